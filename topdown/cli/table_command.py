@@ -1,0 +1,213 @@
+"""``topdown table``: list, show, check and compare bead tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import Any
+
+import click
+
+from topdown.report.table_text import Paint, difference_text, matrix_text
+from topdown.tables.folder import TableHeader
+from topdown.workflows.tables import (
+    TableSummary,
+    TableView,
+    check_table,
+    diff_tables,
+    list_tables,
+    show_table,
+)
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group()
+def command() -> None:
+    """List, show, check and compare bead tables."""
+
+
+@command.command("list")
+@_JSON
+def list_(as_json: bool) -> None:
+    """List the tables that come with topdown."""
+    tables = list_tables()
+    if as_json:
+        _print_json({"tables": [_summary_json(summary) for summary in tables]})
+        return
+    width = max(len(summary.header.name) for summary in tables)
+    for summary in tables:
+        header = summary.header
+        click.echo(f"{header.name:<{width}}  {header.version:<6} {_counts(summary)}")
+        click.echo(f"{'':<{width}}  {header.description}")
+        click.echo(f"{'':<{width}}  {header.provenance.citation}")
+        click.echo(f"{'':<{width}}  licence: {header.provenance.licence}")
+
+
+@command.command()
+@click.argument("table")
+@click.argument("pair", nargs=-1, metavar="[TYPE TYPE]")
+@click.option("--types", help="Bead types to draw, separated by commas; default: regular types without labels.")
+@click.option("--sigma", is_flag=True, help="Draw sigma [nm] in place of epsilon [kJ/mol].")
+@_JSON
+def show(table: str, pair: tuple[str, ...], types: str | None, sigma: bool, as_json: bool) -> None:
+    """Draw the interaction matrix of TABLE (a name or a folder), or print the values of one pair of types."""
+    if len(pair) not in (0, 2) or (pair and types is not None):
+        raise click.UsageError("give two bead types, or choose several with --types A,B,C")
+    if pair:
+        view = show_table(table, pair)
+        length, depth = view.table.pair(*pair)
+        if as_json:
+            _print_json({"table": view.table.name, "pair": list(pair), "sigma": length, "epsilon": depth})
+        else:
+            click.echo(f"{pair[0]} {pair[1]}: sigma {length:g} nm, epsilon {depth:g} kJ/mol")
+        return
+    view = show_table(table, _split_types(types))
+    if as_json:
+        _print_json(_view_json(view))
+    else:
+        _draw(view, sigma)
+
+
+@command.command()
+@click.argument("table")
+@_JSON
+def check(table: str, as_json: bool) -> None:
+    """Read every file of TABLE (a name or a folder); exit code 2 and one line if something is wrong."""
+    result = check_table(table)
+    if as_json:
+        _print_json({**_summary_json(result.summary), "ok": True, "remarks": list(result.remarks)})
+        return
+    click.echo(f"{result.summary.header.name} {result.summary.header.version}: ok, {_counts(result.summary)}")
+    for remark in result.remarks:
+        click.echo(f"  note: {remark}")
+
+
+@command.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--limit", type=click.IntRange(min=1), help="Print only this many pairs, those that changed most.")
+@_JSON
+def diff(a: str, b: str, limit: int | None, as_json: bool) -> None:
+    """List the pairs that changed from table A to table B, largest change of epsilon first."""
+    difference = diff_tables(a, b)
+    if not as_json:
+        click.echo(difference_text(difference, limit=limit), nl=False)
+        return
+    changes = difference.changes if limit is None else difference.changes[:limit]
+    _print_json(
+        {
+            "a": difference.name_a,
+            "b": difference.name_b,
+            "n_common_pairs": difference.n_common_pairs,
+            "n_changed": len(difference.changes),
+            "only_in_a": list(difference.only_in_a),
+            "only_in_b": list(difference.only_in_b),
+            "scheme_changes": list(difference.scheme_changes),
+            "changes": [
+                {
+                    "types": [change.type_a, change.type_b],
+                    "epsilon": [change.epsilon_a, change.epsilon_b],
+                    "sigma": [change.sigma_a, change.sigma_b],
+                }
+                for change in changes
+            ],
+        }
+    )
+
+
+def _split_types(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise click.UsageError("--types names no bead type; write --types C1,P4,Q0")
+    return names
+
+
+def _draw(view: TableView, sigma: bool) -> None:
+    header, scheme = view.header, view.header.scheme
+    field = "infinite" if scheme.epsilon_rf == 0 else f"{scheme.epsilon_rf:g}"
+    click.echo(f"{header.name} {header.version}: {header.description or 'no description'}")
+    click.echo(
+        f"cut-off {scheme.cutoff:g} nm, potential shift, reaction field, eps_r {scheme.epsilon_r:g}, eps_rf {field}"
+    )
+    click.echo(f"{header.provenance.citation or 'no citation'}; licence: {header.provenance.licence or 'not given'}")
+    click.echo("\nsigma [nm]" if sigma else "\nepsilon [kJ/mol]")
+    terminal = sys.stdout.isatty()
+    text = matrix_text(
+        view.table,
+        view.types,
+        quantity="sigma" if sigma else "epsilon",
+        width=shutil.get_terminal_size((120, 24)).columns if terminal else 120,
+        paint=_heat(view, sigma) if terminal and not os.environ.get("NO_COLOR") else None,
+    )
+    click.echo(text, nl=False)
+    if view.n_hidden:
+        shown = set(view.types)
+        hidden = [t.name for t in view.table.bead_types if t.name not in shown]
+        names = ", ".join(hidden[:12]) + (", …" if len(hidden) > 12 else "")
+        click.echo(f"\n{view.n_hidden} more types ({names}): choose with --types A,B,C")
+
+
+def _heat(view: TableView, sigma: bool) -> Paint:
+    """Blue for the least, red for the largest value drawn."""
+    rows = view.table.indices(view.types)
+    matrix = view.table.sigma if sigma else view.table.epsilon
+    low, high = float(matrix[rows][:, rows].min()), float(matrix[rows][:, rows].max())
+
+    def paint(text: str, value: float) -> str:
+        fraction = (value - low) / (high - low) if high > low else 0.5
+        colour = (round(90 + 150 * fraction), 130, round(240 - 150 * fraction))
+        return click.style(text, fg=colour)
+
+    return paint
+
+
+def _counts(summary: TableSummary) -> str:
+    return (
+        f"{summary.n_types} types, {summary.n_pairs:,} pairs, {summary.n_building_blocks} building blocks, "
+        f"{summary.n_molecules} curated molecules"
+    )
+
+
+def _header_json(header: TableHeader) -> dict[str, Any]:
+    scheme, origin = header.scheme, header.provenance
+    return {
+        "name": header.name,
+        "version": header.version,
+        "description": header.description,
+        "scheme": {"cutoff": scheme.cutoff, "epsilon_r": scheme.epsilon_r, "epsilon_rf": scheme.epsilon_rf},
+        "source": origin.source,
+        "licence": origin.licence,
+        "citation": origin.citation,
+        "parent": origin.parent,
+        "folder": str(header.folder),
+    }
+
+
+def _summary_json(summary: TableSummary) -> dict[str, Any]:
+    return {
+        **_header_json(summary.header),
+        "n_types": summary.n_types,
+        "n_pairs": summary.n_pairs,
+        "n_building_blocks": summary.n_building_blocks,
+        "n_molecules": summary.n_molecules,
+    }
+
+
+def _view_json(view: TableView) -> dict[str, Any]:
+    part, rows = view.table, view.table.indices(view.types)
+    return {
+        **_header_json(view.header),
+        "types": list(view.types),
+        "epsilon": part.epsilon[rows][:, rows].tolist(),
+        "sigma": part.sigma[rows][:, rows].tolist(),
+        "n_hidden": view.n_hidden,
+    }
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False))

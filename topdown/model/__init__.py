@@ -1,0 +1,28 @@
+"""The nouns: frozen dataclasses over numpy, without I/O and without physics."""
+
+from topdown.model.bead import Bead, BeadType
+from topdown.model.bead_table import BeadTable, BuildingBlock, NonbondedScheme, Provenance
+from topdown.model.bonded import Angle, Bond, Constraint, Dihedral
+from topdown.model.measurement import Estimate, Measurement
+from topdown.model.molecule import CGMolecule
+from topdown.model.samples import PairSums, WindowSamples
+from topdown.model.system import System
+
+__all__ = [
+    "Angle",
+    "Bead",
+    "BeadTable",
+    "BeadType",
+    "Bond",
+    "BuildingBlock",
+    "CGMolecule",
+    "Constraint",
+    "Dihedral",
+    "Estimate",
+    "Measurement",
+    "NonbondedScheme",
+    "PairSums",
+    "Provenance",
+    "System",
+    "WindowSamples",
+]

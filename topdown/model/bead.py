@@ -1,0 +1,71 @@
+"""Bead types of a table, and beads of a molecule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Size = Literal["R", "S", "T", "U"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeadType:
+    """One row of ``bead_types.csv``.
+
+    Attributes
+    ----------
+    name : str
+        Name used in topologies, for instance ``"SC3"``.
+    chemical_class : str
+        Name without the size prefix, for instance ``"C3"``.
+    size : {"R", "S", "T", "U"}
+        Regular (4 heavy atoms), small (3), tiny (2) or dummy (``U``).
+    mass : float
+        Mass [u] a bead of this type has when its molecule does not say otherwise.
+    charge : float
+        Default charge [e].
+    description : str
+        What it stands for.
+    """
+
+    name: str
+    chemical_class: str
+    size: Size
+    mass: float
+    charge: float = 0.0
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bead:
+    """One bead of a molecule.
+
+    Attributes
+    ----------
+    name : str
+        Name of the bead inside its molecule, unique there, at most five characters.
+    bead_type : str
+        Name of its :class:`BeadType`.
+    charge : float
+        Charge [e].
+    mass : float
+        Mass [u].
+    atoms : tuple of int
+        Indices of its heavy atoms, counted over the heavy atoms in the order of the SMILES as written; empty for curated models
+        without an atomistic mapping.
+    reason : str
+        Why this type was given.
+    confidence : float
+        Probability that an expert gives the same type, 0 to 1; 1 for curated models.
+    alternatives : tuple of str
+        Next-best bead types, best first.
+    """
+
+    name: str
+    bead_type: str
+    charge: float = 0.0
+    mass: float = 72.0
+    atoms: tuple[int, ...] = ()
+    reason: str = ""
+    confidence: float = 1.0
+    alternatives: tuple[str, ...] = ()

@@ -1,0 +1,73 @@
+"""Where the files that travel with the package are – inside it when installed, beside it in a checkout – and how files are
+written: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from topdown.errors import ResourceError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _folder(name: str) -> Path:
+    """The folder ``name`` inside the package, or else at the root of the checkout that holds it."""
+    inside = _PACKAGE / name
+    if inside.is_dir():
+        return inside
+    checkout = _PACKAGE.parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir():
+        return checkout / name
+    raise ResourceError(f"the folder {name!r} that ships with topdown is missing", hint="reinstall topdown")
+
+
+def bead_tables_folder() -> Path:
+    """Folder that holds one sub-folder per shipped bead table."""
+    return _folder("bead_tables")
+
+
+def data_folder() -> Path:
+    """Folder of measured values, one sub-folder per property."""
+    return _folder("data")
+
+
+def cache_folder() -> Path:
+    """Folder for what can be made again: binary table caches, solvent boxes, stored runs (``TOPDOWN_CACHE`` overrides)."""
+    chosen = os.environ.get("TOPDOWN_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "topdown"
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "topdown"
+
+
+def atomic_write_bytes(path: Path | str, data: bytes) -> Path:
+    """Write ``data`` to ``path`` through a temporary file, fsync and rename; parent folders are made.
+
+    A reader, or a crash at any moment, sees the old content or the new one, never a part.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    return path
+
+
+def atomic_write_text(path: Path | str, text: str) -> Path:
+    """Write ``text`` as UTF-8 with ``\\n`` line ends; see :func:`atomic_write_bytes`."""
+    return atomic_write_bytes(path, text.encode("utf-8"))
