@@ -10,8 +10,8 @@ from typing import Final
 
 #: Boltzmann constant times Avogadro constant [kJ/mol/K] (CODATA 2018).
 GAS_CONSTANT: Final = 8.31446261815324e-3
-#: Coulomb constant f = 1/(4 pi eps0) [kJ/mol nm e^-2], the value GROMACS uses.
-COULOMB_CONSTANT: Final = 138.935458
+#: Coulomb constant f = 1/(4 pi eps0) [kJ/mol nm e^-2] (CODATA 2018, to the digits GROMACS' energies imply).
+COULOMB_CONSTANT: Final = 138.93545764
 #: 1 kJ/mol/nm^3 in bar.
 KJ_MOL_NM3_TO_BAR: Final = 16.6053906717
 #: 1 bar nm in mN/m.

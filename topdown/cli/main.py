@@ -12,6 +12,7 @@ from topdown.errors import TopdownError
 
 #: command name -> (module with a ``command``, one-line help). Only commands that work are listed.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "map": ("topdown.cli.map_command", "Coarse-grain molecules: SMILES to beads, types, topology files and a picture."),
     "table": ("topdown.cli.table_command", "List, show, check and compare bead tables."),
 }
 

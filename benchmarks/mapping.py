@@ -1,0 +1,149 @@
+"""Score the mapper against expert mappings it has not seen.
+
+    python benchmarks/mapping.py --source DIR [--table martini3] [--folds 5] [-v]
+
+``DIR`` holds the curated CSV files (columns smiles, bead_types, atom_mapping). Partitions: the costs are fitted anew
+without the molecules of each fold (``--folds 0`` uses the shipped ones, which have seen them). Bead types: the
+building blocks are derived anew without the molecule itself. Scores are up to molecular symmetry; a shared atom is
+right in either of its beads, and a molecule published more than once is right when it equals one of them.
+
+Also prints the look-up accuracy per level and support given the published partition: the confidences of
+``topdown/mapping/bead_typing.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from rdkit import Chem
+from scipy.optimize import linear_sum_assignment
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
+
+import derive_building_blocks as derive
+import fit_partition_costs as fitting
+from curated_mappings import MappedRow, read_rows
+
+from topdown.mapping import bead_typing, fragmenting
+from topdown.mapping.bead_typing import BuildingBlockIndex, choose_type
+from topdown.mapping.partition_costs import PARTITION_COSTS
+from topdown.tables import load_bead_table
+
+
+def core(bead_type: str) -> str:
+    """A bead type without its labels: SN3ar -> SN3."""
+    head = len(bead_type) - len(bead_type.lstrip("ST")) + 2
+    return bead_type[:head]
+
+
+def pair_beads(ours: tuple, theirs: tuple) -> list[tuple[int, int]]:
+    """Pairs of beads with the largest overlap."""
+    overlap = [[-len(set(g) & set(t)) for t in theirs] for g in ours]
+    rows, columns = linear_sum_assignment(overlap)
+    return [(int(i), int(j)) for i, j in zip(rows, columns) if overlap[i][j]]
+
+
+def published_types(rows: Iterable[MappedRow]) -> dict[str, list[tuple[tuple, tuple]]]:
+    """Canonical SMILES -> [(groups in canonical order, types)]."""
+    found: dict[str, list[tuple[tuple, tuple]]] = defaultdict(list)
+    for row in rows:
+        place = {old: new for new, old in enumerate(fragmenting.canonical_order(row.mol))}
+        groups, types = zip(*row.beads)
+        name = Chem.MolToSmiles(row.mol, isomericSmiles=False)
+        found[name].append((tuple(tuple(sorted(place[a] for a in g)) for g in groups), tuple(types)))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--table", choices=["martini3", "martini2"], default="martini3")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("-v", "--verbose", action="store_true", help="print every difference")
+    arguments = parser.parse_args()
+    table = load_bead_table(arguments.table)
+    examples = fitting.read_examples(read_rows(arguments.source, arguments.table, max_labelled=fitting.MAX_LABELLED))
+    known = published_types(read_rows(arguments.source, arguments.table, [f"{arguments.table}_curated.csv"]))
+    examples = [e for e in examples if Chem.MolToSmiles(e.mol, isomericSmiles=False) in known]
+    facts = derive.observations(arguments.source, arguments.table)
+    indices = {}
+
+    def index_without(name: str) -> BuildingBlockIndex:
+        if name not in indices:
+            indices[name] = BuildingBlockIndex(derive.building_blocks(f for f in facts if f.molecule != name))
+        return indices[name]
+
+    exact = right = total_atoms = 0
+    beads = exact_types = core_types = 0
+    levels: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    seconds = []
+    folds = max(arguments.folds, 1)
+    for fold in range(folds):
+        test = [e for i, e in enumerate(examples) if i % folds == fold]
+        costs = PARTITION_COSTS[arguments.table]
+        if arguments.folds:
+            held = {Chem.MolToSmiles(e.mol) for e in test}
+            names, weights = fitting.fit(
+                [e for e in examples if Chem.MolToSmiles(e.mol) not in held], width=1.0, rounds=4
+            )
+            costs = fitting.to_table(names, weights)
+        for example in test:
+            name = Chem.MolToSmiles(example.mol, isomericSmiles=False)
+            index = index_without(name)
+            start = time.process_time()
+            partition = fragmenting.partition_atoms(example.mol, costs=costs)
+            choices = [
+                choose_type(example.mol, g, table, shared=partition.shared, index=index) for g in partition.groups
+            ]
+            seconds.append(time.process_time() - start)
+            exact += example.agrees(partition.groups)
+            total_atoms += example.graph.n_atoms
+            best = (0, 0, 0, 0)
+            symmetries = [tuple(range(example.graph.n_atoms)), *example.symmetries]
+            for groups, types in known[name]:
+                for s in symmetries:
+                    ours = tuple(tuple(sorted(s[a] for a in g)) for g in partition.groups)
+                    atoms = fragmenting.correct_atoms([frozenset(g) for g in ours], [frozenset(g) for g in groups])
+                    pairs = pair_beads(ours, groups)
+                    hits = sum(choices[i].bead_type == types[j] for i, j in pairs)
+                    cores = sum(core(choices[i].bead_type) == core(types[j]) for i, j in pairs)
+                    best = max(best, (atoms, hits, cores, len(types)))
+            right += best[0]
+            exact_types += best[1]
+            core_types += best[2]
+            beads += best[3]
+            if arguments.verbose and (best[1] < best[3] or not example.agrees(partition.groups)):
+                print(f"{example.name} {Chem.MolToSmiles(example.mol)}")
+                print("   ours     ", sorted(zip(partition.groups, (c.bead_type for c in choices))))
+                for groups, types in known[name]:
+                    print("   published", sorted(zip(groups, types)))
+            for groups, types in known[name]:
+                shared = fragmenting.Partition(groups=groups, cost=0).shared
+                for group, bead_type in zip(groups, types):
+                    choice = choose_type(example.mol, group, table, shared=shared, index=index)
+                    levels[choice.level, choice.support].append(choice.bead_type == bead_type)
+    print(f"{arguments.table}: {len(examples)} distinct molecules, {beads} beads, folds {arguments.folds}")
+    print(f"exact partition        {exact}/{len(examples)} = {exact / len(examples):.1%}")
+    print(f"atoms in right bead    {right}/{total_atoms} = {right / total_atoms:.1%}")
+    print(
+        f"bead types exact       {exact_types}/{beads} = {exact_types / beads:.1%}  (core type {core_types / beads:.1%})"
+    )
+    print(
+        f"CPU per molecule       median {sorted(seconds)[len(seconds) // 2] * 1e3:.1f} ms, largest {max(seconds) * 1e3:.0f} ms"
+    )
+    every = [hit for hits in levels.values() for hit in hits]
+    print(f"types given the published partition: {sum(every)}/{len(every)} = {sum(every) / len(every):.1%}")
+    for (level, support), hits in sorted(levels.items()):
+        shipped = bead_typing.CONFIDENCE[level, support]
+        print(
+            f"   {level:12s} {support:10s} {sum(hits):4d}/{len(hits):4d} = {sum(hits) / len(hits):.2f}  (shipped {shipped:.2f})"
+        )
+
+
+if __name__ == "__main__":
+    main()

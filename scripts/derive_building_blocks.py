@@ -1,0 +1,122 @@
+"""Write the building blocks of the shipped bead tables from expert-mapped molecules.
+
+    python scripts/derive_building_blocks.py --source DIR [--tables DIR]
+
+``DIR`` holds ``martini3_curated.csv``, ``martini2_curated.csv`` and ``martini2_labelled.csv``; single-bead solvents
+and ions are read from ``DIR/../lipids/lipids.csv`` where it exists. Each bead with a
+published mapping gives one fact, fragment → bead type, in the notation of :mod:`topdown.mapping.fragments`; equal
+facts are counted over distinct molecules. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curated_mappings import SOURCES, read_rows
+from rdkit import Chem
+
+from topdown.formats.atomic import atomic_write_text
+from topdown.mapping.fragments import coarser, environment_of
+from topdown.mapping.smiles import parse_smiles
+from topdown.model import BuildingBlock
+
+_CITATIONS: dict[str, Any] = {
+    "lipids.csv": {
+        "martini3": "Souza 2021 doi:10.1038/s41592-021-01098-3",
+        "martini2": "Marrink 2007 doi:10.1021/jp071097f",
+    },
+    "marrink-lab/martini-forcefields": "Souza 2021 doi:10.1038/s41592-021-01098-3",
+    "ricalessandri": "Alessandri 2022 doi:10.1002/adts.202100391",
+    "Martini-Force-Field-Initiative": "Martini 3 Bible (Martini Force Field Initiative)",
+    "JiangGroup": "AMOFMS doi:10.1021/acs.jctc.4c00041",
+    "GMPavanLab": "Marrink 2007 doi:10.1021/jp071097f",
+    "Marrink": "Marrink 2007 doi:10.1021/jp071097f",
+    "marrink-lab/vermouth": "vermouth martini22 side chains",
+    "MayLab": "martini_v2.0_lipids_all_201506",
+}
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One published bead: its fragment, its type, the molecule it comes from and the source."""
+
+    fragment: str
+    bead_type: str
+    molecule: str
+    source: str
+
+
+def observations(source: Path, style: str) -> list[Observation]:
+    """Every typed bead with a published mapping for one of the two tables."""
+    found = []
+    for row in read_rows(source, style):
+        name = Chem.MolToSmiles(row.mol, isomericSmiles=False)
+        citation = next((text for start, text in _CITATIONS.items() if row.source.startswith(start)), row.source)
+        found += [Observation(environment_of(row.mol, bead, row.shared), t, name, citation) for bead, t in row.beads]
+    return found + _single_beads(source.parent / "lipids" / "lipids.csv", style)
+
+
+def _single_beads(path: Path, style: str) -> list[Observation]:
+    """Solvents and ions published as one bead that stands for one molecule."""
+    if not path.is_file():
+        return []
+    found = []
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["ff"] != {"martini3": "M3", "martini2": "M2"}[style] or row["n_beads"] != "1":
+                continue
+            try:
+                mol = parse_smiles(row["smiles"]).mol
+            except ValueError:
+                continue
+            if mol.GetNumAtoms() > 1:
+                bead_type = row["beads_idx_name_type_charge"].split(":")[2]
+                fragment = environment_of(mol, range(mol.GetNumAtoms()))
+                name = Chem.MolToSmiles(mol, isomericSmiles=False)
+                found.append(Observation(fragment, bead_type, name, _CITATIONS["lipids.csv"][style]))
+    return found
+
+
+def building_blocks(observed: Iterable[Observation]) -> tuple[BuildingBlock, ...]:
+    """Facts counted over distinct molecules, sorted by fragment and count."""
+    molecules: dict[tuple[str, str], set[str]] = {}
+    sources: dict[tuple[str, str], set[str]] = {}
+    for fact in observed:
+        key = (coarser(fact.fragment)[0], fact.bead_type)
+        molecules.setdefault(key, set()).add(fact.molecule)
+        sources.setdefault(key, set()).add(fact.source)
+    blocks = [
+        BuildingBlock(fragment=f, bead_type=t, source="; ".join(sorted(sources[f, t])), n_seen=len(names))
+        for (f, t), names in molecules.items()
+    ]
+    return tuple(sorted(blocks, key=lambda b: (b.fragment, -b.n_seen, b.bead_type)))
+
+
+def to_csv(blocks: Iterable[BuildingBlock]) -> str:
+    """The text of ``building_blocks.csv``."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["fragment", "bead_type", "n_seen", "source"])
+    writer.writerows([b.fragment, b.bead_type, b.n_seen, b.source] for b in blocks)
+    return out.getvalue()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", type=Path, required=True, help="folder with the curated CSV files")
+    parser.add_argument("--tables", type=Path, default=Path(__file__).resolve().parents[1] / "bead_tables")
+    arguments = parser.parse_args()
+    for style in SOURCES:
+        blocks = building_blocks(observations(arguments.source, style))
+        path = atomic_write_text(arguments.tables / style / "building_blocks.csv", to_csv(blocks))
+        print(f"{path}: {len(blocks)} building blocks")
+
+
+if __name__ == "__main__":
+    main()

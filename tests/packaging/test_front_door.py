@@ -1,0 +1,71 @@
+"""Importing topdown or asking for help loads none of the heavy packages; every listed command works at least that far."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from topdown.cli.main import COMMANDS, main
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("numpy", "scipy", "pandas", "rdkit", "numba", "rich")
+
+
+def loaded_after(code: str) -> set[str]:
+    program = f"import sys\n{code}\nprint(*(name for name in {HEAVY!r} if name in sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    return set(done.stdout.strip().splitlines()[-1].split()) if done.stdout.strip() else set()
+
+
+def test_import_is_light() -> None:
+    assert loaded_after("import topdown") == set()
+
+
+def test_help_is_light() -> None:
+    code = "from topdown.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    assert loaded_after(code) & set(HEAVY) == set()
+
+
+def test_front_door_opens() -> None:
+    import topdown
+
+    assert len(topdown.__all__) <= 13
+    for name in topdown.__all__:
+        assert getattr(topdown, name) is not None
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = topdown.nonsense
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0
+    assert f"topdown {name}" in capsys.readouterr().out
+
+
+def test_a_typo_is_answered_with_the_nearest_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["transfr", "CCO"])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "did you mean 'transfer'" in error
+    assert error.count("\n") == 1
+
+
+def test_version_is_the_same_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    import topdown
+
+    project = (ROOT / "pyproject.toml").read_text()
+    declared = re.search(r'^version = "([^"]+)"', project, re.MULTILINE)
+    assert declared is not None
+    assert declared.group(1) == topdown.__version__
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert topdown.__version__ in capsys.readouterr().out
