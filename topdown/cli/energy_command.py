@@ -1,0 +1,57 @@
+"""``topdown energy``: single point of a GROMACS topology, term by term."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from topdown.workflows.energy import SinglePoint
+
+
+def _defines(values: tuple[str, ...]) -> dict[str, str]:
+    pairs = (value.partition("=") for value in values)
+    return {name.strip(): text.strip() for name, _, text in pairs}
+
+
+def _echo_terms(result: SinglePoint, forces: bool) -> None:
+    system = result.system
+    click.echo(f"{system.title}: {system.n_molecules} molecules, {system.n_beads} beads")
+    for name, value in result.energies().items():
+        click.echo(f"  {name:<10s} {value:20.9f} kJ/mol")
+    click.echo("virial [kJ/mol]")
+    for row in result.terms.virial:
+        click.echo("  " + " ".join(f"{value:18.9f}" for value in row))
+    if not forces:
+        return
+    click.echo("forces [kJ/mol/nm]")
+    number = 0
+    for molecule, _ in system.molecules():
+        for bead in molecule.beads:
+            row = " ".join(f"{value:18.9f}" for value in result.terms.forces[number])
+            number += 1
+            click.echo(f"  {number:7d} {molecule.name:<5s} {bead.name:<5s} {row}")
+
+
+@click.command(name="energy")
+@click.argument("topology", metavar="SYSTEM.top", type=click.Path(path_type=Path))
+@click.argument("coordinates", metavar="CONF.gro", type=click.Path(path_type=Path))
+@click.option("-D", "--define", multiple=True, metavar="NAME[=TEXT]", help="Set a macro, for instance FLEXIBLE.")
+@click.option("--forces", is_flag=True, help="List the force on every bead as well (--json always has them).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: terms, virial, forces.")
+def command(topology: Path, coordinates: Path, define: tuple[str, ...], forces: bool, as_json: bool) -> None:
+    """Energy of a Martini system in GROMACS files, term by term, in double precision.
+
+    Lennard-Jones is cut and shifted at 1.1 nm and charges see a reaction field, as in Martini; constraints are not
+    applied. Whatever the topology holds beyond that is refused by file and line.
+    """
+    from topdown.workflows.energy import single_point
+
+    result = single_point(topology, coordinates, defines=_defines(define))
+    if as_json:
+        click.echo(json.dumps(result.as_json(), allow_nan=False))
+    else:
+        _echo_terms(result, forces)

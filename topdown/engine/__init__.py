@@ -1,0 +1,15 @@
+"""The bundled molecular-dynamics engine: kernels in numba, everything checked against a NumPy twin."""
+
+from topdown.engine.minimizer import MinimizationResult
+from topdown.engine.observables import EnergyTerms, potential_energy
+from topdown.engine.settings import Coupling, SimulationSettings
+from topdown.engine.simulation import Simulation
+
+__all__ = [
+    "Coupling",
+    "EnergyTerms",
+    "MinimizationResult",
+    "Simulation",
+    "SimulationSettings",
+    "potential_energy",
+]

@@ -1,0 +1,68 @@
+"""Compile flags and the cache of compiled code: the one place that decides either.
+
+Compiled kernels live in the user's cache folder, in a sub-folder named by a hash of every engine source, of the numba and
+llvmlite versions and of the processor's features; numba alone would not notice a kernel edited in another file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import llvmlite
+import numba
+from numba import config, njit
+
+from topdown.resources import cache_folder
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+@cache
+def engine_hash() -> str:
+    """Sixteen hexadecimal digits that change with the engine's sources, numba, llvmlite and the processor."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    features = f"{config.CPU_NAME}|{config.CPU_FEATURES}|{_host_processor()}"
+    digest.update(f"{numba.__version__}|{llvmlite.__version__}|{features}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _host_processor() -> str:
+    import llvmlite.binding as llvm
+
+    return f"{llvm.get_host_cpu_name()}|{llvm.get_host_cpu_features().flatten()}"
+
+
+@cache
+def _kernel_cache() -> str:
+    folder = cache_folder() / "kernels" / engine_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        fallback = Path(tempfile.gettempdir()) / f"topdown-kernels-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        warnings.warn(f"cannot write to {folder}; compiled kernels go to {fallback}", stacklevel=2)
+        folder = fallback / engine_hash()
+        folder.mkdir(parents=True, exist_ok=True)
+    return str(folder)
+
+
+def kernel(function: Function) -> Function:
+    """Compile ``function`` with the engine's flags: no reassociation, so that results do not depend on the optimiser."""
+    previous = config.CACHE_DIR
+    if not os.environ.get("NUMBA_CACHE_DIR"):
+        config.CACHE_DIR = _kernel_cache()
+    try:
+        compiled: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
+    finally:
+        config.CACHE_DIR = previous
+    return compiled

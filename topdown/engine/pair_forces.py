@@ -1,0 +1,187 @@
+"""Non-bonded forces over the neighbour list, and the reaction field of excluded pairs.
+
+``energies[0]`` gathers Lennard-Jones, ``energies[1]`` Coulomb; ``virial`` is Ξ = -1/2 Σ r ⊗ f, (3, 3), as GROMACS defines it.
+Energies and virial are only accumulated when ``measure`` is set.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from topdown.engine._jit import kernel
+from topdown.engine.neighbor_list import minimum_image
+from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field, soft_core
+
+
+@kernel
+def add_virial(virial: Any, dx: float, dy: float, dz: float, fx: float, fy: float, fz: float) -> None:
+    """Ξ -= 1/2 d ⊗ f for a force f on the bead at the head of d."""
+    virial[0, 0] -= 0.5 * dx * fx
+    virial[0, 1] -= 0.5 * dx * fy
+    virial[0, 2] -= 0.5 * dx * fz
+    virial[1, 0] -= 0.5 * dy * fx
+    virial[1, 1] -= 0.5 * dy * fy
+    virial[1, 2] -= 0.5 * dy * fz
+    virial[2, 0] -= 0.5 * dz * fx
+    virial[2, 1] -= 0.5 * dz * fy
+    virial[2, 2] -= 0.5 * dz * fz
+
+
+def _pair_loop(measure: bool) -> Any:
+    """The pair loop with or without energies and virial: two compiled kernels from one text.
+
+    Row by row: the pairs inside the cut-off are first packed without branches (whether a listed pair is inside is a coin
+    toss that no processor predicts), then their forces computed in a loop that compiles to vector instructions.
+    """
+
+    @kernel
+    def loop(x: Any, box: Any, pair: Any, start: Any, neighbors: Any, forces: Any, energies: Any, virial: Any) -> None:
+        cutoff2 = pair.cutoff * pair.cutoff
+        scale, k_rf, c_rf = pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
+        lj, types, charges = pair.lj, pair.types, pair.charges
+        bx, by, bz = box[0], box[1], box[2]
+        inv_x, inv_y, inv_z = 1.0 / bx, 1.0 / by, 1.0 / bz
+        longest = 1
+        for i in range(x.shape[0]):
+            longest = max(longest, np.int64(start[i + 1]) - np.int64(start[i]))
+        partner = np.empty(longest, np.uint32)
+        apart = np.empty((4, longest))
+        values = np.empty((3, longest))
+        for i in range(x.shape[0]):
+            xi, yi, zi = x[i, 0], x[i, 1], x[i, 2]
+            inside = 0
+            for n in range(start[i], start[i + 1]):
+                j = neighbors[n]
+                dx = xi - x[j, 0]
+                dy = yi - x[j, 1]
+                dz = zi - x[j, 2]
+                dx -= bx * np.rint(dx * inv_x)
+                dy -= by * np.rint(dy * inv_y)
+                dz -= bz * np.rint(dz * inv_z)
+                r2 = dx * dx + dy * dy + dz * dz
+                partner[inside] = j
+                apart[0, inside] = dx
+                apart[1, inside] = dy
+                apart[2, inside] = dz
+                apart[3, inside] = max(r2, SMALLEST_R2)
+                inside += r2 < cutoff2
+            ti = types[i]
+            for k in range(inside):
+                tj = types[partner[k]]
+                values[0, k] = lj[ti, tj, 0]
+                values[1, k] = lj[ti, tj, 1]
+                if measure:
+                    energies[0] -= lj[ti, tj, 2]
+            for k in range(inside):
+                energy, force = lennard_jones(apart[3, k], values[0, k], values[1, k])
+                values[2, k] = force
+                if measure:
+                    energies[0] += energy
+            qi = charges[i] * scale
+            if qi != 0.0:
+                for k in range(inside):
+                    coulomb, extra = reaction_field(apart[3, k], qi * charges[partner[k]], k_rf, c_rf)
+                    values[2, k] += extra
+                    if measure:
+                        energies[1] += coulomb
+            fx = fy = fz = 0.0
+            for k in range(inside):
+                j = partner[k]
+                gx, gy, gz = values[2, k] * apart[0, k], values[2, k] * apart[1, k], values[2, k] * apart[2, k]
+                fx += gx
+                fy += gy
+                fz += gz
+                forces[j, 0] -= gx
+                forces[j, 1] -= gy
+                forces[j, 2] -= gz
+                if measure:
+                    add_virial(virial, apart[0, k], apart[1, k], apart[2, k], gx, gy, gz)
+            forces[i, 0] += fx
+            forces[i, 1] += fy
+            forces[i, 2] += fz
+
+    return loop
+
+
+_forces_only = _pair_loop(False)
+_forces_and_energies = _pair_loop(True)
+
+
+@kernel
+def pair_forces(
+    x: Any, box: Any, pair: Any, start: Any, neighbors: Any, forces: Any, energies: Any, virial: Any, measure: bool
+) -> None:
+    """Add Lennard-Jones and reaction-field forces of all listed pairs inside the cut-off."""
+    if measure:
+        _forces_and_energies(x, box, pair, start, neighbors, forces, energies, virial)
+    else:
+        _forces_only(x, box, pair, start, neighbors, forces, energies, virial)
+
+
+@kernel
+def excluded_pair_forces(x: Any, box: Any, pair: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
+    """Reaction field of excluded pairs inside the cut-off and of each charge with itself, as GROMACS counts them."""
+    cutoff2 = pair.cutoff * pair.cutoff
+    f, k_rf, c_rf = pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
+    for n in range(pair.excluded_pairs.shape[0]):
+        i, j = pair.excluded_pairs[n, 0], pair.excluded_pairs[n, 1]
+        qq = f * pair.charges[i] * pair.charges[j]
+        if qq == 0.0:
+            continue
+        dx = minimum_image(x[i, 0] - x[j, 0], box[0])
+        dy = minimum_image(x[i, 1] - x[j, 1], box[1])
+        dz = minimum_image(x[i, 2] - x[j, 2], box[2])
+        r2 = dx * dx + dy * dy + dz * dz
+        if r2 >= cutoff2:
+            continue
+        g = -2.0 * k_rf * qq
+        forces[i, 0] += g * dx
+        forces[i, 1] += g * dy
+        forces[i, 2] += g * dz
+        forces[j, 0] -= g * dx
+        forces[j, 1] -= g * dy
+        forces[j, 2] -= g * dz
+        if measure:
+            energies[1] += qq * (k_rf * r2 - c_rf)
+            add_virial(virial, dx, dy, dz, g * dx, g * dy, g * dz)
+    if measure:
+        for i in range(x.shape[0]):
+            energies[1] -= 0.5 * f * pair.charges[i] * pair.charges[i] * c_rf
+
+
+@kernel
+def solute_forces(
+    x: Any, box: Any, pair: Any, lam: float, forces: Any, energies: Any, virial: Any, measure: bool
+) -> None:
+    """Soft-core Lennard-Jones between the solute (a contiguous block of beads) and everything else, at one λ."""
+    if lam == 0.0:
+        return
+    cutoff2 = pair.cutoff * pair.cutoff
+    for i in range(x.shape[0]):
+        if not pair.solute[i]:
+            continue
+        for j in range(x.shape[0]):
+            if pair.solute[j]:
+                continue
+            dx = minimum_image(x[i, 0] - x[j, 0], box[0])
+            dy = minimum_image(x[i, 1] - x[j, 1], box[1])
+            dz = minimum_image(x[i, 2] - x[j, 2], box[2])
+            r2 = dx * dx + dy * dy + dz * dz
+            if r2 >= cutoff2:
+                continue
+            r2 = max(r2, SMALLEST_R2)
+            values = pair.lj[pair.types[i], pair.types[j]]
+            energy, force = soft_core(r2, values[0], values[1], values[3], lam)
+            gx, gy, gz = force * dx, force * dy, force * dz
+            forces[i, 0] += gx
+            forces[i, 1] += gy
+            forces[i, 2] += gz
+            forces[j, 0] -= gx
+            forces[j, 1] -= gy
+            forces[j, 2] -= gz
+            if measure:
+                shift, _ = soft_core(cutoff2, values[0], values[1], values[3], lam)
+                energies[0] += energy - shift
+                add_virial(virial, dx, dy, dz, gx, gy, gz)
