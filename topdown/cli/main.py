@@ -13,6 +13,7 @@ from topdown.errors import TopdownError
 #: command name -> (module with a ``command``, one-line help). Only commands that work are listed.
 COMMANDS: dict[str, tuple[str, str]] = {
     "map": ("topdown.cli.map_command", "Coarse-grain molecules: SMILES to beads, topology files, picture."),
+    "transfer": ("topdown.cli.transfer_command", "Free energy of transfer and log P between two liquids."),
     "energy": ("topdown.cli.energy_command", "Single-point energy of a Martini GROMACS system, term by term."),
     "table": ("topdown.cli.table_command", "List, show, check and compare bead tables."),
 }

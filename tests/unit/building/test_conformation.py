@@ -1,0 +1,123 @@
+"""Coordinates from bonded terms: every published lipid gets its bond lengths, angles and an upright shape."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from topdown.building.bonded_energy import torsions
+from topdown.building.conformation import conformation_of, initial_conformation, path_lengths
+from topdown.building.lipids import AREA_PER_LIPID, DEFAULT_AREA, hanging_lipid, head_bead, tail_ends
+from topdown.errors import TopologyError
+from topdown.model import Bead, Bond, CGMolecule, Constraint, Dihedral
+from topdown.tables import load_bead_table, load_molecule
+
+LIPIDS = [
+    ("martini2", "DPPC"), ("martini2", "POPC"), ("martini2", "POPG"), ("martini2", "DPSM"), ("martini2", "DOPE"),
+    ("martini3", "POPC"), ("martini3", "DLPC"), ("martini3", "POPS"), ("martini3", "PSM"),
+]  # fmt: skip
+
+
+def lengths_of(molecule: CGMolecule, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    terms = (*molecule.bonds, *molecule.constraints)
+    have = np.array([np.linalg.norm(x[t.atoms[0]] - x[t.atoms[1]]) for t in terms])
+    return have, np.array([t.length for t in terms])
+
+
+@pytest.mark.parametrize(("table", "name"), LIPIDS)
+def test_lipid_satisfies_its_terms_and_hangs_from_its_head(table: str, name: str) -> None:
+    lipid, beads = load_molecule(table, name), load_bead_table(table)
+    head = head_bead(lipid, beads)
+    x = initial_conformation(lipid, root=head)
+    have, want = lengths_of(lipid, x)
+    np.testing.assert_allclose(have, want, atol=0.005)
+    for angle in lipid.angles:
+        u, v = x[angle.atoms[0]] - x[angle.atoms[1]], x[angle.atoms[2]] - x[angle.atoms[1]]
+        cosine = u @ v / np.linalg.norm(u) / np.linalg.norm(v)
+        assert abs(cosine - np.cos(np.radians(angle.angle))) < 0.15
+    ends = list(tail_ends(lipid, beads))
+    assert len(ends) == 2
+    assert x[head, 2] == x[:, 2].max()
+    assert x[ends, 2].max() < x[head, 2] - 1.2
+
+
+@pytest.mark.parametrize(("table", "name"), LIPIDS)
+def test_squeezed_lipid_is_as_tall_as_its_leaflet_and_keeps_its_bonds(table: str, name: str) -> None:
+    lipid, beads = load_molecule(table, name), load_bead_table(table)
+    x = hanging_lipid(lipid, beads, AREA_PER_LIPID.get(name, DEFAULT_AREA))
+    have, want = lengths_of(lipid, x)
+    np.testing.assert_allclose(have, want, rtol=0.1)
+    assert x[:, 2].min() == pytest.approx(0.0)
+    assert 1.5 < x[head_bead(lipid, beads), 2] < 2.6
+
+
+def test_head_of_a_lipid_is_its_outermost_polar_bead() -> None:
+    for table, name, head in (("martini2", "DPPC", "NC3"), ("martini2", "POPG", "GL0"), ("martini3", "POPS", "CNO")):
+        lipid = load_molecule(table, name)
+        assert lipid.beads[head_bead(lipid, load_bead_table(table))].name == head
+
+
+def test_molecule_without_head_or_tail_is_no_lipid() -> None:
+    table = load_bead_table("martini2")
+    with pytest.raises(TopologyError, match="only apolar"):
+        head_bead(load_molecule("martini2", "HD"), table)
+    with pytest.raises(TopologyError, match="only polar"):
+        head_bead(load_molecule("martini2", "W"), table)
+
+
+def test_ring_closes_into_an_equilateral_triangle() -> None:
+    benzene = load_molecule("martini2", "BENZ")
+    x = initial_conformation(benzene)
+    have, want = lengths_of(benzene, x)
+    np.testing.assert_allclose(have, want, atol=1e-3)
+
+
+def test_fused_rings_are_found_from_constraints_alone() -> None:
+    # Five beads, nine distances: two tetrahedra on a common face.
+    edges = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3), (0, 4), (1, 4), (2, 4)]
+    cage = CGMolecule(
+        name="CAGE",
+        beads=tuple(Bead(name=f"B{i}", bead_type="SC1") for i in range(5)),
+        constraints=tuple(Constraint(atoms=edge, length=0.3) for edge in edges),
+        exclusions=((3, 4),),
+    )
+    have, want = lengths_of(cage, initial_conformation(cage))
+    np.testing.assert_allclose(have, want, atol=2e-3)
+
+
+@pytest.mark.parametrize("phase", [60.0, -60.0])
+def test_improper_keeps_its_sign(phase: float) -> None:
+    chain = CGMolecule(
+        name="TWIST",
+        beads=tuple(Bead(name=f"B{i}", bead_type="C1") for i in range(4)),
+        bonds=tuple(Bond(atoms=(i, i + 1), length=0.47, force_constant=1250.0) for i in range(3)),
+        dihedrals=(Dihedral(atoms=(0, 1, 2, 3), angle=phase, force_constant=50.0),),
+    )
+    x = initial_conformation(chain)
+    assert np.degrees(torsions(x, np.array([[0, 1, 2, 3]])))[0] == pytest.approx(phase, abs=3.0)
+
+
+def test_chain_without_angles_is_stretched_along_z() -> None:
+    n = 8
+    chain = CGMolecule(
+        name="CHAIN",
+        beads=tuple(Bead(name=f"B{i}", bead_type="C1") for i in range(n)),
+        bonds=tuple(Bond(atoms=(i, i + 1), length=0.47, force_constant=1250.0) for i in range(n - 1)),
+    )
+    x = initial_conformation(chain)
+    assert np.ptp(x[:, 2]) > 0.8 * 0.47 * (n - 1)
+    np.testing.assert_allclose(x.mean(axis=0), 0.0, atol=1e-12)
+
+
+def test_same_molecule_gives_the_same_coordinates_and_own_positions_win() -> None:
+    lipid = load_molecule("martini3", "POPC")
+    np.testing.assert_array_equal(initial_conformation(lipid), initial_conformation(lipid))
+    placed = lipid.with_positions(np.arange(36, dtype=float).reshape(12, 3))
+    np.testing.assert_array_equal(conformation_of(placed), placed.positions)
+
+
+def test_single_bead_sits_at_the_origin_and_loose_beads_are_refused() -> None:
+    np.testing.assert_array_equal(initial_conformation(load_molecule("martini2", "W")), np.zeros((1, 3)))
+    loose = CGMolecule(name="PAIR", beads=(Bead(name="A", bead_type="C1"), Bead(name="B", bead_type="C1")))
+    with pytest.raises(TopologyError, match="not connected"):
+        path_lengths(loose)

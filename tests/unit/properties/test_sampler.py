@@ -1,0 +1,128 @@
+"""The engine sampler: stores, reuses, resumes; its sums reproduce the engine's energies and its free energies are right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import topdown.properties.sampler as sampler_module
+from topdown.estimators.reweighting import pool_samples
+from topdown.model import Bead, BeadTable, BeadType, CGMolecule
+from topdown.model.requests import CouplingRequest, LiquidRequest
+from topdown.properties.sampler import EngineSampler, insert_solute
+
+
+def single(name: str) -> CGMolecule:
+    return CGMolecule(name=name, beads=(Bead(name=name, bead_type=name),))
+
+
+def small_table(epsilon: float = 1.2) -> BeadTable:
+    """A and B: a soft little world with a short cut-off, so that a box of 64 beads will do."""
+    from topdown.model import NonbondedScheme
+
+    types = tuple(BeadType(name=n, chemical_class=n, size="R", mass=72.0) for n in ("A", "B"))
+    return BeadTable(
+        name="small",
+        bead_types=types,
+        epsilon=np.array([[3.0, epsilon], [epsilon, 3.0]]),
+        sigma=np.full((2, 2), 0.40),
+        scheme=NonbondedScheme(cutoff=0.75),
+    )
+
+
+def coupling(epsilon: float = 1.2, **changes: object) -> CouplingRequest:
+    request = CouplingRequest(
+        solute=single("B"), solvent=single("A"), n_solvent=60, table=small_table(epsilon), temperature=320.0,
+        pressure=1.0, lambdas=(0.0, 0.5, 1.0), n_equilibration=200, n_steps=400, every=20, seed=5,
+    )  # fmt: skip
+    return replace(request, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _short_equilibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 300)
+
+
+def test_windows_are_stored_and_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = EngineSampler(tmp_path, workers=1)
+    first = sampler.sample([coupling()])
+    assert [w.lambda_index for w in first] == [0, 1, 2]
+    assert first[0].sums.n_frames == 20
+    assert first[1].n_molecules == 60
+    monkeypatch.setattr(sampler_module, "_run_window", lambda task: pytest.fail("ran again"))
+    again = EngineSampler(tmp_path, workers=1).sample([coupling()])
+    for a, b in zip(first, again):
+        np.testing.assert_array_equal(np.asarray(a.sums.solute_sums), np.asarray(b.sums.solute_sums))
+    assert sampler.missing([coupling()]) == 0
+    assert sampler.missing([coupling(epsilon=1.3)]) == 3
+    assert sampler.missing([coupling(seed=6)]) == 3
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = EngineSampler(tmp_path / "whole", workers=1).sample([coupling()])
+    done: list[int] = []
+    real = sampler_module._run_window
+
+    def interrupted(task: tuple[object, Path]) -> str:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(1)
+        return real(task)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sampler_module, "_run_window", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        EngineSampler(tmp_path / "cut", workers=1).sample([coupling()])
+    assert EngineSampler(tmp_path / "cut").missing([coupling()]) == 1
+    monkeypatch.setattr(sampler_module, "_run_window", real)
+    resumed = EngineSampler(tmp_path / "cut", workers=1).sample([coupling()])
+    for a, b in zip(whole, resumed):
+        np.testing.assert_array_equal(a.sums.sums, b.sums.sums)
+        np.testing.assert_array_equal(np.asarray(a.sums.solute_sums), np.asarray(b.sums.solute_sums))
+
+
+def test_processes_give_the_same_bytes(tmp_path: Path) -> None:
+    request = coupling(n_steps=40, every=20, lambdas=(0.0, 1.0))
+    alone = EngineSampler(tmp_path / "one", workers=1).sample([request])
+    pool = EngineSampler(tmp_path / "two", workers=2).sample([request])
+    for a, b in zip(alone, pool):
+        np.testing.assert_array_equal(a.sums.sums, b.sums.sums)
+        np.testing.assert_array_equal(np.asarray(a.sums.solute_sums), np.asarray(b.sums.solute_sums))
+
+
+def test_liquid_request(tmp_path: Path) -> None:
+    request = LiquidRequest(
+        molecule=single("A"), n_molecules=64, table=small_table(), temperature=320.0, pressure=1.0,
+        n_equilibration=100, n_steps=200, every=20, seed=2,
+    )  # fmt: skip
+    (window,) = EngineSampler(tmp_path, workers=1).sample([request])
+    assert window.lambda_index == -1
+    assert window.sums.pairs == (("A", "A"),)
+    assert window.epsilon == (3.0,)
+    assert window.sums.n_frames == 10
+
+
+def test_ideal_solute_costs_nothing(tmp_path: Path) -> None:
+    """A solute that interacts with nothing has ΔG = 0 exactly; one that is repelled costs something."""
+    ideal = EngineSampler(tmp_path, workers=1).sample([coupling(epsilon=0.0, n_steps=4000)])
+    pooled = pool_samples(ideal, np.random.default_rng(1), n_replicates=10)
+    value = pooled.coupling_free_energy(min_effective=5.0, error=False)
+    assert abs(value.value) < 1e-9
+
+
+def test_insertion_puts_the_solute_first_and_in_the_roomiest_place() -> None:
+    grid = np.stack(np.meshgrid(*[np.arange(4) * 0.5 + 0.1] * 3), axis=-1).reshape(-1, 3)
+    hole = np.linalg.norm(grid - [0.6, 0.6, 0.6], axis=1) > 0.6
+    from topdown.model import System
+
+    liquid = System(
+        table=small_table(), components=((single("A"), int(hole.sum())),), positions=grid[hole], box=np.full(3, 2.0)
+    )
+    whole = insert_solute(liquid, single("B"), np.random.default_rng(4))
+    assert whole.components[0][0].name == "B"
+    assert whole.components[1][1] == int(hole.sum())
+    gap = whole.positions[1:] - whole.positions[0]
+    gap -= 2.0 * np.rint(gap / 2.0)
+    assert np.linalg.norm(gap, axis=1).min() > 0.45

@@ -1,0 +1,189 @@
+"""Coordinates for a molecule that has none, from its bonded terms alone.
+
+Two deterministic starts – beads laid out by their path length from a root, and classical scaling of all path lengths
+(Torgerson, Psychometrika 17, 401, 1952) – are relaxed in the bonded terms plus a soft repulsion; the lower energy wins.
+The result is extended along z with the root on top, which is what a bilayer needs of a lipid: all tails point down.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
+
+from topdown.building.bonded_energy import BondedTerms, bonded_energy, bonded_terms, distance_terms
+from topdown.errors import TopologyError
+from topdown.model import CGMolecule
+from topdown.model._arrays import FloatArray, IntArray
+
+#: Beads of one molecule that are not bonded to each other stay this far apart [nm].
+_REACH: Final = 0.42
+_REPULSION: Final = 1000.0
+#: Draws beads of a rooted molecule to their depth [kJ/mol/nm²].
+_PULL: Final = 20.0
+_GOLDEN_ANGLE: Final = 2.399963229728653
+
+
+def conformation_of(molecule: CGMolecule) -> FloatArray:
+    """The molecule's own coordinates (n_beads, 3) [nm], or :func:`initial_conformation` when it has none."""
+    return initial_conformation(molecule) if molecule.positions is None else molecule.positions
+
+
+def path_lengths(molecule: CGMolecule) -> FloatArray:
+    """Shortest path between any two beads along bonds and constraints, (n_beads, n_beads) [nm].
+
+    Raises
+    ------
+    TopologyError
+        Some bead is bonded to none of the others.
+    """
+    n = molecule.n_beads
+    terms = distance_terms(molecule)
+    rows, columns = ([t.atoms[side] for t in terms] for side in (0, 1))
+    # A zero would be read as "no bond".
+    edges = coo_array(([max(t.length, 1e-3) for t in terms], (rows, columns)), shape=(n, n))
+    lengths: FloatArray = dijkstra(edges.tocsr(), directed=False)
+    if not np.all(np.isfinite(lengths)):
+        alone = int(np.argmax(~np.isfinite(lengths).all(axis=1)))
+        raise TopologyError(
+            f"bead {molecule.beads[alone].name} is not connected to all others by bonds or constraints",
+            where=molecule.name,
+            hint="give the molecule coordinates",
+        )
+    return lengths
+
+
+def initial_conformation(molecule: CGMolecule, *, root: int | None = None, rise: float = 1.0) -> FloatArray:
+    """An extended conformation that satisfies bonds, constraints, angles and dihedrals.
+
+    Parameters
+    ----------
+    molecule : CGMolecule
+        Its ``positions`` are ignored.
+    root : int, optional
+        Bead to be on top; the others hang below it. Default: one end of the longest path.
+    rise : float
+        Height per path length, for a molecule with a root: below 1 the chains fold into a zigzag, as disordered tails
+        do, at the price of strained angles.
+
+    Returns
+    -------
+    (n_beads, 3) float64 [nm]
+        Centre of geometry at the origin, long direction along z.
+
+    Raises
+    ------
+    TopologyError
+        A bead that no bond or constraint holds.
+    """
+    n = molecule.n_beads
+    if n == 1:
+        return np.zeros((1, 3))
+    paths = path_lengths(molecule)
+    rooted, squeezed = root is not None, rise < 1.0
+    top = int(np.unravel_index(np.argmax(paths), paths.shape)[0]) if root is None else root
+    depth = paths[top]
+    terms = bonded_terms([(molecule, 1)])
+    repelling = _repelling_pairs(terms)
+    best: tuple[float, FloatArray] | None = None
+    for start in (_hanging(depth), _scaled(paths, top)):
+        field = (rise * depth, _PULL * (10.0 if squeezed else 1.0)) if rooted else None
+        guided = _minimum(start, terms, repelling, field)[1]
+        if not squeezed:
+            guided = _upright(_minimum(guided, terms, repelling, None)[1], depth)
+        energy, x = _minimum(guided, terms, repelling, field if squeezed else None)
+        if best is None or energy < best[0] - 1e-9:
+            best = energy, x
+    assert best is not None
+    centred: FloatArray = best[1] - best[1].mean(axis=0)
+    return centred
+
+
+def _hanging(depth: FloatArray) -> FloatArray:
+    """Beads at their path length below the root, spread sideways along a sunflower spiral."""
+    order = np.arange(len(depth))
+    radius = 0.08 * np.sqrt(order + 0.5)
+    return np.column_stack([radius * np.cos(_GOLDEN_ANGLE * order), radius * np.sin(_GOLDEN_ANGLE * order), -depth])
+
+
+def _scaled(paths: FloatArray, top: int) -> FloatArray:
+    """Classical scaling of the path lengths to three dimensions, root up."""
+    n = len(paths)
+    centring = np.eye(n) - 1.0 / n
+    values, vectors = np.linalg.eigh(-0.5 * centring @ paths**2 @ centring)
+    axes = np.zeros((n, 3))
+    for column, which in enumerate(np.argsort(values)[::-1][:3]):
+        vector = vectors[:, which] * np.sqrt(max(values[which], 0.0))
+        axes[:, 2 - column] = vector * (1.0 if vector[np.argmax(np.abs(vector))] >= 0 else -1.0)
+    if axes[top, 2] < 0:
+        axes[:, [0, 2]] *= -1.0
+    order = np.arange(n)
+    # A chain scales onto a line, where gradients of angles vanish: leave it slightly.
+    axes[:, 0] += 0.03 * np.cos(_GOLDEN_ANGLE * order)
+    axes[:, 1] += 0.03 * np.sin(_GOLDEN_ANGLE * order)
+    return axes
+
+
+def _repelling_pairs(terms: BondedTerms) -> tuple[IntArray, IntArray]:
+    """Pairs that repel when closer than ``_REACH``: neither excluded nor the two ends of an angle."""
+    n = terms.n_beads
+    i, j = np.triu_indices(n, 1)
+    ends = np.sort(terms.angle_atoms[:, [0, 2]], axis=1)
+    held = np.concatenate([terms.excluded, ends[:, 0] * n + ends[:, 1]])
+    free = ~np.isin(i * n + j, held)
+    return i[free], j[free]
+
+
+def _minimum(
+    start: FloatArray,
+    terms: BondedTerms,
+    repelling: tuple[IntArray, IntArray],
+    field: tuple[FloatArray, float] | None,
+) -> tuple[float, FloatArray]:
+    i, j = repelling
+
+    def total(flat: FloatArray) -> tuple[float, FloatArray]:
+        x = flat.reshape(-1, 3)
+        energy, gradient = bonded_energy(x, terms)
+        vectors = x[i] - x[j]
+        gaps = np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
+        overlap = np.maximum(_REACH - gaps, 0.0)
+        push = (-_REPULSION * overlap / gaps)[:, None] * vectors
+        np.add.at(gradient, i, push)
+        np.add.at(gradient, j, -push)
+        energy += 0.5 * _REPULSION * float(overlap @ overlap)
+        if field is not None:
+            depth, pull = field
+            lag = x[:, 2] + depth
+            gradient[:, 2] += pull * lag
+            energy += 0.5 * pull * float(lag @ lag)
+        return energy, gradient.ravel()
+
+    options = {"maxiter": 2000, "maxfun": 4000, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-2}
+    found = minimize(total, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    return float(found.fun), np.asarray(found.x, dtype=float).reshape(-1, 3)
+
+
+def _upright(x: FloatArray, depth: FloatArray) -> FloatArray:
+    """Turn the direction along which depth grows fastest to -z (a proper rotation, so impropers keep their sign)."""
+    centred: FloatArray = x - x.mean(axis=0)
+    down = centred.T @ (depth - depth.mean())
+    length = float(np.linalg.norm(down))
+    if length < 1e-9:
+        return centred
+    down /= length
+    target = np.array([0.0, 0.0, -1.0])
+    axis = np.cross(down, target)
+    sine, cosine = float(np.linalg.norm(axis)), float(down @ target)
+    if sine < 1e-12:
+        flip = np.array([1.0, -1.0, -1.0]) if cosine < 0 else np.ones(3)
+        flipped: FloatArray = centred * flip
+        return flipped
+    axis /= sine
+    across = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
+    turn = np.eye(3) + sine * across + (1.0 - cosine) * across @ across
+    turned: FloatArray = centred @ turn.T
+    return turned

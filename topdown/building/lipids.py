@@ -1,0 +1,99 @@
+"""One lipid: which beads are head and tail ends, and how it stands in a leaflet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from topdown.building.bonded_energy import distance_terms
+from topdown.building.conformation import initial_conformation, path_lengths
+from topdown.building.liquid import BEAD_VOLUME
+from topdown.errors import TopologyError
+from topdown.model import BeadTable, CGMolecule
+from topdown.model._arrays import FloatArray
+
+#: Starting areas per lipid [nm²] near 300-330 K, rounded from the scattering work of Kučerka et al. (BBA 2011,
+#: 10.1016/j.bbamem.2011.07.022), Pan et al. (BBA 2014, 10.1016/j.bbamem.2014.08.009), and Kučerka et al. for the
+#: ethanolamines (J. Phys. Chem. B 2015, 10.1021/jp511159q); cholesterol: condensed area in fluid mixtures.
+AREA_PER_LIPID: Final[dict[str, float]] = {
+    "DLPC": 0.61, "DMPC": 0.60, "DPPC": 0.63, "DSPC": 0.64, "POPC": 0.65, "SOPC": 0.66, "DOPC": 0.68, "DIPC": 0.70,
+    "DLPE": 0.53, "DPPE": 0.58, "POPE": 0.59, "SOPE": 0.58, "DOPE": 0.64, "DPPG": 0.65, "POPG": 0.65, "DMPG": 0.63,
+    "POPS": 0.62, "DPSM": 0.60, "PSM": 0.60, "CHOL": 0.40,
+}  # fmt: skip
+DEFAULT_AREA: Final = 0.64
+#: Half the gap between the tips of the tails of the two leaflets [nm].
+HALF_GAP: Final = 0.24
+#: Volume of a lipid bead relative to the same bead in a liquid (DPPC: 1.23 nm³ for 12 beads), and mean height of the
+#: polar beads as a fraction of the leaflet's thickness.
+LIPID_PACKING: Final = 0.85
+_HEAD_LEVEL: Final = 0.92
+
+
+def is_apolar(bead_type: str, table: BeadTable) -> bool:
+    """Whether beads of this type belong into the hydrocarbon core: chemical class C… (X…: halo-alkanes)."""
+    chemical_class = table.bead_type(bead_type).chemical_class
+    return chemical_class[:1] in ("C", "X")
+
+
+def head_bead(lipid: CGMolecule, table: BeadTable) -> int:
+    """The polar bead farthest along the bonds from the tails: what points into the water.
+
+    Raises
+    ------
+    TopologyError
+        The molecule has no polar or no apolar bead, and so no place in a bilayer.
+    """
+    apolar = np.array([is_apolar(name, table) for name in lipid.type_names])
+    if apolar.all() or not apolar.any():
+        raise TopologyError(
+            f"a lipid needs polar and apolar beads, {lipid.name} has only {'apolar' if apolar.all() else 'polar'} ones",
+            where=lipid.name,
+            hint="molecules of one kind are placed with --place",
+        )
+    reach = path_lengths(lipid)[:, apolar].mean(axis=1)
+    reach[apolar] = -1.0
+    return int(np.argmax(reach))
+
+
+def tail_ends(lipid: CGMolecule, table: BeadTable) -> tuple[int, ...]:
+    """Apolar beads that end a tail: bound to at most one other bead; the farthest from the head if there are none."""
+    degree = np.zeros(lipid.n_beads, dtype=int)
+    for term in distance_terms(lipid):
+        degree[list(term.atoms)] += 1
+    ends = [i for i, name in enumerate(lipid.type_names) if is_apolar(name, table) and degree[i] <= 1]
+    if ends:
+        return tuple(ends)
+    reach = path_lengths(lipid)[head_bead(lipid, table)]
+    return (int(np.argmax(reach)),)
+
+
+def hanging_lipid(lipid: CGMolecule, table: BeadTable, area: float) -> FloatArray:
+    """A lipid as tall as its volume over its ``area`` [nm²] lets it be in a fluid leaflet, head on top.
+
+    Stretched tails would make the start a third too thick, and the box would come out with too little water.
+
+    Returns
+    -------
+    (n_beads, 3) float64 [nm]
+        The tip of the longest tail at z = 0, centred in x and y.
+
+    Raises
+    ------
+    TopologyError
+        No conformation has all tails below the head.
+    """
+    head = head_bead(lipid, table)
+    ends = list(tail_ends(lipid, table))
+    polar = [not is_apolar(name, table) for name in lipid.type_names]
+    volume = LIPID_PACKING * sum(BEAD_VOLUME[table.bead_type(name).size] for name in lipid.type_names)
+    extended = initial_conformation(lipid, root=head)
+    stature = float((extended[polar, 2] - extended[:, 2].min()).mean())
+    rise = min(max((_HEAD_LEVEL * volume / area - HALF_GAP) / stature, 0.5), 1.0)
+    shape = initial_conformation(lipid, root=head, rise=rise)
+    if shape[ends, 2].max() > shape[head, 2]:
+        raise TopologyError(
+            f"no conformation of {lipid.name} has its tails below its head", hint="it cannot stand in a bilayer"
+        )
+    hanging: FloatArray = shape - [*shape[:, :2].mean(axis=0), shape[:, 2].min()]
+    return hanging

@@ -1,0 +1,96 @@
+"""``topdown transfer``: free energies of transfer and partition coefficients."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from topdown.cli.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from topdown.workflows.transfer import TransferOutcome
+
+
+@click.command(name="transfer")
+@click.argument("what", metavar="SMILES|FILE")
+@click.option("--from", "from_phase", default="water", show_default=True, help="Phase to start from; 'gas' too.")
+@click.option("--to", "to_phases", default="octanol", show_default=True, help="Phase to end in, or several: a,b,c.")
+@click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder.")
+@click.option("--temperature", type=float, default=298.15, show_default=True, help="[K]")
+@click.option("--ns", "nanoseconds", type=float, default=0.6, show_default=True, help="Sampling per window [ns].")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
+@click.option("--store", type=click.Path(path_type=Path), help="Folder of finished runs; default the user cache.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per molecule and phase.")
+def command(
+    what: str,
+    from_phase: str,
+    to_phases: str,
+    table: str,
+    temperature: float,
+    nanoseconds: float,
+    seed: int,
+    workers: int,
+    store: Path | None,
+    as_json: bool,
+) -> int:
+    """Free energy of transfer of a molecule between two liquids, by coupling it to each along a soft-core path.
+
+    A finished window is stored and never run again: interrupt and repeat the command to go on. FILE is a .smi or .csv
+    as for 'topdown map'.
+    """
+    from topdown.workflows.map_molecules import MoleculeRequest, read_requests
+    from topdown.workflows.transfer import TransferSettings, transfer, transfer_json
+
+    settings = TransferSettings(
+        from_phase=from_phase,
+        to_phases=tuple(to_phases.split(",")),
+        temperature=temperature,
+        nanoseconds=nanoseconds,
+        seed=seed,
+    )
+    is_file = what.lower().endswith((".smi", ".csv"))
+    requests = read_requests(Path(what)) if is_file else (MoleculeRequest(smiles=what, name=what),)
+    outcomes = transfer(requests, table, settings, store=store, workers=workers, progress=ProgressLine())
+    codes = []
+    for outcome in outcomes:
+        codes.append(outcome.error.exit_code if outcome.error else 0)
+        if outcome.error:
+            click.echo(f"error: {outcome.request.name}: {outcome.error}", err=True)
+        if as_json:
+            click.echo(json.dumps(transfer_json(outcome), allow_nan=False, ensure_ascii=False))
+        elif not outcome.error:
+            _echo(outcome)
+    failed = sum(code != 0 for code in codes)
+    return 0 if failed == 0 else 3 if failed < len(codes) else max(codes)
+
+
+def _echo(outcome: TransferOutcome) -> None:
+    result = outcome.result
+    assert result is not None
+    click.echo(f"{outcome.request.name}  {result.from_phase} → {result.to_phase} at {result.temperature:g} K")
+    click.echo(f"  model       {outcome.model}")
+    for leg in result.legs:
+        click.echo(
+            f"  ΔG(gas → {leg.phase})".ljust(26)
+            + f"{leg.delta_g.value:8.2f} ± {leg.delta_g.standard_error:.2f} kJ/mol   "
+            f"{leg.n_solvent} solvent molecules, {leg.n_windows} windows, overlap {leg.overlap:.2f}, "
+            f"{leg.delta_g.n_effective:.0f} effective samples"
+        )
+    click.echo("  ΔG transfer".ljust(26) + f"{result.delta_g.value:8.2f} ± {result.delta_g.standard_error:.2f} kJ/mol")
+    click.echo("  log P".ljust(26) + f"{result.log_p:8.2f} ± {result.log_p_error:.2f}")
+    measured = result.experiment
+    if measured is None:
+        click.echo("  measured".ljust(26) + "    none in data/")
+    else:
+        suspect = f"; suspect: {measured.flag}" if measured.flag else ""
+        click.echo(
+            "  measured ΔG".ljust(26)
+            + f"{measured.value:8.2f} ± {measured.uncertainty:.2f} kJ/mol   ({measured.reference}{suspect})"
+        )
+    for remark in result.remarks:
+        click.echo(f"  note: {remark}")
+    click.echo(f"  {outcome.wall_s:.1f} s")

@@ -1,0 +1,1 @@
+"""What numbers follow from samples: correlated series, free energies, reweighting. No engine, no molecules."""

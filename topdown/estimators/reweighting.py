@@ -1,0 +1,478 @@
+"""From the stored sums of all runs of one system to free energies and averages at any other ε.
+
+With σ held, the energy is linear in ε (:mod:`topdown.model.samples`): in the state (ε, λ, T, p) a pooled frame has
+
+    u = β [Σ_p ε_p S_p(λ) + U_rest + p V],   S_p(λ) = S_p + T_p(λ),
+
+S_p over the coupled beads (solvent-solvent pairs included) and T_p along the soft-core path of the solute. MBAR over
+all sampled states gives weights in any other. The coupling free energy is ΔG(ε) = [f(λ=1, ε) - f(λ=0, ε)]/β: since both
+ends carry the same solvent-solvent ε, the free energy of the pure solvent cancels, in the value and the derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from topdown.errors import SamplingError, SettingsError
+from topdown.estimators.free_energy import coupling_derivatives, kish_effective_samples, weighted_mean
+from topdown.estimators.mbar import (
+    MbarReplicates,
+    MbarResult,
+    Perturbation,
+    Segment,
+    bootstrap_mbar,
+    mbar,
+    pairwise_overlap,
+    weakest_link,
+)
+from topdown.estimators.time_series import detect_equilibration, statistical_inefficiency
+from topdown.model.samples import PairSums, WindowSamples
+from topdown.units import KJ_MOL_NM3_TO_BAR, kt
+
+FloatArray = npt.NDArray[np.float64]
+Pair = tuple[str, str]
+Observable = Callable[[PairSums], FloatArray]
+ObservableGradient = Callable[[PairSums], Mapping[Pair, FloatArray]]
+
+#: Fewer effective samples than this give no number (PHYSICS: "trust ≥ 50").
+MIN_EFFECTIVE = 50.0
+#: Pairwise overlap below which a chain of states counts as broken (Klimovich, Shirts, Mobley 2015).
+MIN_OVERLAP = 0.03
+
+
+def sorted_pair(a: str, b: str) -> Pair:
+    """The pair of bead types in the order used as a key."""
+    return (a, b) if a <= b else (b, a)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReweightedValue:
+    """A number at some ε with its derivatives.
+
+    Attributes
+    ----------
+    value, standard_error : float
+        The error is from the block bootstrap; nan when it was not asked for.
+    pairs : tuple of (str, str)
+        Bead-type pairs the derivatives are with respect to.
+    gradient, gradient_error : (P,) float64
+        ∂value/∂ε_p, and its standard error (nan when not asked for).
+    hessian : (P, P) float64 or None
+        Second derivatives, for free energies.
+    n_effective : float
+        Independent samples behind the worse of the states involved.
+    overlap : float
+        Weakest pairwise overlap on the best chain between the two ends; 1 when only one state is involved.
+    """
+
+    value: float
+    standard_error: float
+    pairs: tuple[Pair, ...]
+    gradient: FloatArray
+    gradient_error: FloatArray
+    n_effective: float
+    hessian: FloatArray | None = None
+    overlap: float = 1.0
+
+    def gradient_of(self, pair: Pair) -> float:
+        """∂value/∂ε of ``pair``; 0 for a pair that does not occur in the system."""
+        key = sorted_pair(*pair)
+        return float(self.gradient[self.pairs.index(key)]) if key in self.pairs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Thermodynamic state: λ index, temperature [K], pressure [bar], and ε [kJ/mol] of the union of pairs."""
+
+    lambda_index: int
+    temperature: float
+    pressure: float | None
+    epsilon: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PooledSamples:
+    """All frames of one system, with the MBAR solution over every state sampled. Made by :func:`pool_samples`.
+
+    Attributes
+    ----------
+    system : str
+    pairs : tuple of (str, str)
+        Union of solvent and solute pairs, sorted.
+    lambdas : (n_lambda,) float64
+    coupled_sums : (N, P) float64
+        S_p.
+    solute_sums : (n_lambda, N, P) float64
+        T_p(λ).
+    rest_energy, volume, inefficiency : (N,) float64
+        Inefficiency is the g of the run a frame is from.
+    segments : tuple of Segment
+        Columns of each run.
+    frames : tuple of PairSums
+        The frames kept of each run, for other observables.
+    reference : _State
+        ε, temperature and pressure of the last run: what is not given to a method keeps these values.
+    solution : MbarResult
+    replicates : MbarReplicates or None
+    """
+
+    system: str
+    pairs: tuple[Pair, ...]
+    lambdas: FloatArray
+    coupled_sums: FloatArray
+    solute_sums: FloatArray
+    rest_energy: FloatArray
+    volume: FloatArray
+    inefficiency: FloatArray
+    segments: tuple[Segment, ...]
+    frames: tuple[PairSums, ...]
+    reference: _State
+    solution: MbarResult
+    replicates: MbarReplicates | None = field(default=None)
+
+    @property
+    def n_frames(self) -> int:
+        """Frames pooled."""
+        return len(self.volume)
+
+    def epsilon(self, theta: Mapping[Pair, float] | None = None) -> FloatArray:
+        """ε of ``pairs`` (P,) [kJ/mol]: those in ``theta``, the others as in the last run.
+
+        Pairs of ``theta`` that do not occur in this system are ignored.
+        """
+        given = {sorted_pair(*pair): value for pair, value in (theta or {}).items()}
+        return np.array([given.get(p, e) for p, e in zip(self.pairs, self.reference.epsilon)], dtype=np.float64)
+
+    def coupling_free_energy(
+        self,
+        theta: Mapping[Pair, float] | None = None,
+        *,
+        min_effective: float = MIN_EFFECTIVE,
+        min_overlap: float = MIN_OVERLAP,
+        error: bool = True,
+    ) -> ReweightedValue:
+        """ΔG of coupling the solute, G(λ=1) - G(λ=0) [kJ/mol], at the ε of ``theta``.
+
+        Parameters
+        ----------
+        theta : mapping of pair to float, optional
+            ε [kJ/mol]; pairs not given keep the values of the last run.
+        min_effective : float
+            Refuse with fewer effective samples in either end state.
+        min_overlap : float
+            Refuse when no chain of sampled states with at least this overlap joins the ends; only with ``error``.
+        error : bool
+            Also compute overlap and bootstrap errors.
+
+        Raises
+        ------
+        SamplingError
+            No solute, too few effective samples, or too little overlap.
+        """
+        if len(self.lambdas) < 2 or self.lambdas[0] != 0.0 or self.lambdas[-1] != 1.0:
+            raise SamplingError(
+                f"a coupling free energy needs runs from λ = 0 to λ = 1, got {self.lambdas.tolist()}", where=self.system
+            )
+        epsilon, last = self.epsilon(theta), len(self.lambdas) - 1
+        u_0, u_1 = self._reduced(epsilon, 0), self._reduced(epsilon, last)
+        end_0, end_1 = self._perturb(u_0), self._perturb(u_1)
+        n_effective = min(self._effective(end_0), self._effective(end_1))
+        self._require(n_effective, min_effective, epsilon)
+        sums_0, sums_1 = self._sums(0), self._sums(last)
+        energy = kt(self.reference.temperature)
+        gradient, hessian = coupling_derivatives(end_0.weights, end_1.weights, sums_0, sums_1, 1.0 / energy)
+        standard_error, gradient_error, overlap = float("nan"), np.full(len(self.pairs), np.nan), 1.0
+        if error:
+            overlap = self._path_overlap(end_0, end_1)
+            if overlap < min_overlap:
+                raise SamplingError(
+                    f"the weakest overlap between λ = 0 and λ = 1 is {overlap:.3f}, below {min_overlap:g}",
+                    where=self.system,
+                    hint="add λ values between",
+                )
+            replicates = self._require_replicates()
+            (f_0, w_0), (f_1, w_1) = replicates.perturb(u_0), replicates.perturb(u_1)
+            standard_error = energy * float(np.std(f_1 - f_0, ddof=1))
+            slopes = np.stack([weighted_mean(b, sums_1) - weighted_mean(a, sums_0) for a, b in zip(w_0, w_1)])
+            gradient_error = np.std(slopes, axis=0, ddof=1)
+        return ReweightedValue(
+            value=energy * (end_1.f - end_0.f),
+            standard_error=standard_error,
+            pairs=self.pairs,
+            gradient=gradient,
+            gradient_error=gradient_error,
+            hessian=hessian,
+            n_effective=n_effective,
+            overlap=overlap,
+        )
+
+    def average(
+        self,
+        observable: Observable,
+        theta: Mapping[Pair, float] | None = None,
+        *,
+        lambda_index: int = -1,
+        explicit_gradient: ObservableGradient | None = None,
+        min_effective: float = MIN_EFFECTIVE,
+        error: bool = True,
+    ) -> ReweightedValue:
+        """⟨O⟩ at the ε of ``theta``, with ∂⟨O⟩/∂ε_p = ⟨∂O/∂ε_p⟩ - β Cov(O, S_p).
+
+        Parameters
+        ----------
+        observable : function of PairSums
+            O of every frame, (n_frames,).
+        theta : mapping of pair to float, optional
+            ε [kJ/mol]; pairs not given keep the values of the last run.
+        lambda_index : int
+            Which λ; -1 in a pure liquid.
+        explicit_gradient : function of PairSums, optional
+            ∂O/∂ε of every frame for the pairs O itself depends on.
+        min_effective : float
+            Refuse with fewer effective samples.
+        error : bool
+            Also compute bootstrap errors.
+
+        Raises
+        ------
+        SamplingError
+            Too few effective samples.
+        SettingsError
+            A λ index that does not exist.
+        """
+        if not (lambda_index == -1 and not len(self.lambdas)) and not 0 <= lambda_index < len(self.lambdas):
+            raise SettingsError(f"λ index {lambda_index} does not exist", where=self.system)
+        epsilon = self.epsilon(theta)
+        u = self._reduced(epsilon, lambda_index)
+        state = self._perturb(u)
+        n_effective = self._effective(state)
+        self._require(n_effective, min_effective, epsilon)
+        values = np.concatenate([observable(frames) for frames in self.frames])
+        explicit = self._explicit(explicit_gradient)
+        sums, beta = self._sums(lambda_index), 1.0 / kt(self.reference.temperature)
+        value, gradient = _mean_and_slope(state.weights, values, sums, explicit, beta)
+        standard_error, gradient_error = float("nan"), np.full(len(self.pairs), np.nan)
+        if error:
+            _, weights = self._require_replicates().perturb(u)
+            again = [_mean_and_slope(w, values, sums, explicit, beta) for w in weights]
+            standard_error = float(np.std([v for v, _ in again], ddof=1))
+            gradient_error = np.std([g for _, g in again], axis=0, ddof=1)
+        return ReweightedValue(
+            value=value,
+            standard_error=standard_error,
+            pairs=self.pairs,
+            gradient=gradient,
+            gradient_error=gradient_error,
+            n_effective=n_effective,
+        )
+
+    def effective_samples(self, theta: Mapping[Pair, float] | None = None) -> float:
+        """Independent samples at the ε of ``theta``: the smaller of both ends with a solute, else of the liquid."""
+        epsilon = self.epsilon(theta)
+        ends = (0, len(self.lambdas) - 1) if len(self.lambdas) else (-1,)
+        return min(self._effective(self._perturb(self._reduced(epsilon, k))) for k in ends)
+
+    def _sums(self, lambda_index: int) -> FloatArray:
+        return self.coupled_sums if lambda_index < 0 else self.coupled_sums + self.solute_sums[lambda_index]
+
+    def _reduced(self, epsilon: FloatArray, lambda_index: int) -> FloatArray:
+        state = _State(lambda_index, self.reference.temperature, self.reference.pressure, tuple(epsilon))
+        return _reduced_energy(state, self.coupled_sums, self.solute_sums, self.rest_energy, self.volume)
+
+    def _perturb(self, u_n: FloatArray) -> Perturbation:
+        return self.solution.perturb(u_n)
+
+    def _effective(self, state: Perturbation) -> float:
+        return kish_effective_samples(state.weights, self.inefficiency)
+
+    def _require(self, n_effective: float, least: float, epsilon: FloatArray) -> None:
+        if n_effective < least:
+            at = ", ".join(f"{a}-{b} {e:.4g}" for (a, b), e in zip(self.pairs, epsilon))
+            raise SamplingError(
+                f"only {n_effective:.1f} effective samples, {least:g} are needed, at ε = {at}",
+                where=self.system,
+                hint="simulate at this ε, or longer",
+            )
+
+    def _require_replicates(self) -> MbarReplicates:
+        if self.replicates is None:
+            raise SamplingError("the samples were pooled without bootstrap replicates", where=self.system)
+        return self.replicates
+
+    def _path_overlap(self, end_0: Perturbation, end_1: Perturbation) -> float:
+        weights = np.vstack([end_0.weights, end_1.weights, self.solution.weights])
+        return weakest_link(pairwise_overlap(weights), 0, 1)
+
+    def _explicit(self, gradient: ObservableGradient | None) -> FloatArray | None:
+        if gradient is None:
+            return None
+        table = np.zeros((self.n_frames, len(self.pairs)))
+        for segment, frames in zip(self.segments, self.frames):
+            for pair, column in gradient(frames).items():
+                table[segment.start : segment.stop, self.pairs.index(sorted_pair(*pair))] = column
+        return table
+
+
+def _mean_and_slope(
+    weights: FloatArray, values: FloatArray, sums: FloatArray, explicit: FloatArray | None, beta: float
+) -> tuple[float, FloatArray]:
+    held = weights > 0
+    w, o, s = weights[held], values[held], sums[held]
+    mean = float(w @ o)
+    slope: FloatArray = -beta * ((w * (o - mean)) @ s)
+    return mean, slope if explicit is None else slope + w @ explicit[held]
+
+
+def _reduced_energy(
+    state: _State, coupled: FloatArray, solute: FloatArray, rest: FloatArray, volume: FloatArray
+) -> FloatArray:
+    epsilon = np.asarray(state.epsilon)
+    energy = coupled @ epsilon + rest
+    if state.lambda_index >= 0:
+        energy = energy + solute[state.lambda_index] @ epsilon
+    if state.pressure is not None:
+        energy = energy + state.pressure / KJ_MOL_NM3_TO_BAR * volume
+    return np.asarray(energy / kt(state.temperature))
+
+
+def pool_samples(
+    runs: Sequence[WindowSamples],
+    rng: np.random.Generator,
+    *,
+    n_replicates: int = 50,
+    discard_transient: bool = True,
+) -> PooledSamples:
+    """Pool every run of one system and solve MBAR over all states sampled.
+
+    Parameters
+    ----------
+    runs : sequence of WindowSamples
+        Of one system and one λ grid; any ε, λ, temperature and pressure. The last one sets the reference state.
+    rng : numpy.random.Generator
+        Draws the bootstrap.
+    n_replicates : int
+        Bootstrap replicates; 0 leaves all errors out.
+    discard_transient : bool
+        Drop the start of each run that is not yet stationary (at most half).
+
+    Raises
+    ------
+    SettingsError
+        Runs of different systems, pairs or λ grids, or at constant volume and at constant pressure together.
+    SamplingError
+        No runs, or MBAR failed.
+    """
+    pairs = _check_runs(runs)
+    kept = [_stationary_frames(run, _aligned(run, pairs), discard_transient) for run in runs]
+    segments, start = [], 0
+    for frames, g in kept:
+        segments.append(Segment(start=start, stop=start + frames.n_frames, inefficiency=g))
+        start += frames.n_frames
+    aligned = [_aligned_sums(frames, pairs) for frames, _ in kept]
+    coupled = np.concatenate([a for a, _ in aligned])
+    solute = np.concatenate([t for _, t in aligned], axis=1)
+    rest = np.concatenate([frames.rest_energy for frames, _ in kept])
+    volume = np.concatenate([frames.volume for frames, _ in kept])
+    run_states = [_aligned(run, pairs) for run in runs]
+    states = list(dict.fromkeys(run_states))
+    n_k = np.array([sum(s.stop - s.start for s, of in zip(segments, run_states) if of == k) for k in states])
+    u_kn = np.stack([_reduced_energy(state, coupled, solute, rest, volume) for state in states])
+    solution = mbar(u_kn, n_k)
+    replicates = bootstrap_mbar(solution, segments, rng, n_replicates=n_replicates) if n_replicates else None
+    inefficiency = np.concatenate([np.full(s.stop - s.start, s.inefficiency) for s in segments])
+    return PooledSamples(
+        system=runs[0].system,
+        pairs=pairs,
+        lambdas=np.asarray(runs[0].sums.lambdas),
+        coupled_sums=coupled,
+        solute_sums=solute,
+        rest_energy=rest,
+        volume=volume,
+        inefficiency=inefficiency,
+        segments=tuple(segments),
+        frames=tuple(frames for frames, _ in kept),
+        reference=run_states[-1],
+        solution=solution,
+        replicates=replicates,
+    )
+
+
+def _check_runs(runs: Sequence[WindowSamples]) -> tuple[Pair, ...]:
+    if not runs:
+        raise SamplingError("there are no runs to pool")
+    first = runs[0]
+    for run in runs[1:]:
+        if run.system != first.system:
+            raise SettingsError(f"runs of {first.system!r} and of {run.system!r} cannot be pooled")
+        if (run.sums.pairs, run.sums.solute_pairs) != (first.sums.pairs, first.sums.solute_pairs):
+            raise SettingsError("runs hold sums of different bead-type pairs", where=first.system)
+        if not np.array_equal(np.asarray(run.sums.lambdas), np.asarray(first.sums.lambdas)):
+            grids = f"{np.asarray(first.sums.lambdas).tolist()} and {np.asarray(run.sums.lambdas).tolist()}"
+            raise SettingsError(
+                f"runs have different λ grids: {grids}", where=first.system, hint="use one grid for a system"
+            )
+        if (run.pressure is None) != (first.pressure is None):
+            raise SettingsError("runs at constant volume and at constant pressure together", where=first.system)
+    return tuple(sorted({sorted_pair(*p) for p in (*first.sums.pairs, *first.sums.solute_pairs)}))
+
+
+def _aligned(run: WindowSamples, pairs: tuple[Pair, ...]) -> _State:
+    """The state of a run, its ε in the order of ``pairs``."""
+    keys = [sorted_pair(*p) for p in (*run.sums.pairs, *run.sums.solute_pairs)]
+    if len(keys) != len(run.epsilon):
+        raise SettingsError(f"{len(run.epsilon)} values of ε for {len(keys)} pairs", where=run.system)
+    epsilon: dict[Pair, float] = {}
+    for key, value in zip(keys, run.epsilon):
+        if epsilon.setdefault(key, float(value)) != float(value):
+            raise SettingsError(f"two values of ε for {key[0]}-{key[1]} in one run", where=run.system)
+    return _State(run.lambda_index, run.temperature, run.pressure, tuple(epsilon[p] for p in pairs))
+
+
+def _aligned_sums(frames: PairSums, pairs: tuple[Pair, ...]) -> tuple[FloatArray, FloatArray]:
+    """S (n, P) and T (n_lambda, n, P) in the order of ``pairs``; a pair that one of them lacks is zero there."""
+    solute_sums = np.asarray(frames.solute_sums)
+    coupled = np.zeros((frames.n_frames, len(pairs)))
+    solute = np.zeros((solute_sums.shape[1], frames.n_frames, len(pairs)))
+    for column, pair in enumerate(frames.pairs):
+        coupled[:, pairs.index(sorted_pair(*pair))] += frames.sums[:, column]
+    for column, pair in enumerate(frames.solute_pairs):
+        solute[:, :, pairs.index(sorted_pair(*pair))] += solute_sums[:, :, column].T
+    return coupled, solute
+
+
+def _stationary_frames(run: WindowSamples, state: _State, discard_transient: bool) -> tuple[PairSums, float]:
+    """The frames of a run to use, and their statistical inefficiency.
+
+    The inefficiency is the worst of two series: the run's own reduced enthalpy, and its difference between the
+    neighbouring λ, which is what the free energy rests on.
+    """
+    frames = run.sums
+    pairs = tuple(sorted({sorted_pair(*p) for p in (*frames.pairs, *frames.solute_pairs)}))
+    coupled, solute = _aligned_sums(frames, pairs)
+
+    def reduced(lambda_index: int) -> FloatArray:
+        at = _State(lambda_index, state.temperature, state.pressure, state.epsilon)
+        return _reduced_energy(at, coupled, solute, frames.rest_energy, frames.volume)
+
+    series = [reduced(run.lambda_index)]
+    n_lambda, k = len(np.asarray(frames.lambdas)), run.lambda_index
+    if k >= 0 and n_lambda > 1:
+        series.append(reduced(min(k + 1, n_lambda - 1)) - reduced(max(k - 1, 0)))
+    start = detect_equilibration(series[0]).start if discard_transient else 0
+    g = max(statistical_inefficiency(values[start:]) for values in series)
+    if start == 0:
+        return frames, g
+    kept = PairSums(
+        pairs=frames.pairs,
+        sums=frames.sums[start:],
+        rest_energy=frames.rest_energy[start:],
+        volume=frames.volume[start:],
+        solute_pairs=frames.solute_pairs,
+        solute_sums=np.asarray(frames.solute_sums)[start:],
+        lambdas=frames.lambdas,
+    )
+    return kept, g

@@ -1,0 +1,274 @@
+"""Requests in, samples out: boxes are built and equilibrated once, windows run in parallel, everything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from topdown import __version__
+from topdown.building.conformation import conformation_of
+from topdown.building.liquid import build_liquid
+from topdown.engine import Coupling
+from topdown.errors import SimulationError
+from topdown.model import BeadTable, CGMolecule, System, WindowSamples
+from topdown.model.requests import CouplingRequest, LiquidRequest, SampleRequest
+from topdown.resources import cache_folder
+from topdown.sampling.equilibrate import equilibrate_liquid
+from topdown.sampling.executors import run_tasks
+from topdown.sampling.fingerprints import describe_molecule, describe_table, hash_of
+from topdown.sampling.lambda_windows import sample_window
+from topdown.sampling.run_store import RunStore
+
+#: Changes when the way runs are made changes, so that older runs are not taken for new ones.
+PROTOCOL = "windows-1"
+#: Steps of 20 fs a freshly built liquid is run before it is stored as equilibrated.
+LIQUID_EQUILIBRATION = 25_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Box:
+    """An equilibrated box of one liquid, shared by all windows that start from it."""
+
+    molecule: CGMolecule
+    n_molecules: int
+    table: BeadTable
+    temperature: float
+    pressure: float
+    seed: int
+    n_steps: int
+
+    def key(self) -> str:
+        return hash_of(
+            {
+                "protocol": PROTOCOL,
+                "version": __version__,
+                "box": describe_molecule(self.molecule),
+                "table": describe_table(self.table, [self.molecule]),
+                "n": self.n_molecules,
+                "temperature": self.temperature,
+                "pressure": self.pressure,
+                "steps": self.n_steps,
+                "seed": self.seed,
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Window:
+    """One run: a request, and which λ of it (-1 for a liquid)."""
+
+    request: SampleRequest
+    lambda_index: int
+    box: _Box
+
+    def key(self) -> str:
+        request = self.request
+        description: dict[str, Any] = {
+            "box": self.box.key(),
+            "lambda_index": self.lambda_index,
+            "steps": [request.n_equilibration, request.n_steps, request.every],
+            "seed": request.seed,
+            "system": request.system,
+        }
+        if isinstance(request, CouplingRequest):
+            description["solute"] = describe_molecule(request.solute)
+            description["lambdas"] = list(request.lambdas)
+            description["table"] = describe_table(request.table, [request.solute, request.solvent])
+        return hash_of(description)
+
+
+def _windows(request: SampleRequest) -> list[_Window]:
+    if isinstance(request, CouplingRequest):
+        molecule, n_molecules, count = request.solvent, request.n_solvent, len(request.lambdas)
+    else:
+        molecule, n_molecules, count = request.molecule, request.n_molecules, 0
+    box = _Box(
+        molecule=molecule,
+        n_molecules=n_molecules,
+        table=request.table.subset(molecule.type_names),
+        temperature=request.temperature,
+        pressure=request.pressure,
+        seed=request.seed,
+        n_steps=LIQUID_EQUILIBRATION,
+    )
+    return [_Window(request=request, lambda_index=k, box=box) for k in (range(count) if count else (-1,))]
+
+
+def _make_box(task: tuple[_Box, Path]) -> str:
+    """Worker: build and equilibrate a box and store its coordinates."""
+    box, folder = task
+    key = box.key()
+    built = build_liquid(box.molecule, box.n_molecules, box.table, rng=np.random.default_rng(box.seed))
+    system = equilibrate_liquid(
+        built,
+        temperature=box.temperature,
+        pressure=box.pressure,
+        n_steps=box.n_steps,
+        seed=box.seed,
+    )
+    assert system.velocities is not None
+    arrays = {"positions": system.positions, "velocities": system.velocities, "box": system.box}
+    RunStore(folder).save(key, arrays, {"liquid": box.molecule.name, "n_molecules": box.n_molecules})
+    return key
+
+
+def _load_box(box: _Box, store: RunStore, table: BeadTable) -> System:
+    found = store.load(box.key())
+    if found is None:
+        raise SimulationError("the equilibrated box has gone from the run store", where=str(store.folder))
+    arrays, _ = found
+    return System(
+        table=table,
+        components=((box.molecule, box.n_molecules),),
+        positions=arrays["positions"],
+        velocities=arrays["velocities"],
+        box=arrays["box"],
+    )
+
+
+def insert_solute(solvent: System, solute: CGMolecule, rng: np.random.Generator) -> System:
+    """Put one ``solute`` as first component where the solvent leaves it most room, among 200 random poses.
+
+    Velocities are dropped; overlaps are for the soft core and the minimiser to resolve.
+    """
+    from scipy.spatial import cKDTree
+    from scipy.spatial.transform import Rotation
+
+    shape = conformation_of(solute)
+    shape = shape - shape.mean(axis=0)
+    tree = cKDTree(np.mod(solvent.positions, solvent.box), boxsize=solvent.box)
+    best, best_room = shape, -1.0
+    for _ in range(200):
+        turned = Rotation.random(random_state=rng).apply(shape)
+        placed = turned + rng.random(3) * solvent.box
+        room = float(tree.query(np.mod(placed, solvent.box))[0].min())
+        if room > best_room:
+            best, best_room = placed, room
+    return System(
+        table=solvent.table,
+        components=((solute, 1), *solvent.components),
+        positions=np.concatenate([best, solvent.positions]),
+        box=solvent.box,
+        title=f"{solute.name} in {solvent.n_molecules} {solvent.components[0][0].name}",
+    )
+
+
+def _run_window(task: tuple[_Window, Path]) -> str:
+    """Worker: run one window and store it."""
+    window, folder = task
+    store, request, key = RunStore(folder), window.request, window.key()
+    seed = np.random.SeedSequence([request.seed, window.lambda_index + 1])
+    rng = np.random.default_rng(seed)
+    coupling = None
+    system = _load_box(window.box, store, request.table)
+    if isinstance(request, CouplingRequest):
+        system = insert_solute(system, request.solute, rng)
+        coupling = Coupling(lambdas=request.lambdas, index=window.lambda_index)
+    samples = sample_window(
+        system,
+        key=key,
+        name=request.system,
+        temperature=request.temperature,
+        pressure=request.pressure,
+        n_equilibration=request.n_equilibration,
+        n_steps=request.n_steps,
+        every=request.every,
+        seed=int(rng.integers(2**62)),
+        coupling=coupling,
+    )
+    store.save_window(samples, {"protocol": PROTOCOL, "version": __version__, "seed": request.seed})
+    return key
+
+
+class EngineSampler:
+    """Samples from the bundled engine, each run only once.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Of the run store; default the user's cache folder.
+    workers : int
+        Processes; 0 for one per available processor.
+    executor : Executor, optional
+        Any ``concurrent.futures.Executor`` in place of a pool of our own.
+    progress : callable, optional
+        Called with (runs done, runs to do, what) whenever something finished.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        workers: int = 0,
+        executor: Executor | None = None,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> None:
+        self.store = RunStore(folder or cache_folder() / "runs")
+        self._workers = workers
+        self._executor = executor
+        self._progress = progress or (lambda done, total, what: None)
+
+    def missing(self, requests: Sequence[SampleRequest]) -> int:
+        """How many windows would have to be run."""
+        keys = {w.key() for request in requests for w in _windows(request)}
+        return sum(key not in self.store for key in keys)
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[WindowSamples]:
+        """Samples of every request in order, a coupling request giving one per λ; see ``calibration.sampler``."""
+        windows = [window for request in requests for window in _windows(request)]
+        keys = [window.key() for window in windows]
+        todo = {key: window for key, window in zip(keys, windows) if self.store.load_window(key) is None}
+        boxes = {window.box.key(): window.box for window in todo.values()}
+        missing_boxes = [box for key, box in boxes.items() if self.store.load(key) is None]
+        total = len(missing_boxes) + len(todo)
+        done = 0
+        if total:
+            self._progress(0, total, "compiling")
+            warm_up()
+        folder = self.store.folder
+        box_tasks = [(box, folder) for box in missing_boxes]
+        for index, _ in run_tasks(_make_box, box_tasks, workers=self._workers, executor=self._executor):
+            done += 1
+            self._progress(done, total, f"equilibrated {missing_boxes[index].molecule.name}")
+        tasks = [(window, folder) for window in todo.values()]
+        for index, _ in run_tasks(_run_window, tasks, workers=self._workers, executor=self._executor):
+            done += 1
+            self._progress(done, total, _label(tasks[index][0]))
+        samples = [self.store.load_window(key) for key in keys]
+        if any(found is None for found in samples):
+            raise SimulationError("a stored run cannot be read back", where=str(folder), hint="is the disk full?")
+        return [found for found in samples if found is not None]
+
+
+def _label(window: _Window) -> str:
+    request = window.request
+    if isinstance(request, LiquidRequest):
+        return request.system
+    return f"{request.solute.name} in {request.solvent.name}, λ = {request.lambdas[window.lambda_index]:g}"
+
+
+def warm_up() -> None:
+    """Compile the engine in this process, so that workers find the kernels in the cache."""
+    from topdown.engine import Simulation, SimulationSettings
+    from topdown.model import Bead, BeadType
+
+    water = CGMolecule(name="warm-up", beads=(Bead(name="W", bead_type="W"),))
+    table = BeadTable(
+        name="warm-up",
+        bead_types=(BeadType(name="W", chemical_class="W", size="R", mass=72.0),),
+        epsilon=np.array([[1.0]]),
+        sigma=np.array([[0.47]]),
+    )
+    positions = np.array([[0.5, 0.5, 0.5], [1.5, 1.5, 1.5]])
+    system = System(table=table, components=((water, 2),), positions=positions, box=np.full(3, 3.0))
+    settings = SimulationSettings(thermostat="langevin", barostat="isotropic")
+    simulation = Simulation(system, settings, coupling=None)
+    simulation.minimize(max_steps=2)
+    simulation.run(20)
+    coupled = replace(system, components=((water, 1), (water, 1)))
+    Simulation(coupled, settings, coupling=Coupling(lambdas=(0.0, 1.0), index=1)).pair_sums()

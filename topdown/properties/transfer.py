@@ -1,0 +1,208 @@
+"""Free energies of transfer: one solute, two phases, soft-core coupling in each.
+
+ΔG(from → to) = ΔG_solv(to) - ΔG_solv(from), ΔG_solv(gas) = 0, at 1 mol/L in both phases; negative when the molecule prefers
+``to``. log10(c_to/c_from) = -ΔG/(RT ln 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import hypot
+
+import numpy as np
+
+from topdown.errors import SettingsError
+from topdown.estimators.reweighting import MIN_EFFECTIVE, pool_samples
+from topdown.model import BeadTable, CGMolecule, Estimate, Measurement, WindowSamples
+from topdown.model.requests import CouplingRequest
+from topdown.properties.measurements import find_measurement
+from topdown.properties.phases import Phase, solvent_count
+from topdown.units import kj_mol_per_log_unit
+
+#: The soft-core path; steps are short where ∂U/∂λ of a Martini bead is steep.
+LAMBDAS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
+TIME_STEP = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolvationResult:
+    """Free energy of solvation in one phase.
+
+    Attributes
+    ----------
+    phase : str
+    delta_g : Estimate
+        ΔG(gas → phase) [kJ/mol].
+    overlap : float
+        Weakest overlap along the λ path (0.03 is the least that is accepted).
+    n_windows, n_frames : int
+    n_solvent : int
+        Solvent molecules in the box.
+    """
+
+    phase: str
+    delta_g: Estimate
+    overlap: float
+    n_windows: int
+    n_frames: int
+    n_solvent: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferResult:
+    """Free energy of transfer between two phases.
+
+    Attributes
+    ----------
+    delta_g : Estimate
+        ΔG(from → to) [kJ/mol].
+    log_p, log_p_error : float
+        log10(c_to/c_from) and its standard error.
+    legs : tuple of SolvationResult
+        ``from`` then ``to``; the gas has none.
+    experiment : Measurement or None
+        Turned to the same direction, ``value`` being ΔG(from → to) [kJ/mol].
+    remarks : tuple of str
+    """
+
+    from_phase: str
+    to_phase: str
+    temperature: float
+    delta_g: Estimate
+    log_p: float
+    log_p_error: float
+    legs: tuple[SolvationResult, ...]
+    experiment: Measurement | None
+    remarks: tuple[str, ...] = ()
+
+
+def coupling_request(
+    solute: CGMolecule,
+    phase: Phase,
+    table: BeadTable,
+    *,
+    temperature: float,
+    pressure: float = 1.0,
+    nanoseconds: float,
+    seed: int,
+    lambdas: tuple[float, ...] = LAMBDAS,
+) -> CouplingRequest:
+    """What to run for the solvation free energy of ``solute`` in ``phase``.
+
+    Parameters
+    ----------
+    solute : CGMolecule
+        Neutral.
+    phase : Phase
+        Not the gas.
+    table : BeadTable
+    temperature, pressure : float
+        [K], [bar]
+    nanoseconds : float
+        Sampled per window, after equilibration for a fifth of that or 60 ps, whichever is more.
+    seed : int
+    lambdas : tuple of float
+
+    Raises
+    ------
+    SettingsError
+        The gas, a charged solute, or a sampling time that is not positive.
+    """
+    if phase.solvent is None:
+        raise SettingsError("nothing is simulated in the gas phase")
+    if any(bead.charge for bead in solute.beads):
+        raise SettingsError(
+            f"{solute.name} carries charges; only neutral molecules can be transferred",
+            hint="give the neutral form: charged beads have no coupling path yet",
+        )
+    if not 0.01 <= nanoseconds <= 1000.0:
+        raise SettingsError(f"sampling of {nanoseconds} ns per window is out of range", hint="0.01 to 1000")
+    n_steps = round(nanoseconds * 1000.0 / TIME_STEP)
+    return CouplingRequest(
+        solute=solute,
+        solvent=phase.solvent,
+        n_solvent=solvent_count(solute, phase.solvent, table),
+        table=table.subset({*solute.type_names, *phase.solvent.type_names}),
+        temperature=temperature,
+        pressure=pressure,
+        lambdas=lambdas,
+        n_equilibration=max(n_steps // 5, 3000),
+        n_steps=n_steps,
+        every=25,
+        seed=seed,
+    )
+
+
+def solvation_free_energy(
+    phase: str, windows: Sequence[WindowSamples], rng: np.random.Generator, *, min_effective: float = MIN_EFFECTIVE
+) -> SolvationResult:
+    """ΔG(gas → phase) by MBAR over all windows of one solute in one solvent.
+
+    Raises
+    ------
+    SamplingError
+        With fewer than ``min_effective`` effective samples at either end, or too little overlap between windows.
+    """
+    pooled = pool_samples(list(windows), rng)
+    value = pooled.coupling_free_energy(min_effective=min_effective)
+    return SolvationResult(
+        phase=phase,
+        delta_g=Estimate(
+            value=value.value,
+            standard_error=value.standard_error,
+            n_effective=value.n_effective,
+            provenance=f"MBAR over {len(windows)} windows, block bootstrap",
+        ),
+        overlap=value.overlap,
+        n_windows=len(windows),
+        n_frames=pooled.n_frames,
+        n_solvent=windows[0].n_molecules,
+    )
+
+
+def transfer_free_energy(
+    from_phase: Phase,
+    to_phase: Phase,
+    legs: dict[str, SolvationResult],
+    *,
+    temperature: float,
+    canonical_smiles: str,
+) -> TransferResult:
+    """Combine the legs of two phases and look up the measured value."""
+    start, end = legs.get(from_phase.name), legs.get(to_phase.name)
+    value = (end.delta_g.value if end else 0.0) - (start.delta_g.value if start else 0.0)
+    error = hypot(end.delta_g.standard_error if end else 0.0, start.delta_g.standard_error if start else 0.0)
+    used = [leg for leg in (start, end) if leg is not None]
+    decade = kj_mol_per_log_unit(temperature)
+    return TransferResult(
+        from_phase=from_phase.name,
+        to_phase=to_phase.name,
+        temperature=temperature,
+        delta_g=Estimate(
+            value=value,
+            standard_error=error,
+            n_effective=min((leg.delta_g.n_effective for leg in used), default=0.0),
+            provenance="difference of solvation free energies",
+        ),
+        log_p=-value / decade,
+        log_p_error=error / decade,
+        legs=tuple(used),
+        experiment=measured_transfer(canonical_smiles, from_phase.name, to_phase.name),
+        remarks=tuple(phase.remark for phase in (from_phase, to_phase) if phase.remark and phase.name != "gas"),
+    )
+
+
+def measured_transfer(canonical_smiles: str, from_phase: str, to_phase: str) -> Measurement | None:
+    """Measured ΔG(from → to) [kJ/mol] near 298 K, or None; data hold oil → water and gas → water."""
+    for oil, sign in ((from_phase, 1.0), (to_phase, -1.0)):
+        other = to_phase if oil == from_phase else from_phase
+        if other != "water":
+            continue
+        if oil == "gas":
+            found = find_measurement("hydration_free_energy", canonical_smiles, "gas/water")
+        else:
+            found = find_measurement("transfer_free_energy", canonical_smiles, f"{oil}/water")
+        if found is not None:
+            return replace(found, value=sign * found.value, phase=f"{from_phase}→{to_phase}")
+    return None

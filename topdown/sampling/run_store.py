@@ -1,0 +1,121 @@
+"""Content-addressed store of runs: the name of a file is the hash of everything that decided its content.
+
+"Which of these have been done?" is then the only question a killed campaign, a lost worker or a second user has to ask.
+Files are written to a temporary name, synced and renamed; a file that cannot be read counts as missing and is made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from topdown.model import PairSums, WindowSamples
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+class RunStore:
+    """A folder of finished runs.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when first written to. Two processes may use it at once.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    def path(self, key: str) -> Path:
+        """File of the run called ``key``."""
+        return self.folder / key[:2] / f"{key}.npz"
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.path(key).is_file()
+
+    def save(self, key: str, arrays: Arrays, header: dict[str, Any]) -> None:
+        """Keep ``arrays`` and a JSON ``header`` under ``key``, atomically."""
+        buffer = io.BytesIO()
+        text = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
+        np.savez_compressed(buffer, header=text, **arrays)  # type: ignore[arg-type]
+        path = self.path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(buffer.getvalue())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+
+    def load(self, key: str) -> tuple[Arrays, dict[str, Any]] | None:
+        """Arrays and header kept under ``key``; None when there are none or the file is damaged."""
+        try:
+            with np.load(self.path(key), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            return arrays, json.loads(arrays.pop("header").tobytes())
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def save_window(self, samples: WindowSamples, provenance: dict[str, Any]) -> None:
+        """Keep a window under its own key."""
+        sums = samples.sums
+        assert sums.solute_sums is not None
+        assert sums.lambdas is not None
+        header = {
+            "system": samples.system,
+            "pairs": sums.pairs,
+            "solute_pairs": sums.solute_pairs,
+            "epsilon": samples.epsilon,
+            "lambda_index": samples.lambda_index,
+            "temperature": samples.temperature,
+            "pressure": samples.pressure,
+            "n_molecules": samples.n_molecules,
+            "provenance": provenance,
+        }
+        arrays: Arrays = {
+            "sums": sums.sums,
+            "solute_sums": sums.solute_sums,
+            "lambdas": sums.lambdas,
+            "rest_energy": sums.rest_energy,
+            "volume": sums.volume,
+        }
+        self.save(samples.key, arrays, header)
+
+    def load_window(self, key: str) -> WindowSamples | None:
+        """The window kept under ``key``, or None."""
+        found = self.load(key)
+        if found is None:
+            return None
+        arrays, header = found
+        try:
+            sums = PairSums(
+                pairs=tuple((a, b) for a, b in header["pairs"]),
+                solute_pairs=tuple((a, b) for a, b in header["solute_pairs"]),
+                **arrays,
+            )
+            return WindowSamples(
+                key=key,
+                system=header["system"],
+                sums=sums,
+                epsilon=tuple(header["epsilon"]),
+                lambda_index=header["lambda_index"],
+                temperature=header["temperature"],
+                pressure=header["pressure"],
+                n_molecules=header["n_molecules"],
+            )
+        except (KeyError, TypeError, ValueError):
+            return None

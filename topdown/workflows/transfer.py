@@ -1,0 +1,234 @@
+"""The job ``topdown transfer``: SMILES in, free energies of transfer out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from topdown.errors import SettingsError, TopdownError
+from topdown.mapping import canonical_smiles, map_molecule
+from topdown.model import BeadTable, CGMolecule
+from topdown.properties.phases import Phase, find_phase
+from topdown.properties.sampler import EngineSampler
+from topdown.properties.transfer import (
+    SolvationResult,
+    TransferResult,
+    coupling_request,
+    solvation_free_energy,
+    transfer_free_energy,
+)
+from topdown.tables import find_molecule, load_bead_table
+from topdown.workflows.map_molecules import MoleculeRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferOutcome:
+    """One molecule and one target phase: a result or the error that stopped it.
+
+    Attributes
+    ----------
+    request : MoleculeRequest
+    canonical_smiles : str
+    model : str
+        How the solute is represented, for the user.
+    to_phase : str
+    result : TransferResult or None
+    error : TopdownError or None
+    wall_s : float
+        Wall time [s] spent on this molecule so far.
+    """
+
+    request: MoleculeRequest
+    to_phase: str
+    canonical_smiles: str = ""
+    model: str = ""
+    result: TransferResult | None = None
+    error: TopdownError | None = None
+    wall_s: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferSettings:
+    """How to compute: phases, temperature [K], sampling per window [ns], seed."""
+
+    from_phase: str = "water"
+    to_phases: tuple[str, ...] = ("octanol",)
+    temperature: float = 298.15
+    nanoseconds: float = 0.6
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if not 200.0 <= self.temperature <= 500.0:
+            raise SettingsError(f"a temperature of {self.temperature:g} K is out of range", hint="200 to 500 K")
+        if not 0.01 <= self.nanoseconds <= 1000.0:
+            raise SettingsError(f"sampling of {self.nanoseconds:g} ns per window is out of range", hint="0.01 to 1000")
+        if self.seed < 0:
+            raise SettingsError(f"the seed must not be negative, got {self.seed}")
+        names = [name.strip().lower() for name in (self.from_phase, *self.to_phases)]
+        if len(set(names)) != len(names) or len(names) < 2:
+            raise SettingsError(f"phases must differ, got {', '.join(names)}")
+
+
+def transfer(
+    requests: Sequence[MoleculeRequest],
+    table_name: str | Path,
+    settings: TransferSettings,
+    *,
+    store: Path | None = None,
+    workers: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Iterator[TransferOutcome]:
+    """Free energies of transfer of several molecules, one outcome per molecule and target phase, in order.
+
+    Parameters
+    ----------
+    requests : sequence of MoleculeRequest
+    table_name : str or Path
+        Bead table.
+    settings : TransferSettings
+    store : Path, optional
+        Folder of the run store; runs found there are not repeated.
+    workers : int
+        Processes; 0 for one per available processor.
+    progress : callable, optional
+        Called with (runs done, runs to do, what).
+
+    Raises
+    ------
+    SettingsError, BeadTableError
+        Phases or table that do not exist. Errors of single molecules are part of their outcome.
+    """
+    table = load_bead_table(table_name)
+    start = find_phase(settings.from_phase, str(table_name))
+    ends = [find_phase(name, str(table_name)) for name in settings.to_phases]
+    sampler = EngineSampler(store, workers=workers, progress=progress)
+    for request in requests:
+        yield from _transfer_one(request, table, str(table_name), start, ends, settings, sampler)
+
+
+def _transfer_one(
+    request: MoleculeRequest,
+    table: BeadTable,
+    table_name: str,
+    start: Phase,
+    ends: list[Phase],
+    settings: TransferSettings,
+    sampler: EngineSampler,
+) -> Iterator[TransferOutcome]:
+    began = time.perf_counter()
+    try:
+        canonical = canonical_smiles(request.smiles)
+        solute, model = _solute(request, canonical, table, table_name, settings.seed)
+        legs = _legs(solute, [start, *ends], table, settings, sampler)
+    except TopdownError as error:
+        for end in ends:
+            yield TransferOutcome(request=request, to_phase=end.name, error=error)
+        return
+    for end in ends:
+        yield TransferOutcome(
+            request=request,
+            to_phase=end.name,
+            canonical_smiles=canonical,
+            model=model,
+            result=transfer_free_energy(start, end, legs, temperature=settings.temperature, canonical_smiles=canonical),
+            wall_s=time.perf_counter() - began,
+        )
+
+
+def _solute(
+    request: MoleculeRequest, canonical: str, table: BeadTable, table_name: str, seed: int
+) -> tuple[CGMolecule, str]:
+    """The published model of a molecule where the table has one, else our own mapping."""
+    if canonical == "O":
+        raise SettingsError(
+            "a W bead stands for four waters, so one water molecule has no free energy of transfer here",
+            where=request.smiles,
+        )
+    published = find_molecule(table_name, canonical)
+    if published is not None:
+        beads = " ".join(published.type_names)
+        return replace(published, name=canonical), f"published model {published.name}: {beads}"
+    molecule = map_molecule(request.smiles, table, name=canonical, seed=seed)
+    return molecule, f"mapped: {' '.join(molecule.type_names)}"
+
+
+def _legs(
+    solute: CGMolecule,
+    phases: list[Phase],
+    table: BeadTable,
+    settings: TransferSettings,
+    sampler: EngineSampler,
+) -> dict[str, SolvationResult]:
+    condensed = [phase for phase in phases if phase.solvent is not None]
+    requests = [
+        coupling_request(
+            solute,
+            phase,
+            table,
+            temperature=settings.temperature,
+            nanoseconds=settings.nanoseconds,
+            seed=settings.seed,
+        )
+        for phase in condensed
+    ]
+    windows = sampler.sample(requests)
+    legs: dict[str, SolvationResult] = {}
+    for phase, request in zip(condensed, requests):
+        own, windows = windows[: len(request.lambdas)], windows[len(request.lambdas) :]
+        rng = np.random.default_rng([settings.seed, len(legs)])
+        legs[phase.name] = solvation_free_energy(phase.name, own, rng)
+    return legs
+
+
+def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
+    """The object ``--json`` prints for one outcome."""
+    head: dict[str, Any] = {"name": outcome.request.name, "smiles": outcome.request.smiles}
+    if outcome.error is not None:
+        code = getattr(outcome.error, "code", type(outcome.error).__name__)
+        return {**head, "to": outcome.to_phase, "error": {"code": code, "message": str(outcome.error)}}
+    result = outcome.result
+    assert result is not None
+    measured = result.experiment
+    return {
+        **head,
+        "canonical_smiles": outcome.canonical_smiles,
+        "model": outcome.model,
+        "from": result.from_phase,
+        "to": result.to_phase,
+        "temperature_K": result.temperature,
+        "delta_g_kJ_mol": result.delta_g.value,
+        "standard_error": result.delta_g.standard_error,
+        "log_p": result.log_p,
+        "log_p_error": result.log_p_error,
+        "experiment": None
+        if measured is None
+        else {
+            "delta_g_kJ_mol": measured.value,
+            "uncertainty_kJ_mol": measured.uncertainty,
+            "temperature_K": measured.temperature,
+            "flag": measured.flag,
+            "reference": measured.reference,
+        },
+        "phases": [
+            {
+                "phase": leg.phase,
+                "delta_g_solvation_kJ_mol": leg.delta_g.value,
+                "standard_error": leg.delta_g.standard_error,
+                "n_solvent": leg.n_solvent,
+                "n_windows": leg.n_windows,
+                "n_frames": leg.n_frames,
+            }
+            for leg in result.legs
+        ],
+        "diagnostics": {
+            "overlap": min((leg.overlap for leg in result.legs), default=None),
+            "n_effective": result.delta_g.n_effective,
+        },
+        "remarks": list(result.remarks),
+        "wall_s": round(outcome.wall_s, 2),
+    }
