@@ -35,7 +35,7 @@ def test_hydration_free_energy_agrees_with_gromacs(tmp_path: Path, bead: str, ex
         pressure=1.0,
         lambdas=LAMBDAS,
         n_equilibration=5000,
-        n_steps=100_000,
+        n_steps=150_000,
         every=25,
         seed=1,
     )

@@ -43,12 +43,12 @@ def _pair_loop(measure: bool) -> Any:
         lj, types, charges = pair.lj, pair.types, pair.charges
         bx, by, bz = box[0], box[1], box[2]
         inv_x, inv_y, inv_z = 1.0 / bx, 1.0 / by, 1.0 / bz
-        longest = 1
+        longest: Any = 1
         for i in range(x.shape[0]):
             longest = max(longest, np.int64(start[i + 1]) - np.int64(start[i]))
         partner = np.empty(longest, np.uint32)
         apart = np.empty((4, longest))
-        values = np.empty((3, longest))
+        values = np.empty((4, longest))
         for i in range(x.shape[0]):
             xi, yi, zi = x[i, 0], x[i, 1], x[i, 2]
             inside = 0
@@ -72,13 +72,14 @@ def _pair_loop(measure: bool) -> Any:
                 tj = types[partner[k]]
                 values[0, k] = lj[ti, tj, 0]
                 values[1, k] = lj[ti, tj, 1]
-                if measure:
-                    energies[0] -= lj[ti, tj, 2]
+                values[3, k] = lj[ti, tj, 2]
+            row_energy = 0.0
             for k in range(inside):
                 energy, force = lennard_jones(apart[3, k], values[0, k], values[1, k])
                 values[2, k] = force
-                if measure:
-                    energies[0] += energy
+                row_energy += energy - values[3, k]
+            if measure:
+                energies[0] += row_energy
             qi = charges[i] * scale
             if qi != 0.0:
                 for k in range(inside):

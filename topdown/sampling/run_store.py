@@ -6,11 +6,8 @@ Files are written to a temporary name, synced and renamed; a file that cannot be
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.model import PairSums, WindowSamples
+from topdown.resources import atomic_write_bytes
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -47,19 +45,7 @@ class RunStore:
         buffer = io.BytesIO()
         text = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
         np.savez_compressed(buffer, header=text, **arrays)  # type: ignore[arg-type]
-        path = self.path(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(buffer.getvalue())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        atomic_write_bytes(self.path(key), buffer.getvalue())
 
     def load(self, key: str) -> tuple[Arrays, dict[str, Any]] | None:
         """Arrays and header kept under ``key``; None when there are none or the file is damaged."""

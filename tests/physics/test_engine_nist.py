@@ -1,0 +1,72 @@
+"""Energies and virials of NIST's Lennard-Jones sample configurations (doi:10.18434/T4M88Q)."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from engine_systems import REFERENCE_DATA, bead_table, gate, molecule
+
+from topdown.engine import EnergyTerms, potential_energy
+from topdown.engine.reference import minimum_image
+from topdown.model import System
+
+FOLDER = REFERENCE_DATA / "nist_lj"
+EXPECTED = json.loads((FOLDER / "lj_reference_recomputed.json").read_text())
+
+
+def _system(number: int, cutoff: float) -> System:
+    lines = (FOLDER / f"lj_sample_config_periodic{number}.txt").read_text().split("\n")
+    box = np.array([float(word) for word in lines[0].split()])
+    positions = np.array([[float(word) for word in line.split()[1:]] for line in lines[2:] if line.strip()])
+    assert len(positions) == int(lines[1])
+    return System(
+        table=bead_table([[1.0]], [[1.0]], cutoff=cutoff),
+        components=((molecule("LJ", "A", masses=[1.0]), len(positions)),),
+        positions=positions,
+        box=box,
+    )
+
+
+def _virial(terms: EnergyTerms) -> float:
+    """NIST's W = Σ r·f from Ξ = -1/2 Σ r ⊗ f."""
+    return -2.0 * float(np.trace(terms.virial))
+
+
+def _published(value: float, printed: float) -> bool:
+    """Whether ``value`` rounds to the five digits printed."""
+    return abs(value - printed) <= 0.5000001 * 10 ** (np.floor(np.log10(abs(printed))) - 4)
+
+
+@pytest.mark.parametrize("cutoff", [3, 4])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_truncated_potential(number, cutoff):
+    expected = EXPECTED[f"config{number} LRC rc={cutoff}"]
+    terms = potential_energy(_system(number, cutoff), shifted=False)
+    gate("NIST energy, relative", abs(terms.potential / expected["U_pair"] - 1.0), 1e-9)
+    gate("NIST virial, relative", abs(_virial(terms) / expected["W_pair"] - 1.0), 1e-9)
+    energy, virial, _ = expected["published"]
+    assert _published(terms.potential, energy)
+    assert _published(_virial(terms), virial)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_shifted_potential_and_the_force_shifted_one_built_on_it(number):
+    """The engine shifts the energy only; adding the linear term pair by pair must give NIST's force-shifted values."""
+    system = _system(number, 3.0)
+    expected = EXPECTED[f"config{number} LFS rc=3"]
+    plain, shifted = potential_energy(system, shifted=False), potential_energy(system)
+    i, j = np.triu_indices(system.n_beads, 1)
+    r = np.linalg.norm(minimum_image(system.positions[i] - system.positions[j], system.box), axis=1)
+    r = r[r < 3.0]
+    at_cutoff = 4.0 * (3.0**-12 - 3.0**-6)
+    slope = -24.0 * (2.0 * 3.0**-13 - 3.0**-7)
+    assert shifted.potential == pytest.approx(plain.potential - len(r) * at_cutoff, rel=1e-12)
+    assert _virial(shifted) == _virial(plain)
+    energy = shifted.potential - slope * (r - 3.0).sum()
+    virial = _virial(shifted) + slope * r.sum()
+    assert energy == pytest.approx(expected["U_pair"], rel=1e-9)
+    assert virial == pytest.approx(expected["W_pair"], rel=1e-9)
+    assert _published(energy, expected["published"][0])
+    assert _published(virial, expected["published"][1])

@@ -1,0 +1,209 @@
+"""Small systems that between them hold every term the engine has."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from topdown.model import (
+    Angle,
+    Bead,
+    BeadTable,
+    BeadType,
+    Bond,
+    CGMolecule,
+    Constraint,
+    Dihedral,
+    NonbondedScheme,
+    System,
+)
+
+CUTOFF = 1.1
+REFERENCE_DATA = Path(__file__).resolve().parents[1] / "reference_data"
+
+
+def bead_table(
+    epsilon: Sequence[Sequence[float]], sigma: Sequence[Sequence[float]], *, cutoff: float = CUTOFF
+) -> BeadTable:
+    """Types A, B, C … with these matrices."""
+    names = "ABCDEFGH"[: len(epsilon)]
+    return BeadTable(
+        name="toy",
+        bead_types=tuple(BeadType(name=n, chemical_class=n, size="R", mass=72.0) for n in names),
+        epsilon=np.array(epsilon),
+        sigma=np.array(sigma),
+        scheme=NonbondedScheme(cutoff=cutoff),
+    )
+
+
+THREE_TYPES = bead_table(
+    [[4.65, 3.1, 2.0], [3.1, 2.4, 1.2], [2.0, 1.2, 0.8]], [[0.47, 0.43, 0.40], [0.43, 0.41, 0.36], [0.40, 0.36, 0.34]]
+)
+NO_LENNARD_JONES = bead_table([[0.0, 0.0], [0.0, 0.0]], [[0.47, 0.47], [0.47, 0.47]])
+#: Martini 3's regular water bead.
+WATER = bead_table([[4.65]], [[0.47]])
+W = CGMolecule(name="W", beads=(Bead(name="W", bead_type="A", mass=72.0),))
+
+
+def molecule(
+    name: str, types: str, *, masses: Sequence[float] = (), charges: Sequence[float] = (), **terms
+) -> CGMolecule:
+    """One bead per letter of ``types``."""
+    masses = masses or [72.0] * len(types)
+    charges = charges or [0.0] * len(types)
+    beads = tuple(
+        Bead(name=f"{t}{k}", bead_type=t, mass=m, charge=q) for k, (t, m, q) in enumerate(zip(types, masses, charges))
+    )
+    return CGMolecule(name=name, beads=beads, **terms)
+
+
+#: Flexible, charged, with both kinds of bonds, both of angles, proper and improper dihedrals and an extra exclusion.
+LIPID = molecule(
+    "LIP",
+    "AABBCC",
+    masses=[72.0, 54.0, 36.0, 72.0, 45.0, 72.0],
+    charges=[1.0, -1.0, 0.0, 0.3, -0.3, 0.0],
+    bonds=(
+        Bond(atoms=(0, 1), length=0.40, force_constant=3000.0),
+        Bond(atoms=(1, 2), length=0.38, force_constant=2500.0),
+        Bond(atoms=(2, 3), length=0.42, force_constant=1800.0),
+        Bond(atoms=(3, 4), length=0.40, force_constant=2200.0),
+        Bond(atoms=(4, 5), length=0.36, force_constant=2000.0),
+        Bond(atoms=(0, 3), length=0.80, force_constant=500.0, function=6),
+    ),
+    angles=(
+        Angle(atoms=(0, 1, 2), angle=120.0, force_constant=35.0, function=2),
+        Angle(atoms=(1, 2, 3), angle=110.0, force_constant=60.0, function=1),
+        Angle(atoms=(2, 3, 4), angle=130.0, force_constant=25.0, function=2),
+    ),
+    dihedrals=(
+        Dihedral(atoms=(0, 1, 2, 3), angle=35.0, force_constant=4.0, multiplicity=2, function=1),
+        Dihedral(atoms=(1, 2, 3, 4), angle=-60.0, force_constant=3.0, multiplicity=3, function=9),
+        Dihedral(atoms=(2, 3, 4, 5), angle=50.0, force_constant=20.0, function=2),
+    ),
+    exclusions=((2, 4),),
+)
+ION = molecule("ION", "C", charges=[1.0])
+COUNTER_ION = molecule("CTR", "B", charges=[-1.0])
+DIMER = molecule("DIM", "BC", masses=[54.0, 36.0], bonds=(Bond(atoms=(0, 1), length=0.35, force_constant=4000.0),))
+
+#: Constraint networks: a triangle, a braced square with charges, a long chain with angles, a chain of triangles.
+TRIANGLE = molecule(
+    "TRI",
+    "BBB",
+    masses=[36.0] * 3,
+    constraints=tuple(Constraint(atoms=a, length=0.29) for a in ((0, 1), (1, 2), (0, 2))),
+)
+SQUARE = molecule(
+    "SQR",
+    "BBCC",
+    masses=[54.0, 36.0, 36.0, 54.0],
+    charges=[0.5, 0.0, 0.0, -0.5],
+    constraints=(
+        *(Constraint(atoms=a, length=0.33) for a in ((0, 1), (1, 2), (2, 3), (0, 3))),
+        Constraint(atoms=(0, 2), length=0.33 * 2**0.5),
+    ),
+    dihedrals=(Dihedral(atoms=(0, 1, 2, 3), angle=0.0, force_constant=50.0, function=2),),
+    exclusions=((1, 3),),
+)
+CHAIN = molecule(
+    "CHN",
+    "BCBCBCBCBC",
+    masses=[36.0, 54.0] * 5,
+    constraints=tuple(Constraint(atoms=(k, k + 1), length=0.38) for k in range(9)),
+    angles=tuple(Angle(atoms=(k, k + 1, k + 2), angle=150.0, force_constant=20.0) for k in range(8)),
+)
+FUSED_RINGS = molecule(
+    "FUS",
+    "BBBBB",
+    masses=[45.0] * 5,
+    constraints=tuple(
+        Constraint(atoms=a, length=0.31) for a in ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3), (2, 4), (3, 4))
+    ),
+    exclusions=((0, 3), (0, 4), (1, 4)),
+    dihedrals=(
+        Dihedral(atoms=(0, 1, 2, 3), angle=180.0, force_constant=100.0, function=2),
+        Dihedral(atoms=(1, 2, 3, 4), angle=180.0, force_constant=100.0, function=2),
+    ),
+)
+_SHAPES = {
+    "TRI": [(0, 0, 0), (0.29, 0, 0), (0.145, 0.2511, 0)],
+    "SQR": [(0, 0, 0), (0.33, 0, 0), (0.33, 0.33, 0), (0, 0.33, 0)],
+    "FUS": [(0, 0, 0), (0.31, 0, 0), (0.155, 0.26847, 0), (0.465, 0.26847, 0), (0.31, 0.53694, 0)],
+    "CHN": [(0.367 * k, 0.0984 * (k % 2), 0) for k in range(10)],
+    "LIP": [(0.0, 0, 0), (0.35, 0.2, 0), (0.7, 0, 0.05), (0.95, 0.3, 0.2), (1.3, 0.2, 0.4), (1.5, 0.4, 0.2)],
+    "SOL": [(0, 0, 0), (0.35, 0, 0), (0.45, 0.2722, 0)],
+    "DIM": [(0, 0, 0), (0.35, 0, 0)],
+}
+
+
+def gate(what: str, measured: float, limit: float) -> None:
+    """Assert ``measured`` <= ``limit``; ``pytest -s`` shows the number, which ``docs/validation.md`` lists."""
+    print(f"\ngate: {what}: {measured:.2e} (limit {limit:.0e})")
+    assert measured <= limit
+
+
+def random_rotation(rng: np.random.Generator) -> np.ndarray:
+    q, r = np.linalg.qr(rng.standard_normal((3, 3)))
+    q *= np.sign(np.diag(r))
+    return q if np.linalg.det(q) > 0 else -q
+
+
+def placed(
+    components: Sequence[tuple[CGMolecule, int]],
+    box: Sequence[float],
+    *,
+    table: BeadTable = THREE_TYPES,
+    seed: int = 1,
+    closest: float = 0.36,
+) -> System:
+    """Molecules in random places and orientations, no two beads of different molecules closer than ``closest``."""
+    rng = np.random.default_rng(seed)
+    edges = np.array(box, dtype=float)
+    beads = np.empty((0, 3))
+    for m, count in components:
+        shape = np.array(_SHAPES.get(m.name, [(0.0, 0.0, 0.0)]))
+        for _ in range(count):
+            for _ in range(20000):
+                trial = shape @ random_rotation(rng).T + rng.random(3) * edges
+                d = trial[:, None] - beads[None]
+                d -= edges * np.rint(d / edges)
+                if not len(beads) or (d**2).sum(axis=-1).min() > closest**2:
+                    break
+            else:
+                raise AssertionError("the box is too full for this test")
+            beads = np.concatenate([beads, trial])
+    return System(table=table, components=tuple(components), positions=beads, box=edges)
+
+
+def everything(seed: int = 1, *, box: Sequence[float] = (2.9, 2.6, 3.1)) -> System:
+    """Four lipids, ions, dimers and single beads: every term but constraints."""
+    return placed(((LIPID, 4), (ION, 3), (COUNTER_ION, 3), (DIMER, 4), (W, 40)), box, seed=seed)
+
+
+def constrained(seed: int = 1) -> System:
+    """Every constraint network, in a thin liquid."""
+    return placed(((CHAIN, 2), (FUSED_RINGS, 3), (SQUARE, 4), (TRIANGLE, 5), (W, 40)), (3.0, 3.0, 3.0), seed=seed)
+
+
+def water(n: int = 100, *, density: float = 8.2, seed: int = 1, aspect: float = 1.0) -> System:
+    """``n`` water beads [per nm³] on a jittered lattice; the third edge is ``aspect`` times the others."""
+    edge = (n / density / aspect) ** (1 / 3)
+    box = np.array([edge, edge, edge * aspect])
+    cells = np.ceil(n ** (1 / 3) * np.array([1.0, 1.0, 1.0])).astype(int)
+    grid = np.stack(np.meshgrid(*(np.arange(c) / c for c in cells), indexing="ij"), axis=-1).reshape(-1, 3)
+    rng = np.random.default_rng(seed)
+    keep = np.sort(rng.permutation(len(grid))[:n])
+    positions = grid[keep] * box + rng.uniform(-0.03, 0.03, (n, 3))
+    return System(table=WATER, components=((W, n),), positions=positions, box=box)
+
+
+def read_reference_gro(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and box of a stored GROMACS system."""
+    lines = gzip.decompress((REFERENCE_DATA / "gromacs" / name / "conf.gro.gz").read_bytes()).decode().splitlines()
+    n = int(lines[1])
+    positions = np.array([[float(line[20 + 8 * d : 28 + 8 * d]) for d in range(3)] for line in lines[2 : 2 + n]])
+    return positions, np.array([float(word) for word in lines[2 + n].split()[:3]])
