@@ -1,0 +1,220 @@
+"""``topdown calibrate`` as a user runs it; the simulations themselves come from a model with known answers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+from synthetic_calibration import SyntheticSampler
+
+from topdown.cli.main import main
+from topdown.tables import load_bead_table
+from topdown.workflows import calibrate as workflow
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "martini2_alkanes.toml"
+CAMPAIGN = """
+name = "tiny"
+table = "martini2"
+temperature = 300.0
+[[parameters]]
+pair = ["C1", "P4"]
+prior_width = 0.5
+[[targets.transfer]]
+smiles = "CCCC"
+name = "butane"
+from = "water"
+to = "hexadecane"
+value = 1.7
+uncertainty = 0.05
+[[targets.transfer]]
+model = "OCT"
+name = "octane"
+from = "hexadecane"
+to = "water"
+value = -3.4
+uncertainty = 0.1
+split = "held-out"
+[sampling]
+lambdas = [0.0, 0.3, 1.0]
+steps = 30_000
+every = 100
+"""
+
+
+@pytest.fixture
+def topdown(capsys):
+    """Run the command line; returns exit code, stdout and stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as stop:
+            main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    path = tmp_path / "campaign.toml"
+    path.write_text(CAMPAIGN)
+    return path
+
+
+@pytest.fixture
+def model(monkeypatch):
+    """Puts the model liquid in place of the engine; the list holds the samplers made."""
+    made = []
+
+    def engine_sampler(**options):
+        made.append(SyntheticSampler())
+        made[-1].options = options
+        return made[-1]
+
+    monkeypatch.setattr(workflow, "engine_sampler", engine_sampler)
+    return made
+
+
+def test_a_campaign_writes_table_report_and_journal(topdown, campaign, model, tmp_path):
+    folder = tmp_path / "out"
+    code, out, err = topdown("calibrate", campaign, "-o", folder, "--workers", "3", "--store", tmp_path / "runs")
+    assert code == 0
+    assert (model[0].options["workers"], model[0].options["store"]) == (3, tmp_path / "runs")
+    assert "C1-P4" in out
+    assert "held-out targets" in out
+    assert "round 1" in err
+    assert "round 1" not in out
+    report = json.loads((folder / "report.json").read_text())
+    table, start = load_bead_table(folder / "tiny"), load_bead_table("martini2")
+    assert table.provenance.parent == "martini2"
+    found = report["parameters"][0]["value_kJ_mol"]
+    assert table.pair("C1", "P4") == (start.pair("C1", "P4")[0], found)
+    assert abs(found - start.pair("C1", "P4")[1]) > 0.01
+    assert table.pair("P4", "P4") == start.pair("P4", "P4")
+    assert (folder / "report.txt").read_text() in out
+    code, out, _ = topdown("table", "diff", "martini2", folder / "tiny", "--json")
+    assert [change["types"] for change in json.loads(out)["changes"]] == [["C1", "P4"]]
+
+
+def test_json_is_one_object_on_stdout(topdown, campaign, model, tmp_path):
+    code, out, _ = topdown("calibrate", campaign, "-o", tmp_path / "out", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["converged"] is True
+    scores = {s["split"]: s for s in found["scores"]}
+    assert scores["calibration"]["rms_after"] < scores["calibration"]["rms_before"]
+    assert set(scores) == {"calibration", "held-out"}
+    assert Path(found["table_folder"]).is_dir()
+
+
+def test_ctrl_c_then_resume(topdown, campaign, model, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    whole, stopped = SyntheticSampler(), SyntheticSampler(stop_after=1)
+    monkeypatch.setattr(workflow, "engine_sampler", lambda **_: stopped)
+    code, _, err = topdown("calibrate", campaign, "-o", folder)
+    assert code == 130
+    assert "--resume" in err
+    monkeypatch.setattr(workflow, "engine_sampler", lambda **_: whole)
+    code, _, err = topdown("calibrate", campaign, "-o", folder)
+    assert code == 2
+    assert "--resume" in err
+    code, resumed, _ = topdown("calibrate", campaign, "-o", folder, "--resume", "--json")
+    assert code == 0
+    code, straight, _ = topdown("calibrate", campaign, "-o", tmp_path / "straight", "--json")
+    strip = [{k: v for k, v in json.loads(text).items() if k != "table_folder"} for text in (resumed, straight)]
+    assert strip[0] == strip[1]
+    campaign.write_text(CAMPAIGN.replace("value = 1.7", "value = 1.9"))
+    code, _, err = topdown("calibrate", campaign, "-o", folder, "--resume")
+    assert code == 2
+    assert "another campaign" in err
+
+
+def test_plan_counts_without_simulating(topdown, campaign, model):
+    code, out, _ = topdown("calibrate", campaign, "--plan", "--json")
+    assert code == 0
+    plan = json.loads(out)
+    assert plan["windows_per_round"] == 6
+    assert plan["bead_steps_per_round"] == 3 * (401 + 401) * 40_000
+    assert plan["bead_steps_held_out"] == 3 * (402 + 402) * 40_000
+    assert {s["name"]: s["beads"] for s in plan["systems"]}["butane in 100 hexadecane"] == 401
+    code, out, _ = topdown("calibrate", campaign, "--plan")
+    assert code == 0
+    assert "butane water→hexadecane" in out
+    assert not model
+
+
+@pytest.mark.skipif(
+    not (EXAMPLE.parents[1] / "data" / "partition" / "solvatum.csv").exists(), reason="share-alike data not present"
+)
+def test_the_example_is_a_valid_campaign_with_measured_values(topdown):
+    code, out, _ = topdown("calibrate", EXAMPLE, "--plan", "--json")
+    assert code == 0
+    plan = json.loads(out)
+    measured = {t["label"]: t["measured"] for t in plan["targets"]}
+    assert -25 < measured["butane water→hexadecane"] < -15, "butane prefers the oil"
+    assert 750 < measured["hexadecane density"] < 790
+    assert {t["split"] for t in plan["targets"]} == {"calibration", "held-out"}
+    assert [p["pair"] for p in plan["parameters"]] == [["C1", "P4"], ["C1", "C1"]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('pair = ["C1", "P4"]', 'pair = ["C1", "P44"]', "unknown bead type 'P44'"),
+        ('pair = ["C1", "P4"]', 'pair = ["Q0", "P4"]', "no calibration target holds both bead types of P4-Q0"),
+        ("prior_width = 0.5", "prior_width = 0.5\nbounds = [3.0, 4.0]", "outside the bounds"),
+        ('table = "martini2"', 'table = "martini22"', "martini2"),
+        ('name = "tiny"', 'name = "martini2"', "that of the start table"),
+        ('smiles = "CCCC"', 'smiles = "CC(C"', "E_SYNTAX"),
+        ('smiles = "CCCC"', 'smiles = "[Na+].[Cl-]"', "E_"),
+        ('to = "hexadecane"', 'to = "hexadecan"', "hexadecane"),
+        ('to = "hexadecane"', 'to = "gas"', "not simulated"),
+        ("value = 1.7\nuncertainty = 0.05", "", "for hexadecane/water"),
+        ('model = "OCT"', 'model = "OCTT"', "did you mean OCT"),
+        ('name = "octane"', 'name = "butane"', "two different molecules"),
+        ("temperature = 300.0", "temperature = = 3", "broken TOML"),
+    ],
+)
+def test_bad_campaigns_are_one_line_and_exit_2(topdown, campaign, model, tmp_path, old, new, words):
+    assert old in CAMPAIGN
+    text = CAMPAIGN.replace(old, new, 1)
+    if words.startswith("for hexadecane/water"):
+        text = text.replace('smiles = "CCCC"', 'smiles = "CCCCC#CCC"').replace('"butane"', '"octyne"')
+    campaign.write_text(text)
+    code, out, err = topdown("calibrate", campaign, "-o", tmp_path / "out")
+    assert code == 2
+    assert out == ""
+    assert words in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_failures_of_a_run_exit_1(topdown, campaign, model, tmp_path):
+    campaign.write_text(CAMPAIGN + "[optimizer]\ness_threshold = 100000\n")
+    code, _, err = topdown("calibrate", campaign, "-o", tmp_path / "out")
+    assert code == 1
+    assert "effective samples" in err
+    assert "raise sampling.steps" in err
+
+
+def test_an_output_that_is_a_file_is_refused(topdown, campaign, model, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = topdown("calibrate", campaign, "-o", tmp_path / "file")
+    assert code == 2
+    assert "-o" in err
+
+
+def test_help_loads_no_engine():
+    script = (
+        "import sys; from topdown.cli.main import main\n"
+        "try: main(['calibrate', '--help'])\nexcept SystemExit: pass\n"
+        "bad = [m for m in ('numpy', 'numba', 'rdkit') if m in sys.modules]\nassert not bad, bad"
+    )
+    env = {**os.environ, "PYTHONPATH": str(EXAMPLE.parents[1])}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "CAMPAIGN" in result.stdout

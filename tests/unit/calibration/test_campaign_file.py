@@ -1,0 +1,165 @@
+"""Campaign files: what is read, and every wrong one refused with its file, key and a hint; and the journal."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from topdown.calibration.campaign import read_campaign
+from topdown.calibration.journal import Journal
+from topdown.errors import InputFileError
+
+GOOD = """
+name = "alkanes"
+table = "martini2"
+temperature = 300
+[phases]
+oil = "HD"
+[[parameters]]
+pair = ["P4", "C1"]
+prior_width = 0.3
+bounds = [1, 3.5]
+[[parameters]]
+pair = ["C1", "C1"]
+prior_width = 0.2
+scale = "log"
+[[targets.transfer]]
+smiles = "CCCC"
+name = "butane"
+from = "water"
+to = "oil"
+value = -18
+uncertainty = 1.0
+[[targets.density]]
+liquid = "octane"
+model_error = 20.0
+split = "held-out"
+[sampling]
+lambdas = [0, 0.5, 1]
+steps = 20_000
+every = 100
+[optimizer]
+ess_threshold = 80
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "campaign.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_campaign_is_read(tmp_path: Path) -> None:
+    campaign = read_campaign(write(tmp_path, GOOD))
+    assert (campaign.name, campaign.table, campaign.temperature, campaign.pressure) == (
+        "alkanes",
+        "martini2",
+        300.0,
+        1.0,
+    )
+    assert campaign.phases == (("oil", "HD"),)
+    assert campaign.parameters[0].pair == ("C1", "P4"), "pairs are sorted"
+    assert campaign.parameters[0].bounds == (1.0, 3.5)
+    assert campaign.parameters[1].bounds is None
+    assert campaign.parameters[1].scale == "log"
+    assert campaign.transfers[0].value == -18.0
+    assert campaign.transfers[0].split == "calibration"
+    assert campaign.densities[0].split == "held-out"
+    assert campaign.densities[0].model_error == 20.0
+    assert campaign.sampling.lambdas == (0.0, 0.5, 1.0)
+    assert (campaign.sampling.n_steps, campaign.sampling.every) == (20_000, 100)
+    assert campaign.optimizer.ess_threshold == 80.0
+    assert campaign.optimizer.max_rounds == 4
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    assert read_campaign(path).name == "alkanes"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("prior_width = 0.3", "prior_widht = 0.3", "prior_width is missing"),
+        ("bounds = [1, 3.5]", "bound = [1, 3.5]", r"unknown key 'bound' in parameters\[1\] \(did you mean 'bounds'"),
+        ("temperature = 300", "temprature = 300", "unknown key 'temprature' .did you mean 'temperature'"),
+        ("steps = 20_000", "step = 20_000", "unknown key 'step' in sampling .did you mean 'steps'"),
+        ("ess_threshold = 80", "colour = 1", "unknown key 'colour' in optimizer .known keys"),
+        ("temperature = 300", "temperature = -3", "temperature must be a number above 0, not -3"),
+        ("temperature = 300", "temperature = true", "temperature must be a number"),
+        ("temperature = 300", "temperature = nan", "temperature must be a number"),
+        ('name = "alkanes"', 'name = "../up"', "name must be a name of letters"),
+        ('name = "alkanes"', "", "name is missing"),
+        ('pair = ["P4", "C1"]', 'pair = ["P4"]', "two bead types"),
+        ("bounds = [1, 3.5]", "bounds = [3.5, 1]", "two rising numbers"),
+        ('scale = "log"', 'scale = "cubic"', "'linear' or 'log'"),
+        ("uncertainty = 1.0", "", "a value needs its uncertainty"),
+        ("uncertainty = 1.0", "uncertainty = 0", "a number above 0"),
+        ("model_error = 20.0", "model_error = -1", "at least 0"),
+        ('split = "held-out"', 'split = "test"', "'calibration' or 'held-out'"),
+        ('to = "oil"', 'to = "water"', "the same phase"),
+        ('smiles = "CCCC"', "", "smiles is missing"),
+        ("lambdas = [0, 0.5, 1]", "lambdas = [0.5, 1]", "rise from 0 to 1"),
+        ("lambdas = [0, 0.5, 1]", "lambdas = [0, 'a', 1]", "rise from 0 to 1"),
+        ("steps = 20_000", "steps = 2.5", "a whole number"),
+        ("steps = 20_000", "steps = 500", "store only 5 frames"),
+        ("[optimizer]", "[optimiser]", "unknown key 'optimiser' .did you mean 'optimizer'"),
+        ("[[targets.density]]", "[[targets.densities]]", "unknown key 'densities' in targets .did you mean 'density'"),
+        ("[sampling]", "[[sampling]]", r"a section \[sampling\]"),
+        ("[[targets.transfer]]", "[targets.transfer]", r"sections \[\[targets.transfer\]\]"),
+        ("uncertainty = 1.0", 'uncertainty = 1.0\nsplit = "held-out"', "no calibration target"),
+        ("temperature = 300", "temperature = = 300", "broken TOML.*line 4"),
+        ("temperature = 300", "name = 'twice'", "broken TOML"),
+    ],
+)
+def test_a_wrong_campaign_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in GOOD
+    path = write(tmp_path, GOOD.replace(old, new, 1))
+    with pytest.raises(InputFileError, match=words) as caught:
+        read_campaign(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_parameters_there_is_nothing_to_fit(tmp_path: Path) -> None:
+    text = "\n".join(GOOD.split("[[parameters]]")[:1]) + "[[targets" + GOOD.split("[[targets", 1)[1]
+    with pytest.raises(InputFileError, match="parameters is missing"):
+        read_campaign(write(tmp_path, text))
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="no such file"):
+        read_campaign(tmp_path / "absent.toml")
+    with pytest.raises(InputFileError, match="cannot be read"):
+        read_campaign(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b"name = '\xe9'")
+    with pytest.raises(InputFileError, match="UTF-8"):
+        read_campaign(tmp_path / "latin.toml")
+
+
+def test_the_journal_keeps_what_was_decided_and_drops_a_torn_line(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "journal.jsonl"
+    journal = Journal(path, "abc", resume=False)
+    journal.append({"event": "round", "round": 0, "theta": [0.1, 1 / 3]})
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"event": "rou')
+    again = Journal(path, "abc", resume=True)
+    assert again.rounds() == [{"event": "round", "round": 0, "theta": [0.1, 1 / 3]}]
+    assert path.read_bytes() == whole
+    again.append({"event": "finish"})
+    assert [json.loads(line)["event"] for line in path.read_text().splitlines()] == ["start", "round", "finish"]
+
+
+def test_journals_that_must_not_be_continued(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    Journal(path, "abc", resume=False)
+    with pytest.raises(InputFileError, match="--resume"):
+        Journal(path, "abc", resume=False)
+    with pytest.raises(InputFileError, match="another campaign"):
+        Journal(path, "other", resume=True)
+    path.write_text('{"event": "start", "campaign": "abc"}\nnot json\n{"event": "round"}\n')
+    with pytest.raises(InputFileError, match=":2: this line is not a JSON object"):
+        Journal(path, "abc", resume=True)
+    path.write_text('{"eve')
+    assert Journal(path, "abc", resume=True).events == [{"event": "start", "campaign": "abc"}]
