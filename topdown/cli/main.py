@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "map": ("topdown.cli.map_command", "Coarse-grain molecules: SMILES to beads, topology files, picture."),
     "transfer": ("topdown.cli.transfer_command", "Free energy of transfer and log P between two liquids."),
     "calibrate": ("topdown.cli.calibrate_command", "Fit the ε of a bead table to measured values."),
+    "membrane": ("topdown.cli.membrane_command", "A relaxed bilayer, ready to run, with or without a molecule in it."),
     "energy": ("topdown.cli.energy_command", "Single-point energy of a Martini GROMACS system, term by term."),
     "table": ("topdown.cli.table_command", "List, show, check and compare bead tables."),
 }

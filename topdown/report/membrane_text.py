@@ -1,0 +1,61 @@
+"""The result of a membrane run as a few lines of text."""
+
+from __future__ import annotations
+
+from topdown.model import Estimate, Measurement, System
+from topdown.properties.membrane import MembraneObservables
+
+
+def estimate_text(estimate: Estimate, unit: str) -> str:
+    """Value and standard error with as many decimals as the error deserves, for instance ``0.629 ± 0.002 nm²``."""
+    decimals = 3
+    if 0 < estimate.standard_error < 0.0005:
+        decimals = 4
+    return f"{estimate.value:.{decimals}f} ± {estimate.standard_error:.{decimals}f} {unit}"
+
+
+def measured_text(row: Measurement | None) -> str:
+    """The measured value in brackets, or nothing."""
+    if row is None:
+        return ""
+    unit = row.unit.replace("nm2", "nm²")
+    return f"  (measured for the pure lipid {row.value:g} ± {row.uncertainty:g} {unit} at {row.temperature:g} K, {row.reference})"
+
+
+def composition_text(system: System) -> str:
+    """``57 DPPC, 57 DPPC, 1078 W``: the molecules in the order of the files."""
+    return ", ".join(f"{count} {molecule.name}" for molecule, count in system.components)
+
+
+def membrane_lines(
+    system: System,
+    observables: MembraneObservables | None,
+    simulated_ns: float,
+    *,
+    area: Measurement | None = None,
+    thickness: Measurement | None = None,
+) -> tuple[str, ...]:
+    """What a reader wants to know of a finished run, one fact a line.
+
+    Parameters
+    ----------
+    system : System
+        As it is at the end.
+    observables : MembraneObservables or None
+        None when nothing was simulated.
+    simulated_ns : float
+    area, thickness : Measurement, optional
+        Experiment to print beside the averages.
+    """
+    edges = " x ".join(f"{edge:.2f}" for edge in system.box)
+    lines = [f"{composition_text(system)}: {system.n_beads} beads in {edges} nm"]
+    if observables is None:
+        return (*lines, "built and minimised, not simulated")
+    left_out = observables.equilibration_ps / 1000.0
+    lines.append(f"simulated        {simulated_ns:.3g} ns, the first {left_out:.2g} ns left out of the averages")
+    lines.append(f"area per lipid   {estimate_text(observables.area_per_lipid, 'nm²')}{measured_text(area)}")
+    lines.append(f"thickness D_HH   {estimate_text(observables.thickness, 'nm')}{measured_text(thickness)}")
+    if observables.luzzati is not None:
+        lines.append(f"thickness D_B    {estimate_text(observables.luzzati, 'nm')}")
+    lines.append("bilayer          " + ("; ".join(observables.problems) or "intact"))
+    return tuple(lines)

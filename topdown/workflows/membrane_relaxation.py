@@ -1,0 +1,242 @@
+"""From a membrane as built to an equilibrated one: minimise, short steps, then the run that is measured.
+
+State is kept in two files of the output folder: ``series.npz`` holds the frames for the averages and
+``relax.checkpoint`` the state of the engine. The series is written before the checkpoint, so that after a kill it holds
+at least the frames the checkpoint needs; what is beyond is cut off.
+"""
+
+from __future__ import annotations
+
+import io
+import signal
+import threading
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import numpy as np
+
+from topdown.engine import Simulation, SimulationSettings
+from topdown.errors import InputFileError, TopdownError
+from topdown.formats.atomic import atomic_write_bytes
+from topdown.model import System
+from topdown.properties.membrane import MembraneIndex, MembraneSeries, empty_series, observe_membrane
+from topdown.workflows.membrane_request import MembraneRequest
+
+SERIES_FILE: Final = "series.npz"
+CHECKPOINT_FILE: Final = "relax.checkpoint"
+#: Frames between two checkpoints.
+_CHECKPOINT_EVERY: Final = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is.
+
+    Attributes
+    ----------
+    stage : str
+    done_ns, total_ns : float
+    ns_per_day : float
+        Of this process so far; 0 before the first frame.
+    area : float
+        Area per lipid of the current frame [nm²].
+    """
+
+    stage: str
+    done_ns: float = 0.0
+    total_ns: float = 0.0
+    ns_per_day: float = 0.0
+    area: float = 0.0
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """A short run that takes the edge off before the real time step."""
+
+    name: str
+    settings: SimulationSettings
+    n_steps: int
+
+
+def generator(request: MembraneRequest, purpose: int) -> np.random.Generator:
+    """An independent stream of random numbers for each part of the run."""
+    return np.random.default_rng(np.random.SeedSequence(entropy=request.seed, spawn_key=(purpose,)))
+
+
+def _stages(temperature: float) -> tuple[_Stage, ...]:
+    """Strong friction and short steps first, then pressure: what is left of the lattice melts before 20 fs steps."""
+    base = SimulationSettings(temperature=temperature)
+    soft = replace(base, thermostat="langevin", tau_t=0.1, time_step=0.002)
+    warm = replace(base, thermostat="langevin", tau_t=0.5, time_step=0.005)
+    expand = replace(base, barostat="semiisotropic", time_step=0.01)
+    return (
+        _Stage(name="settle, 2 fs", settings=soft, n_steps=500),
+        _Stage(name="warm, 5 fs", settings=warm, n_steps=1000),
+        _Stage(name="expand, 10 fs", settings=expand, n_steps=2500),
+    )
+
+
+def _production(temperature: float) -> SimulationSettings:
+    return SimulationSettings(temperature=temperature, barostat="semiisotropic", time_step=0.02)
+
+
+def relaxed(
+    system: System,
+    index: MembraneIndex,
+    request: MembraneRequest,
+    folder: Path,
+    *,
+    resume: bool,
+    tell: Report,
+) -> tuple[Simulation, MembraneSeries]:
+    """Minimise and run ``system`` as asked, or go on from the checkpoint in ``folder``.
+
+    Returns
+    -------
+    simulation : Simulation
+        At the end of the run.
+    series : MembraneSeries
+        All frames since the run at the full time step began; empty when nothing is to be simulated.
+
+    Raises
+    ------
+    SimulationError
+        A run that failed, or a checkpoint of another system or engine.
+    InputFileError
+        Stored frames that cannot be read.
+    KeyboardInterrupt
+        After Ctrl-C, with the checkpoint written if the run at the full time step had begun.
+    """
+    stages = _stages(request.temperature)
+    settings = _production(request.temperature)
+    checkpoint = folder / CHECKPOINT_FILE
+    with _interruptible() as stopped:
+        if resume and checkpoint.exists():
+            simulation = Simulation(system, settings, seed=generator(request, len(stages) + 1))
+            simulation.load_checkpoint(checkpoint)
+            series = _load_series(folder / SERIES_FILE).until(simulation.time)
+        else:
+            tell(Progress(stage="minimise", total_ns=request.relax_ns))
+            simulation = Simulation(system, stages[0].settings, seed=generator(request, 1))
+            simulation.minimize(max_steps=3000, force_tolerance=200.0)
+            series = empty_series()
+            if request.relax_ns > 0:
+                simulation = _staged(simulation, stages, request, stopped, tell)
+        if request.relax_ns > 0:
+            series = _run(simulation, index, series, request, folder, stopped, tell)
+    return simulation, series
+
+
+def _staged(
+    simulation: Simulation,
+    stages: tuple[_Stage, ...],
+    request: MembraneRequest,
+    stopped: threading.Event,
+    tell: Report,
+) -> Simulation:
+    for number, stage in enumerate(stages, start=1):
+        tell(Progress(stage=stage.name, total_ns=request.relax_ns))
+        simulation = Simulation(simulation.system(), stage.settings, seed=generator(request, number))
+        simulation.run(stage.n_steps, every=500, observe=lambda _: _stop_if(stopped))
+    settings = _production(request.temperature)
+    return Simulation(simulation.system(), settings, seed=generator(request, len(stages) + 1))
+
+
+def _stop_if(stopped: threading.Event) -> None:
+    if stopped.is_set():
+        raise KeyboardInterrupt
+
+
+def _run(
+    simulation: Simulation,
+    index: MembraneIndex,
+    earlier: MembraneSeries,
+    request: MembraneRequest,
+    folder: Path,
+    stopped: threading.Event,
+    tell: Report,
+) -> MembraneSeries:
+    """The run at the full time step; frames, checkpoints and progress on the way."""
+    frames: list[MembraneSeries] = [earlier]
+    step = simulation.settings.time_step
+    every = max(round(request.frame_ps / step), 1)
+    total = round(request.relax_ns * 1000.0 / step)
+    started, first = time.perf_counter(), simulation.time
+
+    def save() -> None:
+        frames[:] = [_joined(frames)]
+        _save_series(folder / SERIES_FILE, frames[0])
+        simulation.save_checkpoint(folder / CHECKPOINT_FILE)
+
+    def observe(running: Simulation) -> None:
+        frames.append(observe_membrane(running.positions, running.box, running.time, index))
+        spent = time.perf_counter() - started
+        tell(
+            Progress(
+                stage="relax, 20 fs",
+                done_ns=running.time / 1000.0,
+                total_ns=request.relax_ns,
+                ns_per_day=(running.time - first) / 1000.0 / spent * 86400.0,
+                area=float(running.box[0] * running.box[1]) / (index.n_lipids / 2),
+            )
+        )
+        if len(frames) > _CHECKPOINT_EVERY:
+            save()
+        if stopped.is_set():
+            save()
+            raise KeyboardInterrupt
+
+    simulation.run(max(total - simulation.step, 0), every=every, observe=observe)
+    save()
+    return frames[0]
+
+
+def _joined(parts: list[MembraneSeries]) -> MembraneSeries:
+    arrays = [part.arrays() for part in parts]
+    return MembraneSeries(**{name: np.concatenate([a[name] for a in arrays]) for name in arrays[0]})
+
+
+def _save_series(path: Path, series: MembraneSeries) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **series.arrays())
+    atomic_write_bytes(path, buffer.getvalue())
+
+
+def _load_series(path: Path) -> MembraneSeries:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return MembraneSeries(**{name: stored[name] for name in stored.files})
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputFileError(f"the stored frames cannot be read: {error}", where=str(path)) from None
+    except TopdownError as error:
+        raise InputFileError(error.message, where=str(path)) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event, so that a run stops between steps; a second Ctrl-C is immediate."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
