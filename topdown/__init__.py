@@ -1,7 +1,7 @@
 """topdown: MARTINI-style, top-down coarse-grained parameterisation.
 
 SMILES to beads (:func:`map_molecule`), bead matrices fitted to experiment (:func:`calibrate`), free energies of transfer
-(:func:`transfer`), and membranes ready to run (:func:`build_membrane`). Importing this module compiles nothing and loads
+(:func:`transfer`), and membranes ready to run (:func:`prepare_membrane`). Importing this module compiles nothing and loads
 neither RDKit nor numba: the names below are fetched when first used.
 """
 
@@ -18,8 +18,11 @@ _FRONT_DOOR = {
     "Estimate": "topdown.model",
     "System": "topdown.model",
     "TopdownError": "topdown.errors",
+    "calibrate": "topdown.workflows.calibrate",
     "load_bead_table": "topdown.tables",
     "map_molecule": "topdown.mapping",
+    "prepare_membrane": "topdown.workflows.membrane",
+    "transfer": "topdown.workflows.transfer",
 }
 
 __all__ = ["__version__", *_FRONT_DOOR]
