@@ -1,5 +1,6 @@
 """The bundled molecular-dynamics engine: kernels in numba, everything checked against a NumPy twin."""
 
+from topdown.engine._jit import engine_version
 from topdown.engine.minimizer import MinimizationResult
 from topdown.engine.observables import EnergyTerms, potential_energy
 from topdown.engine.settings import Coupling, SimulationSettings
@@ -11,5 +12,6 @@ __all__ = [
     "MinimizationResult",
     "Simulation",
     "SimulationSettings",
+    "engine_version",
     "potential_energy",
 ]

@@ -25,14 +25,21 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 @cache
-def engine_hash() -> str:
-    """Sixteen hexadecimal digits that change with the engine (not with its NumPy twins), numba, llvmlite and the processor."""
+def engine_version() -> str:
+    """Sixteen hexadecimal digits that change with the engine's sources, its NumPy twins apart."""
     digest = hashlib.sha256()
-    for path in sorted(set(Path(__file__).parent.glob("*.py")) - {Path(__file__).parent / "reference.py"}):
+    folder = Path(__file__).parent
+    for path in sorted(set(folder.glob("*.py")) - {folder / "reference.py"}):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    features = f"{config.CPU_NAME}|{config.CPU_FEATURES}|{_host_processor()}"
-    digest.update(f"{numba.__version__}|{llvmlite.__version__}|{features}".encode())
     return digest.hexdigest()[:16]
+
+
+@cache
+def engine_hash() -> str:
+    """Sixteen hexadecimal digits that change with the engine's version, numba, llvmlite and the processor."""
+    features = f"{config.CPU_NAME}|{config.CPU_FEATURES}|{_host_processor()}"
+    text = f"{engine_version()}|{numba.__version__}|{llvmlite.__version__}|{features}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _host_processor() -> str:

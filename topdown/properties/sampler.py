@@ -13,7 +13,7 @@ import numpy as np
 from topdown import __version__
 from topdown.building.conformation import conformation_of
 from topdown.building.liquid import build_liquid
-from topdown.engine import Coupling
+from topdown.engine import Coupling, engine_version
 from topdown.errors import SimulationError
 from topdown.model import BeadTable, CGMolecule, System, WindowSamples
 from topdown.model.requests import CouplingRequest, LiquidRequest, SampleRequest
@@ -46,7 +46,7 @@ class _Box:
         return hash_of(
             {
                 "protocol": PROTOCOL,
-                "version": __version__,
+                "engine": engine_version(),
                 "box": describe_molecule(self.molecule),
                 "table": describe_table(self.table, [self.molecule]),
                 "n": self.n_molecules,
@@ -181,7 +181,9 @@ def _run_window(task: tuple[_Window, Path]) -> str:
         seed=int(rng.integers(2**62)),
         coupling=coupling,
     )
-    store.save_window(samples, {"protocol": PROTOCOL, "version": __version__, "seed": request.seed})
+    store.save_window(
+        samples, {"protocol": PROTOCOL, "version": __version__, "engine": engine_version(), "seed": request.seed}
+    )
     return key
 
 

@@ -59,6 +59,8 @@ def test_windows_are_stored_and_not_run_again(tmp_path: Path, monkeypatch: pytes
     assert sampler.missing([coupling()]) == 0
     assert sampler.missing([coupling(epsilon=1.3)]) == 3
     assert sampler.missing([coupling(seed=6)]) == 3
+    monkeypatch.setattr(sampler_module, "engine_version", lambda: "another")
+    assert sampler.missing([coupling()]) == 3
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
