@@ -5,6 +5,9 @@ from __future__ import annotations
 from topdown.model import Estimate, Measurement, System
 from topdown.properties.membrane import MembraneObservables
 
+#: The area of a bilayer fluctuates over some nanoseconds; averages over less than this [ns] cannot see their own error.
+SLOW_NS = 5.0
+
 
 def estimate_text(estimate: Estimate, unit: str) -> str:
     """Value and standard error with as many decimals as the error deserves, for instance ``0.629 ± 0.002 nm²``."""
@@ -57,5 +60,10 @@ def membrane_lines(
     lines.append(f"thickness D_HH   {estimate_text(observables.thickness, 'nm')}{measured_text(thickness)}")
     if observables.luzzati is not None:
         lines.append(f"thickness D_B    {estimate_text(observables.luzzati, 'nm')}")
+    if simulated_ns - left_out < SLOW_NS:
+        lines.append(
+            f"note             averaged over {simulated_ns - left_out:.2g} ns, less than the slow fluctuations of a bilayer: "
+            "the errors are lower bounds; go on with --continue and a longer --relax"
+        )
     lines.append("bilayer          " + ("; ".join(observables.problems) or "intact"))
     return tuple(lines)
