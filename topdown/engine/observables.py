@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from topdown.engine.integrators import total_forces
 from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, refresh_list, with_longer_rows
-from topdown.engine.parameters import Parameters, build_parameters, whole_molecules
+from topdown.engine.parameters import Parameters, build_parameters
 from topdown.errors import SimulationError
 from topdown.model import System
 
@@ -104,7 +104,7 @@ def potential_energy(system: System, *, shifted: bool = True) -> EnergyTerms:
     """
     check_box(system.box, system.table.scheme.cutoff)
     parameters = build_parameters(system, shifted=shifted)
-    energies, virial, forces = measure(parameters, whole_molecules(system), np.array(system.box))
+    energies, virial, forces = measure(parameters, system.whole().positions, np.array(system.box))
     return EnergyTerms(
         lj=float(energies[0]),
         coulomb=float(energies[1]),

@@ -27,7 +27,7 @@ from topdown.engine.integrators import (
 from topdown.engine.minimizer import CONSTRAINT_STIFFNESS, MinimizationResult, fire
 from topdown.engine.neighbor_list import NeighborList, gather, list_is_valid, with_longer_rows
 from topdown.engine.observables import EnergyTerms, check_box, fresh_list, measure
-from topdown.engine.parameters import build_parameters, whole_molecules
+from topdown.engine.parameters import build_parameters
 from topdown.engine.settings import Coupling, SimulationSettings
 from topdown.errors import SettingsError, SimulationError
 from topdown.model import PairSums, System
@@ -105,7 +105,7 @@ class Simulation:
         self.state = self._initial_state(system)
 
     def _initial_state(self, system: System) -> State:
-        positions = whole_molecules(system)
+        positions = np.array(system.whole().positions)
         box = np.array(system.box)
         state = State(
             positions=positions,

@@ -18,7 +18,6 @@ from topdown.errors import TopologyError
 from topdown.formats.gro import GroFile, read_gro
 from topdown.formats.pair_parameters import combined, converted
 from topdown.formats.preprocessor import SourceLine, preprocess
-from topdown.formats.whole import whole_positions
 from topdown.model import Angle, Bead, BeadTable, BeadType, Bond, CGMolecule, Constraint, Dihedral, Provenance, System
 from topdown.model.bead import Size
 
@@ -481,8 +480,8 @@ def read_gromacs_topology(top: Path | str, gro: Path | str, *, defines: Mapping[
     return System(
         table=topology.table,
         components=topology.components,
-        positions=whole_positions(topology.components, coordinates.positions, coordinates.box),
+        positions=coordinates.positions,
         box=coordinates.box,
         velocities=coordinates.velocities,
         title=topology.title,
-    )
+    ).whole()

@@ -49,7 +49,7 @@ class Bead:
     charge : float
         Charge [e].
     mass : float
-        Mass [u].
+        Mass [u]; 0 for a virtual site, and for nothing else.
     atoms : tuple of int
         Indices of its heavy atoms, counted over the heavy atoms in the order of the SMILES as written; empty for curated models
         without an atomistic mapping.
@@ -59,6 +59,10 @@ class Bead:
         Probability that an expert gives the same type, 0 to 1; 1 for curated models.
     alternatives : tuple of str
         Next-best bead types, best first.
+    residue : str
+        Name of the residue it belongs to; empty for the name of the molecule.
+    residue_number : int
+        Number of that residue within the molecule, as in its topology.
     """
 
     name: str
@@ -69,3 +73,5 @@ class Bead:
     reason: str = ""
     confidence: float = 1.0
     alternatives: tuple[str, ...] = ()
+    residue: str = ""
+    residue_number: int = 1

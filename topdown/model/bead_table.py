@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -25,11 +26,15 @@ class NonbondedScheme:
         Relative permittivity inside the cut-off.
     epsilon_rf : float
         Permittivity of the reaction field; ``0`` means infinite, as in GROMACS.
+    lj_modifier : {"potential-shift", "force-shift", "none"}
+        What is done to Lennard-Jones at the cut-off: the energy shifted to zero (Martini), force and energy brought to zero
+        smoothly over the whole range (for integrator tests), or nothing.
     """
 
     cutoff: float = 1.1
     epsilon_r: float = 15.0
     epsilon_rf: float = 0.0
+    lj_modifier: Literal["potential-shift", "force-shift", "none"] = "potential-shift"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from engine_systems import DIMER, THREE_TYPES, TRIANGLE, WATER, W, bead_table, e
 
 from topdown.engine import Coupling, Simulation, SimulationSettings, potential_energy, reference
 from topdown.engine.observables import measure
-from topdown.engine.parameters import build_parameters, whole_molecules
+from topdown.engine.parameters import build_parameters
 from topdown.errors import SettingsError
 
 LAMBDAS = (0.0, 0.05, 0.3, 0.55, 0.9, 1.0)
@@ -92,7 +92,7 @@ def test_the_coupled_end_is_the_plain_energy():
     system = _solvated(3)
     plain = potential_energy(system)
     parameters = build_parameters(system, solute_component=0)
-    energies, virial, forces = measure(parameters, whole_molecules(system), np.array(system.box), lam=1.0)
+    energies, virial, forces = measure(parameters, np.array(system.whole().positions), np.array(system.box), lam=1.0)
     gate("energy at lambda 1 against plain, relative", abs(energies.sum() / plain.potential - 1.0), 1e-12)
     assert np.abs(forces - plain.forces).max() <= 1e-12 * np.abs(plain.forces).max()
     assert np.abs(virial - plain.virial).max() <= 1e-12 * np.abs(plain.virial).max()
@@ -101,7 +101,7 @@ def test_the_coupled_end_is_the_plain_energy():
 def test_the_decoupled_end_feels_nothing():
     system = _solvated(4)
     parameters = build_parameters(system, solute_component=0)
-    x, box = whole_molecules(system), np.array(system.box)
+    x, box = np.array(system.whole().positions), np.array(system.box)
     energies, _, forces = measure(parameters, x, box, lam=0.0)
     n = SOLUTE.n_beads
     fields = _fields(system)

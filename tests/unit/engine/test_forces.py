@@ -18,7 +18,7 @@ from engine_systems import (
 
 from topdown.engine import potential_energy, reference
 from topdown.engine.observables import measure
-from topdown.engine.parameters import Parameters, build_parameters, whole_molecules
+from topdown.engine.parameters import Parameters, build_parameters
 from topdown.model import Angle, Bond, CGMolecule, Dihedral, System
 
 EDGE = 6.0
@@ -152,7 +152,7 @@ def test_virial_of_a_periodic_box_is_half_the_strain_derivative():
     errors = []
     for seed in range(40):
         system = everything(seed)
-        x, box, parameters = whole_molecules(system), np.array(system.box), build_parameters(system)
+        x, box, parameters = np.array(system.whole().positions), np.array(system.box), build_parameters(system)
         i, j = np.triu_indices(len(x), 1)
         r = np.linalg.norm(reference.minimum_image(x[i] - x[j], box), axis=1)
         if np.abs(r - parameters.pair.cutoff).min() < 2e-5:
@@ -174,7 +174,7 @@ def test_virial_of_a_periodic_box_is_half_the_strain_derivative():
 @pytest.mark.parametrize("lam", [None, 0.0, 0.01, 0.35, 0.9, 1.0])
 def test_compiled_code_equals_its_numpy_twin(seed, lam):
     system = constrained(seed) if seed % 3 == 2 else everything(seed)
-    x, box = whole_molecules(system), np.array(system.box)
+    x, box = np.array(system.whole().positions), np.array(system.box)
     parameters = build_parameters(system, solute_component=-1 if lam is None else len(system.components) - 2)
     energies, virial, forces = measure(parameters, x, box, lam=1.0 if lam is None else lam)
     twin = reference.total(parameters, x, box, lam=1.0 if lam is None else lam)

@@ -5,37 +5,7 @@ import pytest
 
 from topdown.errors import SettingsError
 from topdown.formats.pdb import pdb_text
-from topdown.formats.whole import spanning_tree, whole_positions
-from topdown.model import Bead, Bond, CGMolecule, System
-
-
-def _chain(n: int, bonds: list[tuple[int, int]]) -> CGMolecule:
-    return CGMolecule(
-        name="chain",
-        beads=tuple(Bead(name=f"B{k}", bead_type="C1") for k in range(n)),
-        bonds=tuple(Bond(atoms=pair, length=0.4, force_constant=100.0) for pair in bonds),
-    )
-
-
-def test_the_tree_follows_bonds_and_hangs_strays_on_the_first_bead():
-    assert spanning_tree(_chain(5, [(0, 2), (2, 1), (3, 4)])) == ((0, 2), (2, 1), (0, 3), (3, 4))
-    assert spanning_tree(_chain(1, [])) == ()
-
-
-def test_a_chain_longer_than_half_the_box_is_put_together():
-    chain, box = _chain(8, [(k, k + 1) for k in range(7)]), np.array([2.0, 2.0, 2.0])
-    straight = np.zeros((8, 3))
-    straight[:, 0] = 0.4 * np.arange(8)
-    broken = straight % box
-    both = np.concatenate([broken, broken + 0.25])
-    whole = whole_positions([(chain, 2)], both, box)
-    np.testing.assert_allclose(whole[:8], straight, atol=1e-12)
-    np.testing.assert_allclose(whole[8:], straight + 0.25, atol=1e-12)
-
-
-def test_beads_in_place_keep_their_bits(system):
-    same = whole_positions(system.components, system.positions, system.box)
-    assert np.array_equal(same, system.positions)
+from topdown.model import Bead, CGMolecule, System
 
 
 def test_pdb_columns_bonds_and_box(system):
