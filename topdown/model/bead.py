@@ -43,7 +43,7 @@ class Bead:
     Attributes
     ----------
     name : str
-        Name of the bead inside its molecule, unique there, at most five characters.
+        Name of the bead, unique inside its residue; files hold five characters of it.
     bead_type : str
         Name of its :class:`BeadType`.
     charge : float

@@ -36,6 +36,15 @@ class NonbondedScheme:
     epsilon_rf: float = 0.0
     lj_modifier: Literal["potential-shift", "force-shift", "none"] = "potential-shift"
 
+    @property
+    def reaction_field(self) -> tuple[float, float]:
+        """k_rf [nm⁻³] and c_rf [nm⁻¹] of U = f q_i q_j / ε_r (1/r + k_rf r² - c_rf) (Tironi et al. 1995)."""
+        if self.epsilon_rf == 0.0:
+            k_rf = 0.5 / self.cutoff**3
+        else:
+            k_rf = (self.epsilon_rf - self.epsilon_r) / ((2.0 * self.epsilon_rf + self.epsilon_r) * self.cutoff**3)
+        return k_rf, 1.0 / self.cutoff + k_rf * self.cutoff**2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:

@@ -104,8 +104,9 @@ class Dihedral:
     """A dihedral term.
 
     ``function`` 1 or 9 (proper): U = k (1 + cos(n φ - φ0)); 2 (improper): U = k/2 (φ - φ0)², k [kJ/mol/rad²];
-    3 (Ryckaert-Bellemans): U = Σ_n C_n cos^n(φ - 180°), six ``coefficients``; 11 (combined bending-torsion, Bulacu 2013):
-    U = sin³ θ1 sin³ θ2 Σ_n a_n cos^n φ, four ``coefficients``. Functions 3 and 11 use nothing but their coefficients [kJ/mol].
+    3 (Ryckaert-Bellemans): U = Σ_n C_n cos^n(φ - 180°), six ``coefficients`` C_0…C_5 [kJ/mol] and nothing else; 11 (combined
+    bending-torsion, Bulacu 2013): U = k sin³ θ1 sin³ θ2 Σ_n a_n cos^n φ, five ``coefficients`` a_0…a_4 (GROMACS files hold
+    k a_0 … a_4 in this order), θ1 and θ2 the angles i-j-k and j-k-l, ``angle`` unused.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ the hash of its request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -29,6 +30,35 @@ def _check(where: str, *, temperature: float, pressure: float, n_molecules: int,
         )
 
 
+def charges_last(lambdas: Sequence[float], charges: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """λ and charge λ of the path over ``lambdas`` (0 … 1) without charges, and on over ``charges`` (above 0 … 1) at λ = 1."""
+    return (*lambdas, *(1.0 for _ in charges)), (*(0.0 for _ in lambdas), *charges)
+
+
+def check_path(lambdas: tuple[float, ...], charge_lambdas: tuple[float, ...] | None = None, *, where: str = "") -> None:
+    """Refuse a coupling path that does not rise from (0, 0) to (1, 1), or has charges where λ is not yet 1.
+
+    Raises
+    ------
+    SettingsError
+    """
+    charges = lambdas if charge_lambdas is None else charge_lambdas
+    if len(charges) != len(lambdas):
+        raise SettingsError(f"{len(lambdas)} lambdas but {len(charges)} charge_lambdas", where=where)
+    states = list(zip(lambdas, charges))
+    rising = all(a[0] <= b[0] and a[1] <= b[1] and a != b for a, b in pairwise(states))
+    if len(states) < 2 or not rising or states[0] != (0.0, 0.0) or states[-1] != (1.0, 1.0):
+        what = "lambdas" if charge_lambdas is None else "lambdas and charge_lambdas"
+        found = list(lambdas) if charge_lambdas is None else states
+        raise SettingsError(f"{what} must rise from 0 to 1, got {found}", where=where)
+    if charge_lambdas is not None and any(q > 0.0 and lam < 1.0 for lam, q in states):
+        raise SettingsError(
+            "charge_lambdas may differ from 0 only where lambda is 1: bare charges fall into one another",
+            where=where,
+            hint="grow the cores first, then the charges",
+        )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CouplingRequest:
     """One solute in a box of solvent, sampled at constant pressure at every λ: one ``WindowSamples`` per λ.
@@ -45,7 +75,9 @@ class CouplingRequest:
     pressure : float
         [bar]
     lambdas : tuple of float
-        Increasing, from 0 (decoupled) to 1 (coupled).
+        From 0 (decoupled) to 1 (coupled).
+    charge_lambdas : tuple of float, optional
+        Factor of the solute-solvent Coulomb energy at each of them, see :func:`charges_last`; needed for a charged solute.
     n_equilibration, n_steps, every : int
         Steps before the first frame, steps of production, and steps between stored frames; per λ.
     seed : int
@@ -62,6 +94,7 @@ class CouplingRequest:
     n_steps: int
     every: int
     seed: int
+    charge_lambdas: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         where = f"coupling of {self.solute.name} to {self.solvent.name}"
@@ -73,10 +106,11 @@ class CouplingRequest:
             n_steps=self.n_steps,
             every=self.every,
         )
-        lambdas = self.lambdas
-        rising = all(a < b for a, b in pairwise(lambdas))
-        if len(lambdas) < 2 or lambdas[0] != 0.0 or lambdas[-1] != 1.0 or not rising:
-            raise SettingsError(f"lambdas must rise from 0 to 1, got {list(lambdas)}", where=where)
+        check_path(self.lambdas, self.charge_lambdas, where=where)
+        if self.charge_lambdas is None and any(bead.charge for bead in self.solute.beads):
+            raise SettingsError(
+                f"{self.solute.name} carries charges, which need charge_lambdas", where=where, hint="see charges_last"
+            )
 
     @property
     def system(self) -> str:
