@@ -16,13 +16,13 @@ FOLDER = REFERENCE_DATA / "nist_lj"
 EXPECTED = json.loads((FOLDER / "lj_reference_recomputed.json").read_text())
 
 
-def _system(number: int, cutoff: float) -> System:
+def _system(number: int, cutoff: float, lj_modifier: str) -> System:
     lines = (FOLDER / f"lj_sample_config_periodic{number}.txt").read_text().split("\n")
     box = np.array([float(word) for word in lines[0].split()])
     positions = np.array([[float(word) for word in line.split()[1:]] for line in lines[2:] if line.strip()])
     assert len(positions) == int(lines[1])
     return System(
-        table=bead_table([[1.0]], [[1.0]], cutoff=cutoff),
+        table=bead_table([[1.0]], [[1.0]], cutoff=cutoff, lj_modifier=lj_modifier),
         components=((molecule("LJ", "A", masses=[1.0]), len(positions)),),
         positions=positions,
         box=box,
@@ -43,7 +43,7 @@ def _published(value: float, printed: float) -> bool:
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_truncated_potential(number, cutoff):
     expected = EXPECTED[f"config{number} LRC rc={cutoff}"]
-    terms = potential_energy(_system(number, cutoff), shifted=False)
+    terms = potential_energy(_system(number, cutoff, "none"))
     gate("NIST energy, relative", abs(terms.potential / expected["U_pair"] - 1.0), 1e-9)
     gate("NIST virial, relative", abs(_virial(terms) / expected["W_pair"] - 1.0), 1e-9)
     energy, virial, _ = expected["published"]
@@ -52,11 +52,22 @@ def test_truncated_potential(number, cutoff):
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
-def test_shifted_potential_and_the_force_shifted_one_built_on_it(number):
-    """The engine shifts the energy only; adding the linear term pair by pair must give NIST's force-shifted values."""
-    system = _system(number, 3.0)
+def test_force_shifted_potential(number):
+    """NIST's "LFS": U(r) - U(r_c) - (r - r_c) U'(r_c)."""
     expected = EXPECTED[f"config{number} LFS rc=3"]
-    plain, shifted = potential_energy(system, shifted=False), potential_energy(system)
+    terms = potential_energy(_system(number, 3.0, "force-shift"))
+    gate("NIST force-shifted energy, relative", abs(terms.potential / expected["U_pair"] - 1.0), 1e-9)
+    gate("NIST force-shifted virial, relative", abs(_virial(terms) / expected["W_pair"] - 1.0), 1e-9)
+    assert _published(terms.potential, expected["published"][0])
+    assert _published(_virial(terms), expected["published"][1])
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_the_three_ways_to_cut_differ_by_what_they_say(number):
+    plain, shifted, smooth = (
+        potential_energy(_system(number, 3.0, modifier)) for modifier in ("none", "potential-shift", "force-shift")
+    )
+    system = _system(number, 3.0, "none")
     i, j = np.triu_indices(system.n_beads, 1)
     r = np.linalg.norm(minimum_image(system.positions[i] - system.positions[j], system.box), axis=1)
     r = r[r < 3.0]
@@ -64,9 +75,5 @@ def test_shifted_potential_and_the_force_shifted_one_built_on_it(number):
     slope = -24.0 * (2.0 * 3.0**-13 - 3.0**-7)
     assert shifted.potential == pytest.approx(plain.potential - len(r) * at_cutoff, rel=1e-12)
     assert _virial(shifted) == _virial(plain)
-    energy = shifted.potential - slope * (r - 3.0).sum()
-    virial = _virial(shifted) + slope * r.sum()
-    assert energy == pytest.approx(expected["U_pair"], rel=1e-9)
-    assert virial == pytest.approx(expected["W_pair"], rel=1e-9)
-    assert _published(energy, expected["published"][0])
-    assert _published(virial, expected["published"][1])
+    assert smooth.potential == pytest.approx(shifted.potential - slope * (r - 3.0).sum(), rel=1e-11)
+    assert _virial(smooth) == pytest.approx(_virial(shifted) + slope * r.sum(), rel=1e-11)

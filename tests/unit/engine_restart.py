@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from engine_systems import constrained, everything, water
+from engine_systems import constrained, everything, rare, water
 
 from topdown.engine import Coupling, Simulation, SimulationSettings
 
@@ -20,6 +20,7 @@ CASES = {
     "langevin c-rescale bonded": (everything, {"thermostat": "langevin", "barostat": "isotropic", "time_step": 0.01}),
     "v-rescale semiisotropic": (water, {"thermostat": "v-rescale", "barostat": "semiisotropic"}),
     "nve": (water, {"thermostat": None, "barostat": None, "time_step": 0.01}),
+    "sites and restraints": (rare, {"thermostat": "v-rescale", "barostat": "semiisotropic", "refcoord_scaling": "all"}),
     "coupled": (water, {"thermostat": "v-rescale", "barostat": "isotropic"}),
 }
 

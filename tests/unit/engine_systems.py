@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from topdown.engine import reference
+from topdown.engine.parameters import build_parameters
 from topdown.model import (
     Angle,
     Bead,
@@ -17,8 +20,12 @@ from topdown.model import (
     CGMolecule,
     Constraint,
     Dihedral,
+    FlatBottomRestraint,
     NonbondedScheme,
+    PositionRestraint,
     System,
+    TabulatedPotential,
+    VirtualSite,
 )
 
 CUTOFF = 1.1
@@ -26,7 +33,11 @@ REFERENCE_DATA = Path(__file__).resolve().parents[1] / "reference_data"
 
 
 def bead_table(
-    epsilon: Sequence[Sequence[float]], sigma: Sequence[Sequence[float]], *, cutoff: float = CUTOFF
+    epsilon: Sequence[Sequence[float]],
+    sigma: Sequence[Sequence[float]],
+    *,
+    cutoff: float = CUTOFF,
+    lj_modifier: str = "potential-shift",
 ) -> BeadTable:
     """Types A, B, C … with these matrices."""
     names = "ABCDEFGH"[: len(epsilon)]
@@ -35,7 +46,7 @@ def bead_table(
         bead_types=tuple(BeadType(name=n, chemical_class=n, size="R", mass=72.0) for n in names),
         epsilon=np.array(epsilon),
         sigma=np.array(sigma),
-        scheme=NonbondedScheme(cutoff=cutoff),
+        scheme=NonbondedScheme(cutoff=cutoff, lj_modifier=lj_modifier),
     )
 
 
@@ -90,6 +101,95 @@ ION = molecule("ION", "C", charges=[1.0])
 COUNTER_ION = molecule("CTR", "B", charges=[-1.0])
 DIMER = molecule("DIM", "BC", masses=[54.0, 36.0], bonds=(Bond(atoms=(0, 1), length=0.35, force_constant=4000.0),))
 
+
+def table_over_degrees(step: float = 2.0, number: int = 0) -> TabulatedPotential:
+    """A bumpy angle potential as GROMACS tabulates them."""
+    x = np.arange(0.0, 180.0 + 0.5 * step, step)
+    t = np.radians(x)
+    slope = np.radians(1.0) * (30.0 * (t - 2.1) - 8.0 * np.sin(4.0 * t))
+    return TabulatedPotential(x=x, energy=15.0 * (t - 2.1) ** 2 + 2.0 * np.cos(4.0 * t), slope=slope, number=number)
+
+
+#: The functions few topologies use: angles 8 (two tables) and 10, dihedrals 3 and 11, a bead bonded to a virtual site.
+RARE = molecule(
+    "RAR",
+    "ABCBCAB",
+    masses=[72.0, 54.0, 0.0, 72.0, 45.0, 72.0, 60.0],
+    charges=[0.5, 0.0, -0.7, 0.0, 0.4, 0.0, -0.2],
+    bonds=(
+        *(Bond(atoms=a, length=0.40, force_constant=3000.0) for a in ((0, 1), (1, 3), (3, 4), (4, 5))),
+        Bond(atoms=(2, 6), length=0.38, force_constant=2500.0),
+    ),
+    angles=(
+        Angle(atoms=(0, 1, 3), angle=0.0, force_constant=1.3, function=8, table=table_over_degrees()),
+        Angle(atoms=(1, 3, 4), angle=130.0, force_constant=40.0, function=10),
+        Angle(atoms=(3, 4, 5), angle=0.0, force_constant=0.7, function=8, table=table_over_degrees(1.0, 1)),
+        Angle(atoms=(1, 2, 6), angle=100.0, force_constant=20.0, function=10),
+    ),
+    dihedrals=(
+        Dihedral(
+            atoms=(0, 1, 3, 4), angle=0.0, force_constant=0.0, function=3, coefficients=(6.0, -3.0, 2.0, 4.0, -1.0, 1.5)
+        ),
+        Dihedral(
+            atoms=(1, 3, 4, 5), angle=0.0, force_constant=3.0, function=11, coefficients=(2.0, -1.0, 3.0, 1.2, -0.8)
+        ),
+    ),
+    virtual_sites=(VirtualSite(site=2, construction="2fd", atoms=(1, 3), parameters=(0.17,)),),
+    position_restraints=(PositionRestraint(atom=0, force_constants=(100.0, 0.0, 300.0)),),
+    flat_bottom_restraints=(
+        FlatBottomRestraint(atom=4, geometry=5, radius=0.3, force_constant=200.0),
+        FlatBottomRestraint(atom=5, geometry=1, radius=-2.0, force_constant=50.0),
+    ),
+    exclusions=((1, 2), (2, 3)),
+)
+#: A rigid frame with sites of every construction, some built from sites, like the sterols of Martini 3.
+STEROL = molecule(
+    "STE",
+    "BBBCACBACBAC",
+    masses=[120.0, 90.0, 100.0, 72.0, *[0.0] * 8],
+    charges=[0.0] * 4 + [0.2, -0.2, 0.1, -0.1, 0.3, -0.3, 0.15, -0.15],
+    constraints=tuple(Constraint(atoms=a, length=r) for a, r in (((0, 1), 0.45), ((0, 2), 0.50), ((1, 2), 0.35))),
+    bonds=(Bond(atoms=(2, 3), length=0.40, force_constant=5000.0),),
+    angles=(Angle(atoms=(4, 2, 3), angle=110.0, force_constant=100.0, function=1),),
+    virtual_sites=(
+        VirtualSite(site=4, construction="3out", atoms=(0, 1, 2), parameters=(0.7, 0.3, 0.8)),
+        VirtualSite(site=10, construction="3fd", atoms=(4, 5, 8), parameters=(0.3, 0.25)),
+        VirtualSite(site=5, construction="2", atoms=(0, 1), parameters=(1.4,)),
+        VirtualSite(site=6, construction="2fd", atoms=(1, 2), parameters=(-0.3,)),
+        VirtualSite(site=7, construction="3", atoms=(0, 1, 2), parameters=(0.6, -0.7)),
+        VirtualSite(site=8, construction="3fad", atoms=(0, 1, 2), parameters=(70.0, 0.3)),
+        VirtualSite(site=9, construction="4fdn", atoms=(0, 1, 2, 3), parameters=(0.8, 1.1, 0.25)),
+        VirtualSite(site=11, construction="n", atoms=(0, 3, 10, 6), parameters=(2.0, 1.0, 0.5, 1.0)),
+    ),
+    exclusions=tuple((i, j) for i in range(12) for j in range(i + 1, 12)),
+)
+
+#: The frame of Martini 3 cholesterol (Borges-Araújo et al. 2023, doi:10.1021/acs.jctc.3c00547): three heavy beads, five sites
+#: out of their plane, a tail; with the types and some charge of these toy systems.
+CHOLESTEROL = molecule(
+    "CHO",
+    "CBBBBCCBB",
+    masses=[0.0, 159.8, 157.0, 0.0, 0.0, 0.0, 0.0, 115.2, 72.0],
+    charges=[0.3, 0.0, 0.0, 0.0, 0.0, 0.0, -0.3, 0.0, 0.0],
+    bonds=(Bond(atoms=(7, 8), length=0.44, force_constant=15000.0),),
+    constraints=tuple(
+        Constraint(atoms=a, length=r) for a, r in (((7, 2), 0.75012), ((7, 1), 0.78504), ((2, 1), 0.34797))
+    ),
+    angles=(Angle(atoms=(4, 3, 8), angle=99.0, force_constant=250.0, function=1),),
+    dihedrals=(Dihedral(atoms=(6, 4, 3, 8), angle=-70.0, force_constant=50.0, function=2),),
+    virtual_sites=tuple(
+        VirtualSite(site=site, construction="3out", atoms=(7, 2, 1), parameters=parameters)
+        for site, parameters in (
+            (0, (1.08999, 0.35891, 0.22947)),
+            (3, (-0.41067, 0.83597, -0.05311)),
+            (4, (0.69138, -0.10352, 0.17476)),
+            (5, (0.77524, 0.22413, 0.92700)),
+            (6, (0.06219, 0.32398, 0.76967)),
+        )
+    ),
+    exclusions=tuple((i, j) for i in range(8) for j in range(i + 1, 8)),
+)
+
 #: Constraint networks: a triangle, a braced square with charges, a long chain with angles, a chain of triangles.
 TRIANGLE = molecule(
     "TRI",
@@ -131,12 +231,27 @@ FUSED_RINGS = molecule(
 )
 _SHAPES = {
     "TRI": [(0, 0, 0), (0.29, 0, 0), (0.145, 0.2511, 0)],
+    "CHO": [
+        *[(0, 0, 0), (0.70514, 0.34505, 0), (0.75012, 0, 0)],
+        *[(0, 0, 0)] * 4,
+        *[(0, 0, 0), (-0.30, 0.20, 0.25)],
+    ],
     "SQR": [(0, 0, 0), (0.33, 0, 0), (0.33, 0.33, 0), (0, 0.33, 0)],
     "FUS": [(0, 0, 0), (0.31, 0, 0), (0.155, 0.26847, 0), (0.465, 0.26847, 0), (0.31, 0.53694, 0)],
     "CHN": [(0.367 * k, 0.0984 * (k % 2), 0) for k in range(10)],
     "LIP": [(0.0, 0, 0), (0.35, 0.2, 0), (0.7, 0, 0.05), (0.95, 0.3, 0.2), (1.3, 0.2, 0.4), (1.5, 0.4, 0.2)],
     "SOL": [(0, 0, 0), (0.35, 0, 0), (0.45, 0.2722, 0)],
     "DIM": [(0, 0, 0), (0.35, 0, 0)],
+    "RAR": [
+        (0, 0, 0),
+        (0.35, 0.2, 0),
+        (0.5, 0.1, 0.1),
+        (0.75, 0.2, 0.05),
+        (1, 0.5, 0.2),
+        (1.4, 0.4, 0.3),
+        (0.5, -0.3, 0.2),
+    ],
+    "STE": [(0, 0, 0), (0.45, 0, 0), (0.34166667, 0.36505327, 0), (0.5, 0.6, 0.3), *[(0.3, 0.3, 0.2)] * 8],
 }
 
 
@@ -150,6 +265,15 @@ def random_rotation(rng: np.random.Generator) -> np.ndarray:
     q, r = np.linalg.qr(rng.standard_normal((3, 3)))
     q *= np.sign(np.diag(r))
     return q if np.linalg.det(q) > 0 else -q
+
+
+def with_sites(m: CGMolecule, shape: np.ndarray) -> np.ndarray:
+    """``shape`` with the virtual sites of ``m`` in place."""
+    types = tuple(BeadType(name=n, chemical_class=n, size="R", mass=72.0) for n in sorted(set(m.type_names)))
+    nothing = np.zeros((len(types), len(types)))
+    table = BeadTable(name="none", bead_types=types, epsilon=nothing, sigma=nothing + 1.0)
+    system = System(table=table, components=((m, 1),), positions=shape, box=[99.0] * 3)
+    return reference.place_sites(shape, build_parameters(system).bonded.sites)
 
 
 def placed(
@@ -166,6 +290,8 @@ def placed(
     beads = np.empty((0, 3))
     for m, count in components:
         shape = np.array(_SHAPES.get(m.name, [(0.0, 0.0, 0.0)]))
+        if m.virtual_sites:
+            shape = with_sites(m, shape)
         for _ in range(count):
             for _ in range(20000):
                 trial = shape @ random_rotation(rng).T + rng.random(3) * edges
@@ -187,6 +313,19 @@ def everything(seed: int = 1, *, box: Sequence[float] = (2.9, 2.6, 3.1)) -> Syst
 def constrained(seed: int = 1) -> System:
     """Every constraint network, in a thin liquid."""
     return placed(((CHAIN, 2), (FUSED_RINGS, 3), (SQUARE, 4), (TRIANGLE, 5), (W, 40)), (3.0, 3.0, 3.0), seed=seed)
+
+
+def rare(seed: int = 1) -> System:
+    """Every function, construction and restraint that :func:`everything` leaves out, in a thin liquid."""
+    system = placed(((RARE, 3), (STEROL, 4), (LIPID, 1), (W, 30)), (3.2, 2.9, 3.1), seed=seed)
+    away = np.random.default_rng(seed).normal(0.0, 0.3, system.positions.shape)
+    return replace(system, reference_positions=system.positions + away)
+
+
+def sterols(seed: int = 1, *, lj_modifier: str = "potential-shift") -> System:
+    """Rigid frames with virtual sites in a thin liquid."""
+    table = bead_table(THREE_TYPES.epsilon, THREE_TYPES.sigma, lj_modifier=lj_modifier)
+    return placed(((STEROL, 5), (W, 40)), (3.0, 3.0, 3.0), table=table, seed=seed)
 
 
 def water(n: int = 100, *, density: float = 8.2, seed: int = 1, aspect: float = 1.0) -> System:

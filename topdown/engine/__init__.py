@@ -1,8 +1,8 @@
 """The bundled molecular-dynamics engine: kernels in numba, everything checked against a NumPy twin."""
 
-from topdown.engine._jit import engine_version
+from topdown.engine._jit import engine_hash, engine_version, processor
 from topdown.engine.minimizer import MinimizationResult
-from topdown.engine.observables import EnergyTerms, potential_energy
+from topdown.engine.observables import EnergyTerms, place_virtual_sites, potential_energy
 from topdown.engine.settings import Coupling, SimulationSettings
 from topdown.engine.simulation import Simulation
 
@@ -12,6 +12,9 @@ __all__ = [
     "MinimizationResult",
     "Simulation",
     "SimulationSettings",
+    "engine_hash",
     "engine_version",
+    "place_virtual_sites",
     "potential_energy",
+    "processor",
 ]

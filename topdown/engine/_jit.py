@@ -29,7 +29,7 @@ def engine_version() -> str:
     """Sixteen hexadecimal digits that change with the engine's sources, its NumPy twins apart."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    for path in sorted(set(folder.glob("*.py")) - {folder / "reference.py"}):
+    for path in sorted(set(folder.glob("*.py")) - set(folder.glob("reference*.py"))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -37,15 +37,16 @@ def engine_version() -> str:
 @cache
 def engine_hash() -> str:
     """Sixteen hexadecimal digits that change with the engine's version, numba, llvmlite and the processor."""
-    features = f"{config.CPU_NAME}|{config.CPU_FEATURES}|{_host_processor()}"
+    features = f"{config.CPU_NAME}|{config.CPU_FEATURES}|{'|'.join(processor())}"
     text = f"{engine_version()}|{numba.__version__}|{llvmlite.__version__}|{features}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _host_processor() -> str:
+def processor() -> tuple[str, str]:
+    """LLVM's name of the processor, and the instruction sets it has (``+avx2,+fma,…``)."""
     import llvmlite.binding as llvm
 
-    return f"{llvm.get_host_cpu_name()}|{llvm.get_host_cpu_features().flatten()}"
+    return str(llvm.get_host_cpu_name()), str(llvm.get_host_cpu_features().flatten())
 
 
 @cache

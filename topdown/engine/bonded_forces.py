@@ -9,11 +9,15 @@ from topdown.engine._jit import kernel
 from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.pair_forces import add_virial
 from topdown.engine.potentials import (
+    bending_torsion,
     cosine_angle,
     harmonic_angle,
     harmonic_bond,
     improper_dihedral,
     proper_dihedral,
+    restricted_angle,
+    ryckaert_bellemans,
+    tabulated_angle,
 )
 
 
@@ -51,7 +55,8 @@ def bond_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, viria
 
 @kernel
 def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """Harmonic (1) and cosine (2) angles i-j-k."""
+    """Harmonic (1), cosine (2), tabulated (8) and restricted (10) angles i-j-k."""
+    tables = bonded.tables
     for n in range(bonded.angles.shape[0]):
         i, j, k = bonded.angles[n, 0], bonded.angles[n, 1], bonded.angles[n, 2]
         ax, ay, az = _difference(x, i, j, box)
@@ -60,10 +65,17 @@ def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, viri
         b2 = max(bx * bx + by * by + bz * bz, 1e-12)
         inverse_ab = 1.0 / math.sqrt(a2 * b2)
         cosine = min(1.0, max(-1.0, (ax * bx + ay * by + az * bz) * inverse_ab))
-        if bonded.angle_functions[n] == 1:
-            energy, slope = harmonic_angle(cosine, bonded.angle_values[n, 0], bonded.angle_values[n, 1])
+        function, reference, strength = bonded.angle_functions[n], bonded.angle_values[n, 0], bonded.angle_values[n, 1]
+        if function == 2:
+            energy, slope = cosine_angle(cosine, reference, strength)
+        elif function == 1:
+            energy, slope = harmonic_angle(cosine, reference, strength)
+        elif function == 10:
+            energy, slope = restricted_angle(cosine, reference, strength)
         else:
-            energy, slope = cosine_angle(cosine, bonded.angle_values[n, 0], bonded.angle_values[n, 1])
+            t = int(reference)
+            points = tables.points[tables.start[t] : tables.start[t + 1]]
+            energy, slope = tabulated_angle(cosine, strength, tables.grid[t, 0], tables.grid[t, 1], points)
         fx = -slope * (bx * inverse_ab - cosine * ax / a2)
         fy = -slope * (by * inverse_ab - cosine * ay / a2)
         fz = -slope * (bz * inverse_ab - cosine * az / a2)
@@ -81,7 +93,7 @@ def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, viri
 
 @kernel
 def dihedral_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """Proper (1) and improper (2) dihedrals i-j-k-l (Blondel & Karplus 1996)."""
+    """Proper (1), improper (2) and Ryckaert-Bellemans (3) dihedrals i-j-k-l (Blondel & Karplus 1996)."""
     for n in range(bonded.dihedrals.shape[0]):
         i, j = bonded.dihedrals[n, 0], bonded.dihedrals[n, 1]
         k, m = bonded.dihedrals[n, 2], bonded.dihedrals[n, 3]
@@ -98,8 +110,10 @@ def dihedral_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, v
         values = bonded.dihedral_values[n]
         if bonded.dihedral_functions[n] == 1:
             energy, slope = proper_dihedral(phi, values[0], values[1], values[2])
-        else:
+        elif bonded.dihedral_functions[n] == 2:
             energy, slope = improper_dihedral(phi, values[0], values[1])
+        else:
+            energy, slope = ryckaert_bellemans(phi, values)
         end = slope * g / a2
         px, py, pz = end * ax, end * ay, end * az
         end = -slope * g / b2
@@ -115,4 +129,54 @@ def dihedral_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, v
             energies[4] += energy
             add_virial(virial, fx, fy, fz, px, py, pz)
             add_virial(virial, gx, gy, gz, -sx, -sy, -sz)
+            add_virial(virial, hx, hy, hz, qx, qy, qz)
+
+
+@kernel
+def bending_torsion_forces(
+    x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool
+) -> None:
+    """Combined bending-torsion (11) of i-j-k-l.
+
+    With f = r_i - r_j, g = r_j - r_k, h = r_l - r_k, a = f × g, b = h × g and L = |f| |g|² |h|: t = sin θ1 sin θ2 = |a| |b|/L and
+    p = t cos φ = a·b/L. U is homogeneous of degree 3 in p and t, so that ∂U/∂ln L = -3 U.
+    """
+    for n in range(bonded.bending_torsions.shape[0]):
+        i, j = bonded.bending_torsions[n, 0], bonded.bending_torsions[n, 1]
+        k, m = bonded.bending_torsions[n, 2], bonded.bending_torsions[n, 3]
+        fx, fy, fz = _difference(x, i, j, box)
+        gx, gy, gz = _difference(x, j, k, box)
+        hx, hy, hz = _difference(x, m, k, box)
+        f2 = max(fx * fx + fy * fy + fz * fz, 1e-12)
+        g2 = max(gx * gx + gy * gy + gz * gz, 1e-12)
+        h2 = max(hx * hx + hy * hy + hz * hz, 1e-12)
+        ax, ay, az = fy * gz - fz * gy, fz * gx - fx * gz, fx * gy - fy * gx
+        bx, by, bz = hy * gz - hz * gy, hz * gx - hx * gz, hx * gy - hy * gx
+        a, b = math.sqrt(ax * ax + ay * ay + az * az), math.sqrt(bx * bx + by * by + bz * bz)
+        scale = 1.0 / (math.sqrt(f2 * h2) * g2)
+        energy, by_p, by_t = bending_torsion(
+            (ax * bx + ay * by + az * bz) * scale, a * b * scale, bonded.bending_torsion_values[n]
+        )
+        on_a, on_b = by_t * scale * b / max(a, 1e-15), by_t * scale * a / max(b, 1e-15)
+        by_p *= scale
+        ux, uy, uz = by_p * bx + on_a * ax, by_p * by + on_a * ay, by_p * bz + on_a * az
+        wx, wy, wz = by_p * ax + on_b * bx, by_p * ay + on_b * by, by_p * az + on_b * bz
+        along = 3.0 * energy
+        px = along * fx / f2 - (gy * uz - gz * uy)
+        py = along * fy / f2 - (gz * ux - gx * uz)
+        pz = along * fz / f2 - (gx * uy - gy * ux)
+        sx = 2.0 * along * gx / g2 - (uy * fz - uz * fy) - (wy * hz - wz * hy)
+        sy = 2.0 * along * gy / g2 - (uz * fx - ux * fz) - (wz * hx - wx * hz)
+        sz = 2.0 * along * gz / g2 - (ux * fy - uy * fx) - (wx * hy - wy * hx)
+        qx = along * hx / h2 - (gy * wz - gz * wy)
+        qy = along * hy / h2 - (gz * wx - gx * wz)
+        qz = along * hz / h2 - (gx * wy - gy * wx)
+        _add(forces, i, px, py, pz)
+        _add(forces, j, sx - px, sy - py, sz - pz)
+        _add(forces, k, -sx - qx, -sy - qy, -sz - qz)
+        _add(forces, m, qx, qy, qz)
+        if measure:
+            energies[4] += energy
+            add_virial(virial, fx, fy, fz, px, py, pz)
+            add_virial(virial, gx, gy, gz, sx, sy, sz)
             add_virial(virial, hx, hy, hz, qx, qy, qz)

@@ -36,7 +36,8 @@ def save(path: Path, state: State, rng: np.random.Generator, fingerprint: str) -
         "list_capacity": len(near.neighbors),
     }
     buffer = io.BytesIO()
-    np.savez_compressed(
+    # Not compressed: a run that is told to stop has seconds, and numbers of this kind shrink little.
+    np.savez(
         buffer,
         header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
         positions=state.positions,

@@ -15,17 +15,20 @@ import numpy as np
 
 from topdown.engine._jit import kernel
 from topdown.engine.barostats import apply_barostat, kinetic_tensor, pressure_tensor
-from topdown.engine.bonded_forces import angle_forces, bond_forces, dihedral_forces
+from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.constraints import constrain_positions, constrain_velocities
 from topdown.engine.neighbor_list import gather, list_is_valid, refresh_list
-from topdown.engine.pair_forces import excluded_pair_forces, pair_forces, solute_forces
+from topdown.engine.pair_forces import excluded_pair_forces, pair_forces
+from topdown.engine.restraints import restraint_forces
+from topdown.engine.soft_core import Lambda, solute_forces
+from topdown.engine.virtual_sites import settle_sites, spread_forces
 
 DONE, LIST_FULL, BLOWN_UP, UNCONSTRAINED, BOX_TOO_SMALL = 0, 1, 2, 3, 4
 NO_THERMOSTAT, V_RESCALE, LANGEVIN = 0, 1, 2
 
 
 class Dynamics(NamedTuple):
-    """Settings of a run as plain numbers (kJ/mol, ps, nm; pressures in kJ/mol/nm³)."""
+    """Settings of a run as plain numbers (kJ/mol, ps, nm; pressures in kJ/mol/nm³, tension of all surfaces in kJ/mol/nm²)."""
 
     time_step: float
     thermostat: int
@@ -35,13 +38,14 @@ class Dynamics(NamedTuple):
     barostat: int
     pressure_xy: float
     pressure_z: float
+    tension: float
     tau_p: float
     compressibility_xy: float
     compressibility_z: float
     barostat_every: int
     com_every: int
     degrees_of_freedom: float
-    lam: float
+    lam: Lambda
     list_radius: float
 
 
@@ -62,10 +66,10 @@ class Scratch(NamedTuple):
 
 @kernel
 def total_forces(
-    x: Any, box: Any, pair: Any, bonded: Any, lam: float, near: Any, forces: Any, energies: Any, virial: Any,
+    x: Any, box: Any, pair: Any, bonded: Any, lam: Any, near: Any, forces: Any, energies: Any, virial: Any,
     measure: bool
 ) -> None:  # fmt: skip
-    """All forces; energies (lj, coulomb, bond, angle, dihedral) and virial too when ``measure`` is set."""
+    """All forces; energies (``parameters.TERMS``) and virial too when ``measure`` is set. Virtual sites must be in place."""
     if measure:
         energies[:] = 0.0
         virial[:, :] = 0.0
@@ -82,6 +86,9 @@ def total_forces(
     bond_forces(x, box, bonded, forces, energies, virial, measure)
     angle_forces(x, box, bonded, forces, energies, virial, measure)
     dihedral_forces(x, box, bonded, forces, energies, virial, measure)
+    bending_torsion_forces(x, box, bonded, forces, energies, virial, measure)
+    restraint_forces(x, box, bonded.restraints, forces, energies, virial, measure)
+    spread_forces(x, bonded.sites, forces, virial, measure)
 
 
 @kernel
@@ -141,7 +148,7 @@ def _thermostat(v: Any, masses: Any, settings: Any, rng: Any, step: int) -> None
     if settings.thermostat == LANGEVIN:
         keep = math.exp(-settings.time_step / settings.tau_t)
         for i in range(v.shape[0]):
-            noise = math.sqrt(settings.kt / masses[i] * (1.0 - keep * keep))
+            noise = math.sqrt(settings.kt / masses[i] * (1.0 - keep * keep)) if masses[i] > 0.0 else 0.0
             for d in range(3):
                 v[i, d] = keep * v[i, d] + noise * rng.standard_normal()
     elif settings.thermostat == V_RESCALE and step % settings.thermostat_every == 0:
@@ -215,6 +222,7 @@ def advance(
             last = done == n_steps - 1
             if not _first_half(x, v, forces, box, constraints, molecules, neighbor_list, settings, scratch, rng, last):
                 return done, UNCONSTRAINED
+            settle_sites(x, v, bonded.sites)
             counters[0] = 1
         if not list_is_valid(x, neighbor_list.reference, neighbor_list.radius[0], pair.cutoff):
             allowed = max(0.5 * (neighbor_list.radius[0] - pair.cutoff), 0.0)

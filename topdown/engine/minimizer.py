@@ -1,6 +1,6 @@
 """FIRE minimiser (Bitzek et al. 2006, doi:10.1103/PhysRevLett.97.170201) with a capped displacement per step.
 
-Constraints are kept as stiff bonds while the energy falls and enforced at the end; the cap lets it start from overlaps.
+The cap lets it start from overlaps. ``energy_and_forces`` may put the positions it is given onto constraints.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-#: Force constant of constraints during minimisation [kJ/mol/nm²].
+#: Force constant of constraints while they are springs [kJ/mol/nm²].
 CONSTRAINT_STIFFNESS = 3.0e4
 _LARGEST_MOVE = 0.03
 _FIRST_STEP, _LONGEST_STEP = 0.002, 0.02

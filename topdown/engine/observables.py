@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from topdown.engine.integrators import total_forces
 from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, refresh_list, with_longer_rows
-from topdown.engine.parameters import Parameters, build_parameters
+from topdown.engine.parameters import TERMS, Parameters, build_parameters
+from topdown.engine.soft_core import COUPLED, Lambda, as_lambda
+from topdown.engine.virtual_sites import place_sites
 from topdown.errors import SimulationError
 from topdown.model import System
 
@@ -22,11 +24,13 @@ class EnergyTerms:
 
     Attributes
     ----------
-    bond, angle, dihedral, lj, coulomb, potential : float
-        ``coulomb`` holds the reaction field of excluded pairs and of each charge with itself, as GROMACS counts.
+    bond, angle, dihedral, restraint, lj, coulomb, potential : float
+        ``coulomb`` holds the reaction field of excluded pairs and of each charge with itself, as GROMACS counts;
+        ``restraint`` position and flat-bottomed restraints.
     virial : (3, 3) float64 [kJ/mol]
-        Atomic virial Ξ = -1/2 Σ r ⊗ f without constraint forces.
+        Atomic virial Ξ = -1/2 Σ r ⊗ f without constraint forces, over beads with mass.
     forces : (n_beads, 3) float64 [kJ/mol/nm]
+        Those on virtual sites are handed on to the beads they are built from, and zero.
     kinetic : float
         Kinetic energy [kJ/mol] of the mid-step velocities, 0 for a single point.
     temperature : float
@@ -38,6 +42,7 @@ class EnergyTerms:
     bond: float
     angle: float
     dihedral: float
+    restraint: float
     lj: float
     coulomb: float
     virial: Floats
@@ -49,7 +54,7 @@ class EnergyTerms:
     @property
     def potential(self) -> float:
         """Sum of all potential-energy terms."""
-        return self.bond + self.angle + self.dihedral + self.lj + self.coulomb
+        return self.bond + self.angle + self.dihedral + self.restraint + self.lj + self.coulomb
 
 
 def check_box(box: Floats, cutoff: float) -> None:
@@ -78,24 +83,37 @@ def fresh_list(
 
 
 def measure(
-    parameters: Parameters, positions: Floats, box: Floats, *, lam: float = 1.0
+    parameters: Parameters, positions: Floats, box: Floats, *, lam: Lambda | float = COUPLED
 ) -> tuple[Floats, Floats, Floats]:
-    """Energies (lj, coulomb, bond, angle, dihedral), virial and forces of one frame, from a fresh neighbour list."""
+    """Energies (``parameters.TERMS``), virial and forces of one frame, from a fresh neighbour list; sites are placed anew.
+
+    ``lam`` is the solute's point of the coupling path; a plain number stands for both its λ.
+    """
+    positions = np.array(positions)
+    place_sites(positions, parameters.bonded.sites)
     near = fresh_list(parameters, positions, box, parameters.pair.cutoff)
     forces = np.zeros_like(positions)
-    energies, virial = np.zeros(5), np.zeros((3, 3))
-    total_forces(positions, box, parameters.pair, parameters.bonded, lam, near, forces, energies, virial, True)
+    energies, virial = np.zeros(len(TERMS)), np.zeros((3, 3))
+    total_forces(
+        positions, box, parameters.pair, parameters.bonded, as_lambda(lam), near, forces, energies, virial, True
+    )
     return energies, virial, forces
 
 
-def potential_energy(system: System, *, shifted: bool = True) -> EnergyTerms:
+def place_virtual_sites(system: System) -> System:
+    """The same system, molecules whole, with every virtual site where its construction says; as it is without any."""
+    if not any(molecule.virtual_sites for molecule, _ in system.components):
+        return system
+    positions = np.array(system.whole().positions)
+    place_sites(positions, build_parameters(system).bonded.sites)
+    return replace(system, positions=positions)
+
+
+def potential_energy(system: System) -> EnergyTerms:
     """Single-point energy, term by term, in double precision; constraints are not applied.
 
-    Parameters
-    ----------
-    system : System
-    shifted : bool
-        Shift Lennard-Jones to zero at the cut-off, as Martini does; False for a plain truncated potential.
+    Virtual sites are placed by their construction, whatever ``system`` has there. Lennard-Jones is cut as the scheme of the bead
+    table says.
 
     Raises
     ------
@@ -103,14 +121,10 @@ def potential_energy(system: System, *, shifted: bool = True) -> EnergyTerms:
         When the box is smaller than twice the cut-off.
     """
     check_box(system.box, system.table.scheme.cutoff)
-    parameters = build_parameters(system, shifted=shifted)
+    parameters = build_parameters(system)
     energies, virial, forces = measure(parameters, system.whole().positions, np.array(system.box))
     return EnergyTerms(
-        lj=float(energies[0]),
-        coulomb=float(energies[1]),
-        bond=float(energies[2]),
-        angle=float(energies[3]),
-        dihedral=float(energies[4]),
+        **dict(zip(TERMS, energies.tolist())),
         virial=virial,
         forces=forces,
         pressure=np.full((3, 3), np.nan),

@@ -12,7 +12,7 @@ import numpy as np
 
 from topdown.engine._jit import kernel
 from topdown.engine.neighbor_list import minimum_image
-from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field, soft_core
+from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
 
 
 @kernel
@@ -29,8 +29,8 @@ def add_virial(virial: Any, dx: float, dy: float, dz: float, fx: float, fy: floa
     virial[2, 2] -= 0.5 * dz * fz
 
 
-def _pair_loop(measure: bool) -> Any:
-    """The pair loop with or without energies and virial: two compiled kernels from one text.
+def _pair_loop(measure: bool, force_shift: bool = False) -> Any:
+    """The pair loop with or without energies and virial, or force-shifted: several compiled kernels from one text.
 
     Row by row: the pairs inside the cut-off are first packed without branches (whether a listed pair is inside is a coin
     toss that no processor predicts), then their forces computed in a loop that compiles to vector instructions.
@@ -43,6 +43,8 @@ def _pair_loop(measure: bool) -> Any:
         lj, types, charges = pair.lj, pair.types, pair.charges
         bx, by, bz = box[0], box[1], box[2]
         inv_x, inv_y, inv_z = 1.0 / bx, 1.0 / by, 1.0 / bz
+        # F(r_c) = 12 C12/r_c^13 - 6 C6/r_c^7
+        steepest, flattest = 12.0 / pair.cutoff**13, 6.0 / pair.cutoff**7
         longest: Any = 1
         for i in range(x.shape[0]):
             longest = max(longest, np.int64(start[i + 1]) - np.int64(start[i]))
@@ -76,6 +78,11 @@ def _pair_loop(measure: bool) -> Any:
             row_energy = 0.0
             for k in range(inside):
                 energy, force = lennard_jones(apart[3, k], values[0, k], values[1, k])
+                if force_shift:
+                    r = np.sqrt(apart[3, k])
+                    at_cutoff = steepest * values[1, k] - flattest * values[0, k]
+                    force -= at_cutoff / r
+                    energy += at_cutoff * (r - pair.cutoff)
                 values[2, k] = force
                 row_energy += energy - values[3, k]
             if measure:
@@ -108,6 +115,7 @@ def _pair_loop(measure: bool) -> Any:
 
 _forces_only = _pair_loop(False)
 _forces_and_energies = _pair_loop(True)
+_force_shifted = _pair_loop(True, force_shift=True)
 
 
 @kernel
@@ -115,7 +123,13 @@ def pair_forces(
     x: Any, box: Any, pair: Any, start: Any, neighbors: Any, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:
     """Add Lennard-Jones and reaction-field forces of all listed pairs inside the cut-off."""
-    if measure:
+    if pair.force_shift:
+        # never on the way of production: one kernel will do, its sums left aside where they are not asked for
+        if measure:
+            _force_shifted(x, box, pair, start, neighbors, forces, energies, virial)
+        else:
+            _force_shifted(x, box, pair, start, neighbors, forces, np.zeros_like(energies), np.zeros_like(virial))
+    elif measure:
         _forces_and_energies(x, box, pair, start, neighbors, forces, energies, virial)
     else:
         _forces_only(x, box, pair, start, neighbors, forces, energies, virial)
@@ -150,39 +164,3 @@ def excluded_pair_forces(x: Any, box: Any, pair: Any, forces: Any, energies: Any
     if measure:
         for i in range(x.shape[0]):
             energies[1] -= 0.5 * f * pair.charges[i] * pair.charges[i] * c_rf
-
-
-@kernel
-def solute_forces(
-    x: Any, box: Any, pair: Any, lam: float, forces: Any, energies: Any, virial: Any, measure: bool
-) -> None:
-    """Soft-core Lennard-Jones between the solute (a contiguous block of beads) and everything else, at one λ."""
-    if lam == 0.0:
-        return
-    cutoff2 = pair.cutoff * pair.cutoff
-    for i in range(x.shape[0]):
-        if not pair.solute[i]:
-            continue
-        for j in range(x.shape[0]):
-            if pair.solute[j]:
-                continue
-            dx = minimum_image(x[i, 0] - x[j, 0], box[0])
-            dy = minimum_image(x[i, 1] - x[j, 1], box[1])
-            dz = minimum_image(x[i, 2] - x[j, 2], box[2])
-            r2 = dx * dx + dy * dy + dz * dz
-            if r2 >= cutoff2:
-                continue
-            r2 = max(r2, SMALLEST_R2)
-            values = pair.lj[pair.types[i], pair.types[j]]
-            energy, force = soft_core(r2, values[0], values[1], values[3], lam)
-            gx, gy, gz = force * dx, force * dy, force * dz
-            forces[i, 0] += gx
-            forces[i, 1] += gy
-            forces[i, 2] += gz
-            forces[j, 0] -= gx
-            forces[j, 1] -= gy
-            forces[j, 2] -= gz
-            if measure:
-                shift, _ = soft_core(cutoff2, values[0], values[1], values[3], lam)
-                energies[0] += energy - shift
-                add_virial(virial, dx, dy, dz, gx, gy, gz)

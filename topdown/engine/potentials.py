@@ -6,6 +6,7 @@ Distances in nm, energies in kJ/mol. ``force_over_r`` is -(dU/dr)/r, so that the
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from topdown.engine._jit import kernel
 
@@ -13,6 +14,8 @@ from topdown.engine._jit import kernel
 SMALLEST_R2 = 1e-4
 #: Soft-core strength α (Beutler et al. 1994, doi:10.1016/0009-2614(94)00397-1), with λ-power 1 and r^6.
 SOFT_CORE_ALPHA = 0.5
+#: Restricted bending goes on as a straight line in cos θ beyond this |cos θ| (0.06° from a line), where it would diverge.
+LARGEST_COSINE = 1.0 - 5e-7
 
 
 @kernel
@@ -62,6 +65,58 @@ def cosine_angle(cosine: float, cosine0: float, k: float) -> tuple[float, float]
     """U = k/2 (cos θ - cos θ0)² (GROMOS-96); returns U and dU/dcos θ."""
     bend = cosine - cosine0
     return 0.5 * k * bend * bend, k * bend
+
+
+@kernel
+def restricted_angle(cosine: float, cosine0: float, k: float) -> tuple[float, float]:
+    """U = k/2 (cos θ - cos θ0)²/sin² θ (Bulacu et al. 2013, doi:10.1021/ct400219n); returns U and dU/dcos θ."""
+    c = min(LARGEST_COSINE, max(-LARGEST_COSINE, cosine))
+    inverse_sine2 = 1.0 / ((1.0 - c) * (1.0 + c))
+    bend = c - cosine0
+    slope = k * bend * (1.0 - c * cosine0) * inverse_sine2 * inverse_sine2
+    return 0.5 * k * bend * bend * inverse_sine2 + slope * (cosine - c), slope
+
+
+@kernel
+def hermite(x: float, spacing: float, points: Any) -> tuple[float, float]:
+    """Value and slope at ``x`` of the cubic through ``points`` (n, 2): values and slopes at 0, ``spacing``, 2 ``spacing`` …"""
+    n = min(max(int(x / spacing), 0), points.shape[0] - 2)
+    t = x / spacing - n
+    rise, left, right = points[n + 1, 0] - points[n, 0], points[n, 1] * spacing, points[n + 1, 1] * spacing
+    square, cube = 3.0 * rise - 2.0 * left - right, left + right - 2.0 * rise
+    value = points[n, 0] + t * (left + t * (square + t * cube))
+    return value, (left + t * (2.0 * square + 3.0 * t * cube)) / spacing
+
+
+@kernel
+def tabulated_angle(cosine: float, k: float, first: float, spacing: float, points: Any) -> tuple[float, float]:
+    """U = k f(θ), f tabulated from θ = ``first`` on; returns U and dU/dcos θ."""
+    sine = math.sqrt(max(1.0 - cosine * cosine, 1e-14))
+    value, slope = hermite(math.atan2(sine, cosine) - first, spacing, points)
+    return k * value, -k * slope / sine
+
+
+@kernel
+def ryckaert_bellemans(phi: float, c: Any) -> tuple[float, float]:
+    """U = Σ_n C_n cos^n ψ, ψ = φ - 180°, n = 0…5; returns U and dU/dφ."""
+    z = -math.cos(phi)
+    energy = c[0] + z * (c[1] + z * (c[2] + z * (c[3] + z * (c[4] + z * c[5]))))
+    slope = c[1] + z * (2.0 * c[2] + z * (3.0 * c[3] + z * (4.0 * c[4] + z * 5.0 * c[5])))
+    return energy, slope * math.sin(phi)
+
+
+@kernel
+def bending_torsion(p: float, t: float, a: Any) -> tuple[float, float, float]:
+    """U = sin³ θ1 sin³ θ2 Σ_n a_n cos^n φ, n = 0…4 (Bulacu et al. 2013, doi:10.1021/ct400219n).
+
+    In ``t`` = sin θ1 sin θ2 and ``p`` = t cos φ it is Σ_n a_n p^n t^(3-n), smooth when three beads line up; returns U, ∂U/∂p and
+    ∂U/∂t.
+    """
+    c = p / max(t, 1e-15)
+    energy = a[0] * t * t * t + p * (a[1] * t * t + p * (a[2] * t + p * (a[3] + a[4] * c)))
+    by_p = a[1] * t * t + p * (2.0 * a[2] * t + p * (3.0 * a[3] + 4.0 * a[4] * c))
+    by_t = 3.0 * a[0] * t * t + p * (2.0 * a[1] * t + p * (a[2] - a[4] * c * c))
+    return energy, by_p, by_t
 
 
 @kernel

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from topdown.engine import checkpoint
 from topdown.engine.barostats import kinetic_tensor, pressure_tensor
-from topdown.engine.basis import pair_sums, solute_sums, unit_lennard_jones, used_pairs
+from topdown.engine.basis import build_basis, measure_sums
 from topdown.engine.constraints import constrain_positions, constrain_velocities
 from topdown.engine.integrators import (
     BLOWN_UP,
@@ -25,15 +26,33 @@ from topdown.engine.integrators import (
     total_forces,
 )
 from topdown.engine.minimizer import CONSTRAINT_STIFFNESS, MinimizationResult, fire
-from topdown.engine.neighbor_list import NeighborList, gather, list_is_valid, with_longer_rows
+from topdown.engine.neighbor_list import NeighborList, list_is_valid, with_longer_rows
 from topdown.engine.observables import EnergyTerms, check_box, fresh_list, measure
-from topdown.engine.parameters import build_parameters
+from topdown.engine.parameters import TERMS, build_parameters
 from topdown.engine.settings import Coupling, SimulationSettings
+from topdown.engine.virtual_sites import place_sites, settle_sites
 from topdown.errors import SettingsError, SimulationError
 from topdown.model import PairSums, System
 from topdown.units import GAS_CONSTANT, KJ_MOL_NM3_TO_BAR, kt
 
 Floats = npt.NDArray[np.float64]
+
+
+def _arrays(parts: tuple[Any, ...]) -> Iterator[npt.NDArray[Any]]:
+    """The arrays and numbers of nested tuples, one after the other, all C-contiguous."""
+    for part in parts:
+        if isinstance(part, tuple):
+            yield from _arrays(part)
+        else:
+            yield np.ascontiguousarray(part)
+
+
+def _check_shifted(system: System) -> None:
+    """Sums and soft-core paths are those of the shifted potential, nothing else."""
+    if system.table.scheme.lj_modifier != "potential-shift":
+        raise SettingsError(
+            f"lj_modifier {system.table.scheme.lj_modifier!r} has no soft-core path and no sums", hint="potential-shift"
+        )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,7 +87,7 @@ class Simulation:
     SimulationError
         When the box is smaller than twice the cut-off, or constraints cannot be met.
     SettingsError
-        When a charged solute is to be coupled: charges have no soft-core path here.
+        When a charged solute is to be coupled along a path without charges.
     """
 
     def __init__(
@@ -87,17 +106,24 @@ class Simulation:
         component = -1 if coupling is None else coupling.component
         if coupling is not None and not 0 <= component < len(system.components):
             raise SettingsError(f"there is no component {component} to couple; the system has {len(system.components)}")
-        if coupling is not None and any(b.charge for b in system.components[component][0].beads):
+        if (
+            coupling is not None
+            and coupling.charge_lambdas is None
+            and any(b.charge for b in system.components[component][0].beads)
+        ):
             raise SettingsError(
-                f"{system.components[component][0].name} is charged; only neutral solutes can be coupled",
-                hint="map a neutral form",
+                f"{system.components[component][0].name} is charged, and the path has no charge_lambdas",
+                hint="make the path by Coupling.charges_last",
             )
-        self.parameters = build_parameters(system, solute_component=component)
-        pair = self.parameters.pair
-        self._basis = (unit_lennard_jones(pair), *used_pairs(pair.types, pair.solute))
-        self._lambda = 1.0 if coupling is None else coupling.lambdas[coupling.index]
+        if coupling is not None:
+            _check_shifted(system)
+        self.parameters = build_parameters(
+            system, solute_component=component, refcoord_scaling=settings.refcoord_scaling
+        )
+        self._basis = build_basis(self.parameters, coupling)
+        self._lambda = self._basis.lam
         self._dynamics = settings.dynamics(
-            n_beads=system.n_beads,
+            n_beads=int(np.count_nonzero(self.parameters.molecules.masses)),
             n_constraints=len(self.parameters.constraints.pairs),
             cutoff=system.table.scheme.cutoff,
             lam=self._lambda,
@@ -106,6 +132,7 @@ class Simulation:
 
     def _initial_state(self, system: System) -> State:
         positions = np.array(system.whole().positions)
+        place_sites(positions, self.parameters.bonded.sites)
         box = np.array(system.box)
         state = State(
             positions=positions,
@@ -118,7 +145,7 @@ class Simulation:
                 kinetic=np.zeros(1),
                 molecular_kinetic=np.zeros((3, 3)),
                 pressure=np.zeros((3, 3)),
-                energies=np.zeros(5),
+                energies=np.zeros(len(TERMS)),
                 virial=np.zeros((3, 3)),
             ),
             neighbor_list=fresh_list(self.parameters, positions, box, self._dynamics.list_radius),
@@ -128,6 +155,7 @@ class Simulation:
             self.draw_velocities()
         else:
             state.velocities[:] = system.velocities
+            settle_sites(positions, state.velocities, self.parameters.bonded.sites)
         self._renew_forces()
         return state
 
@@ -176,11 +204,7 @@ class Simulation:
             self.positions, forces, self.box, self.parameters.molecules, self.state.scratch.molecular_kinetic, virial, pressure
         )  # fmt: skip
         return EnergyTerms(
-            lj=float(energies[0]),
-            coulomb=float(energies[1]),
-            bond=float(energies[2]),
-            angle=float(energies[3]),
-            dihedral=float(energies[4]),
+            **dict(zip(TERMS, energies.tolist())),
             virial=virial,
             forces=forces,
             kinetic=float(self.state.scratch.kinetic[0]),
@@ -189,47 +213,48 @@ class Simulation:
         )
 
     def system(self) -> System:
-        """The system with the current coordinates, velocities and box."""
-        return self._source.with_coordinates(self.positions, self.box, self.velocities)
+        """The system with the current coordinates, velocities and box; restraints keep their reference points."""
+        source = self._source
+        if any(m.position_restraints or m.flat_bottom_restraints for m, _ in source.components):
+            points = source.positions if source.reference_positions is None else source.reference_positions
+            scale = self.box / source.box if self.settings.refcoord_scaling == "all" else 1.0
+            source = replace(source, reference_positions=points * scale)
+        return source.with_coordinates(self.positions, self.box, self.velocities)
 
-    def pair_sums(self) -> PairSums:
-        """The sums the energy is linear in, of the current frame (n_frames = 1)."""
-        pair = self.parameters.pair
-        n = len(self.parameters.type_names)
-        unit, coupled, crossing = self._basis
+    def pair_sums(self, *, virials: bool = False, scalings: Sequence[tuple[float, float, float]] = ()) -> PairSums:
+        """The sums the energy is linear in, of the current frame (n_frames = 1).
+
+        Parameters
+        ----------
+        virials : bool
+            Also the molecular virial of every type pair and of the rest, and the kinetic energy of the molecules' centres.
+        scalings : sequence of (float, float, float)
+            Also the sums with the three edges scaled by these factors, molecules moved whole by their centres of mass.
+
+        Raises
+        ------
+        SettingsError, SimulationError
+            Factors that are not positive, or that make the box smaller than twice the cut-off.
+        """
+        _check_shifted(self._source)
         self._ensure_list()
-        near = self.state.neighbor_list
-        gather(self.positions, near)
-        sums = np.zeros((n, n))
-        pair_sums(near.x, self.box, near.pair, unit, near.start, near.neighbors, sums)
-        lambdas = np.array(() if self.coupling is None else self.coupling.lambdas)
-        crossed = np.zeros((len(lambdas), n, n))
-        if self.coupling is not None:
-            solute_sums(self.positions, self.box, pair, unit, lambdas, crossed)
-        forces, energies, virial = np.zeros_like(self.positions), np.zeros(5), np.zeros((3, 3))
-        total_forces(
-            self.positions, self.box, pair, self.parameters.bonded, self._lambda, near, forces, energies, virial, True
-        )
-        names = self.parameters.type_names
-        return PairSums(
-            pairs=tuple((names[a], names[b]) for a, b in coupled),
-            sums=np.array([[sums[a, b] for a, b in coupled]]),
-            rest_energy=np.array([energies[1:].sum()]),
-            volume=np.array([self.volume]),
-            solute_pairs=tuple((names[a], names[b]) for a, b in crossing) if self.coupling is not None else (),
-            solute_sums=np.array([[[row[a, b] for a, b in crossing] for row in crossed]]).reshape(
-                1, len(lambdas), len(crossing) if self.coupling is not None else 0
-            ),
-            lambdas=lambdas,
+        return measure_sums(
+            self.parameters,
+            self.positions,
+            self.box,
+            self.state.neighbor_list,
+            self._basis,
+            kinetic=self.state.scratch.molecular_kinetic if virials else None,
+            scalings=scalings,
         )
 
     # -- moving ------------------------------------------------------------------------------------------------------
 
     def draw_velocities(self) -> None:
         """Draw velocities at the set temperature, obeying constraints, without centre-of-mass motion if it is removed."""
-        masses = self.parameters.molecules.masses
+        masses, inverse_masses = self.parameters.molecules.masses, self.parameters.molecules.inverse_masses
         v = self.state.velocities
-        v[:] = self.rng.standard_normal(v.shape) * np.sqrt(kt(self.settings.temperature) / masses)[:, None]
+        v[:] = self.rng.standard_normal(v.shape) * np.sqrt(kt(self.settings.temperature) * inverse_masses)[:, None]
         if self.settings.removes_com_motion and len(v) > 1:
             v -= (masses[:, None] * v).sum(axis=0) / masses.sum()
         self._project()
@@ -243,39 +268,91 @@ class Simulation:
             and constrain_velocities(self.state.velocities, x, constraints, inverse)
         ):
             self._fail("the starting coordinates cannot be brought onto the constraints; minimise first")
+        settle_sites(x, self.state.velocities, self.parameters.bonded.sites)
 
     def minimize(self, *, max_steps: int = 2000, force_tolerance: float = 10.0) -> MinimizationResult:
         """Go downhill in energy; velocities are drawn anew.
+
+        Constraints are springs at first, which get stiffer until the constraints can be met, and then kept for the last steps.
 
         Parameters
         ----------
         max_steps : int
         force_tolerance : float
-            Stop when no bead feels more than this [kJ/mol/nm].
+            Stop when no bead feels more than this [kJ/mol/nm] besides the forces of constraints.
+
+        Raises
+        ------
+        SimulationError
+            An energy that is not a number, or constraints that cannot be met.
         """
-        stiff = build_parameters(
+        constrained = len(self.parameters.constraints.pairs) > 0
+        springs_first = 3 * max_steps // 4 if constrained else max_steps
+        x, result = self._descend(CONSTRAINT_STIFFNESS, springs_first, force_tolerance)
+        self.state.positions[:] = x
+        if constrained:
+            done = result.n_steps
+            for stiffness in (10.0 * CONSTRAINT_STIFFNESS, 100.0 * CONSTRAINT_STIFFNESS):
+                if self._on_constraints(x, x.copy()):
+                    break
+                x, result = self._descend(stiffness, max_steps // 8, force_tolerance)
+                self.state.positions[:] = x
+                done += result.n_steps
+            if not self._on_constraints(x, x.copy()):
+                self._fail("minimisation ended where the constraints cannot be met")
+            self.state.positions[:] = x
+            x, result = self._descend(0.0, max(max_steps - done, 0), force_tolerance)
+            self.state.positions[:] = x
+            result = replace(result, n_steps=done + result.n_steps)
+        self.draw_velocities()
+        self._renew_forces()
+        return result
+
+    def _on_constraints(self, x: Floats, reference: Floats) -> bool:
+        return bool(
+            constrain_positions(x, reference, self.parameters.constraints, self.parameters.molecules.inverse_masses)
+        )
+
+    def _descend(self, stiffness: float, max_steps: int, force_tolerance: float) -> tuple[Floats, MinimizationResult]:
+        """Minimise from the present positions; constraints are springs of this stiffness, or kept when it is zero."""
+        p = build_parameters(
             self._source,
             solute_component=-1 if self.coupling is None else self.coupling.component,
-            constraint_stiffness=CONSTRAINT_STIFFNESS,
+            constraint_stiffness=stiffness,
+            refcoord_scaling=self.settings.refcoord_scaling,
         )
         near = self.state.neighbor_list
-        forces, energies, virial = np.zeros_like(self.positions), np.zeros(5), np.zeros((3, 3))
-        cutoff = self.parameters.pair.cutoff
+        forces, energies, virial = np.zeros_like(self.positions), np.zeros(len(TERMS)), np.zeros((3, 3))
+        before = self.positions.copy()
 
         def energy_and_forces(x: Floats) -> tuple[float, Floats]:
             nonlocal near
-            if not list_is_valid(x, near.reference, float(near.radius[0]), cutoff):
+            if stiffness == 0.0 and not self._on_constraints(x, before):
+                self._fail("constraints cannot be met in minimisation")
+            before[:] = x
+            place_sites(x, p.bonded.sites)
+            if not list_is_valid(x, near.reference, float(near.radius[0]), p.pair.cutoff):
                 near = self._build_list(x)
-            total_forces(x, self.box, stiff.pair, stiff.bonded, self._lambda, near, forces, energies, virial, True)
-            return float(energies.sum()), forces.copy()
+            total_forces(x, self.box, p.pair, p.bonded, self._lambda, near, forces, energies, virial, True)
+            return float(energies.sum()), forces.copy() if stiffness > 0.0 else self._without_constraint_forces(
+                x, forces
+            )
 
         x, result = fire(self.positions, energy_and_forces, max_steps=max_steps, force_tolerance=force_tolerance)
         if not np.isfinite(result.potential):
             self._fail("minimisation met an energy that is not a number")
-        self.state.positions[:] = x
-        self.draw_velocities()
-        self._renew_forces()
-        return result
+        return x, result
+
+    def _without_constraint_forces(self, x: Floats, forces: Floats) -> Floats:
+        """The part of ``forces`` that accelerates beads along directions their constraints leave free."""
+        molecules = self.parameters.molecules
+        acceleration = forces * molecules.inverse_masses[:, None]
+        largest = float(np.abs(acceleration).max(initial=0.0))
+        if largest == 0.0 or not np.isfinite(largest):
+            return forces.copy()
+        acceleration /= largest
+        constrain_velocities(acceleration, x, self.parameters.constraints, molecules.inverse_masses)
+        return acceleration * largest * molecules.masses[:, None]
 
     def run(
         self,
@@ -335,7 +412,7 @@ class Simulation:
         terms = "energies are not numbers"
         if np.isfinite(self.positions).all():
             e, _, _ = measure(self.parameters, self.positions, self.box, lam=self._lambda)
-            terms = f"lj {e[0]:.4g}, coulomb {e[1]:.4g}, bond {e[2]:.4g}, angle {e[3]:.4g}, dihedral {e[4]:.4g} kJ/mol"
+            terms = ", ".join(f"{name} {value:.4g}" for name, value in zip(TERMS, e)) + " kJ/mol"
         raise SimulationError(
             f"{message} at step {self.step}; fastest bead {worst + 1} ({name}); {terms}",
             hint="minimise longer or use a smaller time step",
@@ -371,9 +448,8 @@ class Simulation:
     def fingerprint(self) -> str:
         """Hash of everything that does not move: system parameters, settings, coupling."""
         digest = hashlib.sha256(repr((self.settings, self.coupling)).encode())
-        for part in self.parameters[:4]:
-            for array in part:
-                digest.update(np.ascontiguousarray(array).tobytes())
+        for array in _arrays(self.parameters[:4]):
+            digest.update(array.tobytes())
         return digest.hexdigest()[:16]
 
     def save_checkpoint(self, path: Path | str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from engine_systems import DIMER, THREE_TYPES, TRIANGLE, WATER, W, bead_table, everything, gate, molecule, placed, water
 
-from topdown.engine import Coupling, Simulation, SimulationSettings, potential_energy, reference
+from topdown.engine import Coupling, Simulation, SimulationSettings, potential_energy
 from topdown.engine.observables import measure
 from topdown.engine.parameters import build_parameters
 from topdown.errors import SettingsError
@@ -61,24 +61,6 @@ def _fields(system):
     return {name: getattr(system, name) for name in ("table", "components", "positions", "box")}
 
 
-def test_sums_equal_their_numpy_twins():
-    simulation = Simulation(_solvated(2), SimulationSettings(), coupling=Coupling(lambdas=LAMBDAS, index=2))
-    sums = simulation.pair_sums()
-    pair, names = simulation.parameters.pair, simulation.parameters.type_names
-    expected = reference.pair_sums(simulation.positions, simulation.box, pair)
-    crossing = reference.solute_sums(simulation.positions, simulation.box, pair, np.array(LAMBDAS))
-    where = [tuple(sorted(names.index(t) for t in p)) for p in sums.pairs]
-    solute_where = [tuple(sorted(names.index(t) for t in p)) for p in sums.solute_pairs]
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(sums.sums[0], [expected[w] for w in where], rtol=1e-12, atol=1e-12 * scale)
-    scale = np.abs(crossing).max(axis=(1, 2)).max()
-    np.testing.assert_allclose(
-        sums.solute_sums[0], [[row[w] for w in solute_where] for row in crossing], rtol=1e-12, atol=1e-12 * scale
-    )
-    assert expected.sum() == pytest.approx(sums.sums.sum(), rel=1e-12), "a type pair that occurs is not reported"
-    assert crossing.sum() == pytest.approx(sums.solute_sums.sum(), rel=1e-12)
-
-
 def test_without_a_solute_all_pairs_are_summed():
     simulation = Simulation(everything(2), SimulationSettings())
     sums = simulation.pair_sums()
@@ -122,10 +104,10 @@ def test_a_solute_bead_on_top_of_a_solvent_bead_is_finite_below_one():
     assert np.abs(forces).max() < 1e-3 * abs(expected)
 
 
-def test_charged_and_missing_solutes_are_refused():
+def test_missing_solutes_and_charges_without_a_path_are_refused():
     system = everything(1)
     for component in (0, 1):
-        with pytest.raises(SettingsError, match="is charged"):
+        with pytest.raises(SettingsError, match="is charged, and the path has no charge_lambdas"):
             Simulation(
                 system, SimulationSettings(), coupling=Coupling(lambdas=(0.0, 1.0), index=0, component=component)
             )
@@ -142,6 +124,32 @@ def test_charged_and_missing_solutes_are_refused():
 def test_paths_that_do_not_run_from_zero_to_one_are_refused(lambdas):
     with pytest.raises(SettingsError, match="lambdas"):
         Coupling(lambdas=lambdas, index=0)
+
+
+@pytest.mark.parametrize(
+    ("lambdas", "charges", "words"),
+    [
+        ((0.0, 1.0), (0.0, 0.5, 1.0), "2 lambdas but 3 charge_lambdas"),
+        ((0.0, 1.0, 1.0), (0.0, 0.0, 0.9), "must rise"),
+        ((0.0, 1.0, 1.0), (0.0, 0.0, 0.0), "must rise"),
+        ((0.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 1.0), "must rise"),
+        ((0.0, 1.0, 1.0, 1.0), (0.0, 0.6, 0.5, 1.0), "must rise"),
+        ((0.0, 0.5, 1.0), (0.0, 0.5, 1.0), "only where lambda is 1"),
+        ((0.0, 0.9, 1.0), (0.0, 1.0, 1.0), "only where lambda is 1"),
+    ],
+)
+def test_paths_of_charges_that_do_not_rise_on_full_cores_are_refused(lambdas, charges, words):
+    with pytest.raises(SettingsError, match=words):
+        Coupling(lambdas=lambdas, charge_lambdas=charges, index=0)
+
+
+def test_charges_follow_the_cores():
+    path = Coupling.charges_last((0.0, 0.4, 1.0), (0.3, 1.0), index=3, component=2)
+    assert path.lambdas == (0.0, 0.4, 1.0, 1.0, 1.0)
+    assert path.charge_lambdas == (0.0, 0.0, 0.0, 0.3, 1.0)
+    assert path.states[path.index] == (1.0, 0.3)
+    assert path.component == 2
+    assert [charge for _, charge in Coupling(lambdas=(0.0, 1.0), index=0).states] == [0.0, 0.0]
 
 
 def test_a_lambda_index_outside_the_path_is_refused():

@@ -26,8 +26,10 @@ from engine_systems import (
 
 from topdown.engine import Simulation, SimulationSettings, potential_energy, reference
 from topdown.errors import SettingsError, SimulationError, TopologyError
-from topdown.model import Angle, Bond, Dihedral, System
+from topdown.model import Angle, Bond, Constraint, Dihedral, FlatBottomRestraint, System, TabulatedPotential
 from topdown.units import KJ_MOL_NM3_TO_BAR
+
+HALF_A_TABLE = TabulatedPotential(x=[0.0, 45.0, 90.0], energy=np.zeros(3), slope=np.zeros(3), number=4)
 
 
 def moved(simulation: Simulation) -> tuple[bytes, ...]:
@@ -133,19 +135,46 @@ def test_a_box_that_shrinks_below_twice_the_cutoff_stops_the_run():
 
 
 @pytest.mark.parametrize(
-    "terms",
+    ("terms", "message"),
     [
-        {"bonds": (Bond(atoms=(0, 1), length=0.3, force_constant=1.0, function=2),)},
-        {"angles": (Angle(atoms=(0, 1, 2), angle=100, force_constant=1.0, function=10),)},
-        {"dihedrals": (Dihedral(atoms=(0, 1, 2, 3), angle=0, force_constant=1.0, function=3),)},
-        {"masses": [72.0, 0.0, 72.0, 72.0]},
+        (
+            {"bonds": (Bond(atoms=(0, 1), length=0.3, force_constant=1.0, function=2),)},
+            "bond function 2 is not simulated",
+        ),
+        ({"angles": (Angle(atoms=(0, 1, 2), angle=9, force_constant=1.0, function=5),)}, "angle function 5 is not sim"),
+        (
+            {"dihedrals": (Dihedral(atoms=(0, 1, 2, 3), angle=0, force_constant=1.0, function=5),)},
+            "dihedral function 5 is not simulated",
+        ),
+        (
+            {"constraints": (Constraint(atoms=(0, 1), length=0.3, function=3),)},
+            "constraint function 3 is not simulated",
+        ),
+        ({"masses": [72.0, 0.0, 72.0, 72.0]}, "bead B1 has no mass and is no virtual site"),
+        ({"angles": (Angle(atoms=(0, 1, 2), angle=9, force_constant=1.0, function=8),)}, "function 8 has no table"),
+        (
+            {"angles": (Angle(atoms=(0, 1, 2), angle=9, force_constant=1.0, function=8, table=HALF_A_TABLE),)},
+            "table 4 reaches from 0 to 90 degrees",
+        ),
+        (
+            {"dihedrals": (Dihedral(atoms=(0, 1, 2, 3), angle=0, force_constant=1, function=3, coefficients=(1.0,)),)},
+            "dihedral function 3 has 6 coefficients, not 1",
+        ),
+        (
+            {"dihedrals": (Dihedral(atoms=(0, 1, 2, 3), angle=0, force_constant=1, function=11),)},
+            "dihedral function 11 has 5 coefficients, not 0",
+        ),
+        (
+            {"flat_bottom_restraints": (FlatBottomRestraint(atom=0, geometry=9, radius=1.0, force_constant=1.0),)},
+            "flat-bottom geometry 9 is not one of 1 to 8",
+        ),
     ],
 )
-def test_what_the_kernels_do_not_have_is_refused_by_name(terms):
+def test_what_the_kernels_do_not_have_is_refused_by_name(terms, message):
     system = System(
         table=THREE_TYPES, components=((molecule("ODD", "ABAB", **terms), 1),), positions=np.eye(4, 3), box=[3.0] * 3
     )
-    with pytest.raises(TopologyError, match=r"ODD: .*(function \d+ is not simulated|has no mass)"):
+    with pytest.raises(TopologyError, match=f"ODD: .*{message}"):
         potential_energy(system)
 
 

@@ -1,0 +1,291 @@
+"""Each coupling of the box samples the distribution it was derived from: closed forms and quadrature, on the kernel itself.
+
+The "system" is a potential W of the edges alone, so that the pressure is known, P_kk = -∂W/∂ln L_k / V, and the stationary
+density of the edges is exp(-[W + P0 V - Γ A]/kT) by construction. Statistics are z-scores from blocks with fixed seeds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numba
+import numpy as np
+import pytest
+from engine_systems import NO_LENNARD_JONES, W, constrained, water
+
+from topdown.engine import Simulation, SimulationSettings
+from topdown.engine.barostats import box_factors, scale_molecules
+from topdown.engine.integrators import Dynamics
+from topdown.engine.soft_core import COUPLED
+from topdown.errors import SettingsError
+from topdown.model import System
+from topdown.units import GAS_CONSTANT, KJ_MOL_NM3_TO_BAR
+
+KT = 300.0 * GAS_CONSTANT
+#: Number of ideal particles, stiffness of the edges' logarithms [kT] about their centres, of the model system.
+N, STIFF = 30.0, np.array([250.0, 180.0, 320.0])
+CENTRE = np.log([2.4, 2.9, 3.3])
+
+
+def dynamics(**changes: object) -> Dynamics:
+    """Kernel settings of an isotropic liquid of the model's size."""
+    settings = {"barostat": "isotropic", "barostat_every": 1, "tau_p": 1.0, "time_step": 0.02, **changes}
+    return SimulationSettings(**settings).dynamics(n_beads=2, n_constraints=0, cutoff=1.1, lam=COUPLED)
+
+
+@numba.njit
+def walk(n_steps, box, settings, stiff, centre, n, kt, rng, edges):
+    """Apply the barostat to the model again and again; edges (n_steps, 3)."""
+    pressure = np.zeros((3, 3))
+    for step in range(n_steps):
+        volume = box[0] * box[1] * box[2]
+        for d in range(3):
+            pressure[d, d] = kt * (n - stiff[d] * (math.log(box[d]) - centre[d])) / volume
+        factors = box_factors(box, settings, pressure, rng)
+        for d in range(3):
+            box[d] *= factors[d]
+        edges[step] = box
+
+
+def sample(settings: Dynamics, *, stiff: np.ndarray, n_steps: int = 1_500_000, seed: int = 1) -> np.ndarray:
+    """(n_steps, 3) edges after the first tenth."""
+    edges = np.empty((n_steps, 3))
+    walk(n_steps, np.exp(CENTRE), settings, stiff, CENTRE, N, KT, np.random.default_rng(seed), edges)
+    return edges[n_steps // 10 :]
+
+
+def z_score(values: np.ndarray, expected: float, n_blocks: int = 30) -> float:
+    blocks = values[len(values) % n_blocks :].reshape(n_blocks, -1).mean(axis=1)
+    return float((blocks.mean() - expected) / (blocks.std(ddof=1) / math.sqrt(n_blocks)))
+
+
+def agree(what: str, values: np.ndarray, expected: float, limit: float = 3.5) -> None:
+    z = z_score(values, expected)
+    print(f"\n{what}: {values.mean():.5g}, expected {expected:.5g}, z = {z:+.2f}")
+    assert abs(z) < limit
+
+
+def expectation(weight: Callable[..., np.ndarray], values: Callable[..., np.ndarray], *grids: np.ndarray) -> float:
+    """⟨values⟩ under ``weight`` (a logarithm) over logarithms of edges."""
+    mesh = np.meshgrid(*grids, indexing="ij")
+    log = weight(*mesh)
+    w = np.exp(log - log.max())
+    return float((w * values(*mesh)).sum() / w.sum())
+
+
+PRESSURE = 20.0 * KT / math.exp(CENTRE.sum())
+#: Slow enough that the error of the Euler step hides in the noise.
+COMPRESSIBILITY = 0.4 / (PRESSURE * KJ_MOL_NM3_TO_BAR)
+#: Springs relax ten times faster.
+SLOW = {"pressure": PRESSURE * KJ_MOL_NM3_TO_BAR, "compressibility": COMPRESSIBILITY / 8.0, "tau_p": 1.0}
+BASE = {"pressure": PRESSURE * KJ_MOL_NM3_TO_BAR, "compressibility": COMPRESSIBILITY, "tau_p": 1.0}
+
+
+def energy(edges: list[np.ndarray], tension: float = 0.0) -> np.ndarray:
+    """-(W + P0 V - Γ A)/kT of edges' logarithms, times the Jacobian L_x L_y L_z."""
+    total = sum(edges)
+    springs = sum(0.5 * k * (e - c) ** 2 for k, e, c in zip(STIFF, edges, CENTRE))
+    work = PRESSURE * np.exp(total) - tension * np.exp(edges[0] + edges[1])
+    return (N + 1.0) * total - springs - work / KT
+
+
+def test_isotropic_coupling_of_an_ideal_gas():
+    """V^N exp(-P0 V/kT): ⟨V⟩ = (N+1) kT/P0, variance ⟨V⟩²/(N+1)."""
+    volumes = sample(dynamics(barostat="isotropic", **BASE), stiff=np.zeros(3)).prod(axis=1)
+    mean = (N + 1.0) * KT / PRESSURE
+    agree("<V>", volumes, mean)
+    agree("var V", (volumes - mean) ** 2, mean**2 / (N + 1.0))
+
+
+def test_anisotropic_coupling_of_an_ideal_gas_gives_the_same_volumes():
+    """Its shape is free and wanders, its volume does not know about shape."""
+    edges = sample(dynamics(barostat="anisotropic", **BASE), stiff=np.zeros(3), seed=2)
+    mean = (N + 1.0) * KT / PRESSURE
+    agree("<V>", edges.prod(axis=1), mean)
+    agree("var V", (edges.prod(axis=1) - mean) ** 2, mean**2 / (N + 1.0))
+    shape = np.log(edges[:, 0] / edges[:, 1])
+    assert np.ptp(shape) > 1.0
+    # between two applications ln(L_x/L_y) moves by noise of both: 2 · 2 M dt kT/(3V)
+    step = COMPRESSIBILITY * KJ_MOL_NM3_TO_BAR * 0.02 / 3.0
+    variance = 4.0 * step * KT / edges[:-1].prod(axis=1)
+    agree("noise of the shape", np.diff(shape) ** 2 / variance, 1.0)
+    agree("noise of x against z", np.diff(shape) * np.diff(np.log(edges[:, 2])) / variance, 0.0)
+
+
+@pytest.mark.parametrize("mobility_z", [None, 3.0 * SLOW["compressibility"]])
+def test_anisotropic_coupling_of_a_box_with_springs(mobility_z):
+    """Each edge has its mean and variance, whatever the mobilities."""
+    edges = sample(dynamics(barostat="anisotropic", compressibility_z=mobility_z, **SLOW), stiff=STIFF, seed=3)
+    grids = [c + np.linspace(-0.5, 0.5, 61) for c in CENTRE]
+    for d in range(3):
+        mean = expectation(lambda *e: energy(list(e)), lambda *e: e[d], *grids)  # noqa: B023
+        square = expectation(lambda *e: energy(list(e)), lambda *e: (e[d] - mean) ** 2, *grids)  # noqa: B023
+        agree(f"<ln L_{d}>", np.log(edges[:, d]), mean)
+        agree(f"var ln L_{d}", (np.log(edges[:, d]) - mean) ** 2, square)
+
+
+@pytest.mark.parametrize("tension", [0.0, 2.0])
+@pytest.mark.parametrize("mobility_z", [None, 0.3 * SLOW["compressibility"]])
+def test_semi_isotropic_and_surface_tension_coupling_of_a_box_with_springs(tension, mobility_z):
+    """x and y as one; two surfaces of ``tension`` mN/m widen the area by the Boltzmann factor of Γ A, Γ = 20 γ bar nm."""
+    kind = {"barostat": "surface-tension", "surface_tension": tension} if tension else {"barostat": "semiisotropic"}
+    edges = sample(dynamics(**kind, compressibility_z=mobility_z, **SLOW), stiff=STIFF, seed=4)
+    ratio = CENTRE[0] - CENTRE[1]
+    assert np.ptp(edges[:, 0] / edges[:, 1]) < 1e-9
+    gamma = 2.0 * tension * 10.0 / KJ_MOL_NM3_TO_BAR
+
+    def log_weight(half: np.ndarray, height: np.ndarray) -> np.ndarray:
+        return energy([half + 0.5 * ratio, half - 0.5 * ratio, height], gamma)
+
+    grids = [CENTRE[:2].mean() + np.linspace(-0.6, 0.6, 301), CENTRE[2] + np.linspace(-0.5, 0.5, 301)]
+    area, height = np.log(edges[:, 0] * edges[:, 1]), np.log(edges[:, 2])
+    for what, found, factors in (("A", area, (2.0, 0.0)), ("L_z", height, (0.0, 1.0))):
+
+        def value(half: np.ndarray, height: np.ndarray, factors: tuple[float, float] = factors) -> np.ndarray:
+            return factors[0] * half + factors[1] * height
+
+        mean = expectation(log_weight, value, *grids)
+        square = expectation(log_weight, lambda a, h: value(a, h) ** 2, *grids)
+        agree(f"<ln {what}>", found, mean)
+        agree(f"var ln {what}", (found - mean) ** 2, square - mean**2)
+        if tension and what == "A":
+            without = expectation(lambda a, h: energy([a + 0.5 * ratio, a - 0.5 * ratio, h]), value, *grids)
+            assert mean > without + 0.03
+
+
+def test_surface_tension_at_fixed_height_has_a_closed_form():
+    """Ideal gas at fixed L_z: A^N exp(-(P0 L_z - Γ) A/kT), so ⟨A⟩ = (N+1) kT/(P0 L_z - Γ), variance ⟨A⟩²/(N+1)."""
+    gamma = 1.0  # mN/m, three surfaces
+    settings = dynamics(barostat="surface-tension", surface_tension=gamma, n_surfaces=3, compressibility_z=0.0, **BASE)
+    edges = sample(settings, stiff=np.zeros(3), seed=5)
+    height = math.exp(CENTRE[2])
+    assert (edges[:, 2] == height).all()
+    effective = PRESSURE * height - 3.0 * gamma * 10.0 / KJ_MOL_NM3_TO_BAR
+    assert effective < 0.9 * PRESSURE * height
+    mean = (N + 1.0) * KT / effective
+    area = edges[:, 0] * edges[:, 1]
+    agree("<A>", area, mean)
+    agree("var A", (area - mean) ** 2, mean**2 / (N + 1.0))
+
+
+def test_fixed_area_leaves_the_height_of_an_ideal_gas():
+    """L_z^N exp(-P_z A L_z/kT) with a pressure of its own along z."""
+    settings = dynamics(
+        barostat="semiisotropic",
+        **{**BASE, "compressibility": 0.0, "compressibility_z": COMPRESSIBILITY},
+        pressure_z=1.6 * BASE["pressure"],
+    )
+    edges = sample(settings, stiff=np.zeros(3), seed=6)
+    assert (edges[:, :2] == np.exp(CENTRE[:2])).all()
+    mean = (N + 1.0) * KT / (1.6 * PRESSURE * math.exp(CENTRE[:2].sum()))
+    agree("<L_z>", edges[:, 2], mean)
+    agree("var L_z", (edges[:, 2] - mean) ** 2, mean**2 / (N + 1.0))
+
+
+def test_scaling_moves_molecules_whole():
+    run = Simulation(constrained(), SimulationSettings())
+    molecules, factors = run.parameters.molecules, (1.02, 0.97, 1.05)
+    x, v = run.positions.copy(), run.velocities.copy()
+    scale_molecules(x, v, molecules, factors)
+    for first, last in zip(molecules.start[:-1].astype(int), molecules.start[1:].astype(int)):
+        masses = molecules.masses[first:last] / molecules.masses[first:last].sum()
+        for before, after, scale in (
+            (run.positions, x, np.array(factors)),
+            (run.velocities, v, 1.0 / np.array(factors)),
+        ):
+            np.testing.assert_allclose(masses @ after[first:last], scale * (masses @ before[first:last]), rtol=1e-12)
+            inside = before[first:last] - masses @ before[first:last]
+            np.testing.assert_allclose(after[first:last] - masses @ after[first:last], inside, atol=1e-12)
+
+
+KINDS = {
+    "anisotropic": {"barostat": "anisotropic"},
+    "surface-tension": {"barostat": "surface-tension", "surface_tension": 20.0},
+    "fixed height": {"barostat": "surface-tension", "surface_tension": 20.0, "compressibility_z": 0.0},
+    "fixed area": {"barostat": "semiisotropic", "compressibility": 0.0, "compressibility_z": 3e-4},
+}
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_runs_restart_to_the_bit_and_forces_stay_right(kind, tmp_path):
+    settings = SimulationSettings(tau_p=1.0, pressure=100.0, **KINDS[kind])
+    runs = [Simulation(water(130), settings, seed=3) for _ in range(2)]
+    for run in runs:
+        run.minimize(max_steps=60)
+    runs[0].run(90)
+    runs[0].save_checkpoint(tmp_path / "state.npz")
+    runs[0].run(60)
+    runs[1].load_checkpoint(tmp_path / "state.npz")
+    runs[1].run(60)
+    assert runs[0].positions.tobytes() == runs[1].positions.tobytes()
+    assert runs[0].box.tobytes() == runs[1].box.tobytes()
+    moved = runs[0].box != np.array(water(130).box)
+    assert moved.tolist() == {"fixed height": [True, True, False], "fixed area": [False, False, True]}.get(
+        kind, [True] * 3
+    )
+    fresh = Simulation(runs[0].system(), settings).energies()
+    np.testing.assert_allclose(runs[0].state.forces, fresh.forces, atol=1e-9 * np.abs(fresh.forces).max())
+    other = Simulation(water(130), replace(settings, n_surfaces=3), seed=3)
+    assert other.fingerprint() != runs[0].fingerprint()
+
+
+def test_a_new_edge_keeps_constraints_and_neighbour_list():
+    """Three edges that move apart, constrained molecules, forces as from a fresh list."""
+    run = Simulation(constrained(3), SimulationSettings(barostat="anisotropic", tau_p=0.5, time_step=0.01), seed=1)
+    run.minimize(max_steps=500)
+    start = np.array(run.box)
+    run.run(250)
+    assert np.ptp(run.box / start) > 1e-3
+    pairs = run.parameters.constraints.pairs
+    lengths = np.linalg.norm(run.positions[pairs[:, 0]] - run.positions[pairs[:, 1]], axis=1)
+    np.testing.assert_allclose(lengths, run.parameters.constraints.lengths, rtol=1e-6)
+    fresh = Simulation(run.system(), run.settings).energies()
+    np.testing.assert_allclose(run.state.forces, fresh.forces, atol=1e-8 * np.abs(fresh.forces).max())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"barostat": "isotropic", "pressure_z": 1.0}, "pressure_z needs"),
+        ({"compressibility_z": 1e-4}, "compressibility_z needs"),
+        ({"barostat": "isotropic", "compressibility": 0.0}, "compressibility must be"),
+        ({"barostat": "semiisotropic", "compressibility_z": -1e-4}, "compressibility_z must be"),
+        ({"barostat": "semiisotropic", "compressibility": 0.0, "compressibility_z": 0.0}, "every direction"),
+        ({"barostat": "anisotropic", "pressure_z": float("nan")}, "pressure_z must be"),
+        ({"barostat": "semiisotropic", "surface_tension": 5.0}, "surface_tension needs"),
+        ({"surface_tension": 5.0}, "surface_tension needs"),
+        ({"barostat": "surface-tension", "surface_tension": float("inf")}, "surface_tension must be"),
+        ({"barostat": "surface-tension", "n_surfaces": 0}, "n_surfaces"),
+        ({"barostat": "surface-tension", "pressure_z": 1.0}, "mean nothing"),
+        ({"barostat": "surface-tension", "compressibility": 0.0, "compressibility_z": 1e-4}, "mean nothing"),
+    ],
+)
+def test_directions_that_make_no_sense_are_refused(wrong, words):
+    with pytest.raises(SettingsError, match=words):
+        SimulationSettings(**wrong)
+
+
+def test_ideal_gas_under_tension_runs():
+    """The whole engine at fixed height for a short while: the area of the closed form, far from the one without tension."""
+    n, height = 200, 4.0
+    gas = System(
+        table=NO_LENNARD_JONES,
+        components=((W, n),),
+        positions=np.random.default_rng(1).uniform(0, 4, (n, 3)),
+        box=[4.0, 4.0, height],
+    )
+    pressure = n * KT / 64.0 * KJ_MOL_NM3_TO_BAR
+    tension = 0.3 * pressure * height / 10.0 / 2.0  # two surfaces take off 30 % of the lateral pressure
+    settings = SimulationSettings(
+        barostat="surface-tension", surface_tension=tension, pressure=pressure, compressibility=1.0 / pressure,
+        compressibility_z=0.0, tau_p=1.0, barostat_every=2, thermostat="langevin", tau_t=0.5, list_buffer=2.0,
+    )  # fmt: skip
+    run = Simulation(gas, settings, seed=2)
+    run.run(2000)
+    areas: list[float] = []
+    run.run(20000, every=20, observe=lambda s: areas.append(float(s.box[0] * s.box[1])))
+    expected = (n + 1.0) * KT / (0.7 * pressure / KJ_MOL_NM3_TO_BAR * height)
+    agree("<A> of the gas", np.array(areas), expected)
+    assert expected > 1.3 * 16.0
