@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from topdown.errors import SettingsError, TopologyError
-from topdown.formats.naming import bead_names, component_names, one_line
+from topdown.formats.naming import bead_names, component_names, one_line, residue_names, residue_numbers
 from topdown.model import System
 from topdown.model._arrays import FloatArray, frozen_array
 
@@ -73,27 +73,38 @@ def gro_text(system: System, *, decimals: int = 3) -> str:
     SettingsError
         ``decimals`` out of range, or a coordinate too large for its column.
     """
+    return _text(system, wrapped_positions(system), system.velocities, decimals)
+
+
+def reference_gro_text(system: System, *, decimals: int = 3) -> str:
+    """The reference points of position restraints as a ``.gro`` file, in the images :func:`gro_text` puts the beads in."""
+    if system.reference_positions is None:
+        return _text(system, wrapped_positions(system), None, decimals)
+    images = np.round((wrapped_positions(system) - system.positions) / system.box)
+    return _text(system, system.reference_positions + images * system.box, None, decimals)
+
+
+def _text(system: System, positions: FloatArray, velocities: FloatArray | None, decimals: int) -> str:
     if not 3 <= decimals <= 12:
         raise SettingsError(f"decimals must be 3 to 12, got {decimals}")
     width = decimals + 5
-    positions = wrapped_positions(system)
     if positions.size and not -999.0 < positions.min() <= positions.max() < 9999.0:
         raise SettingsError(
             "a coordinate does not fit the columns of a gro file", hint="boxes up to 9999 nm can be written"
         )
-    columns, numbers = f"%{width}.{decimals}f" * 3, positions.tolist()
-    if system.velocities is not None:
+    columns, rows = f"%{width}.{decimals}f" * 3, positions.tolist()
+    if velocities is not None:
         columns += f"%{width}.{decimals + 1}f" * 3
-        numbers = np.hstack([positions, system.velocities]).tolist()
+        rows = np.hstack([positions, velocities]).tolist()
     lines = [one_line(system.title, limit=120) or "topdown", f"{system.n_beads:5d}"]
-    index = residue = 0
-    for (molecule, count), residue_name in zip(system.components, component_names(system)):
-        names = bead_names(molecule)
+    numbers = residue_numbers(system)
+    index = 0
+    for (molecule, count), label in zip(system.components, component_names(system)):
+        names, residues = bead_names(molecule), residue_names(molecule, label)
         for _ in range(count):
-            residue += 1
-            for name in names:
-                label = f"{residue % 100000:5d}{residue_name:<5s}{name:>5s}{(index + 1) % 100000:5d}"
-                lines.append(label + columns % tuple(numbers[index]))
+            for name, residue, number in zip(names, residues, next(numbers)):
+                start = f"{number % 100000:5d}{residue:<5s}{name:>5s}{(index + 1) % 100000:5d}"
+                lines.append(start + columns % tuple(rows[index]))
                 index += 1
     lines.append("".join(f"{edge:{width + 3}.{max(decimals, 5)}f}" for edge in system.box))
     return "\n".join(lines) + "\n"

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from topdown.errors import TopologyError
+from topdown.formats.angle_tables import same_table, table_name, table_text
 from topdown.formats.atomic import atomic_write_text
-from topdown.formats.gro import gro_text
+from topdown.formats.gro import gro_text, reference_gro_text
 from topdown.formats.mdp import RunSettings, dynamics_mdp, minimization_mdp, single_point_mdp
-from topdown.formats.naming import bead_names, component_names, one_line, plain, short_names
+from topdown.formats.naming import bead_names, component_names, one_line, plain, residue_names, short_names
 from topdown.formats.ndx import index_text
-from topdown.model import BeadTable, CGMolecule, System
+from topdown.model import BeadTable, CGMolecule, Construction, Dihedral, System, TabulatedPotential, VirtualSite
 
 #: Force constant [kJ/mol/nm²] of the bonds that stand in for constraints while minimising.
 STIFF_BOND = 1.0e5
 
-_TYPE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,15}")
+_TYPE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}")
 
 
 def _numbers(*values: float) -> str:
@@ -36,11 +38,17 @@ def _section(name: str, columns: str, rows: Sequence[str]) -> Iterator[str]:
         yield from ("", f"[ {name} ]", f"; {columns}", *rows)
 
 
-def molecule_itp(molecule: CGMolecule, table: BeadTable | None = None, *, name: str | None = None) -> str:
+def molecule_itp(
+    molecule: CGMolecule,
+    table: BeadTable | None = None,
+    *,
+    name: str | None = None,
+    tables: Sequence[TabulatedPotential] = (),
+) -> str:
     """The ``.itp`` of one molecule.
 
-    Constraints stand under ``#ifndef FLEXIBLE``, with stiff bonds under ``#else`` for minimisation. Bead reasons go
-    along as comments.
+    Constraints stand under ``#ifndef FLEXIBLE``, with stiff bonds under ``#else`` for minimisation; restraints stand
+    unconditionally. Bead reasons go along as comments.
 
     Parameters
     ----------
@@ -50,11 +58,14 @@ def molecule_itp(molecule: CGMolecule, table: BeadTable | None = None, *, name: 
         When given, every bead type must be in it.
     name : str, optional
         Name of the molecule in the file; by default its own, shortened to five plain characters.
+    tables : TabulatedPotentials, optional
+        Tables of the whole system, already numbered; those of the molecule have their own numbers otherwise.
 
     Raises
     ------
     TopologyError
-        A bead type whose name GROMACS could not read, or a bead without mass.
+        A bead type whose name GROMACS could not read, a bead without mass that is no virtual site, or a virtual site with
+        negative weights.
     BeadTableError
         A bead type that ``table`` does not hold.
     """
@@ -70,32 +81,92 @@ def molecule_itp(molecule: CGMolecule, table: BeadTable | None = None, *, name: 
     lines += _atoms(molecule, label)
     bonds = [_row(b.atoms, b.function, _numbers(b.length, b.force_constant)) for b in molecule.bonds]
     lines += _section("bonds", "i j funct length force_constant", bonds)
+    if molecule.exclusions and not bonds and not molecule.constraints:
+        lines += ["", "[ bonds ]"]  # GROMACS takes [ exclusions ] only after such a section
     lines += _constraints(molecule)
-    angles = [_row(a.atoms, a.function, _numbers(a.angle, a.force_constant)) for a in molecule.angles]
-    lines += _section("angles", "i j k funct angle force_constant", angles)
-    dihedrals = [
-        _row(
-            d.atoms,
-            d.function,
-            _numbers(d.angle, d.force_constant),
-            *([] if d.function == 2 else [str(d.multiplicity)]),
-        )
-        for d in molecule.dihedrals
-    ]
+    lines += _section("angles", "i j k funct angle force_constant", _angles(molecule, tables))
+    dihedrals = [_row(d.atoms, d.function, *_dihedral_parameters(d)) for d in molecule.dihedrals]
     lines += _section("dihedrals", "i j k l funct angle force_constant multiplicity", dihedrals)
+    lines += _virtual_sites(molecule)
+    lines += _section("position_restraints", "i funct k_x k_y k_z, or g r k", _restraints(molecule))
     lines += _section("exclusions", "i j…", _exclusions(molecule))
     return "\n".join(lines) + "\n"
 
 
+def _angles(molecule: CGMolecule, tables: Sequence[TabulatedPotential]) -> list[str]:
+    rows = []
+    for angle in molecule.angles:
+        first = _numbers(angle.angle)
+        if angle.table is not None:
+            numbered = next((t for t in tables if same_table(t, angle.table)), angle.table)
+            first = str(numbered.number)
+        rows.append(_row(angle.atoms, angle.function, first, _numbers(angle.force_constant)))
+    return rows
+
+
+def _dihedral_parameters(dihedral: Dihedral) -> tuple[str, ...]:
+    if dihedral.function == 3:
+        return (_numbers(*dihedral.coefficients),)
+    if dihedral.function == 11:
+        return (_numbers(dihedral.force_constant, *dihedral.coefficients),)
+    multiplicity = () if dihedral.function == 2 else (str(dihedral.multiplicity),)
+    return (_numbers(dihedral.angle, dihedral.force_constant), *multiplicity)
+
+
+#: Construction → section and function; ``n`` is written apart.
+_SITES: Mapping[Construction, tuple[str, int]] = {
+    "2": ("virtual_sites2", 1),
+    "2fd": ("virtual_sites2", 2),
+    "3": ("virtual_sites3", 1),
+    "3fd": ("virtual_sites3", 2),
+    "3fad": ("virtual_sites3", 3),
+    "3out": ("virtual_sites3", 4),
+    "4fdn": ("virtual_sites4", 2),
+    "n": ("virtual_sitesn", 3),
+}
+
+
+def _site_row(site: VirtualSite) -> str:
+    if site.construction != "n":
+        return _row((site.site, *site.atoms), _SITES[site.construction][1], _numbers(*site.parameters))
+    if all(weight == 1.0 for weight in site.parameters):
+        return f"{site.site + 1:4d} 1 " + " ".join(f"{atom + 1:4d}" for atom in site.atoms)
+    pairs = (f"{atom + 1:4d} {_numbers(weight)}" for atom, weight in zip(site.atoms, site.parameters))
+    return f"{site.site + 1:4d} 3 " + " ".join(pairs)
+
+
+def _virtual_sites(molecule: CGMolecule) -> Iterator[str]:
+    sections: dict[str, list[str]] = {}
+    for site in molecule.virtual_sites:
+        if site.construction == "n" and min(site.parameters) < 0:
+            raise TopologyError(
+                f"virtual site {site.site + 1} has a negative weight", where=molecule.name, hint="GROMACS refuses it"
+            )
+        sections.setdefault(_SITES[site.construction][0], []).append(_site_row(site))
+    for name in sorted(sections):
+        columns = "site funct i j…, weights in between" if name == "virtual_sitesn" else "site i j… funct parameters"
+        yield from _section(name, columns, sections[name])
+
+
+def _restraints(molecule: CGMolecule) -> list[str]:
+    harmonic = [_row((r.atom,), 1, _numbers(*r.force_constants)) for r in molecule.position_restraints]
+    flat = [
+        _row((r.atom,), 2, str(r.geometry), _numbers(r.radius, r.force_constant))
+        for r in molecule.flat_bottom_restraints
+    ]
+    return harmonic + flat
+
+
 def _check(molecule: CGMolecule, table: BeadTable | None) -> None:
-    for bead in molecule.beads:
+    sites = {site.site for site in molecule.virtual_sites}
+    for k, bead in enumerate(molecule.beads):
         if not _TYPE_NAME.fullmatch(bead.bead_type):
             raise TopologyError(
                 f"bead type {bead.bead_type!r} cannot be written",
                 where=molecule.name,
                 hint="letters, digits, + - _ only",
             )
-        if not bead.mass > 0:
+        if not bead.mass > 0 and k not in sites:
             raise TopologyError(f"bead {bead.name} has mass {bead.mass}", where=molecule.name)
         if table is not None:
             table.index(bead.bead_type)
@@ -103,10 +174,10 @@ def _check(molecule: CGMolecule, table: BeadTable | None) -> None:
 
 def _atoms(molecule: CGMolecule, label: str) -> list[str]:
     rows = []
-    for number, (bead, name) in enumerate(zip(molecule.beads, bead_names(molecule)), start=1):
-        row = (
-            f"{number:4d} {bead.bead_type:<6s} 1 {label:<5s} {name:<5s} {number:4d} {_numbers(bead.charge, bead.mass)}"
-        )
+    named = zip(molecule.beads, bead_names(molecule), residue_names(molecule, label))
+    for number, (bead, name, residue) in enumerate(named, start=1):
+        place = f"{bead.residue_number} {residue:<5s} {name:<5s}"
+        row = f"{number:4d} {bead.bead_type:<6s} {place} {number:4d} {_numbers(bead.charge, bead.mass)}"
         rows.append(f"{row} ; {one_line(bead.reason)}" if bead.reason else row)
     return ["", "[ atoms ]", "; nr type resnr residue atom cgnr charge mass", *rows]
 
@@ -114,8 +185,9 @@ def _atoms(molecule: CGMolecule, label: str) -> list[str]:
 def _constraints(molecule: CGMolecule) -> list[str]:
     if not molecule.constraints:
         return []
-    rigid = [_row(c.atoms, 1, _numbers(c.length)) for c in molecule.constraints]
-    flexible = [_row(c.atoms, 1, _numbers(c.length, STIFF_BOND)) for c in molecule.constraints]
+    rigid = [_row(c.atoms, c.function, _numbers(c.length)) for c in molecule.constraints]
+    bond = {1: 1, 2: 6}  # a constraint without exclusion becomes a bond without exclusion
+    flexible = [_row(c.atoms, bond[c.function], _numbers(c.length, STIFF_BOND)) for c in molecule.constraints]
     return [
         "",
         "#ifndef FLEXIBLE",
@@ -174,25 +246,52 @@ def _merged_counts(system: System) -> list[tuple[str, int]]:
     return merged
 
 
+def _numbered_tables(system: System) -> tuple[TabulatedPotential, ...]:
+    """Each distinct angle table once, with its own number where that is free, else the next free one."""
+    numbered: list[TabulatedPotential] = []
+    for molecule, count in system.components:
+        for table in (angle.table for angle in molecule.angles if count and angle.table is not None):
+            if any(same_table(table, other) for other in numbered):
+                continue
+            taken, number = {other.number for other in numbered}, table.number
+            while number in taken:
+                number += 1
+            numbered.append(replace(table, number=number))
+    return tuple(numbered)
+
+
+def has_restraints(system: System) -> bool:
+    """Whether any molecule of the system is restrained to a place."""
+    return any(count and (m.position_restraints or m.flat_bottom_restraints) for m, count in system.components)
+
+
 def topology_texts(system: System, *, name: str = "system") -> dict[str, str]:
-    """All files of the topology, file name → text: ``NAME.top``, the force field, and one ``.itp`` per molecule.
+    """All files of the topology, file name → text: ``NAME.top``, the force field, one ``.itp`` per molecule, angle tables.
 
     Raises
     ------
     TopologyError
-        A name or mass that GROMACS could not read.
+        A name, mass, virtual site or table that GROMACS could not read.
     """
     used = [(m, label) for (m, count), label in zip(system.components, component_names(system)) if count]
     table = system.table.subset(bead.bead_type for molecule, _ in used for bead in molecule.beads)
+    tables = _numbered_tables(system)
+    stem = plain(name, default="system")
     force_field = f"{plain(table.name, default='table')}_forcefield.itp"
     files = {force_field: force_field_itp(table)}
     for molecule, label in used:
         if f"{label}.itp" not in files:
-            files[f"{label}.itp"] = molecule_itp(molecule, table, name=label)
+            files[f"{label}.itp"] = molecule_itp(molecule, table, name=label, tables=tables)
     title = one_line(system.title, limit=120) or "topdown"
-    lines = [*(f'#include "{file}"' for file in files), "", "[ system ]", title.lstrip("[#; ") or "topdown", ""]
+    lines = [f'#include "{file}"' for file in files]
+    if has_restraints(system):
+        lines.append(f"; position restraints: gmx grompp -r {stem}_reference.gro")
+    if tables:
+        lines.append("; tabulated angles: gmx mdrun -tableb " + " ".join(table_name(t.number) for t in tables))
+    lines += ["", "[ system ]", title.lstrip("[#; ") or "topdown", ""]
     lines += ["[ molecules ]", *(f"{label:<5s} {count}" for label, count in _merged_counts(system))]
-    return {f"{plain(name, default='system')}.top": "\n".join(lines) + "\n", **files}
+    texts = {table_name(t.number): table_text(t) for t in tables}
+    return {f"{stem}.top": "\n".join(lines) + "\n", **files, **texts}
 
 
 def write_gromacs(
@@ -215,7 +314,7 @@ def write_gromacs(
     name : str
         Stem of the ``.top`` and ``.gro`` file, reduced to plain characters.
     decimals : int
-        Of the positions in the ``.gro`` file.
+        Of the positions in the ``.gro`` files.
     groups : mapping of str to bead indices (from 0), optional
         Further index groups, for instance ``Solvent``.
     settings : RunSettings, optional
@@ -224,7 +323,8 @@ def write_gromacs(
     Returns
     -------
     dict
-        ``top``, ``gro``, ``ndx``, ``em``, ``eq``, ``md``, ``single_point``, and each ``.itp`` by its file name → path.
+        ``top``, ``gro``, ``ndx``, ``em``, ``eq``, ``md``, ``single_point``, ``reference`` where there are restraints, and each
+        ``.itp`` and ``.xvg`` by its file name → path.
 
     Raises
     ------
@@ -234,7 +334,7 @@ def write_gromacs(
     folder, settings = Path(folder), settings or RunSettings()
     topology = topology_texts(system, name=name)
     stem = plain(name, default="system")
-    texts = {file: (file, text) for file, text in topology.items() if file.endswith(".itp")}
+    texts = {file: (file, text) for file, text in topology.items() if not file.endswith(".top")}
     texts |= {
         "top": (f"{stem}.top", topology[f"{stem}.top"]),
         "gro": (f"{stem}.gro", gro_text(system, decimals=decimals)),
@@ -244,4 +344,6 @@ def write_gromacs(
         "md": ("md.mdp", dynamics_mdp(system, settings, length=settings.production, first=False)),
         "single_point": ("single_point.mdp", single_point_mdp(system)),
     }
+    if has_restraints(system):
+        texts["reference"] = (f"{stem}_reference.gro", reference_gro_text(system, decimals=decimals))
     return {key: atomic_write_text(folder / file, text) for key, (file, text) in texts.items()}

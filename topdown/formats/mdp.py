@@ -73,9 +73,19 @@ def _steps(length_ns: float, time_step: float) -> str:
     return str(max(1, round(length_ns * 1000.0 / time_step)))
 
 
+#: What GROMACS calls the modifiers of :class:`NonbondedScheme`; its Force-switch is another function than the force shift.
+_MODIFIERS = {"potential-shift": "Potential-shift-verlet", "none": "None"}
+
+
 def _nonbonded(system: System) -> dict[str, str]:
     """Cut-offs of the system's bead table, and a list of fixed range where the box has room for it."""
     scheme = system.table.scheme
+    if scheme.lj_modifier not in _MODIFIERS:
+        raise SettingsError(
+            f"GROMACS has no Lennard-Jones potential with {scheme.lj_modifier}",
+            where=f"bead table {system.table.name}",
+            hint="its Force-switch is another function; OpenMM and LAMMPS can have this one",
+        )
     options = {
         "cutoff-scheme": "Verlet",
         "coulombtype": "reaction-field",
@@ -83,7 +93,7 @@ def _nonbonded(system: System) -> dict[str, str]:
         "epsilon_r": repr(scheme.epsilon_r),
         "epsilon_rf": repr(scheme.epsilon_rf),
         "vdw_type": "cutoff",
-        "vdw-modifier": "Potential-shift-verlet",
+        "vdw-modifier": _MODIFIERS[scheme.lj_modifier],
         "rvdw": repr(scheme.cutoff),
         "nstlist": "20",
     }
@@ -99,6 +109,18 @@ def _constraint_options(system: System) -> dict[str, str]:
     """LINCS: order 12 where three or more constraints of a molecule meet (sterols, fused rings), else 8."""
     most = max((len(m.constraints) for m, count in system.components if count), default=0)
     return {"lincs-order": "12" if most >= 3 else "8", "lincs-iter": "2"} if most else {}
+
+
+#: Directions that each geometry of a flat-bottom restraint holds: sphere, cylinders, layers.
+_HELD = {1: "xyz", 2: "xy", 3: "x", 4: "y", 5: "z", 6: "yz", 7: "xz", 8: "xy"}
+
+
+def _com_options(system: System) -> dict[str, str]:
+    """Centre-of-mass motion is taken out, unless restraints hold the system in all three directions."""
+    used = [molecule for molecule, count in system.components if count]
+    held = {d for m in used for r in m.position_restraints for d, k in zip("xyz", r.force_constants) if k}
+    held |= {d for m in used for r in m.flat_bottom_restraints if r.force_constant for d in _HELD[r.geometry]}
+    return {"comm-mode": "none"} if len(held) == 3 else {"nstcomm": "100"}
 
 
 def _pressure(settings: RunSettings) -> dict[str, str]:
@@ -134,6 +156,7 @@ def minimization_mdp(system: System) -> str:
         "nsteps": "5000",
         "emtol": "100",
         "emstep": "0.01",
+        **_com_options(system),
         "nstlog": "100",
         "nstenergy": "100",
         "ld-seed": "1",
@@ -153,7 +176,7 @@ def dynamics_mdp(system: System, settings: RunSettings, *, length: float, first:
         "integrator": "md",
         "dt": repr(settings.time_step),
         "nsteps": _steps(length, settings.time_step),
-        "nstcomm": "100",
+        **_com_options(system),
         **_output(20.0 if first else 100.0, settings.time_step),
         **_nonbonded(system),
         "tcoupl": "v-rescale",
@@ -242,7 +265,7 @@ def free_energy_mdp(system: System, settings: CouplingSettings, index: int) -> s
         "integrator": "sd",
         "dt": repr(settings.time_step),
         "nsteps": _steps(settings.length, settings.time_step),
-        "nstcomm": "100",
+        **_com_options(system),
         "nstcalcenergy": "50",
         "nstenergy": "0",
         "nstlog": "0",

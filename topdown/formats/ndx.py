@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from topdown.errors import SettingsError
+from topdown.errors import InputFileError, SettingsError
 from topdown.formats.naming import component_names, plain
 from topdown.model import System
 from topdown.model._arrays import IntArray
@@ -50,3 +51,43 @@ def index_text(system: System, groups: Mapping[str, Sequence[int]] | None = None
         numbers = [str(int(k) + 1) for k in members]
         lines += [" ".join(numbers[k : k + 15]) for k in range(0, len(numbers), 15)]
     return "\n".join(lines) + "\n"
+
+
+def read_ndx(path: Path | str) -> dict[str, IntArray]:
+    """Read an index file.
+
+    Returns
+    -------
+    dict of str to (n,) int64
+        Bead indices counted from 0, in the order of the file; a group written twice in the same way is there once.
+
+    Raises
+    ------
+    InputFileError
+        With file and line: a number that is not whole or below 1, numbers before the first group, or two groups of one name.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise InputFileError(f"cannot read the index: {error.strerror or 'not a file'}", where=str(path)) from None
+    groups: list[tuple[str, list[int], str]] = []
+    for count, line in enumerate(lines, start=1):
+        text, where = line.split(";", 1)[0].strip(), f"{path}:{count}"
+        if text.startswith("["):
+            name = text.strip("[] \t")
+            if not name or not text.endswith("]"):
+                raise InputFileError(f"expected [ NAME ], found {text!r}", where=where)
+            groups.append((name, [], where))
+            continue
+        for word in text.split():
+            if not groups:
+                raise InputFileError(f"text before the first group: {text!r}", where=where)
+            if not word.isdecimal() or int(word) < 1:
+                raise InputFileError(f"bead numbers are whole and count from 1, found {word!r}", where=where)
+            groups[-1][1].append(int(word) - 1)
+    found: dict[str, list[int]] = {}
+    for name, members, where in groups:
+        if found.setdefault(name, members) != members:
+            raise InputFileError(f"a second group {name!r} with other beads", where=where)
+    return {name: np.array(members, dtype=np.int64) for name, members in found.items()}

@@ -7,7 +7,7 @@ error can name them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class SourceLine:
 class _Preprocessor:
     defines: dict[str, str]
     root: Path
+    include: tuple[Path, ...] = ()
     open_files: list[Path] = field(default_factory=list)
 
     def lines(self, path: Path, included_from: str) -> Iterator[SourceLine]:
@@ -74,12 +75,12 @@ class _Preprocessor:
         match = _INCLUDE.fullmatch(argument)
         if match is None:
             raise TopologyError(f'#include needs "a file name", found {argument!r}', where=where)
-        for folder in (path.parent, self.root):
+        folders = (path.parent, self.root, *self.include)
+        for folder in folders:
             if (folder / match[1]).is_file():
                 return folder / match[1]
-        raise TopologyError(
-            f"the included file {match[1]!r} is not there", where=where, hint=f"looked beside {path} and in {self.root}"
-        )
+        looked = ", ".join(dict.fromkeys(str(folder) for folder in folders))
+        raise TopologyError(f"the included file {match[1]!r} is not there", where=where, hint=f"looked in {looked}")
 
     def _expanded(self, text: str, where: str, depth: int = 0) -> str:
         expanded = _WORD.sub(lambda match: self.defines.get(match[0]) or match[0], text)
@@ -130,7 +131,9 @@ def _logical_lines(path: Path, included_from: str) -> Iterator[tuple[int, str]]:
         yield start, " ".join(pending.split(";", 1)[0].split())
 
 
-def preprocess(path: Path | str, defines: Mapping[str, str] | None = None) -> Iterator[SourceLine]:
+def preprocess(
+    path: Path | str, defines: Mapping[str, str] | None = None, *, include: Sequence[Path | str] = ()
+) -> Iterator[SourceLine]:
     """All active lines of the topology at ``path`` and of what it includes.
 
     Parameters
@@ -139,6 +142,8 @@ def preprocess(path: Path | str, defines: Mapping[str, str] | None = None) -> It
         The ``.top`` file.
     defines : mapping, optional
         Macros defined from outside, as ``define = -D…`` does in a ``.mdp`` file; an empty value only switches ``#ifdef``.
+    include : paths, optional
+        Folders searched for ``#include`` after that of the including file and that of ``path``, as ``-I`` and ``GMXLIB`` are.
 
     Yields
     ------
@@ -150,4 +155,7 @@ def preprocess(path: Path | str, defines: Mapping[str, str] | None = None) -> It
         With file and line: an include that is missing or circular, unbalanced conditionals, an unknown directive.
     """
     path = Path(path)
-    yield from _Preprocessor(dict(defines or {}), path.parent).lines(path, "")
+    for name in defines or {}:
+        if not _WORD.fullmatch(name):
+            raise TopologyError(f"a macro needs a plain name, found {name!r}", hint="letters, digits and _ only")
+    yield from _Preprocessor(dict(defines or {}), path.parent, tuple(map(Path, include))).lines(path, "")

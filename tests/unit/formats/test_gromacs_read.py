@@ -8,7 +8,7 @@ import pytest
 from topdown.errors import TopologyError
 from topdown.formats import read_gromacs_topology, read_topology
 from topdown.formats.pair_parameters import combined, converted, sigma_epsilon
-from topdown.model import Angle, Bond, Constraint, Dihedral
+from topdown.model import Angle, Bond, Constraint, Dihedral, PositionRestraint
 
 TOP = """#define b_aa 0.47 1250
 [ defaults ]
@@ -130,8 +130,9 @@ def test_conditionals_switch_constraints(tmp_path):
     soft = _read(tmp_path, text, {"FLEXIBLE": ""}).components[0][0]
     assert (len(rigid.bonds), len(rigid.constraints)) == (2, 1)
     assert (len(soft.bonds), len(soft.constraints)) == (3, 0)
-    with pytest.raises(TopologyError, match=r"position_restraints \] is not supported"):
-        _read(tmp_path, text, {"POSRES": ""})
+    assert rigid.position_restraints == ()
+    held = _read(tmp_path, text, {"POSRES": ""}).components[0][0]
+    assert held.position_restraints == (PositionRestraint(atom=0, force_constants=(1000.0, 1000.0, 1000.0)),)
 
 
 def test_molecule_names_match_without_case_when_unambiguous(tmp_path):
@@ -139,13 +140,12 @@ def test_molecule_names_match_without_case_when_unambiguous(tmp_path):
 
 
 def test_an_unused_molecule_may_hold_what_is_not_simulated(tmp_path):
-    other = "[ moleculetype ]\nVS 1\n[ atoms ]\n1 A 1 VS V 1 0 0\n2 A 1 VS W 2\n[ virtual_sitesn ]\n1 1 2\n[ system ]\n"
+    other = "[ moleculetype ]\nDIS 1\n[ atoms ]\n1 A 1 DIS V 1 0 0\n2 A 1 DIS W 2\n[ pairs ]\n1 2 1\n[ system ]\n"
     text = TOP.replace("[ system ]\n", other)
     assert len(_read(tmp_path, text).components) == 2
-    with pytest.raises(TopologyError, match="mass 0") as caught:
-        _read(tmp_path, text + "VS 1\n")
-    assert caught.value.where == f"{tmp_path / 'a.top'}:35"
-    assert "virtual sites" in caught.value.hint
+    with pytest.raises(TopologyError, match=r"\[ pairs \] is not supported") as caught:
+        _read(tmp_path, text + "DIS 1\n")
+    assert caught.value.where == f"{tmp_path / 'a.top'}:38"
 
 
 @pytest.mark.parametrize(
@@ -171,26 +171,51 @@ def test_an_unused_molecule_may_hold_what_is_not_simulated(tmp_path):
         ("2 SC3 1 MOL X2 2 0.25", "3 SC3 1 MOL X2 2 0.25", "number 2 must follow"),
         ("2 SC3 1 MOL", "2 SC9 1 MOL", "unknown atom type"),
         ("X4 4 0 72", "X4 4 0 0", "mass 0"),
-        ("X4 4 0 72", "X4 4 0 72 A 0 72", "second state"),
+        ("X4 4 0 72", "X4 4 0 -72", "mass -72"),
+        ("X4 4 0 72", "X4 4 0 72 A 1 72", "second state"),
+        ("X4 4 0 72", "X4 4 0 72 B 0 72", "unknown atom type"),
+        ("4 A 1 MOL X4", "4 A 1B MOL X4", "insertion codes"),
+        ("X4 4 0 72", "X4 4a 0 72", "whole number"),
         ("1 2 1 b_aa", "1 9 1 b_aa", "do not fit"),
         ("1 2 1 b_aa", "1 1 1 b_aa", "do not fit"),
         ("1 2 1 b_aa", "1 2 7 b_aa", "function 7 is not supported"),
         ("1 2 1 b_aa", "1 2 1", "has no parameters"),
         ("1 2 1 b_aa", "1 2 1 b_bb", "5 columns"),
         ("1 2 1 b_aa", "1 2 1 0.4 b_bb", "must be a number"),
-        ("1 2 1 b_aa", "1 2 1 0.47 1250 0.5 1250", "columns"),
+        ("1 2 1 b_aa", "1 2 1 0.47 1250 0.5 1250", "second state"),
+        ("1 2 1 b_aa", "1 2 1 0.47 1250 0.5", "columns"),
         ("1 2 1 b_aa", "1 2", "needs 2 atoms"),
         ("1 2 1 b_aa", "1 2 1 0 1250", "length must be positive"),
-        ("3 4 1 0.3", "3 4 2 0.3", "function 2 is not supported"),
-        ("2 3 4 1 180 25", "2 3 4 10 180 25", "function 10 is not supported"),
+        ("3 4 1 0.3", "3 4 3 0.3", "function 3 is not supported"),
+        ("2 3 4 1 180 25", "2 3 4 5 180 25 0.1 4", "function 5 is not supported"),
+        ("2 3 4 1 180 25", "2 3 4 8 1.5 25", "number of the table"),
+        ("2 3 4 1 180 25", "2 3 4 8 3 25", "table_a3.xvg: cannot read the table: No such file"),
         ("1 2 3 4 9 180 1.5 2", "1 2 3 4 9 180 1.5 2.5", "multiplicity"),
-        ("1 2 3 4 9 180 1.5 2", "1 2 3 4 3 1 2 3 4 5 6", "function 3 is not supported"),
+        ("1 2 3 4 9 180 1.5 2", "1 2 3 4 5 1 2 3 4", "function 5 is not supported"),
+        ("1 2 3 4 9 180 1.5 2", "1 2 3 4 3 1 2 3 4 5", "columns"),
+        ("1 2 3 4 9 180 1.5 2", "1 2 3 4 11 1 2 3 4", "columns"),
         ("1 3 4\n[ pairs", "1\n[ pairs", "needs a bead"),
         ("[ pairs ]\n", "[ pairs ]\n1 4 1\n", "pairs ] is not supported"),
-        ("[ pairs ]\n", "[ virtual_sites3 ]\n1 2 3 4 1 0.5 0.5\n", "virtual_sites3 ] is not supported"),
-        ("[ pairs ]\n", "[ parts ]\n", "unknown section"),
+        ("[ pairs ]\n", "[ virtual_sites3 ]\n1 2 3 4 1 0.5 0.5\n", "virtual site and has mass 72"),
+        ("[ pairs ]\n", "[ virtual_sites3 ]\n1 2 3 4 1 0.5\n", "columns"),
+        ("[ pairs ]\n", "[ virtual_sites3 ]\n1 2 3 4 5 0.5 0.5\n", "function 5 is not supported"),
+        ("[ pairs ]\n", "[ virtual_sites4 ]\n1 2 3 4 1 0.5 0.5\n", "do not fit"),
+        ("[ pairs ]\n", "[ virtual_sitesn ]\n1 1\n", "constructing beads"),
+        ("[ pairs ]\n", "[ virtual_sitesn ]\n1 4 2 3\n", "function 4 is not supported"),
+        ("[ pairs ]\n", "[ virtual_sitesn ]\n1 3 2 0.5 3\n", "weight after each bead"),
+        ("[ pairs ]\n", "[ virtual_sitesn ]\n1 3 2 0.5 3 -0.1\n", "must not be negative"),
+        ("[ pairs ]\n", "[ position_restraints ]\n1 1 100 100\n", "columns"),
+        ("[ pairs ]\n", "[ position_restraints ]\n9 1 100 100 100\n", "do not fit"),
+        ("[ pairs ]\n", "[ position_restraints ]\n1 2 9 1 100\n", "geometry must be 1 to 8"),
+        ("[ pairs ]\n", "[ position_restraints ]\n1 3 100 100 100\n", "function 3 is not supported"),
+        ("[ pairs ]\n", "[ dihedral_restraints ]\n1 2 3 4 1 0 5 100\n", "without a free range only"),
+        ("[ pairs ]\n", "[ dihedral_restraints ]\n1 2 3 4 1 0 100\n", "8 columns"),
+        ("[ pairs ]\n", "[ parts ]\n", r"did you mean \[ pairs \]"),
+        ("[ pairs ]\n", "[ xyzzy ]\n", "no such section"),
         ("[ pairs ]\n", "[ pairs\n", "unknown section"),
-        ("[ pairs ]\n", "[ bondtypes ]\nA A 1 0.4 100\n", "bondtypes ] is not supported"),
+        ("[ pairs ]\n", "[ bondtypes ]\nA A\n", "2 types and a function"),
+        ("[ pairs ]\n", "[ bondtypes ]\nA A 1 0.4 100\nA A 1 0.4 200\n", "other parameters before"),
+        ("[ pairs ]\n", "[ angletypes ]\nA A A 1 0.4\n", "columns"),
         ("MOL 2\n", "MOL x\n", "whole number"),
         ("MOL 2\n", "MOL -2\n", "negative"),
         ("MOL 2\n", "NOPE 2\n", "no moleculetype 'NOPE'"),

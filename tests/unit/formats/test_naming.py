@@ -65,3 +65,9 @@ def test_equal_molecules_share_a_name_and_others_with_it_do_not(table):
 def test_bead_names_become_unique():
     molecule = CGMolecule(name="m", beads=tuple(Bead(name="BB", bead_type="C1") for _ in range(3)))
     assert bead_names(molecule) == ("BB", "BB1", "BB2")
+
+
+def test_a_name_cut_at_an_underscore_does_not_become_another_name_when_it_is_made_plain_again():
+    names = short_names(["DOPC", "DOPC_2021", "CHOL_RIGID"])
+    assert names == ("DOPC", "DOPC1", "CHOL")
+    assert [plain(name, default="") for name in names] == list(names)

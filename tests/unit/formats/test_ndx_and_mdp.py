@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from topdown.errors import SettingsError
+from topdown.errors import InputFileError, SettingsError
 from topdown.formats.mdp import (
     CouplingSettings,
     RunSettings,
@@ -14,8 +14,16 @@ from topdown.formats.mdp import (
     minimization_mdp,
     single_point_mdp,
 )
-from topdown.formats.ndx import index_groups, index_text
-from topdown.model import Bead, CGMolecule, Constraint, NonbondedScheme, System
+from topdown.formats.ndx import index_groups, index_text, read_ndx
+from topdown.model import (
+    Bead,
+    CGMolecule,
+    Constraint,
+    FlatBottomRestraint,
+    NonbondedScheme,
+    PositionRestraint,
+    System,
+)
 
 
 def _options(text: str) -> dict[str, str]:
@@ -46,6 +54,40 @@ def test_index_text_counts_from_one_in_short_lines(system):
 def test_impossible_groups(system, groups, message):
     with pytest.raises(SettingsError, match=message):
         index_text(system, groups)
+
+
+def test_an_index_is_read_back(system, tmp_path):
+    (tmp_path / "i.ndx").write_text(
+        "; comment\n" + index_text(system, {"Head": [9, 4]}) + "[ Empty ]\n[W]\n26 27\n28 29\n"
+    )
+    groups = read_ndx(tmp_path / "i.ndx")
+    assert list(groups) == ["System", "surfa", "W", "Head", "Empty"]
+    assert {name: members.tolist() for name, members in groups.items() if name in ("Head", "Empty", "W")} == {
+        **{"W": [25, 26, 27, 28], "Head": [4, 9], "Empty": []}
+    }
+    np.testing.assert_array_equal(groups["System"], np.arange(29))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("[ A ]\n1 2\n[ B ]\n1 0\n", 4, "count from 1, found '0'"),
+        ("[ A ]\n1 2.5\n", 2, "found '2.5'"),
+        ("[ A ]\n1 -2\n", 2, "found '-2'"),
+        ("1 2\n", 1, "before the first group"),
+        ("[ A ]\n1\n[ A ]\n2\n", 3, "a second group 'A'"),
+        ("[ ]\n1\n", 1, "expected [ NAME ]"),
+        ("[ A\n1\n", 1, "expected [ NAME ]"),
+    ],
+)
+def test_a_malformed_index(tmp_path, text, line, message):
+    (tmp_path / "i.ndx").write_text(text)
+    with pytest.raises(InputFileError) as caught:
+        read_ndx(tmp_path / "i.ndx")
+    assert message in caught.value.message
+    assert caught.value.where == f"{tmp_path / 'i.ndx'}:{line}"
+    with pytest.raises(InputFileError, match="No such file"):
+        read_ndx(tmp_path / "nothing.ndx")
 
 
 def test_production_has_the_martini_settings(system):
@@ -83,6 +125,38 @@ def test_the_cutoff_is_that_of_the_table(system):
     for text in (minimization_mdp(other), single_point_mdp(other)):
         options = _options(text)
         assert (options["rvdw"], options["rcoulomb"], options["epsilon_r"]) == ("1.2", "1.2", "2.5")
+
+
+@pytest.mark.parametrize(
+    ("modifier", "expected"),
+    [
+        ("potential-shift", {"vdw-modifier": "Potential-shift-verlet"}),
+        ("none", {"vdw-modifier": "None"}),
+    ],
+)
+def test_the_modifier_is_that_of_the_table(system, modifier, expected):
+    other = replace(system, table=replace(system.table, scheme=NonbondedScheme(lj_modifier=modifier)))
+    options = _options(dynamics_mdp(other, RunSettings(), length=1.0, first=True))
+    assert {key: options[key] for key in options if "modifier" in key or "switch" in key} == expected
+
+
+def test_a_force_shift_is_not_taken_for_a_force_switch(system):
+    other = replace(system, table=replace(system.table, scheme=NonbondedScheme(lj_modifier="force-shift")))
+    with pytest.raises(SettingsError, match="GROMACS has no Lennard-Jones potential with force-shift"):
+        minimization_mdp(other)
+
+
+def test_com_motion_stays_where_restraints_hold_all_directions(system, molecule):
+    def options(**restraints):
+        held = replace(molecule, **restraints)
+        other = replace(system, components=((held, 5), system.components[-1]))
+        return _options(dynamics_mdp(other, RunSettings(), length=1.0, first=True))
+
+    height = (PositionRestraint(atom=0, force_constants=(0.0, 0.0, 10.0)),)
+    pore = (FlatBottomRestraint(atom=0, geometry=8, radius=1.0, force_constant=10.0),)
+    assert "comm-mode" not in options(position_restraints=height)
+    assert "comm-mode" not in options(flat_bottom_restraints=pore)
+    assert options(position_restraints=height, flat_bottom_restraints=pore)["comm-mode"] == "none"
 
 
 def test_minimisation_loosens_constraints_only_where_there_are_some(system):

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from topdown.errors import SettingsError
-from topdown.formats.pdb import pdb_text
+from topdown.errors import SettingsError, TopologyError
+from topdown.formats.gro import wrapped_positions
+from topdown.formats.pdb import pdb_text, read_pdb
 from topdown.model import Bead, CGMolecule, System
 
 
@@ -44,3 +45,60 @@ def test_a_box_beyond_the_columns_is_refused(table):
     system = System(table=table, components=((molecule, 1),), positions=[[1500.0, 0, 0]], box=[2000.0, 5.0, 5.0])
     with pytest.raises(SettingsError, match="columns"):
         pdb_text(system)
+
+
+def test_what_is_written_is_read_back(system, tmp_path):
+    (tmp_path / "a.pdb").write_text(pdb_text(system))
+    found = read_pdb(tmp_path / "a.pdb")
+    assert found.title == "trial system"
+    assert found.names[:6] == ("B0", "B1", "B2", "B3", "B4", "B0")
+    assert (found.residue_names[0], found.residue_names[-1]) == ("surf", "W")
+    assert (found.residue_numbers[0], found.residue_numbers[-1]) == (1, 9)
+    np.testing.assert_allclose(found.box, system.box)
+    np.testing.assert_allclose(found.positions, wrapped_positions(system), atol=5.1e-5)
+    bonded = {(0, 1), (1, 2), (0, 4), (2, 3), (3, 4)}
+    assert set(found.bonds) == {(5 * k + i, 5 * k + j) for k in range(5) for i, j in bonded}
+
+
+ATOM = "ATOM      1  CA  GLY A   7      10.000  20.000  30.000  1.00  0.00           C\n"
+
+
+def test_records_of_other_programs(tmp_path):
+    (tmp_path / "a.pdb").write_text(
+        "HEADER    X\nCRYST1    1.000    1.000    1.000  90.00  90.00  90.00 P 1\nMODEL        1\n"
+        + ATOM
+        + ATOM.replace("    1  CA", "    2  CB")
+        + "CONECT    1    2\nCONECT    2    1\nENDMDL\nEND\n"
+    )
+    found = read_pdb(tmp_path / "a.pdb")
+    assert (found.box, found.names, found.residue_names[0], found.residue_numbers[0]) == (None, ("CA", "CB"), "GLY", 7)
+    assert found.bonds == ((0, 1),)
+    np.testing.assert_allclose(found.positions[0], [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (ATOM.replace("20.000", "20.0x0"), 1, "not a bead record"),
+        (ATOM.replace("20.000", "   nan"), 1, "finite"),
+        ("CRYST1   50.000   50.000   50.000  90.00  60.00  90.00\n" + ATOM, 1, "not rectangular"),
+        ("CRYST1   50.000    0.000   50.000  90.00  90.00  90.00\n" + ATOM, 1, "must be positive"),
+        ("CRYST1   50.000\n" + ATOM, 1, "not a CRYST1"),
+        ("MODEL        1\n" + ATOM + "ENDMDL\nMODEL        2\n" + ATOM, 4, "second model"),
+        (ATOM + "CONECT    1    9\n", 2, "no bead has the number 9"),
+        (ATOM + ATOM + "CONECT    1\n", 3, "several beads have the number 1"),
+    ],
+)
+def test_malformed_records_name_file_and_line(tmp_path, text, line, message):
+    (tmp_path / "a.pdb").write_text(text)
+    with pytest.raises(TopologyError, match=message) as caught:
+        read_pdb(tmp_path / "a.pdb")
+    assert caught.value.where == f"{tmp_path / 'a.pdb'}:{line}"
+
+
+def test_files_without_beads(tmp_path):
+    (tmp_path / "a.pdb").write_text("END\n")
+    with pytest.raises(TopologyError, match="no ATOM"):
+        read_pdb(tmp_path / "a.pdb")
+    with pytest.raises(TopologyError, match="No such file"):
+        read_pdb(tmp_path / "nothing.pdb")
