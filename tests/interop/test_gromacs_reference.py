@@ -11,7 +11,7 @@ from topdown.engine import potential_energy
 from topdown.model import BeadTable
 from topdown.tables import load_bead_table
 
-SYSTEMS = ["w400c1", "w1600", "hd1000", "oco2000", "popc128"]
+SYSTEMS = ["w400c1", "w1600", "hd1000", "oco2000", "popc128", "popcchol"]
 
 
 #: σ [nm], ε [kJ/mol] → C6, C12 with the five digits Martini 2 was published with (Marrink et al. 2007), some cut, some rounded
@@ -39,14 +39,18 @@ def _published(table: BeadTable) -> BeadTable:
 def _compare(terms, reference, *, relative: float, force: float) -> None:
     ours = {
         "Bond": terms.bond,
-        "G96Angle": terms.angle,
+        "angles": terms.angle,
+        "Improper Dih.": terms.dihedral,
         "LJ (SR)": terms.lj,
         "Coulomb (SR)": terms.coulomb,
         "Potential": terms.potential,
     }
     theirs = {name: reference.energies.get(name, 0.0) for name in ours}
+    theirs["angles"] = reference.energies.get("G96Angle", 0.0) + reference.energies.get("Angle", 0.0)
     assert ours == pytest.approx(theirs, rel=relative, abs=1e-9)
     assert np.sqrt(np.mean((terms.forces - reference.forces) ** 2)) < force
+    if any(molecule.constraints for molecule, _ in reference.system.components):
+        return  # GROMACS's virial holds the forces of constraints, which a single point of ours does not have
     scale = np.abs(reference.virial).max()
     assert np.abs(terms.virial - reference.virial).max() < 10 * relative * scale
 
