@@ -3,6 +3,7 @@
 from topdown.building.conformation import conformation_of, initial_conformation
 from topdown.building.liquid import build_liquid, build_mixture, build_solution
 from topdown.building.packing import closest_distance
+from topdown.building.single import single_molecule
 
 __all__ = [
     "build_liquid",
@@ -11,4 +12,5 @@ __all__ = [
     "closest_distance",
     "conformation_of",
     "initial_conformation",
+    "single_molecule",
 ]

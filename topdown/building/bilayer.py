@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from topdown.building.conformation import conformation_of
-from topdown.building.lipids import AREA_PER_LIPID, DEFAULT_AREA, HALF_GAP, LIPID_PACKING, hanging_lipid, is_apolar
+from topdown.building.lipids import HALF_GAP, LIPID_PACKING, hanging_lipid, is_apolar, starting_area
 from topdown.building.liquid import BEAD_VOLUME, lattice
 from topdown.building.packing import push_apart, random_rotations, rotated_copies, wrap_molecules
 from topdown.errors import SettingsError
@@ -106,7 +106,8 @@ class Placement:
 
 
 def leaflet_counts(lipids: Sequence[tuple[CGMolecule, float]], area: float, areas: Mapping[str, float]) -> list[int]:
-    """How many of each lipid fill ``area`` [nm²]: shares kept by largest remainders, at least one of each.
+    """How many of each lipid fill ``area`` [nm²], each taking the area ``areas`` gives its name: shares kept by largest
+    remainders, at least one of each.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def leaflet_counts(lipids: Sequence[tuple[CGMolecule, float]], area: float, area
     """
     shares = np.array([share for _, share in lipids], dtype=float)
     shares /= shares.sum()
-    mean_area = float(sum(s * areas.get(lipid.name, DEFAULT_AREA) for (lipid, _), s in zip(lipids, shares)))
+    mean_area = float(sum(s * areas[lipid.name] for (lipid, _), s in zip(lipids, shares)))
     total = round(area / mean_area)
     if total < len(lipids):
         raise SettingsError(f"{area:.2f} nm² hold {total} lipids, fewer than kinds of lipid", hint="enlarge --size")
@@ -170,7 +171,7 @@ def build_bilayer(
     placements : sequence of Placement
         Solutes, alternating between the two sides.
     area_per_lipid : mapping of str to float, optional
-        Areas [nm²] that replace those of :data:`topdown.building.lipids.AREA_PER_LIPID` by lipid name.
+        Areas [nm²] that replace those of :func:`topdown.building.lipids.starting_area` by lipid name.
 
     Raises
     ------
@@ -182,7 +183,10 @@ def build_bilayer(
     box = np.asarray(size, dtype=float)
     if box.shape != (3,) or not np.all(np.isfinite(box)) or np.any(box <= 0):
         raise SettingsError(f"a box needs three positive edges, got {list(size)}")
-    areas = {**AREA_PER_LIPID, **(area_per_lipid or {})}
+    chosen = area_per_lipid or {}
+    areas = {
+        lipid.name: chosen.get(lipid.name, starting_area(lipid)) for lipid, _ in (*leaflets.upper, *leaflets.lower)
+    }
     membrane = _membrane(leaflets, box, table, areas, placements, rng)
     components: list[tuple[CGMolecule, int]] = [*membrane.components]
     blocks = [membrane.positions]
@@ -241,7 +245,7 @@ def _membrane(
         used = 0
         for (lipid, _), count in zip(lipids, counts):
             if id(lipid) not in shapes:
-                shapes[id(lipid)] = hanging_lipid(lipid, table, areas.get(lipid.name, DEFAULT_AREA))
+                shapes[id(lipid)] = hanging_lipid(lipid, table, areas[lipid.name])
             shape = shapes[id(lipid)]
             blocks.append(_standing(shape, sites[used : used + count], side, float(box[2]), rng))
             components.append((lipid, count))

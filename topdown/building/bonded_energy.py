@@ -1,7 +1,9 @@
 """Bonded energy and gradient of many molecules at once, in NumPy: what puts a molecule without coordinates into shape.
 
-Only for preparing coordinates: constraints count as stiff bonds, and force constants are capped so that an optimiser
-converges in few steps. Energies of a force field come from the engine.
+Only for preparing coordinates: constraints count as stiff bonds, force constants are capped so that an optimiser converges in few
+steps, restricted bending (10) is taken without its 1/sin², which moves no minimum, combined bending-torsion (11) without its
+sines, and tabulated angles (8), which name no angle to start from, are left to the engine, as are the energies of a force field.
+Virtual sites are placed by the engine's own kernels: they follow the beads they are built from, and hand their gradient on.
 """
 
 from __future__ import annotations
@@ -12,12 +14,16 @@ from typing import Final
 
 import numpy as np
 
-from topdown.model import Bond, CGMolecule, Constraint
+from topdown.engine.parameters import SiteParameters, site_parameters
+from topdown.engine.virtual_sites import place_sites, spread_forces
+from topdown.model import Angle, Bond, CGMolecule, Constraint, Dihedral
 from topdown.model._arrays import FloatArray, IntArray
 
 #: Stiffness of a constraint, and the most a bond or dihedral may have [kJ/mol/nm², kJ/mol/rad²].
 STIFFNESS_CAP: Final = 3.0e4
 TORSION_CAP: Final = 200.0
+#: Dihedral functions that are polynomials in cos φ.
+_SERIES: Final = (3, 11)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,8 +41,12 @@ class BondedTerms:
     torsion_atoms : (n_torsions, 4) int64, torsion_value : (n_torsions,) [rad], torsion_constant : (n_torsions,)
     torsion_multiplicity : (n_torsions,) int64
         0 for impropers.
+    series_atoms : (n_series, 4) int64, series_coefficients : (n_series, 6)
+        Torsions given as Σ_n c_n cos^n φ, trans = π [kJ/mol].
     excluded : (n_excluded,) int64
         Sorted codes ``i * n_beads + j`` (i < j) of pairs without non-bonded interaction.
+    sites : SiteParameters
+        Virtual sites in the order of their construction.
     """
 
     n_beads: int
@@ -51,12 +61,32 @@ class BondedTerms:
     torsion_value: FloatArray
     torsion_constant: FloatArray
     torsion_multiplicity: IntArray
+    series_atoms: IntArray
+    series_coefficients: FloatArray
     excluded: IntArray
+    sites: SiteParameters
+
+    def place(self, positions: FloatArray) -> FloatArray:
+        """``positions`` (n_beads, 3) [nm] of whole molecules with every virtual site where its construction says."""
+        if not len(self.sites.beads):
+            return positions
+        placed: FloatArray = np.array(positions, dtype=float, order="C")
+        place_sites(placed, self.sites)
+        return placed
+
+    def hand_on(self, positions: FloatArray, gradient: FloatArray) -> None:
+        """Move the ``gradient`` on virtual sites to the beads they are built from, in place; sites keep none."""
+        if len(self.sites.beads):
+            spread_forces(positions, self.sites, gradient, np.zeros((3, 3)), False)
 
 
 def distance_terms(molecule: CGMolecule) -> tuple[Bond | Constraint, ...]:
     """Bonds, then constraints: what holds a molecule together."""
     return (*molecule.bonds, *molecule.constraints)
+
+
+def _angles(molecule: CGMolecule) -> list[Angle]:
+    return [t for t in molecule.angles if t.function != 8]
 
 
 def bonded_terms(components: Sequence[tuple[CGMolecule, int]]) -> BondedTerms:
@@ -79,6 +109,8 @@ def bonded_terms(components: Sequence[tuple[CGMolecule, int]]) -> BondedTerms:
         return np.concatenate(blocks) if blocks else np.zeros(0)
 
     molecules = [molecule for molecule, _ in components]
+    plain = [[d for d in m.dihedrals if d.function not in _SERIES] for m in molecules]
+    series = [[d for d in m.dihedrals if d.function in _SERIES] for m in molecules]
     stiff = STIFFNESS_CAP
     excluded = repeat([list(m.excluded_pairs()) for m in molecules], 2)
     return BondedTerms(
@@ -88,20 +120,28 @@ def bonded_terms(components: Sequence[tuple[CGMolecule, int]]) -> BondedTerms:
         pair_constant=values(
             [[*(min(t.force_constant, stiff) for t in m.bonds), *(stiff for _ in m.constraints)] for m in molecules]
         ),
-        angle_atoms=repeat([[t.atoms for t in m.angles] for m in molecules], 3),
-        angle_value=np.radians(values([[t.angle for t in m.angles] for m in molecules])),
-        angle_constant=values([[t.force_constant for t in m.angles] for m in molecules]),
-        angle_harmonic=values([[float(t.function == 1) for t in m.angles] for m in molecules]) > 0.5,
-        torsion_atoms=repeat([[t.atoms for t in m.dihedrals] for m in molecules], 4),
-        torsion_value=np.radians(values([[t.angle for t in m.dihedrals] for m in molecules])),
-        torsion_constant=np.clip(
-            values([[t.force_constant for t in m.dihedrals] for m in molecules]), -TORSION_CAP, TORSION_CAP
-        ),
+        angle_atoms=repeat([[t.atoms for t in _angles(m)] for m in molecules], 3),
+        angle_value=np.radians(values([[t.angle for t in _angles(m)] for m in molecules])),
+        angle_constant=values([[t.force_constant for t in _angles(m)] for m in molecules]),
+        angle_harmonic=values([[float(t.function == 1) for t in _angles(m)] for m in molecules]) > 0.5,
+        torsion_atoms=repeat([[t.atoms for t in row] for row in plain], 4),
+        torsion_value=np.radians(values([[t.angle for t in row] for row in plain])),
+        torsion_constant=np.clip(values([[t.force_constant for t in row] for row in plain]), -TORSION_CAP, TORSION_CAP),
         torsion_multiplicity=values(
-            [[0.0 if t.function == 2 else float(t.multiplicity) for t in m.dihedrals] for m in molecules]
+            [[0.0 if t.function == 2 else float(t.multiplicity) for t in row] for row in plain]
         ).astype(np.int64),
+        series_atoms=repeat([[t.atoms for t in row] for row in series], 4),
+        series_coefficients=values([[c for t in row for c in _coefficients(t)] for row in series]).reshape(-1, 6),
         excluded=np.unique(excluded[:, 0] * start + excluded[:, 1]),
+        sites=site_parameters(components),
     )
+
+
+def _coefficients(dihedral: Dihedral) -> list[float]:
+    """c_0 … c_5 of Σ c_n cos^n φ; Ryckaert-Bellemans angles count from trans, so that odd powers change sign."""
+    if dihedral.function == 3:
+        return [c * (-1.0) ** n for n, c in enumerate(dihedral.coefficients)]
+    return [*(dihedral.force_constant * c for c in dihedral.coefficients), 0.0]
 
 
 def scatter_add(target: FloatArray, atoms: IntArray, vectors: FloatArray) -> None:
@@ -111,11 +151,15 @@ def scatter_add(target: FloatArray, atoms: IntArray, vectors: FloatArray) -> Non
 
 
 def bonded_energy(positions: FloatArray, terms: BondedTerms) -> tuple[float, FloatArray]:
-    """Energy [kJ/mol] and gradient (n_beads, 3) [kJ/mol/nm] of whole molecules at ``positions`` (n_beads, 3) [nm]."""
+    """Energy [kJ/mol] and gradient (n_beads, 3) [kJ/mol/nm] of whole molecules at ``positions`` (n_beads, 3) [nm].
+
+    Virtual sites count as beads of their own here: :meth:`BondedTerms.place` before, :meth:`BondedTerms.hand_on` after.
+    """
     gradient = np.zeros_like(positions)
     energy = _pair_terms(positions, terms, gradient)
     energy += _angle_terms(positions, terms, gradient)
     energy += _torsion_terms(positions, terms, gradient)
+    energy += _series_terms(positions, terms, gradient)
     return energy, gradient
 
 
@@ -164,19 +208,35 @@ def torsions(x: FloatArray, atoms: IntArray) -> FloatArray:
 
 
 def _torsion_terms(x: FloatArray, terms: BondedTerms, gradient: FloatArray) -> float:
-    """Gradient after Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996)."""
     if not len(terms.torsion_atoms):
         return 0.0
-    i, j, k, last = terms.torsion_atoms.T
-    b1, b2, b3 = x[j] - x[i], x[k] - x[j], x[last] - x[k]
-    m, n = np.cross(b1, b2), np.cross(b2, b3)
     phi = torsions(x, terms.torsion_atoms)
     improper = terms.torsion_multiplicity == 0
     away = phi - terms.torsion_value
     away -= 2 * np.pi * np.round(away / (2 * np.pi))
     phase = terms.torsion_multiplicity * phi - terms.torsion_value
     constant = terms.torsion_constant
-    slope = np.where(improper, constant * away, -constant * terms.torsion_multiplicity * np.sin(phase))[:, None]
+    slope = np.where(improper, constant * away, -constant * terms.torsion_multiplicity * np.sin(phase))
+    _turn(x, terms.torsion_atoms, slope, gradient)
+    return float(np.sum(np.where(improper, 0.5 * constant * away**2, constant * (1.0 + np.cos(phase)))))
+
+
+def _series_terms(x: FloatArray, terms: BondedTerms, gradient: FloatArray) -> float:
+    if not len(terms.series_atoms):
+        return 0.0
+    phi = torsions(x, terms.series_atoms)
+    powers = np.cos(phi)[:, None] ** np.arange(6)
+    by_cosine = np.sum(np.arange(1, 6) * terms.series_coefficients[:, 1:] * powers[:, :5], axis=1)
+    _turn(x, terms.series_atoms, -by_cosine * np.sin(phi), gradient)
+    return float(np.sum(terms.series_coefficients * powers))
+
+
+def _turn(x: FloatArray, atoms: IntArray, slope: FloatArray, gradient: FloatArray) -> None:
+    """Add dU/dφ (n,) of torsions to the gradient, after Blondel and Karplus, J. Comput. Chem. 17, 1132 (1996)."""
+    i, j, k, last = atoms.T
+    b1, b2, b3 = x[j] - x[i], x[k] - x[j], x[last] - x[k]
+    m, n = np.cross(b1, b2), np.cross(b2, b3)
+    slope = slope[:, None]
     axis = np.maximum(np.linalg.norm(b2, axis=1), 1e-9)[:, None]
     # Nearly straight triples have no defined torsion: the floor keeps their gradient finite.
     on_i = -slope * axis * m / np.maximum(np.sum(m * m, axis=1), 1e-6)[:, None]
@@ -184,6 +244,5 @@ def _torsion_terms(x: FloatArray, terms: BondedTerms, gradient: FloatArray) -> f
     along_1 = np.sum(b1 * b2, axis=1)[:, None] / axis**2
     along_3 = np.sum(b3 * b2, axis=1)[:, None] / axis**2
     on_j = -(1.0 + along_1) * on_i + along_3 * on_l
-    for atoms, vectors in ((i, on_i), (j, on_j), (k, -on_i - on_j - on_l), (last, on_l)):
-        scatter_add(gradient, atoms, vectors)
-    return float(np.sum(np.where(improper, 0.5 * constant * away**2, constant * (1.0 + np.cos(phase)))))
+    for beads, vectors in ((i, on_i), (j, on_j), (k, -on_i - on_j - on_l), (last, on_l)):
+        scatter_add(gradient, beads, vectors)

@@ -3,10 +3,12 @@
 Two deterministic starts – beads laid out by their path length from a root, and classical scaling of all path lengths
 (Torgerson, Psychometrika 17, 401, 1952) – are relaxed in the bonded terms plus a soft repulsion; the lower energy wins.
 The result is extended along z with the root on top, which is what a bilayer needs of a lipid: all tails point down.
+Virtual sites follow the beads they are built from throughout.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -28,12 +30,28 @@ _GOLDEN_ANGLE: Final = 2.399963229728653
 
 
 def conformation_of(molecule: CGMolecule) -> FloatArray:
-    """The molecule's own coordinates (n_beads, 3) [nm], or :func:`initial_conformation` when it has none."""
-    return initial_conformation(molecule) if molecule.positions is None else molecule.positions
+    """The molecule's own coordinates (n_beads, 3) [nm], virtual sites in place, or :func:`initial_conformation`."""
+    if molecule.positions is None:
+        return initial_conformation(molecule)
+    return bonded_terms([(molecule, 1)]).place(molecule.positions)
+
+
+def links(molecule: CGMolecule) -> tuple[tuple[int, int, float], ...]:
+    """What holds a molecule together: (i, j, length [nm]) of bonds and constraints, and of every virtual site with the beads
+    it is built from, as far away as in a rough shape that has the right bond lengths."""
+    held = [(*t.atoms, t.length) for t in distance_terms(molecule)]
+    if molecule.virtual_sites:
+        bare = bonded_terms([(replace(molecule, angles=(), dihedrals=()), 1)])
+        nothing = np.zeros(0, dtype=np.int64)
+        spread_out = _hanging(0.1 * np.arange(molecule.n_beads, dtype=np.float64))
+        _, x = _minimum(spread_out, bare, (nothing, nothing), None)
+        sites = ((v.site, atom) for v in molecule.virtual_sites for atom in v.atoms)
+        held += [(i, j, float(np.linalg.norm(x[i] - x[j]))) for i, j in sites]
+    return tuple(held)
 
 
 def path_lengths(molecule: CGMolecule) -> FloatArray:
-    """Shortest path between any two beads along bonds and constraints, (n_beads, n_beads) [nm].
+    """Shortest path between any two beads along bonds, constraints and virtual sites, (n_beads, n_beads) [nm].
 
     Raises
     ------
@@ -41,15 +59,16 @@ def path_lengths(molecule: CGMolecule) -> FloatArray:
         Some bead is bonded to none of the others.
     """
     n = molecule.n_beads
-    terms = distance_terms(molecule)
-    rows, columns = ([t.atoms[side] for t in terms] for side in (0, 1))
-    # A zero would be read as "no bond".
-    edges = coo_array(([max(t.length, 1e-3) for t in terms], (rows, columns)), shape=(n, n))
+    # A zero would be read as "no bond", and two links of one pair would be added up: the shorter one comes last and stays.
+    by_length = sorted(links(molecule), key=lambda link: -link[2])
+    shortest = {(min(i, j), max(i, j)): max(length, 1e-3) for i, j, length in by_length}
+    rows, columns = ([pair[side] for pair in shortest] for side in (0, 1))
+    edges = coo_array((list(shortest.values()), (rows, columns)), shape=(n, n))
     lengths: FloatArray = dijkstra(edges.tocsr(), directed=False)
     if not np.all(np.isfinite(lengths)):
         alone = int(np.argmax(~np.isfinite(lengths).all(axis=1)))
         raise TopologyError(
-            f"bead {molecule.beads[alone].name} is not connected to all others by bonds or constraints",
+            f"bead {molecule.beads[alone].name} is not connected to all others by bonds, constraints or virtual sites",
             where=molecule.name,
             hint="give the molecule coordinates",
         )
@@ -57,7 +76,7 @@ def path_lengths(molecule: CGMolecule) -> FloatArray:
 
 
 def initial_conformation(molecule: CGMolecule, *, root: int | None = None, rise: float = 1.0) -> FloatArray:
-    """An extended conformation that satisfies bonds, constraints, angles and dihedrals.
+    """An extended conformation that satisfies bonds, constraints, virtual sites, angles and dihedrals.
 
     Parameters
     ----------
@@ -146,7 +165,7 @@ def _minimum(
     i, j = repelling
 
     def total(flat: FloatArray) -> tuple[float, FloatArray]:
-        x = flat.reshape(-1, 3)
+        x = terms.place(flat.reshape(-1, 3))
         energy, gradient = bonded_energy(x, terms)
         vectors = x[i] - x[j]
         gaps = np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
@@ -160,11 +179,12 @@ def _minimum(
             lag = x[:, 2] + depth
             gradient[:, 2] += pull * lag
             energy += 0.5 * pull * float(lag @ lag)
+        terms.hand_on(x, gradient)
         return energy, gradient.ravel()
 
     options = {"maxiter": 2000, "maxfun": 4000, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-2}
     found = minimize(total, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return float(found.fun), np.asarray(found.x, dtype=float).reshape(-1, 3)
+    return float(found.fun), terms.place(np.asarray(found.x, dtype=float).reshape(-1, 3))
 
 
 def _upright(x: FloatArray, depth: FloatArray) -> FloatArray:

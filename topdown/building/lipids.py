@@ -6,8 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from topdown.building.bonded_energy import distance_terms
-from topdown.building.conformation import initial_conformation, path_lengths
+from topdown.building.conformation import initial_conformation, links, path_lengths
 from topdown.building.liquid import BEAD_VOLUME
 from topdown.errors import TopologyError
 from topdown.model import BeadTable, CGMolecule
@@ -15,19 +14,31 @@ from topdown.model._arrays import FloatArray
 
 #: Starting areas per lipid [nm²] near 300-330 K, rounded from the scattering work of Kučerka et al. (BBA 2011,
 #: 10.1016/j.bbamem.2011.07.022), Pan et al. (BBA 2014, 10.1016/j.bbamem.2014.08.009), and Kučerka et al. for the
-#: ethanolamines (J. Phys. Chem. B 2015, 10.1021/jp511159q); cholesterol: condensed area in fluid mixtures.
+#: ethanolamines (J. Phys. Chem. B 2015, 10.1021/jp511159q); cholesterol: condensed area in fluid mixtures. Names are
+#: those of chemistry, see :func:`starting_area`.
 AREA_PER_LIPID: Final[dict[str, float]] = {
     "DLPC": 0.61, "DMPC": 0.60, "DPPC": 0.63, "DSPC": 0.64, "POPC": 0.65, "SOPC": 0.66, "DOPC": 0.68, "DIPC": 0.70,
     "DLPE": 0.53, "DPPE": 0.58, "POPE": 0.59, "SOPE": 0.58, "DOPE": 0.64, "DPPG": 0.65, "POPG": 0.65, "DMPG": 0.63,
     "POPS": 0.62, "DPSM": 0.60, "PSM": 0.60, "CHOL": 0.40,
 }  # fmt: skip
 DEFAULT_AREA: Final = 0.64
+#: Names of the table above for lipids that a force field calls otherwise: 12:0 is DUPC and 18:2 DLPC in Martini 3.
+_NAMES_BY_SMILES: Final = {
+    "CCCCCCCCCCCC(=O)OC[C@H](COP(=O)([O-])OCC[N+](C)(C)C)OC(=O)CCCCCCCCCCC": "DLPC",
+    "CCCCC/C=C\\C/C=C\\CCCCCCCC(=O)OC[C@H](COP(=O)([O-])OCC[N+](C)(C)C)OC(=O)CCCCCCC/C=C\\C/C=C\\CCCCC": "DIPC",
+}
 #: Half the gap between the tips of the tails of the two leaflets [nm].
 HALF_GAP: Final = 0.24
 #: Volume of a lipid bead relative to the same bead in a liquid (DPPC: 1.23 nm³ for 12 beads), and mean height of the
 #: polar beads as a fraction of the leaflet's thickness.
 LIPID_PACKING: Final = 0.85
 _HEAD_LEVEL: Final = 0.92
+
+
+def starting_area(lipid: CGMolecule) -> float:
+    """Area [nm²] a lipid starts with: by its SMILES where names mislead, else by its name up to ``_`` (``POPC_2021``: POPC)."""
+    name = _NAMES_BY_SMILES.get(lipid.canonical_smiles, lipid.name.partition("_")[0])
+    return AREA_PER_LIPID.get(name, DEFAULT_AREA)
 
 
 def is_apolar(bead_type: str, table: BeadTable) -> bool:
@@ -57,10 +68,13 @@ def head_bead(lipid: CGMolecule, table: BeadTable) -> int:
 
 
 def tail_ends(lipid: CGMolecule, table: BeadTable) -> tuple[int, ...]:
-    """Apolar beads that end a tail: bound to at most one other bead; the farthest from the head if there are none."""
+    """Apolar beads that end a tail: bound to at most one other bead; the farthest from the head if there are none.
+
+    A virtual site is bound to the beads it is built from.
+    """
     degree = np.zeros(lipid.n_beads, dtype=int)
-    for term in distance_terms(lipid):
-        degree[list(term.atoms)] += 1
+    for i, j, _ in links(lipid):
+        degree[[i, j]] += 1
     ends = [i for i, name in enumerate(lipid.type_names) if is_apolar(name, table) and degree[i] <= 1]
     if ends:
         return tuple(ends)

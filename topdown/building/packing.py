@@ -146,7 +146,7 @@ def push_apart(
     """
     terms = bonded_terms(components)
     contacts, rows = contact_distances(components, table)
-    x = np.array(positions, dtype=float)
+    x = terms.place(np.array(positions, dtype=float))
     for _ in range(max_rounds):
         pairs = close_pairs(x, box, CONTACT_RANGE[1] + _SKIN, terms.excluded)
         contact = contacts[rows[pairs[:, 0]], rows[pairs[:, 1]]]
@@ -162,7 +162,7 @@ def push_apart(
 
 def _relax(x: FloatArray, box: FloatArray, terms: BondedTerms, pairs: IntArray, contact: FloatArray) -> FloatArray:
     def total(flat: FloatArray) -> tuple[float, FloatArray]:
-        at = flat.reshape(-1, 3)
+        at = terms.place(flat.reshape(-1, 3))
         energy, gradient = bonded_energy(at, terms)
         vectors = separations(at, box, pairs)
         gaps = np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
@@ -172,8 +172,8 @@ def _relax(x: FloatArray, box: FloatArray, terms: BondedTerms, pairs: IntArray, 
         scatter_add(gradient, pairs[touching, 0], push)
         scatter_add(gradient, pairs[touching, 1], -push)
         energy += 0.5 * _CONTACT_CONSTANT * float(overlap @ overlap)
+        terms.hand_on(at, gradient)
         return energy, gradient.ravel()
 
     found = minimize(total, x.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 25, "maxcor": 8})
-    relaxed: FloatArray = np.asarray(found.x, dtype=float).reshape(-1, 3)
-    return relaxed
+    return terms.place(np.asarray(found.x, dtype=float).reshape(-1, 3))

@@ -2,6 +2,7 @@
 
 from topdown.tables.difference import BeadTableDifference, PairChange, diff_bead_tables
 from topdown.tables.folder import TableHeader, list_bead_tables, table_folder
+from topdown.tables.molecule_writer import molecule_toml, write_molecule
 from topdown.tables.molecules import (
     CuratedMolecule,
     find_molecule,
@@ -28,6 +29,8 @@ __all__ = [
     "load_building_blocks",
     "load_curated_molecule",
     "load_molecule",
+    "molecule_toml",
     "table_folder",
     "write_bead_table",
+    "write_molecule",
 ]

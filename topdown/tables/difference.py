@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from topdown.model.bead_table import BeadTable
+from topdown.model.bead_table import BeadTable, NonbondedScheme
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +91,10 @@ def diff_bead_tables(a: BeadTable, b: BeadTable) -> BeadTableDifference:
         for i, j in changed.tolist()
     ]
     changes.sort(key=lambda c: (-abs(c.epsilon_change), -abs(c.sigma_change), c.type_a, c.type_b))
-    fields = ("cutoff", "epsilon_r", "epsilon_rf")
-    scheme = tuple(
-        f"{field} {getattr(a.scheme, field):g} -> {getattr(b.scheme, field):g}"
-        for field in fields
-        if getattr(a.scheme, field) != getattr(b.scheme, field)
-    )
+    schemes = [
+        (field.name, getattr(a.scheme, field.name), getattr(b.scheme, field.name)) for field in fields(NonbondedScheme)
+    ]
+    scheme = tuple(f"{name} {_short(old)} -> {_short(new)}" for name, old, new in schemes if old != new)
     return BeadTableDifference(
         name_a=a.name,
         name_b=b.name,
@@ -106,3 +104,7 @@ def diff_bead_tables(a: BeadTable, b: BeadTable) -> BeadTableDifference:
         changes=tuple(changes),
         scheme_changes=scheme,
     )
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from topdown.errors import BeadTableError
 from topdown.model.bead_table import NonbondedScheme, Provenance
@@ -26,7 +26,9 @@ MOLECULES_FOLDER = "molecules"
 #: The unit system every table declares; anything else is refused, never converted silently.
 UNITS = {"length": "nm", "energy": "kJ/mol", "mass": "u", "charge": "e"}
 #: The functional forms every table declares.
-FORMS = {"lennard_jones": "12-6", "modifier": "potential-shift", "coulomb": "reaction-field"}
+FORMS = {"lennard_jones": "12-6", "coulomb": "reaction-field"}
+#: What may be done to Lennard-Jones at the cut-off.
+MODIFIERS: tuple[Literal["potential-shift", "force-shift", "none"], ...] = ("potential-shift", "force-shift", "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,13 @@ def read_header(folder: Path) -> TableHeader:
         raise BeadTableError("name is empty", where=top.where("name"), hint="give the table a name")
     cutoff = nonbonded.number("cutoff", above=0.0)
     epsilon_rf = nonbonded.number("epsilon_rf", above=0.0)
+    modifier = next((known for known in MODIFIERS if known == nonbonded.text("modifier")), None)
+    if modifier is None:
+        raise BeadTableError(
+            f"nonbonded.modifier is {nonbonded.text('modifier')!r}",
+            where=nonbonded.where("modifier"),
+            hint=f"{', '.join(MODIFIERS)} are understood",
+        )
     if cutoff == 0.0:
         raise BeadTableError("nonbonded.cutoff must be positive", where=nonbonded.where("cutoff"))
     return TableHeader(
@@ -190,7 +199,10 @@ def read_header(folder: Path) -> TableHeader:
         version=top.text("version"),
         description=top.text("description", ""),
         scheme=NonbondedScheme(
-            cutoff=cutoff, epsilon_r=nonbonded.number("epsilon_r", above=1.0), epsilon_rf=epsilon_rf
+            cutoff=cutoff,
+            epsilon_r=nonbonded.number("epsilon_r", above=1.0),
+            epsilon_rf=epsilon_rf,
+            lj_modifier=modifier,
         ),
         provenance=Provenance(
             source=origin.text("source", ""),

@@ -119,7 +119,14 @@ def table_toml(table: BeadTable, description: str = "") -> str:
         ("units", dict(UNITS)),
         (
             "nonbonded",
-            {**FORMS, "cutoff": scheme.cutoff, "epsilon_r": scheme.epsilon_r, "epsilon_rf": scheme.epsilon_rf},
+            {
+                "lennard_jones": FORMS["lennard_jones"],
+                "modifier": scheme.lj_modifier,
+                "coulomb": FORMS["coulomb"],
+                "cutoff": scheme.cutoff,
+                "epsilon_r": scheme.epsilon_r,
+                "epsilon_rf": scheme.epsilon_rf,
+            },
         ),
         (
             "provenance",

@@ -14,6 +14,7 @@ from topdown.building.bilayer import (
     leaflet_counts,
     staggered_grid,
 )
+from topdown.building.bonded_energy import bonded_terms
 from topdown.errors import SettingsError, TopologyError
 from topdown.model import CGMolecule, System
 from topdown.tables import load_bead_table, load_molecule
@@ -143,6 +144,30 @@ def test_leaflets_may_differ() -> None:
     names = [name for name, _ in counts(system)[:3]]
     assert names == ["POPC", "DOPE", "POPC"]
     assert np.all(from_middle(system, "DOPE", "PO4") < 0)
+
+
+@pytest.mark.parametrize("table", ["martini2", "martini3"])
+def test_cholesterol_stands_among_the_lipids_with_its_hydroxyl_outside(table: str) -> None:
+    popc, cholesterol, water, sodium, chloride = (
+        load_molecule(table, name) for name in ("POPC", "CHOL", "W", "NA", "CL")
+    )
+    system = build_bilayer(
+        Leaflets(upper=((popc, 7.0), (cholesterol, 3.0))), (4.0, 4.0, 7.0), load_bead_table(table),
+        Solvent(water=water, cation=sodium, anion=chloride), rng=np.random.default_rng(1),
+    )  # fmt: skip
+    found = counts(system)[:4]
+    assert [name for name, _ in found] == ["POPC", "CHOL", "POPC", "CHOL"]
+    n_popc, n_sterol = found[0][1], found[1][1]
+    assert n_popc + n_sterol == round(16.0 / (0.7 * 0.65 + 0.3 * 0.40))
+    assert n_sterol / (n_popc + n_sterol) == pytest.approx(0.3, abs=0.02)
+    hydroxyl, tail = from_middle(system, "CHOL", "ROH"), from_middle(system, "CHOL", "C2")
+    assert np.all(hydroxyl[:n_sterol] > np.maximum(tail[:n_sterol] + 0.5, 0.9))
+    assert np.all(hydroxyl[n_sterol:] < np.minimum(tail[n_sterol:] - 0.5, -0.9))
+    assert np.abs(hydroxyl).mean() < np.abs(from_middle(system, "POPC", "PO4")).mean()
+    assert closest_distance(system) >= 0.28
+    terms = bonded_terms(system.components)
+    assert len(terms.sites.beads) == 2 * n_sterol * len(cholesterol.virtual_sites)
+    np.testing.assert_allclose(terms.place(system.positions), system.positions, atol=1e-12)
 
 
 def test_area_table_can_be_replaced() -> None:

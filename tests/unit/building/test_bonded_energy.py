@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from topdown.building.bonded_energy import bonded_energy, bonded_terms, torsions
-from topdown.model import Angle, Bead, Bond, CGMolecule, Constraint, Dihedral
+from topdown.model import Angle, Bead, Bond, CGMolecule, Constraint, Dihedral, TabulatedPotential
 
 
 def molecule(n: int, **terms: object) -> CGMolecule:
@@ -21,10 +21,17 @@ FULL = molecule(
     angles=(
         Angle(atoms=(0, 1, 2), angle=120.0, force_constant=25.0, function=2),
         Angle(atoms=(1, 2, 3), angle=100.0, force_constant=40.0, function=1),
+        Angle(atoms=(2, 3, 4), angle=110.0, force_constant=30.0, function=10),
     ),
     dihedrals=(
         Dihedral(atoms=(0, 1, 2, 3), angle=30.0, force_constant=15.0, multiplicity=0, function=2),
         Dihedral(atoms=(1, 2, 3, 4), angle=-40.0, force_constant=3.0, multiplicity=3, function=9),
+        Dihedral(
+            atoms=(0, 1, 2, 3), angle=0.0, force_constant=0.0, function=3, coefficients=(1.0, 2.0, -3.0, 4.0, 5.0, -6.0)
+        ),
+        Dihedral(
+            atoms=(1, 2, 3, 4), angle=0.0, force_constant=2.0, function=11, coefficients=(1.0, 2.0, -3.0, 4.0, 5.0)
+        ),
     ),
 )
 
@@ -71,3 +78,24 @@ def test_terms_of_copies_are_shifted_by_whole_molecules() -> None:
     np.testing.assert_array_equal(terms.pair_atoms[4:], terms.pair_atoms[:4] + 5)
     codes = {(int(code) // 13, int(code) % 13) for code in terms.excluded}
     assert codes == {(3 + k + 5 * copy, 4 + k + 5 * copy) for k in range(4) for copy in range(2)}
+
+
+def test_polynomial_torsions_have_the_values_of_their_definitions() -> None:
+    trans = np.array([[0.4, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.4], [-0.4, 0.0, 0.4]])
+    rb = Dihedral(
+        atoms=(0, 1, 2, 3), angle=0.0, force_constant=0.0, function=3, coefficients=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    )
+    cbt = Dihedral(
+        atoms=(0, 1, 2, 3), angle=0.0, force_constant=2.0, function=11, coefficients=(1.0, 2.0, 3.0, 4.0, 5.0)
+    )
+    energies = [bonded_energy(trans, bonded_terms([(molecule(4, dihedrals=(d,)), 1)]))[0] for d in (rb, cbt)]
+    assert energies == pytest.approx([1 + 2 + 3 + 4 + 5 + 6, 2.0 * (1 - 2 + 3 - 4 + 5)])  # cos ψ = 1, cos φ = -1
+
+
+def test_tabulated_angles_are_left_to_the_engine() -> None:
+    table = TabulatedPotential(x=[0.0, 180.0], energy=[0.0, 1.0], slope=[0.0, 0.0])
+    tabulated = Angle(atoms=(0, 1, 2), angle=0.0, force_constant=1.0, function=8, table=table)
+    cosine = Angle(atoms=(0, 1, 2), angle=120.0, force_constant=25.0)
+    terms = bonded_terms([(molecule(3, angles=(tabulated, cosine)), 1)])
+    assert terms.angle_atoms.tolist() == [[0, 1, 2]]
+    assert terms.angle_constant.tolist() == [25.0]

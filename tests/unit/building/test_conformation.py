@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from topdown.building.bonded_energy import torsions
+from topdown.building.bonded_energy import bonded_energy, bonded_terms, torsions
 from topdown.building.conformation import conformation_of, initial_conformation, path_lengths
-from topdown.building.lipids import AREA_PER_LIPID, DEFAULT_AREA, hanging_lipid, head_bead, tail_ends
+from topdown.building.lipids import AREA_PER_LIPID, DEFAULT_AREA, hanging_lipid, head_bead, starting_area, tail_ends
 from topdown.errors import TopologyError
-from topdown.model import Bead, Bond, CGMolecule, Constraint, Dihedral
+from topdown.model import Angle, Bead, Bond, CGMolecule, Constraint, Dihedral, VirtualSite
 from topdown.tables import load_bead_table, load_molecule
 
 LIPIDS = [
@@ -121,3 +121,98 @@ def test_single_bead_sits_at_the_origin_and_loose_beads_are_refused() -> None:
     loose = CGMolecule(name="PAIR", beads=(Bead(name="A", bead_type="C1"), Bead(name="B", bead_type="C1")))
     with pytest.raises(TopologyError, match="not connected"):
         path_lengths(loose)
+
+
+STEROLS = [("martini2", "CHOL"), ("martini2", "CHOL_RIGID"), ("martini3", "CHOL")]
+
+
+def out_of_plane(x: np.ndarray, site: VirtualSite) -> np.ndarray:
+    """Where a site of construction 3 or 3out belongs, from the definition."""
+    i, j, k = (x[atom] for atom in site.atoms)
+    a, b, c = (*site.parameters, 0.0)[:3]
+    return i + a * (j - i) + b * (k - i) + c * np.cross(j - i, k - i)
+
+
+@pytest.mark.parametrize(("table", "name"), STEROLS)
+@pytest.mark.parametrize("standing", [False, True])
+def test_sterol_has_its_sites_in_place_its_frame_rigid_and_its_hydroxyl_on_top(
+    table: str, name: str, standing: bool
+) -> None:
+    sterol, beads = load_molecule(table, name), load_bead_table(table)
+    x = hanging_lipid(sterol, beads, 0.40) if standing else initial_conformation(sterol)
+    for site in sterol.virtual_sites:
+        np.testing.assert_allclose(x[site.site], out_of_plane(x, site), atol=1e-12)
+    have, want = lengths_of(sterol, x)
+    np.testing.assert_allclose(have, want, atol=2e-3 if standing else 1e-5)
+    names = [bead.name for bead in sterol.beads]
+    head, tail = names.index("ROH"), names.index("C2")
+    assert head_bead(sterol, beads) == head
+    assert tail_ends(sterol, beads) == (tail,)
+    assert x[head, 2] == x[:, 2].max()
+    assert x[head, 2] - x[tail, 2] > (1.0 if standing else 1.4)
+    terms = bonded_terms([(sterol, 1)])
+    assert bonded_energy(x, terms)[0] < 0.1  # also the angle and the dihedral that hold the tail of martini3's
+
+
+def test_gradient_with_virtual_sites_is_that_of_the_beads_they_are_built_from() -> None:
+    sterol = load_molecule("martini3", "CHOL")
+    terms = bonded_terms([(load_molecule("martini3", "W"), 1), (sterol, 2)])
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(19, 3))
+
+    def energy(at: np.ndarray) -> float:
+        return bonded_energy(terms.place(at), terms)[0]
+
+    placed = terms.place(x)
+    _, gradient = bonded_energy(placed, terms)
+    terms.hand_on(placed, gradient)
+    sites = {1 + copy * 9 + v.site for v in sterol.virtual_sites for copy in (0, 1)}
+    assert not gradient[sorted(sites)].any()
+    for bead in (2, 3, 8, 11, 18):
+        for axis in range(3):
+            step = np.zeros_like(x)
+            step[bead, axis] = 1e-6
+            slope = (energy(x + step) - energy(x - step)) / 2e-6
+            assert gradient[bead, axis] == pytest.approx(slope, rel=1e-5, abs=1e-3)
+
+
+def test_bead_bound_to_nothing_but_a_virtual_site_is_reached_through_it() -> None:
+    square = CGMolecule(
+        name="SQUARE",
+        beads=(*(Bead(name=f"B{i}", bead_type="SC1") for i in range(4)), Bead(name="V", bead_type="SC1", mass=0.0)),
+        bonds=(Bond(atoms=(3, 4), length=0.40, force_constant=1250.0),),
+        constraints=tuple(Constraint(atoms=pair, length=0.3) for pair in ((0, 1), (1, 2), (0, 2))),
+        virtual_sites=(VirtualSite(site=4, construction="n", atoms=(0, 1, 2), parameters=(1.0, 1.0, 1.0)),),
+    )
+    x = initial_conformation(square)
+    np.testing.assert_allclose(x[4], x[:3].mean(axis=0), atol=1e-12)
+    assert np.linalg.norm(x[3] - x[4]) == pytest.approx(0.40, abs=2e-3)
+    assert path_lengths(square)[3, 0] == pytest.approx(0.40 + 0.3 / np.sqrt(3), abs=1e-3)
+
+
+def test_own_positions_get_their_sites_placed() -> None:
+    sterol = load_molecule("martini3", "CHOL")
+    good = initial_conformation(sterol)
+    moved = np.array(good)
+    moved[0] += 0.1
+    np.testing.assert_allclose(conformation_of(sterol.with_positions(moved)), good, atol=1e-12)
+
+
+def test_tabulated_angles_do_not_bend_the_start() -> None:
+    def chain(**terms: object) -> CGMolecule:
+        return CGMolecule(
+            name="CHAIN",
+            beads=tuple(Bead(name=f"B{i}", bead_type="C1") for i in range(4)),
+            bonds=tuple(Bond(atoms=(i, i + 1), length=0.47, force_constant=1250.0) for i in range(3)),
+            **terms,  # type: ignore[arg-type]
+        )
+
+    angle = Angle(atoms=(0, 1, 2), angle=0.0, force_constant=50.0, function=8)
+    np.testing.assert_array_equal(initial_conformation(chain(angles=(angle,))), initial_conformation(chain()))
+
+
+def test_start_areas_follow_the_lipid_and_not_its_name() -> None:
+    assert starting_area(load_molecule("martini2", "DLPC")) == starting_area(load_molecule("martini3", "DUPC")) == 0.61
+    assert starting_area(load_molecule("martini2", "DIPC")) == starting_area(load_molecule("martini3", "DLPC")) == 0.70
+    assert starting_area(load_molecule("martini3", "POPC_2021")) == AREA_PER_LIPID["POPC"]
+    assert starting_area(load_molecule("martini2", "CHOL_RIGID")) == AREA_PER_LIPID["CHOL"]

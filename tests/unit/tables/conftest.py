@@ -29,7 +29,7 @@ def small_table() -> BeadTable:
         ),
         epsilon=epsilon,
         sigma=sigma,
-        scheme=NonbondedScheme(cutoff=1.2, epsilon_r=2.5, epsilon_rf=78.0),
+        scheme=NonbondedScheme(cutoff=1.2, epsilon_r=2.5, epsilon_rf=78.0, lj_modifier="force-shift"),
         provenance=Provenance(source='line\nbreak and "quotes"', licence="Apache-2.0", citation="ζ", parent="martini2"),
     )
 

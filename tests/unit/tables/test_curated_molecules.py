@@ -67,6 +67,36 @@ def test_sodium_is_a_name_not_a_missing_value():
     assert load_molecule("martini3", "CL").beads[0].mass == 35.453
 
 
+def test_cholesterol_of_martini3_is_a_frame_of_three_beads_with_five_sites_and_a_tail():
+    cholesterol = load_curated_molecule("martini3", "CHOL").model
+    names = [bead.name for bead in cholesterol.beads]
+    assert [b.mass for b in cholesterol.beads] == [0.0, 159.8, 157.0, 0.0, 0.0, 0.0, 0.0, 115.2, 72.0]
+    assert {names[v.site] for v in cholesterol.virtual_sites} == {"ROH", "R3", "R4", "R5", "R6"}
+    assert {tuple(names[i] for i in v.atoms) for v in cholesterol.virtual_sites} == {("C1", "R2", "R1")}
+    assert cholesterol.virtual_sites[0].construction == "3out"
+    assert cholesterol.virtual_sites[0].parameters == (1.08999, 0.35891, 0.22947)
+    assert sorted(c.length for c in cholesterol.constraints) == [0.34797, 0.75012, 0.78504]
+    assert len(cholesterol.excluded_pairs()) == 29  # all pairs of the eight ring beads, and the bond of the tail
+    assert cholesterol.molar_mass == pytest.approx(386.66, abs=0.01)  # C27H46O
+
+
+def test_cholesterol_of_martini2_comes_in_two_published_forms():
+    sites = {name: load_molecule("martini2", name).virtual_sites for name in ("CHOL", "CHOL_RIGID")}
+    assert [v.construction for v in sites["CHOL"]] == ["3", "3out", "3out"]
+    assert [v.construction for v in sites["CHOL_RIGID"]] == ["3out", "3out", "3", "3out"]
+    smiles = load_molecule("martini2", "CHOL_RIGID").canonical_smiles
+    assert find_molecule("martini2", smiles).name == "CHOL"
+    assert load_molecule("martini2", "CHOL").mass == pytest.approx(387.0)
+
+
+def test_superseded_lipids_are_kept_under_their_year_and_never_found_by_smiles():
+    new, old = (load_molecule("martini3", name) for name in ("POPC", "POPC_2021"))
+    assert new.canonical_smiles == old.canonical_smiles
+    assert find_molecule("martini3", new.canonical_smiles).name == "POPC"
+    assert {a.function for a in old.angles} == {2}
+    assert old.type_names[3] == "N4a"
+
+
 def test_a_shared_model_answers_for_the_lipid_asked_for():
     curated = load_curated_molecule("martini2", "DPPC")
     assert curated.model.smiles.count("C") < DSPC.count("C")
@@ -98,9 +128,10 @@ def test_every_model_is_sound(table):
         assert "GPL" not in m.licence
         assert all(0.1 < bond.length < 0.8 for bond in m.model.bonds)
         bonded = {i for term in (*m.model.bonds, *m.model.constraints) for i in term.atoms}
+        bonded |= {v.site for v in m.model.virtual_sites}
         assert m.model.n_beads == 1 or bonded == set(range(m.model.n_beads))
         assert all(mass > 0 for mass in m.molar_masses)
-    assert "CHOL" not in list_molecules(table)
+    assert "CHOL" in list_molecules(table)
 
 
 @pytest.mark.parametrize("table", ["martini2", "martini3"])
@@ -191,6 +222,18 @@ def test_all_kinds_of_terms(tmp_path):
         ('"B", type', '"A", type', "bead name 'A' must be unique", 8),
         ('"B", type', '"TOOLONG", type', "bead name 'TOOLONG'", 8),
         ("mass = 50.0", "mass = 0", "mass of bead B must be positive", 8),
+        ("mass = 50.0", "weight = 50.0", "beads[2] has an unknown key 'weight'", 8),
+        ('group = "solvent"', 'grup = "solvent"', "'grup' is no key of a molecule", 2),
+        ('smiles = ["CCO"]', 'smiles = ["CCO"]\nnrexcl = -1', "nrexcl must be a whole number of 0 or more", 4),
+        ("multiplicity = 2, ", "", "multiplicity of dihedrals[1] is missing", 22),
+        ("multiplicity = 2", "multiplicity = 2.5", "multiplicity of dihedrals[1] is not a whole number", 22),
+        ("function = 9", "function = 2", "dihedrals[1] of function 2 has no multiplicity", 22),
+        (
+            "angle = 60.0, force_constant = 5.0, multiplicity = 2, function = 9",
+            "coefficients = [1.0], function = 3",
+            "coefficients of dihedrals[1] must be a list of 6 numbers",
+            22,
+        ),
         ('type = "P4", charge = 0.0', 'type = "P4", charge = "x"', "charge of beads[1] is missing or not a number", 7),
         ("length = 0.47", "length = -0.47", "length of bonds[1] must be positive", 13),
         ("force_constant = 1250.0, ", "", "force_constant of bonds[1] is missing", 13),
@@ -198,7 +241,7 @@ def test_all_kinds_of_terms(tmp_path):
         ('atoms = ["B", "C"]', 'atoms = ["B", "X"]', "constraints names a bead 'X'", 16),
         ('atoms = ["B", "C"]', 'atoms = ["B", "B"]', "constraints needs 2 different bead names", 16),
         ("angle = 180.0", "angle = nan", "angle of angles[1] is missing or not a number", 19),
-        ("function = 9", "function = 4", "function 4 of dihedrals[1] is none of 1, 2, 9", 22),
+        ("function = 9", "function = 4", "function 4 of dihedrals[1] is none of 1, 2, 3, 9, 11", 22),
         ('exclusions = [["D", "A"]', 'exclusions = [["D"]', "exclusions needs 2", 24),
         ('exclusions = [["D", "A"]', 'exclusions = ["DA"', "exclusions needs 2", 24),
     ],
@@ -207,6 +250,97 @@ def test_a_broken_model_is_named_with_its_line(tmp_path, old, new, message, line
     path = tmp_path / "MOL.toml"
     assert old in MODEL
     path.write_text(MODEL.replace(old, new, 1))
+    with pytest.raises(BeadTableError) as caught:
+        read_molecule(path, load_bead_types("martini2"))
+    assert message in str(caught.value)
+    assert caught.value.where == f"{path}:{line}"
+
+
+SITES = """\
+name = "RING"
+nrexcl = 2
+beads = [
+  { name = "A", type = "SC1", residue = "ONE", residue_number = 4 },
+  { name = "B", type = "SC1" },
+  { name = "C", type = "SC1" },
+  { name = "D", type = "SC1" },
+  { name = "V", type = "SC1" },
+  { name = "X", type = "SC1", mass = 0.0 },
+]
+bonds = [
+  { atoms = ["A", "B"], length = 0.3, force_constant = 5000.0, function = 6 },
+]
+constraints = [
+  { atoms = ["B", "C"], length = 0.3, function = 2 },
+]
+virtual_sites = [
+  { site = "V", construction = "3fd", atoms = ["A", "B", "C"], parameters = [0.5, 0.27] },
+  { site = "X", construction = "n", atoms = ["A", "B", "V"], parameters = [1.0, 2.0, 3.0] },
+]
+angles = [
+  { atoms = ["A", "B", "C"], angle = 100.0, force_constant = 25.0, function = 10 },
+]
+dihedrals = [
+  { atoms = ["A", "B", "C", "D"], coefficients = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], function = 3 },
+  { atoms = ["A", "B", "C", "V"], force_constant = 2.0, coefficients = [0.1, 0.2, 0.3, 0.4, 0.5], function = 11 },
+]
+positions = [
+  [0.0, 0.0, 0.0],
+  [0.1, 0.0, 0.0],
+  [0.2, 0.1, 0.0],
+  [0.2, 0.1, 0.3],
+  [0.2, 0.1, 0.4],
+  [0.2, 0.1, 0.5],
+]
+"""
+
+
+def test_virtual_sites_and_all_functions(tmp_path):
+    path = tmp_path / "RING.toml"
+    path.write_text(SITES)
+    model = read_molecule(path, load_bead_types("martini2")).model
+    assert [bead.mass for bead in model.beads] == [45.0, 45.0, 45.0, 45.0, 0.0, 0.0]
+    assert (model.beads[0].residue, model.beads[0].residue_number, model.nrexcl) == ("ONE", 4, 2)
+    assert [(v.site, v.construction, v.atoms, v.parameters) for v in model.virtual_sites] == [
+        (4, "3fd", (0, 1, 2), (0.5, 0.27)),
+        (5, "n", (0, 1, 4), (1.0, 2.0, 3.0)),
+    ]
+    assert (model.constraints[0].function, model.angles[0].function) == (2, 10)
+    assert [(d.function, len(d.coefficients), d.force_constant) for d in model.dihedrals] == [(3, 6, 0.0), (11, 5, 2.0)]
+    assert model.positions[3].tolist() == [0.2, 0.1, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "line"),
+    [
+        (
+            '"X", type = "SC1", mass = 0.0',
+            '"X", type = "SC1", mass = 45.0',
+            "X is a virtual site and cannot have mass",
+            9,
+        ),
+        ('"D", type = "SC1"', '"D", type = "SC1", mass = 0.0', "mass of bead D must be positive", 7),
+        ('construction = "3fd"', 'construction = "3fdn"', "'3fdn' of virtual_sites[1] is none of 2, 2fd", 18),
+        ('site = "V"', 'site = "W"', "virtual_sites names a bead 'W'", 18),
+        ('["A", "B", "C"], parameters', '["A", "B"], parameters', "virtual_sites needs 3 different bead names", 18),
+        ('["A", "B", "C"], parameters', '["A", "B", "V"], parameters', "virtual_sites[1] is built from itself", 18),
+        ("[0.5, 0.27]", "[0.5]", "parameters of virtual_sites[1] must be a list of 2 numbers", 18),
+        ("[1.0, 2.0, 3.0] }", "[1.0, 2.0] }", "parameters of virtual_sites[2] must be a list of 3 numbers", 19),
+        ("[1.0, 2.0, 3.0] }", "[1.0, -1.0, 0.0] }", "weights of virtual site 6 add up to zero", 17),
+        ('["A", "B", "C"], parameters', '["A", "B", "X"], parameters', "built from one another", 17),
+        ('atoms = ["B", "C"]', 'atoms = ["B", "V"]', "a virtual site is constrained", 17),
+        ("function = 10", "function = 8", "function 8 of angles[1] is none of 1, 2, 10", 22),
+        ("function = 2 }", "function = 3 }", "function 3 of constraints[1] is none of 1, 2", 15),
+        ("5.0, 6.0]", "5.0, nan]", "coefficients of dihedrals[1] must be a list of 6 numbers", 25),
+        ("force_constant = 2.0, ", "", "force_constant of dihedrals[2] is missing", 26),
+        ("  [0.0, 0.0, 0.0],\n", "", "positions must be 6 lists of three numbers", 28),
+        ("residue_number = 4", 'residue_number = "x"', "A needs a text as residue", 4),
+    ],
+)
+def test_a_broken_site_or_function_is_named_with_its_line(tmp_path, old, new, message, line):
+    path = tmp_path / "RING.toml"
+    assert old in SITES
+    path.write_text(SITES.replace(old, new, 1))
     with pytest.raises(BeadTableError) as caught:
         read_molecule(path, load_bead_types("martini2"))
     assert message in str(caught.value)

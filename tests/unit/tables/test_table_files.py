@@ -149,7 +149,7 @@ BROKEN = [
     ("table.toml", 'version = "7"', "version = ", "broken TOML", 2),
     ("table.toml", 'length = "nm"', 'length = "angstrom"', "units.length is 'angstrom', but only 'nm'", 5),
     ("table.toml", 'energy = "kJ/mol"', 'energy = "kcal/mol"', "only 'kJ/mol' is understood", 6),
-    ("table.toml", 'modifier = "potential-shift"', 'modifier = "switch"', "nonbonded.modifier is 'switch'", 12),
+    ("table.toml", 'modifier = "force-shift"', 'modifier = "switch"', "nonbonded.modifier is 'switch'", 12),
     ("table.toml", "cutoff = 1.2\n", "", "nonbonded.cutoff is missing", None),
     ("table.toml", "cutoff = 1.2", "cutoff = 0", "nonbonded.cutoff must be positive", 14),
     ("table.toml", "cutoff = 1.2", "cutoff = nan", "must be a number not below 0", 14),
