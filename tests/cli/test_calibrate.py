@@ -7,11 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 from synthetic_calibration import SyntheticSampler
 
-from topdown.cli.main import main
 from topdown.tables import load_bead_table
 from topdown.workflows import calibrate as workflow
 
@@ -43,19 +40,6 @@ lambdas = [0.0, 0.3, 1.0]
 steps = 30_000
 every = 100
 """
-
-
-@pytest.fixture
-def topdown(capsys):
-    """Run the command line; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

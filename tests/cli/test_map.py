@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from topdown.cli.main import main
 from topdown.formats import read_gro
 from topdown.mapping import map_molecule
 from topdown.tables import load_bead_table, write_bead_table
@@ -16,19 +15,6 @@ KEYS = {
     "virtual_sites", "exclusions", "cgsmiles", "warnings",
 }  # fmt: skip
 BEAD_KEYS = {"name", "type", "size", "charge", "mass", "atoms", "reason", "confidence", "alternatives"}
-
-
-@pytest.fixture
-def topdown(capsys):
-    """Run the command line; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            main(list(arguments))
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

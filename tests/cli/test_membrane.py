@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import re
@@ -15,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topdown.cli.main import main
 from topdown.formats.gro import read_gro
 from topdown.formats.gromacs_read import read_gromacs_topology
 from topdown.workflows.membrane import build_membrane, check_start, check_written, prepare_membrane
@@ -28,19 +25,13 @@ REQUEST = MembraneRequest(
 )
 
 
-def run(*arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of one command line."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
-        main(["membrane", *arguments])
-    return int(stop.value.code or 0), out.getvalue(), err.getvalue()
-
-
 @pytest.fixture(scope="module")
-def relaxed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, str]:
+def relaxed(topdown, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, str]:
     """A small DPPC bilayer with salt after 20 ps."""
     folder = tmp_path_factory.mktemp("membrane") / "dppc"
-    code, out, err = run(*SMALL, "--relax", "20ps", "--salt", "0.2", "--seed", "3", "-o", str(folder), "--json")
+    code, out, err = topdown(
+        "membrane", *SMALL, "--relax", "20ps", "--salt", "0.2", "--seed", "3", "-o", str(folder), "--json"
+    )
     assert code == 0, err
     return folder, json.loads(out), err
 
@@ -101,22 +92,22 @@ def test_grompp_takes_the_files_without_a_warning(relaxed: tuple[Path, dict, str
     assert not re.findall(r"^\s*(?:WARNING|NOTE|ERROR).*", said, re.MULTILINE), said
 
 
-def test_a_second_run_does_not_destroy_the_first(relaxed: tuple[Path, dict, str]) -> None:
+def test_a_second_run_does_not_destroy_the_first(topdown, relaxed: tuple[Path, dict, str]) -> None:
     folder = relaxed[0]
     before = (folder / CHECKPOINT_FILE).read_bytes()
-    code, _, err = run(*SMALL, "--relax", "20ps", "--salt", "0.2", "--seed", "3", "-o", str(folder))
+    code, _, err = topdown("membrane", *SMALL, "--relax", "20ps", "--salt", "0.2", "--seed", "3", "-o", str(folder))
     assert code == 2
     assert "already holds a membrane run" in err
     assert (folder / CHECKPOINT_FILE).read_bytes() == before
 
 
-def test_continue_goes_on_and_refuses_other_settings(relaxed: tuple[Path, dict, str], tmp_path: Path) -> None:
+def test_continue_goes_on_and_refuses_other_settings(topdown, relaxed: tuple[Path, dict, str], tmp_path: Path) -> None:
     folder = shutil.copytree(relaxed[0], tmp_path / "copy")
     settings = (*SMALL, "--salt", "0.2", "--seed", "3", "-o", str(folder), "--continue")
-    code, _, err = run(*settings, "--relax", "20ps", "--place", "core")
+    code, _, err = topdown("membrane", *settings, "--relax", "20ps", "--place", "core")
     assert code == 2
     assert "another place: interface" in err
-    code, out, err = run(*settings, "--relax", "21ps")
+    code, out, err = topdown("membrane", *settings, "--relax", "21ps")
     assert code == 0, err
     assert "settle" not in err
     assert "simulated        0.021 ns" in out
@@ -165,7 +156,7 @@ def _fields(request: MembraneRequest) -> dict:
     return {name: getattr(request, name) for name in request.__dataclass_fields__}
 
 
-def test_damaged_state_is_an_error_and_not_a_traceback(tmp_path: Path) -> None:
+def test_damaged_state_is_an_error_and_not_a_traceback(topdown, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     prepare_membrane(REQUEST, folder)
     arguments = (
@@ -182,17 +173,17 @@ def test_damaged_state_is_an_error_and_not_a_traceback(tmp_path: Path) -> None:
     )
     arguments += ("--seed", "5", "--relax", "6ps", "-o", str(folder), "--continue")
     (folder / SERIES_FILE).write_bytes(b"PK\x03\x04 torn")
-    code, _, err = run(*arguments)
+    code, _, err = topdown("membrane", *arguments)
     assert code == 2
     assert "stored frames cannot be read" in err
     (folder / "request.json").write_text("{}")
-    code, _, err = run(*arguments)
+    code, _, err = topdown("membrane", *arguments)
     assert code == 2
     assert "no membrane run to continue" in err
 
 
-def test_without_relaxation_the_start_is_written(tmp_path: Path) -> None:
-    code, out, err = run(*SMALL, "--relax", "0", "-o", str(tmp_path / "start"))
+def test_without_relaxation_the_start_is_written(topdown, tmp_path: Path) -> None:
+    code, out, err = topdown("membrane", *SMALL, "--relax", "0", "-o", str(tmp_path / "start"))
     assert code == 0, err
     assert "not simulated" in out
     assert (tmp_path / "start" / "system.gro").exists()
@@ -200,8 +191,9 @@ def test_without_relaxation_the_start_is_written(tmp_path: Path) -> None:
     assert "area_per_lipid_nm2" not in report
 
 
-def test_molecule_from_smiles_is_placed_in_the_membrane(tmp_path: Path) -> None:
-    code, _, err = run(
+def test_molecule_from_smiles_is_placed_in_the_membrane(topdown, tmp_path: Path) -> None:
+    code, _, err = topdown(
+        "membrane",
         "CCCCCCCCO", "--lipids", "POPC", "--size", "3.2x3.2x7.4", "--count", "2", "--name", "octanol", "--relax", "0",
         "-o", str(tmp_path / "guest"),
     )  # fmt: skip
@@ -240,9 +232,11 @@ def test_molecule_from_smiles_is_placed_in_the_membrane(tmp_path: Path) -> None:
         ((), "--lipids"),
     ],
 )
-def test_wrong_input_is_one_line_and_leaves_no_files(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+def test_wrong_input_is_one_line_and_leaves_no_files(
+    topdown, arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "out"
-    code, out, err = run(*arguments, "-o", str(folder))
+    code, out, err = topdown("membrane", *arguments, "-o", str(folder))
     assert code == 2
     assert out == ""
     errors = [line for line in err.splitlines() if line != "build"]

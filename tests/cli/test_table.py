@@ -7,21 +7,7 @@ import sys
 
 import pytest
 
-from topdown.cli.main import main
 from topdown.tables import load_bead_table, write_bead_table
-
-
-@pytest.fixture
-def topdown(capsys):
-    """Run the command line; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as stop:
-            main(list(arguments))
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return run
 
 
 @pytest.fixture
@@ -40,7 +26,9 @@ def test_list(topdown):
     listed = {table["name"]: table for table in json.loads(out)["tables"]}
     assert listed["martini3"]["n_types"] == 843
     assert listed["martini2"]["n_pairs"] == 780
-    assert listed["martini2"]["scheme"] == {"cutoff": 1.1, "epsilon_r": 15.0, "epsilon_rf": 0.0}
+    assert listed["martini2"]["scheme"] == {
+        "cutoff": 1.1, "epsilon_r": 15.0, "epsilon_rf": 0.0, "lj_modifier": "potential-shift"
+    }  # fmt: skip
 
 
 def test_show_draws_18_types_within_100_columns(topdown):
@@ -104,7 +92,7 @@ def test_check(topdown, fitted):
     assert out.startswith("fitted 2.1: ok, 39 types, 780 pairs")
     data = json.loads(topdown("table", "check", "martini3", "--json")[1])
     assert data["ok"] is True
-    assert data["n_molecules"] == 41
+    assert data["n_molecules"] == 45
 
 
 def test_check_of_a_broken_folder_is_one_line_and_exit_code_2(topdown, fitted):
@@ -172,3 +160,30 @@ def test_list_loads_neither_rdkit_nor_numba():
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=dict(os.environ))
     assert result.stdout.splitlines()[-1] == "[]", result.stderr
+
+
+def test_show_lists_curated_models_and_prints_one_with_its_virtual_sites(topdown):
+    code, out, _ = topdown("table", "show", "martini3", "--molecules")
+    assert code == 0
+    listed = {line.split()[0]: line.split() for line in out.splitlines()[1:]}
+    assert listed["CHOL"][1:5] == ["sterol", "9", "5", "0"]
+    assert listed["CL"][1:4] == ["ion", "1", "-1"]
+    code, out, _ = topdown("table", "show", "martini3", "--molecule", "chol")
+    assert code == 0
+    assert "9 beads, 5 of them virtual sites" in out
+    assert "virtual site 3out of C1, R2, R1 (1.08999, 0.35891, 0.22947)" in out
+    assert "R6-R4-R3-C2  -70°  50  improper" in out
+    data = json.loads(topdown("table", "show", "martini2", "--molecule", "CHOL", "--json")[1])["molecules"][0]
+    assert data["virtual_sites"][0] == {
+        "site": "R4", "construction": "3", "atoms": ["R3", "R2", "C1"], "parameters": [0.9613, 0.632]
+    }  # fmt: skip
+    assert len(data["constraints"]) == 5
+    assert "molecule CHOL has 3 virtual sites" in topdown("table", "check", "martini2")[1]
+
+
+def test_show_refuses_an_unknown_model_and_mixed_questions(topdown):
+    code, _, err = topdown("table", "show", "martini3", "--molecule", "CHOX")
+    assert code == 2
+    assert "did you mean CHOL" in err
+    assert topdown("table", "show", "martini3", "C1", "P4", "--molecules")[0] == 2
+    assert topdown("table", "show", "martini3", "--molecule", "W", "--molecules")[0] == 2

@@ -14,15 +14,7 @@ import topdown.properties.phases as phases_module
 import topdown.properties.sampler as sampler_module
 import topdown.properties.transfer as transfer_module
 import topdown.workflows.transfer as workflow_module
-from topdown.cli.main import main
 from topdown.properties.transfer import coupling_request
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-    out, err = capsys.readouterr()
-    return int(stop.value.code or 0), out, err
 
 
 @pytest.mark.parametrize(
@@ -34,30 +26,28 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
         (["CCO", "--table", "martini4"], "martini4"),
         (["CCO", "--temperature", "-3"], "temperature"),
         (["CCO", "--ns", "0"], "sampling"),
-        (["CC[NH3+]"], "carries charges"),
+        (["CC[NH3+]"], "net charge of +1"),
         (["O"], "four waters"),
         (["nowhere.csv"], "nowhere.csv"),
     ],
 )
-def test_mistakes_are_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
-    code, out, err = run(capsys, "transfer", *arguments)
+def test_mistakes_are_one_line(topdown, arguments: list[str], message: str) -> None:
+    code, out, err = topdown("transfer", *arguments)
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
     assert out == ""
 
 
-def test_refused_molecule_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "transfer", "C1CC", "--json")
+def test_refused_molecule_as_json(topdown) -> None:
+    code, out, _ = topdown("transfer", "C1CC", "--json")
     assert code == 2
     found = json.loads(out)
     assert found["error"]["code"] == "E_SYNTAX"
     assert found["smiles"] == "C1CC"
 
 
-def test_json_of_a_short_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_json_of_a_short_run(topdown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real engine on butane from the gas into hexadecane; far too short for a good number, enough for the contract."""
     monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 500)
     monkeypatch.setattr(phases_module, "MIN_BEADS", 100)
@@ -73,7 +63,7 @@ def test_json_of_a_short_run(
     monkeypatch.setattr(transfer_module, "pool_samples", lenient)
     arguments = ["transfer", "CCCC", "--from", "gas", "--to", "hexadecane", "--table", "martini2", "--ns", "0.02",
                  "--store", str(tmp_path), "--workers", "1", "--json"]  # fmt: skip
-    code, out, err = run(capsys, *arguments)
+    code, out, err = topdown(*arguments)
     assert code == 0, err
     found = json.loads(out)
     assert (found["from"], found["to"], found["smiles"]) == ("gas", "hexadecane", "CCCC")
@@ -82,7 +72,7 @@ def test_json_of_a_short_run(
     assert found["log_p"] == pytest.approx(-found["delta_g_kJ_mol"] / 5.708, rel=1e-3)
     assert found["diagnostics"]["n_effective"] > 0
     assert found["model"].startswith("published model BUT")
-    again = json.loads(run(capsys, *arguments)[1])
+    again = json.loads(topdown(*arguments)[1])
     assert again["delta_g_kJ_mol"] == found["delta_g_kJ_mol"]
 
 

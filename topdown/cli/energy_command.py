@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from topdown.cli.topology_options import macros, topology_options
+
 if TYPE_CHECKING:
     from topdown.workflows.energy import SinglePoint
-
-
-def _defines(values: tuple[str, ...]) -> dict[str, str]:
-    pairs = (value.partition("=") for value in values)
-    return {name.strip(): text.strip() for name, _, text in pairs}
 
 
 def _echo_terms(result: SinglePoint, forces: bool) -> None:
@@ -39,10 +36,18 @@ def _echo_terms(result: SinglePoint, forces: bool) -> None:
 @click.command(name="energy")
 @click.argument("topology", metavar="SYSTEM.top", type=click.Path(path_type=Path))
 @click.argument("coordinates", metavar="CONF.gro", type=click.Path(path_type=Path))
-@click.option("-D", "--define", multiple=True, metavar="NAME[=TEXT]", help="Set a macro, for instance FLEXIBLE.")
+@topology_options
 @click.option("--forces", is_flag=True, help="List the force on every bead as well (--json always has them).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: terms, virial, forces.")
-def command(topology: Path, coordinates: Path, define: tuple[str, ...], forces: bool, as_json: bool) -> None:
+def command(
+    topology: Path,
+    coordinates: Path,
+    define: tuple[str, ...],
+    include: tuple[Path, ...],
+    reference: Path | None,
+    forces: bool,
+    as_json: bool,
+) -> None:
     """Energy of a Martini system in GROMACS files, term by term, in double precision.
 
     Lennard-Jones is cut and shifted at 1.1 nm and charges see a reaction field, as in Martini; constraints are not
@@ -50,7 +55,10 @@ def command(topology: Path, coordinates: Path, define: tuple[str, ...], forces: 
     """
     from topdown.workflows.energy import single_point
 
-    result = single_point(topology, coordinates, defines=_defines(define))
+    result = single_point(topology, coordinates, defines=macros(define), include=include, reference=reference)
+    for molecule in dict.fromkeys(molecule for molecule, _ in result.system.components):
+        for warning in molecule.warnings:
+            click.echo(f"note: {molecule.name}: {warning}", err=True)
     if as_json:
         click.echo(json.dumps(result.as_json(), allow_nan=False))
     else:

@@ -16,7 +16,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "transfer": ("topdown.cli.transfer_command", "Free energy of transfer and log P between two liquids."),
     "calibrate": ("topdown.cli.calibrate_command", "Fit the ε of a bead table to measured values."),
     "membrane": ("topdown.cli.membrane_command", "A relaxed bilayer, ready to run, with or without a molecule in it."),
+    "run": ("topdown.cli.run_command", "Dynamics of a Martini GROMACS system, with checkpoints."),
     "energy": ("topdown.cli.energy_command", "Single-point energy of a Martini GROMACS system, term by term."),
+    "export": ("topdown.cli.export_command", "Write a model or a system for GROMACS, OpenMM, LAMMPS or as PDB."),
     "table": ("topdown.cli.table_command", "List, show, check and compare bead tables."),
 }
 

@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from topdown.cli.progress import StatusLine
+
 if TYPE_CHECKING:
     from topdown.workflows.membrane_relaxation import Progress
 
 
-class _ProgressLine:
-    """One line on stderr, rewritten in a terminal, and a line now and then in a log."""
-
-    def __init__(self) -> None:
-        self.terminal = sys.stderr.isatty()
-        self.last, self.stage, self.open = 0.0, "", False
-
-    def __call__(self, progress: Progress) -> None:
-        now, new_stage = time.monotonic(), progress.stage != self.stage
-        if not new_stage and now - self.last < (0.5 if self.terminal else 30.0):
-            return
-        self.last, self.stage = now, progress.stage
-        text = progress.stage
-        if progress.ns_per_day > 0:
-            text += f"  {progress.done_ns:.2f} of {progress.total_ns:g} ns  {progress.ns_per_day:.0f} ns/day"
-            text += f"  area per lipid {progress.area:.3f} nm²"
-        if self.terminal:
-            click.echo(f"\r\033[K{text}", err=True, nl=False)
-            self.open = True
-        else:
-            click.echo(text, err=True)
-
-    def close(self) -> None:
-        """End the line, so that what follows starts on its own."""
-        if self.open:
-            click.echo("", err=True)
-            self.open = False
+def _show(line: StatusLine, progress: Progress) -> None:
+    details = ""
+    if progress.ns_per_day > 0:
+        details = f"{progress.done_ns:.2f} of {progress.total_ns:g} ns  {progress.ns_per_day:.0f} ns/day"
+        details += f"  area per lipid {progress.area:.3f} nm²"
+    line.show(progress.stage, details)
 
 
 @click.command(name="membrane")
@@ -112,9 +92,9 @@ def command(
         relax_ns=parse_duration(relax),
         seed=seed,
     )
-    line = _ProgressLine()
+    line = StatusLine()
     try:
-        result = prepare_membrane(request, output, resume=resume, overwrite=overwrite, progress=line)
+        result = prepare_membrane(request, output, resume=resume, overwrite=overwrite, progress=partial(_show, line))
     finally:
         line.close()
     if as_json:

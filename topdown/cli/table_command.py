@@ -6,11 +6,14 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import click
 
+from topdown.report.molecule_text import molecule_text, molecules_text
 from topdown.report.table_text import Paint, difference_text, matrix_text
+from topdown.tables import CuratedMolecule
 from topdown.tables.folder import TableHeader
 from topdown.workflows.tables import (
     TableSummary,
@@ -18,6 +21,7 @@ from topdown.workflows.tables import (
     check_table,
     diff_tables,
     list_tables,
+    show_molecules,
     show_table,
 )
 
@@ -51,9 +55,24 @@ def list_(as_json: bool) -> None:
 @click.argument("pair", nargs=-1, metavar="[TYPE TYPE]")
 @click.option("--types", help="Bead types to draw, separated by commas; default: regular types without labels.")
 @click.option("--sigma", is_flag=True, help="Draw sigma [nm] in place of epsilon [kJ/mol].")
+@click.option("--molecules", is_flag=True, help="List the curated models of the table.")
+@click.option("--molecule", metavar="NAME", help="Print one curated model: beads, bonded terms, virtual sites.")
 @_JSON
-def show(table: str, pair: tuple[str, ...], types: str | None, sigma: bool, as_json: bool) -> None:
-    """Draw the interaction matrix of TABLE (a name or a folder), or print the values of one pair of types."""
+def show(
+    table: str,
+    pair: tuple[str, ...],
+    types: str | None,
+    sigma: bool,
+    molecules: bool,
+    molecule: str | None,
+    as_json: bool,
+) -> None:
+    """Draw the interaction matrix of TABLE (a name or a folder), or print one pair of types, or its curated models."""
+    if molecules or molecule is not None:
+        if pair or types is not None or sigma or (molecules and molecule is not None):
+            raise click.UsageError("--molecules and --molecule stand alone")
+        _show_molecules(table, molecule, as_json)
+        return
     if len(pair) not in (0, 2) or (pair and types is not None):
         raise click.UsageError("give two bead types, or choose several with --types A,B,C")
     if pair:
@@ -118,6 +137,14 @@ def diff(a: str, b: str, limit: int | None, as_json: bool) -> None:
     )
 
 
+def _show_molecules(table: str, name: str | None, as_json: bool) -> None:
+    found = show_molecules(table, name)
+    if as_json:
+        _print_json({"table": table, "molecules": [_molecule_json(m) for m in found]})
+    else:
+        click.echo(molecules_text(found) if name is None else molecule_text(found[0]), nl=False)
+
+
 def _split_types(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
@@ -132,7 +159,8 @@ def _draw(view: TableView, sigma: bool) -> None:
     field = "infinite" if scheme.epsilon_rf == 0 else f"{scheme.epsilon_rf:g}"
     click.echo(f"{header.name} {header.version}: {header.description or 'no description'}")
     click.echo(
-        f"cut-off {scheme.cutoff:g} nm, potential shift, reaction field, eps_r {scheme.epsilon_r:g}, eps_rf {field}"
+        f"cut-off {scheme.cutoff:g} nm, Lennard-Jones modifier {scheme.lj_modifier}, reaction field, "
+        f"eps_r {scheme.epsilon_r:g}, eps_rf {field}"
     )
     click.echo(f"{header.provenance.citation or 'no citation'}; licence: {header.provenance.licence or 'not given'}")
     click.echo("\nsigma [nm]" if sigma else "\nepsilon [kJ/mol]")
@@ -179,12 +207,44 @@ def _header_json(header: TableHeader) -> dict[str, Any]:
         "name": header.name,
         "version": header.version,
         "description": header.description,
-        "scheme": {"cutoff": scheme.cutoff, "epsilon_r": scheme.epsilon_r, "epsilon_rf": scheme.epsilon_rf},
+        "scheme": asdict(scheme),
         "source": origin.source,
         "licence": origin.licence,
         "citation": origin.citation,
         "parent": origin.parent,
         "folder": str(header.folder),
+    }
+
+
+def _molecule_json(molecule: CuratedMolecule) -> dict[str, Any]:
+    model = molecule.model
+    names = [bead.name for bead in model.beads]
+
+    def entry(term: Any) -> dict[str, Any]:
+        values = {key: value for key, value in asdict(term).items() if key != "table" and value != ()}
+        return {**values, "atoms": [names[i] for i in term.atoms]}
+
+    return {
+        "name": model.name,
+        "group": molecule.group,
+        "description": molecule.description,
+        "smiles": list(molecule.smiles),
+        "canonical_smiles": list(molecule.canonical_smiles),
+        "molar_mass": list(molecule.molar_masses),
+        "n_molecules": molecule.n_molecules,
+        "source": molecule.source,
+        "licence": molecule.licence,
+        "citation": molecule.citation,
+        "note": molecule.note,
+        "charge": model.charge,
+        "nrexcl": model.nrexcl,
+        "beads": [{"name": b.name, "type": b.bead_type, "charge": b.charge, "mass": b.mass} for b in model.beads],
+        "bonds": [entry(t) for t in model.bonds],
+        "constraints": [entry(t) for t in model.constraints],
+        "virtual_sites": [{**entry(t), "site": names[t.site]} for t in model.virtual_sites],
+        "angles": [entry(t) for t in model.angles],
+        "dihedrals": [entry(t) for t in model.dihedrals],
+        "exclusions": [[names[i], names[j]] for i, j in model.exclusions],
     }
 
 

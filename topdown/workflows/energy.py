@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from topdown.engine import EnergyTerms, potential_energy
+from topdown.engine import EnergyTerms, place_virtual_sites, potential_energy
 from topdown.engine.potentials import SMALLEST_R2
 from topdown.errors import SimulationError
 from topdown.formats.gromacs_read import read_gromacs_topology
@@ -24,6 +24,7 @@ class SinglePoint:
     Attributes
     ----------
     system : System
+        Its virtual sites placed by their construction.
     terms : EnergyTerms
         Energies and virial [kJ/mol] and forces [kJ/mol/nm], all finite.
     """
@@ -38,13 +39,14 @@ class SinglePoint:
             "bond": terms.bond,
             "angle": terms.angle,
             "dihedral": terms.dihedral,
+            "restraint": terms.restraint,
             "lj": terms.lj,
             "coulomb": terms.coulomb,
             "potential": terms.potential,
         }
 
     def as_json(self) -> dict[str, object]:
-        """``bond, angle, dihedral, lj, coulomb, potential, virial, forces`` with plain numbers and lists."""
+        """``bond, angle, dihedral, restraint, lj, coulomb, potential, virial, forces`` with plain numbers and lists."""
         return {
             **self.energies(),
             "virial": self.terms.virial.tolist(),
@@ -52,7 +54,14 @@ class SinglePoint:
         }
 
 
-def single_point(top: Path | str, gro: Path | str, *, defines: Mapping[str, str] | None = None) -> SinglePoint:
+def single_point(
+    top: Path | str,
+    gro: Path | str,
+    *,
+    defines: Mapping[str, str] | None = None,
+    include: Sequence[Path | str] = (),
+    reference: Path | str | None = None,
+) -> SinglePoint:
     """Read a system and compute its energy in double precision; constraints are not applied.
 
     Parameters
@@ -61,6 +70,10 @@ def single_point(top: Path | str, gro: Path | str, *, defines: Mapping[str, str]
         GROMACS topology and coordinates.
     defines : mapping, optional
         Macros such as ``{"FLEXIBLE": ""}``.
+    include : paths, optional
+        Further folders searched for ``#include``.
+    reference : path, optional
+        ``.gro`` file with the reference points of position restraints; ``gro`` itself by default.
 
     Raises
     ------
@@ -70,7 +83,8 @@ def single_point(top: Path | str, gro: Path | str, *, defines: Mapping[str, str]
         A box smaller than twice the cut-off, or beads so close (0.01 nm) that the engine caps their
         repulsion.
     """
-    system = read_gromacs_topology(top, gro, defines=defines)
+    system = read_gromacs_topology(top, gro, defines=defines, include=include, reference=reference)
+    system = place_virtual_sites(system)
     _check_overlap(system, str(gro))
     terms = potential_energy(system)
     if not (np.isfinite(terms.potential) and np.all(np.isfinite(terms.forces))):

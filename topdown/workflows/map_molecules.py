@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from topdown.building.single import single_molecule
 from topdown.errors import BeadTableError, InputFileError, MoleculeError
 from topdown.formats import atomic_write_text, gro_text, molecule_itp
 from topdown.formats.naming import plain, short_names
 from topdown.mapping import map_molecule
-from topdown.model import BeadTable, CGMolecule, System
+from topdown.model import BeadTable, CGMolecule
 from topdown.tables import load_all_molecules, load_bead_table
 
 #: Files that ``map`` reads many molecules from.
@@ -205,25 +204,11 @@ def write_mapping(
         ".json": json.dumps(mapping_json(molecule, table, request), indent=1, allow_nan=False) + "\n",
     }
     if molecule.positions is not None:
-        texts[".gro"] = gro_text(_alone(replace(molecule, name=label), table))
+        texts[".gro"] = gro_text(single_molecule(replace(molecule, name=label), table, rim=_EMPTY_RIM_NM))
     try:
         return tuple(atomic_write_text(folder / f"{slug}{ending}", text) for ending, text in sorted(texts.items()))
     except OSError as error:
         raise InputFileError(f"cannot write there: {error.strerror}", where=str(folder)) from None
-
-
-def _alone(molecule: CGMolecule, table: BeadTable) -> System:
-    """The molecule in the middle of a box of its own."""
-    assert molecule.positions is not None
-    low, high = molecule.positions.min(axis=0), molecule.positions.max(axis=0)
-    box = high - low + 2 * _EMPTY_RIM_NM
-    return System(
-        table=table.subset(molecule.type_names),
-        components=((molecule, 1),),
-        positions=molecule.positions - (low + high) / 2 + box / 2,
-        box=np.full(3, float(box.max())) if box.max() > 0 else box,
-        title=molecule.name,
-    )
 
 
 def mapping_json(

@@ -8,16 +8,12 @@ at least the frames the checkpoint needs; what is beyond is cut off.
 from __future__ import annotations
 
 import io
-import signal
-import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import numpy as np
@@ -28,6 +24,7 @@ from topdown.formats.atomic import atomic_write_bytes
 from topdown.model import System
 from topdown.properties.membrane import MembraneIndex, MembraneSeries, empty_series, observe_membrane
 from topdown.workflows.membrane_request import MembraneRequest
+from topdown.workflows.stopping import StopFlag, stop_signals
 
 SERIES_FILE: Final = "series.npz"
 CHECKPOINT_FILE: Final = "relax.checkpoint"
@@ -120,7 +117,7 @@ def relaxed(
     stages = _stages(request.temperature)
     settings = _production(request.temperature)
     checkpoint = folder / CHECKPOINT_FILE
-    with _interruptible() as stopped:
+    with stop_signals(("SIGINT",)) as stopped:
         if resume and checkpoint.exists():
             simulation = Simulation(system, settings, seed=generator(request, len(stages) + 1))
             simulation.load_checkpoint(checkpoint)
@@ -141,7 +138,7 @@ def _staged(
     simulation: Simulation,
     stages: tuple[_Stage, ...],
     request: MembraneRequest,
-    stopped: threading.Event,
+    stopped: StopFlag,
     tell: Report,
 ) -> Simulation:
     for number, stage in enumerate(stages, start=1):
@@ -152,8 +149,8 @@ def _staged(
     return Simulation(simulation.system(), settings, seed=generator(request, len(stages) + 1))
 
 
-def _stop_if(stopped: threading.Event) -> None:
-    if stopped.is_set():
+def _stop_if(stopped: StopFlag) -> None:
+    if stopped.requested:
         raise KeyboardInterrupt
 
 
@@ -163,7 +160,7 @@ def _run(
     earlier: MembraneSeries,
     request: MembraneRequest,
     folder: Path,
-    stopped: threading.Event,
+    stopped: StopFlag,
     tell: Report,
 ) -> MembraneSeries:
     """The run at the full time step; frames, checkpoints and progress on the way."""
@@ -192,7 +189,7 @@ def _run(
         )
         if len(frames) > _CHECKPOINT_EVERY:
             save()
-        if stopped.is_set():
+        if stopped.requested:
             save()
             raise KeyboardInterrupt
 
@@ -220,23 +217,3 @@ def _load_series(path: Path) -> MembraneSeries:
         raise InputFileError(f"the stored frames cannot be read: {error}", where=str(path)) from None
     except TopdownError as error:
         raise InputFileError(error.message, where=str(path)) from None
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C sets the event, so that a run stops between steps; a second Ctrl-C is immediate."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        stopped.set()
-
-    before = signal.signal(signal.SIGINT, remember)
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -140,7 +140,7 @@ def parse_lipids(text: str, *, option: str = "--lipids") -> Shares:
     return tuple(shares)
 
 
-def parse_size(text: str) -> tuple[float, float, float]:
+def parse_size(text: str, *, option: str = "--size") -> tuple[float, float, float]:
     """``"6x6x8"`` → (6.0, 6.0, 8.0) [nm]; a cross or an asterisk does as well as an x.
 
     Raises
@@ -153,7 +153,7 @@ def parse_size(text: str) -> tuple[float, float, float]:
     except ValueError:
         edges = ()
     if len(edges) != 3 or not all(0 < edge <= 1000 for edge in edges):
-        raise SettingsError(f"--size {text!r} is not three lengths in nm", hint="for instance 6x6x8")
+        raise SettingsError(f"{option} {text!r} is not three lengths in nm", hint="for instance 6x6x8")
     return edges[0], edges[1], edges[2]
 
 

@@ -10,6 +10,7 @@ from topdown.model.bead_table import BeadTable
 from topdown.report.table_text import core_types
 from topdown.tables import (
     BeadTableDifference,
+    CuratedMolecule,
     TableHeader,
     diff_bead_tables,
     list_bead_tables,
@@ -18,6 +19,7 @@ from topdown.tables import (
     load_bead_table,
     load_bead_types,
     load_building_blocks,
+    load_curated_molecule,
     table_folder,
 )
 from topdown.tables.folder import read_header
@@ -111,6 +113,19 @@ def show_table(name_or_path: str | Path, types: tuple[str, ...] = ()) -> TableVi
     )
 
 
+def show_molecules(name_or_path: str | Path, molecule: str | None = None) -> tuple[CuratedMolecule, ...]:
+    """The curated models of a table, its own or its parent's, sorted by name; or the one called ``molecule``.
+
+    Raises
+    ------
+    BeadTableError
+        An unknown table or model (the hint names the nearest).
+    """
+    if molecule is not None:
+        return (load_curated_molecule(name_or_path, molecule),)
+    return load_all_molecules(name_or_path)
+
+
 def check_table(name_or_path: str | Path) -> TableCheck:
     """Read everything in a table folder: types, all pairs, building blocks, curated molecules.
 
@@ -133,6 +148,11 @@ def check_table(name_or_path: str | Path) -> TableCheck:
         )
     remarks += [f"bead type {t.name} has no mass" for t in table.bead_types if t.mass == 0.0]
     remarks += [f"molecule {m.model.name} has no SMILES" for m in molecules if not m.smiles]
+    remarks += [
+        f"molecule {m.model.name} has {len(m.model.virtual_sites)} virtual sites"
+        for m in molecules
+        if m.model.virtual_sites
+    ]
     if not table.building_blocks:
         remarks.append("no building blocks: molecules cannot be mapped with this table")
     for key, text in (("source", table.provenance.source), ("licence", table.provenance.licence)):

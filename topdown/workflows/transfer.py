@@ -18,6 +18,7 @@ from topdown.properties.sampler import EngineSampler
 from topdown.properties.transfer import (
     SolvationResult,
     TransferResult,
+    check_sampling_time,
     coupling_request,
     solvation_free_energy,
     transfer_free_energy,
@@ -65,8 +66,7 @@ class TransferSettings:
     def __post_init__(self) -> None:
         if not 200.0 <= self.temperature <= 500.0:
             raise SettingsError(f"a temperature of {self.temperature:g} K is out of range", hint="200 to 500 K")
-        if not 0.01 <= self.nanoseconds <= 1000.0:
-            raise SettingsError(f"sampling of {self.nanoseconds:g} ns per window is out of range", hint="0.01 to 1000")
+        check_sampling_time(self.nanoseconds)
         if self.seed < 0:
             raise SettingsError(f"the seed must not be negative, got {self.seed}")
         names = [name.strip().lower() for name in (self.from_phase, *self.to_phases)]
