@@ -1,8 +1,13 @@
-"""Slow physics runs only when asked for."""
+"""Slow physics runs only when asked for; the modules in ``tests/unit`` that tests share are importable everywhere."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "unit"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

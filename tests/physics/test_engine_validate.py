@@ -6,12 +6,14 @@ Every comparison is a z-score: errors from blocks, fixed seeds. ``-s`` prints th
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from engine_systems import NO_LENNARD_JONES, W, bead_table, constrained, molecule, read_reference_gro, water
 from scipy import stats
 from scipy.integrate import quad
+from statistical_checks import at_most, block_mean, check
 
 from topdown.engine import Simulation, SimulationSettings
 from topdown.model import Bond, System
@@ -21,23 +23,6 @@ from topdown.units import GAS_CONSTANT, KJ_MOL_NM3_TO_BAR, U_NM3_TO_KG_M3
 pytestmark = pytest.mark.validate
 
 KT = 300.0 * GAS_CONSTANT
-
-
-def block_mean(samples: list[float] | np.ndarray, *, n_blocks: int = 20) -> tuple[float, float]:
-    """Mean and standard error from ``n_blocks`` blocks."""
-    values = np.asarray(samples, dtype=float)
-    values = values[len(values) % n_blocks :].reshape(n_blocks, -1).mean(axis=1)
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(n_blocks))
-
-
-def check(
-    what: str, found: tuple[float, float], expected: float, own_error: float = 0.0, *, limit: float = 3.0
-) -> None:
-    """Print and compare; ``limit`` in standard errors."""
-    value, error = found
-    z = (value - expected) / math.hypot(error, own_error)
-    print(f"\n{what}: {value:.5g} ± {error:.2g}, expected {expected:.5g} ± {own_error:.2g}, z = {z:+.2f}")
-    assert abs(z) < limit
 
 
 # -- closed forms --------------------------------------------------------------------------------------------------------
@@ -240,12 +225,14 @@ def test_constant_volume_pressure_is_the_target_at_the_npt_density():
     check("W energy at fixed volume kJ/mol", block_mean(energy), -24.585, 0.006)
 
 
-def test_closed_system_drift_at_20_fs():
-    """At most 5e-3 kT per ns and degree of freedom with the plain shift."""
-    run = Simulation(_stored("w1600"), SimulationSettings(tau_t=0.5), seed=4)
+@pytest.mark.parametrize(("modifier", "limit"), [("potential-shift", 5e-3), ("force-shift", 1e-3)])
+def test_closed_system_drift_at_20_fs(modifier, limit):
+    """kT per ns and degree of freedom, 1,600 W for 1.6 ns."""
+    stored = _stored("w1600")
+    table = replace(stored.table, scheme=replace(stored.table.scheme, lj_modifier=modifier))
+    run = Simulation(replace(stored, table=table), SimulationSettings(tau_t=0.5), seed=4)
     run.run(3000)
-    system = run.system()
-    run = Simulation(system, SimulationSettings(thermostat=None, remove_com_motion_every=0))
+    run = Simulation(run.system(), SimulationSettings(thermostat=None, remove_com_motion_every=0))
     masses = run.parameters.molecules.masses[:, None]
     times, energies = [], []
 
@@ -254,7 +241,6 @@ def test_closed_system_drift_at_20_fs():
         kinetic = 0.5 * float((masses * s.velocities**2).sum())
         energies.append((s.energies().potential + kinetic) / (3 * 1600 - 3) / KT)
 
-    run.run(50000, every=100, observe=look)
-    slope = np.polyfit(times, energies, 1)[0] * 1000.0
-    print(f"\nNVE drift {slope:.2e} kT/ns/dof over {times[-1] / 1000:.1f} ns")
-    assert abs(slope) < 5e-3
+    run.run(80000, every=100, observe=look)
+    slope = float(np.polyfit(times, energies, 1)[0]) * 1000.0
+    at_most(f"NVE drift at 20 fs, {modifier}, kT/ns/dof", slope, limit)

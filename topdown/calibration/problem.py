@@ -14,6 +14,7 @@ from topdown.errors import SettingsError
 from topdown.model.bead_table import BeadTable
 from topdown.model.molecule import CGMolecule
 from topdown.model.requests import CouplingRequest, LiquidRequest, SampleRequest
+from topdown.sampling.fingerprints import describe_molecule, hash_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,21 +161,12 @@ class CalibrationProblem:
             "sampling": asdict(self.sampling),
             "optimizer": asdict(self.optimizer),
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+        return hash_of(content)[:16]
 
 
 def _shape(molecule: CGMolecule) -> list[object]:
-    """What of a molecule decides its simulation, as plain lists."""
-    return [
-        [[b.bead_type, b.charge, b.mass] for b in molecule.beads],
-        [asdict(term) for term in molecule.bonds],
-        [asdict(term) for term in molecule.constraints],
-        [asdict(term) for term in molecule.angles],
-        [asdict(term) for term in molecule.dihedrals],
-        [list(pair) for pair in molecule.exclusions],
-        molecule.nrexcl,
-        molecule.molar_mass,
-    ]
+    """What of a molecule decides its simulation and its density."""
+    return [describe_molecule(molecule), molecule.molar_mass]
 
 
 def derived_seed(seed: int, round_index: int, system: str) -> int:

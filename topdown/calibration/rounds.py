@@ -81,6 +81,10 @@ class _Samples:
         """Keys of all runs, by system and in order."""
         return tuple(run.key for _, runs in sorted(self.runs.items()) for run in runs)
 
+    def alarms(self) -> tuple[str, ...]:
+        """What became of runs that froze or evaporated and were cut short."""
+        return tuple(run.alarm for _, runs in sorted(self.runs.items()) for run in runs if run.alarm)
+
 
 def run_calibration(
     problem: CalibrationProblem, sampler: Sampler, journal: Journal, *, progress: Progress = lambda _: None
@@ -140,7 +144,7 @@ def run_calibration(
         converged=last.converged,
         runs=samples.keys(),
         seed=problem.sampling.seed,
-        warnings=problem.warnings,
+        warnings=(*problem.warnings, *samples.alarms()),
     )
 
 

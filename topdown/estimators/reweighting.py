@@ -2,11 +2,12 @@
 
 With σ held, the energy is linear in ε (:mod:`topdown.model.samples`): in the state (ε, λ, T, p) a pooled frame has
 
-    u = β [Σ_p ε_p S_p(λ) + U_rest + p V],   S_p(λ) = S_p + T_p(λ),
+    u = β [Σ_p ε_p S_p(λ) + λ^c C + U_rest + p V],   S_p(λ) = S_p + T_p(λ),
 
-S_p over the coupled beads (solvent-solvent pairs included) and T_p along the soft-core path of the solute. MBAR over
-all sampled states gives weights in any other. The coupling free energy is ΔG(ε) = [f(λ=1, ε) - f(λ=0, ε)]/β: since both
-ends carry the same solvent-solvent ε, the free energy of the pure solvent cancels, in the value and the derivatives.
+λ^c being the factor of the solute's Coulomb energy C at this λ, S_p over the coupled beads (solvent-solvent pairs included) and
+T_p along the soft-core path of the solute. MBAR over all sampled states gives weights in any other. The coupling free energy is
+ΔG(ε) = [f(λ=1, ε) - f(λ=0, ε)]/β: since both ends carry the same solvent-solvent ε, the free energy of the pure solvent cancels,
+in the value and the derivatives.
 """
 
 from __future__ import annotations
@@ -108,6 +109,8 @@ class PooledSamples:
         S_p.
     solute_sums : (n_lambda, N, P) float64
         T_p(λ).
+    charging : (n_lambda, N) float64
+        λ^c C.
     rest_energy, volume, inefficiency : (N,) float64
         Inefficiency is the g of the run a frame is from.
     segments : tuple of Segment
@@ -125,6 +128,7 @@ class PooledSamples:
     lambdas: FloatArray
     coupled_sums: FloatArray
     solute_sums: FloatArray
+    charging: FloatArray
     rest_energy: FloatArray
     volume: FloatArray
     inefficiency: FloatArray
@@ -281,7 +285,7 @@ class PooledSamples:
 
     def _reduced(self, epsilon: FloatArray, lambda_index: int) -> FloatArray:
         state = _State(lambda_index, self.reference.temperature, self.reference.pressure, tuple(epsilon))
-        return _reduced_energy(state, self.coupled_sums, self.solute_sums, self.rest_energy, self.volume)
+        return _reduced_energy(state, self.coupled_sums, self.solute_sums, self.charging, self.rest_energy, self.volume)
 
     def _perturb(self, u_n: FloatArray) -> Perturbation:
         return self.solution.perturb(u_n)
@@ -328,12 +332,17 @@ def _mean_and_slope(
 
 
 def _reduced_energy(
-    state: _State, coupled: FloatArray, solute: FloatArray, rest: FloatArray, volume: FloatArray
+    state: _State,
+    coupled: FloatArray,
+    solute: FloatArray,
+    charging: FloatArray,
+    rest: FloatArray,
+    volume: FloatArray,
 ) -> FloatArray:
     epsilon = np.asarray(state.epsilon)
     energy = coupled @ epsilon + rest
     if state.lambda_index >= 0:
-        energy = energy + solute[state.lambda_index] @ epsilon
+        energy = energy + solute[state.lambda_index] @ epsilon + charging[state.lambda_index]
     if state.pressure is not None:
         energy = energy + state.pressure / KJ_MOL_NM3_TO_BAR * volume
     return np.asarray(energy / kt(state.temperature))
@@ -375,12 +384,13 @@ def pool_samples(
     aligned = [_aligned_sums(frames, pairs) for frames, _ in kept]
     coupled = np.concatenate([a for a, _ in aligned])
     solute = np.concatenate([t for _, t in aligned], axis=1)
+    charging = np.concatenate([_charging(frames) for frames, _ in kept], axis=1)
     rest = np.concatenate([frames.rest_energy for frames, _ in kept])
     volume = np.concatenate([frames.volume for frames, _ in kept])
     run_states = [_aligned(run, pairs) for run in runs]
     states = list(dict.fromkeys(run_states))
     n_k = np.array([sum(s.stop - s.start for s, of in zip(segments, run_states) if of == k) for k in states])
-    u_kn = np.stack([_reduced_energy(state, coupled, solute, rest, volume) for state in states])
+    u_kn = np.stack([_reduced_energy(state, coupled, solute, charging, rest, volume) for state in states])
     solution = mbar(u_kn, n_k)
     replicates = bootstrap_mbar(solution, segments, rng, n_replicates=n_replicates) if n_replicates else None
     inefficiency = np.concatenate([np.full(s.stop - s.start, s.inefficiency) for s in segments])
@@ -390,6 +400,7 @@ def pool_samples(
         lambdas=np.asarray(runs[0].sums.lambdas),
         coupled_sums=coupled,
         solute_sums=solute,
+        charging=charging,
         rest_energy=rest,
         volume=volume,
         inefficiency=inefficiency,
@@ -410,14 +421,19 @@ def _check_runs(runs: Sequence[WindowSamples]) -> tuple[Pair, ...]:
             raise SettingsError(f"runs of {first.system!r} and of {run.system!r} cannot be pooled")
         if (run.sums.pairs, run.sums.solute_pairs) != (first.sums.pairs, first.sums.solute_pairs):
             raise SettingsError("runs hold sums of different bead-type pairs", where=first.system)
-        if not np.array_equal(np.asarray(run.sums.lambdas), np.asarray(first.sums.lambdas)):
-            grids = f"{np.asarray(first.sums.lambdas).tolist()} and {np.asarray(run.sums.lambdas).tolist()}"
+        if _path(run) != _path(first):
+            grids = f"{_path(first)} and {_path(run)}"
             raise SettingsError(
                 f"runs have different λ grids: {grids}", where=first.system, hint="use one grid for a system"
             )
         if (run.pressure is None) != (first.pressure is None):
             raise SettingsError("runs at constant volume and at constant pressure together", where=first.system)
     return tuple(sorted({sorted_pair(*p) for p in (*first.sums.pairs, *first.sums.solute_pairs)}))
+
+
+def _path(run: WindowSamples) -> list[list[float]]:
+    """λ and charge λ of every state."""
+    return [np.asarray(run.sums.lambdas).tolist(), np.asarray(run.sums.charge_lambdas).tolist()]
 
 
 def _aligned(run: WindowSamples, pairs: tuple[Pair, ...]) -> _State:
@@ -444,6 +460,11 @@ def _aligned_sums(frames: PairSums, pairs: tuple[Pair, ...]) -> tuple[FloatArray
     return coupled, solute
 
 
+def _charging(frames: PairSums) -> FloatArray:
+    """λ^c C (n_lambda, n)."""
+    return np.outer(np.asarray(frames.charge_lambdas), np.asarray(frames.solute_coulomb))
+
+
 def _stationary_frames(run: WindowSamples, state: _State, discard_transient: bool) -> tuple[PairSums, float]:
     """The frames of a run to use, and their statistical inefficiency.
 
@@ -456,7 +477,7 @@ def _stationary_frames(run: WindowSamples, state: _State, discard_transient: boo
 
     def reduced(lambda_index: int) -> FloatArray:
         at = _State(lambda_index, state.temperature, state.pressure, state.epsilon)
-        return _reduced_energy(at, coupled, solute, frames.rest_energy, frames.volume)
+        return _reduced_energy(at, coupled, solute, _charging(frames), frames.rest_energy, frames.volume)
 
     series = [reduced(run.lambda_index)]
     n_lambda, k = len(np.asarray(frames.lambdas)), run.lambda_index
@@ -466,13 +487,4 @@ def _stationary_frames(run: WindowSamples, state: _State, discard_transient: boo
     g = max(statistical_inefficiency(values[start:]) for values in series)
     if start == 0:
         return frames, g
-    kept = PairSums(
-        pairs=frames.pairs,
-        sums=frames.sums[start:],
-        rest_energy=frames.rest_energy[start:],
-        volume=frames.volume[start:],
-        solute_pairs=frames.solute_pairs,
-        solute_sums=np.asarray(frames.solute_sums)[start:],
-        lambdas=frames.lambdas,
-    )
-    return kept, g
+    return frames.frames(slice(start, None)), g

@@ -25,7 +25,7 @@ from topdown.sampling.lambda_windows import sample_window
 from topdown.sampling.run_store import RunStore
 
 #: Changes when the way runs are made changes, so that older runs are not taken for new ones.
-PROTOCOL = "windows-1"
+PROTOCOL = "windows-2"
 #: Steps of 20 fs a freshly built liquid is run before it is stored as equilibrated.
 LIQUID_EQUILIBRATION = 25_000
 
@@ -78,6 +78,8 @@ class _Window:
         if isinstance(request, CouplingRequest):
             description["solute"] = describe_molecule(request.solute)
             description["lambdas"] = list(request.lambdas)
+            if request.charge_lambdas is not None:
+                description["charge_lambdas"] = list(request.charge_lambdas)
             description["table"] = describe_table(request.table, [request.solute, request.solvent])
         return hash_of(description)
 
@@ -168,7 +170,7 @@ def _run_window(task: tuple[_Window, Path]) -> str:
     system = _load_box(window.box, store, request.table)
     if isinstance(request, CouplingRequest):
         system = insert_solute(system, request.solute, rng)
-        coupling = Coupling(lambdas=request.lambdas, index=window.lambda_index)
+        coupling = Coupling(lambdas=request.lambdas, charge_lambdas=request.charge_lambdas, index=window.lambda_index)
     samples = sample_window(
         system,
         key=key,
@@ -251,7 +253,9 @@ def _label(window: _Window) -> str:
     request = window.request
     if isinstance(request, LiquidRequest):
         return request.system
-    return f"{request.solute.name} in {request.solvent.name}, λ = {request.lambdas[window.lambda_index]:g}"
+    charge = 0.0 if request.charge_lambdas is None else request.charge_lambdas[window.lambda_index]
+    state = f"λ = {request.lambdas[window.lambda_index]:g}" + (f", charges {charge:g}" if charge else "")
+    return f"{request.solute.name} in {request.solvent.name}, {state}"
 
 
 def warm_up() -> None:

@@ -15,14 +15,16 @@ import numpy as np
 from topdown.errors import SettingsError
 from topdown.estimators.reweighting import MIN_EFFECTIVE, pool_samples
 from topdown.model import BeadTable, CGMolecule, Estimate, Measurement, WindowSamples
-from topdown.model.requests import CouplingRequest
+from topdown.model.requests import CouplingRequest, charges_last
 from topdown.properties.measurements import find_measurement
 from topdown.properties.phases import Phase, solvent_count
+from topdown.sampling.equilibrate import TIME_STEP
 from topdown.units import kj_mol_per_log_unit
 
 #: The soft-core path; steps are short where ∂U/∂λ of a Martini bead is steep.
 LAMBDAS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
-TIME_STEP = 0.02
+#: Factors of the solute's charges that follow for a charged solute, its cores at full size.
+CHARGES = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ class SolvationResult:
     n_windows, n_frames : int
     n_solvent : int
         Solvent molecules in the box.
+    alarms : tuple of str
+        Runs that froze or evaporated and were cut short.
     """
 
     phase: str
@@ -47,6 +51,7 @@ class SolvationResult:
     n_windows: int
     n_frames: int
     n_solvent: int
+    alarms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +82,12 @@ class TransferResult:
     remarks: tuple[str, ...] = ()
 
 
+def check_sampling_time(nanoseconds: float) -> None:
+    """Refuse a sampling time per window below 0.01 ns or above 1000 ns (SettingsError)."""
+    if not 0.01 <= nanoseconds <= 1000.0:
+        raise SettingsError(f"sampling of {nanoseconds:g} ns per window is out of range", hint="0.01 to 1000")
+
+
 def coupling_request(
     solute: CGMolecule,
     phase: Phase,
@@ -93,7 +104,7 @@ def coupling_request(
     Parameters
     ----------
     solute : CGMolecule
-        Neutral.
+        Without net charge. Where beads carry charges, they follow in steps of ``CHARGES`` once the cores are grown.
     phase : Phase
         Not the gas.
     table : BeadTable
@@ -107,17 +118,20 @@ def coupling_request(
     Raises
     ------
     SettingsError
-        The gas, a charged solute, or a sampling time that is not positive.
+        The gas, a solute with a net charge, or a sampling time out of range.
     """
     if phase.solvent is None:
         raise SettingsError("nothing is simulated in the gas phase")
-    if any(bead.charge for bead in solute.beads):
+    net = sum(bead.charge for bead in solute.beads)
+    if abs(net) > 1e-6:
         raise SettingsError(
-            f"{solute.name} carries charges; only neutral molecules can be transferred",
-            hint="give the neutral form: charged beads have no coupling path yet",
+            f"{solute.name} carries a net charge of {net:+g}; only neutral molecules can be transferred",
+            hint="give the neutral form: an ion moves with a counter-ion, and one relative permittivity serves every phase here",
         )
-    if not 0.01 <= nanoseconds <= 1000.0:
-        raise SettingsError(f"sampling of {nanoseconds} ns per window is out of range", hint="0.01 to 1000")
+    check_sampling_time(nanoseconds)
+    charge_lambdas = None
+    if any(bead.charge for bead in solute.beads):
+        lambdas, charge_lambdas = charges_last(lambdas, CHARGES)
     n_steps = round(nanoseconds * 1000.0 / TIME_STEP)
     return CouplingRequest(
         solute=solute,
@@ -127,6 +141,7 @@ def coupling_request(
         temperature=temperature,
         pressure=pressure,
         lambdas=lambdas,
+        charge_lambdas=charge_lambdas,
         n_equilibration=max(n_steps // 5, 3000),
         n_steps=n_steps,
         every=25,
@@ -158,6 +173,7 @@ def solvation_free_energy(
         n_windows=len(windows),
         n_frames=pooled.n_frames,
         n_solvent=windows[0].n_molecules,
+        alarms=tuple(window.alarm for window in windows if window.alarm),
     )
 
 
@@ -189,7 +205,10 @@ def transfer_free_energy(
         log_p_error=error / decade,
         legs=tuple(used),
         experiment=measured_transfer(canonical_smiles, from_phase.name, to_phase.name),
-        remarks=tuple(phase.remark for phase in (from_phase, to_phase) if phase.remark and phase.name != "gas"),
+        remarks=(
+            *(phase.remark for phase in (from_phase, to_phase) if phase.remark and phase.name != "gas"),
+            *(alarm for leg in used for alarm in leg.alarms),
+        ),
     )
 
 

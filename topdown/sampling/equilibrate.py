@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from topdown.engine import Simulation, SimulationSettings
+from topdown.errors import SimulationError
 from topdown.model import System
+from topdown.sampling.liquid_state import ALARM_HINT, evaporation_alarm, freezing_alarm, liquid_state
 
+#: Time step of every liquid that is sampled [ps].
+TIME_STEP = 0.02
 #: (time step [ps], friction time [ps], steps) of the stages that take the strain out of a built box.
 SETTLING_STAGES = ((0.002, 0.1, 500), (0.005, 0.2, 500), (0.01, 0.5, 500))
 
@@ -12,7 +16,7 @@ SETTLING_STAGES = ((0.002, 0.1, 500), (0.005, 0.2, 500), (0.01, 0.5, 500))
 def production_settings(temperature: float, pressure: float) -> SimulationSettings:
     """Constant temperature (Langevin, 1 ps) and isotropic pressure at 20 fs: what every liquid is sampled with."""
     return SimulationSettings(
-        time_step=0.02,
+        time_step=TIME_STEP,
         temperature=temperature,
         thermostat="langevin",
         tau_t=1.0,
@@ -47,8 +51,20 @@ def settle(system: System, *, temperature: float, seed: int) -> System:
 
 
 def equilibrate_liquid(system: System, *, temperature: float, pressure: float, n_steps: int, seed: int) -> System:
-    """Settle a built box and run it ``n_steps`` of 20 fs at constant pressure."""
+    """Settle a built box and run it ``n_steps`` of 20 fs at constant pressure.
+
+    Raises
+    ------
+    SimulationError
+        When a run fails, or what is left at the end is a crystal or has a cavity.
+    """
     settled = settle(system, temperature=temperature, seed=seed)
     simulation = Simulation(settled, production_settings(temperature, pressure), seed=seed + 104729)
     simulation.run(n_steps)
+    states = [liquid_state(simulation.positions, simulation.box, time=simulation.time)]
+    alarm = freezing_alarm(states) or evaporation_alarm(states)
+    if alarm is not None:
+        raise SimulationError(
+            f"the liquid {alarm.kind} during equilibration: {alarm.message}", where=system.title, hint=ALARM_HINT
+        )
     return simulation.system()

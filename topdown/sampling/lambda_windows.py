@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from topdown.engine import Coupling, Simulation
-from topdown.errors import SettingsError
+from topdown.errors import SettingsError, SimulationError
 from topdown.model import PairSums, System, WindowSamples
+from topdown.model.samples import join_frames
 from topdown.sampling.equilibrate import production_settings
+from topdown.sampling.liquid_state import ALARM_HINT, LiquidWatch
+
+#: Steps between two checks that the liquid is still one; a check costs about what 40 steps do.
+CHECK_EVERY = 5000
 
 
 def sample_window(
@@ -43,7 +46,12 @@ def sample_window(
     SettingsError
         When no frame would be stored.
     SimulationError
-        When the run fails.
+        When the run fails, or the liquid froze or evaporated before its first frame.
+
+    Notes
+    -----
+    The liquid is checked every ``CHECK_EVERY`` steps and at the end (:mod:`topdown.sampling.liquid_state`). After an alarm
+    the run stops, frames after the last good check are dropped, and ``WindowSamples.alarm`` says what happened.
     """
     if every < 1 or n_steps < every:
         raise SettingsError(f"{n_steps} steps with a frame every {every} store nothing")
@@ -52,8 +60,7 @@ def sample_window(
     if coupling is not None:
         simulation.minimize(max_steps=100, force_tolerance=500.0)
     simulation.run(n_equilibration)
-    frames: list[PairSums] = []
-    simulation.run(n_steps, every=every, observe=lambda s: frames.append(s.pair_sums()))
+    frames, alarm = _watched_frames(simulation, n_steps=n_steps, every=every, name=name)
     sums = join_frames(frames)
     table = system.table
     epsilon = tuple(table.pair(a, b)[1] for a, b in (*sums.pairs, *sums.solute_pairs))
@@ -67,18 +74,30 @@ def sample_window(
         temperature=temperature,
         pressure=pressure,
         n_molecules=sum(count for k, (_, count) in enumerate(system.components) if k != component),
+        alarm=alarm,
     )
 
 
-def join_frames(frames: list[PairSums]) -> PairSums:
-    """The sums of several frames as one; all of the same system."""
-    first = frames[0]
-    return PairSums(
-        pairs=first.pairs,
-        solute_pairs=first.solute_pairs,
-        lambdas=first.lambdas,
-        sums=np.concatenate([f.sums for f in frames]),
-        solute_sums=np.concatenate([np.asarray(f.solute_sums) for f in frames]),
-        rest_energy=np.concatenate([f.rest_energy for f in frames]),
-        volume=np.concatenate([f.volume for f in frames]),
-    )
+def _watched_frames(simulation: Simulation, *, n_steps: int, every: int, name: str) -> tuple[list[PairSums], str]:
+    """The frames of a run up to its end or to the last good check before an alarm, and the alarm's message."""
+    frames: list[PairSums] = []
+    watch, stored = LiquidWatch(simulation), [0]
+    between = max(CHECK_EVERY // every, 1) * every
+    for first in range(0, n_steps, between):
+        steps = min(between, n_steps - first)
+        simulation.run(steps, every=every, observe=lambda s: frames.append(s.pair_sums()))
+        stored.append(len(frames))
+        alarm = watch.look(simulation)
+        if alarm is None:
+            continue
+        kept = stored[alarm.last_good] if alarm.last_good >= 0 else 0
+        if kept == 0:
+            raise SimulationError(
+                f"the liquid {alarm.kind} before a frame of it could be stored: {alarm.message}",
+                where=name,
+                hint=ALARM_HINT,
+            )
+        lost = len(frames) - kept
+        message = f"{name} {alarm.kind}: {alarm.message}; {lost} frames since the last good check are not used"
+        return frames[:kept], message
+    return frames, ""

@@ -59,8 +59,6 @@ class RunStore:
     def save_window(self, samples: WindowSamples, provenance: dict[str, Any]) -> None:
         """Keep a window under its own key."""
         sums = samples.sums
-        assert sums.solute_sums is not None
-        assert sums.lambdas is not None
         header = {
             "system": samples.system,
             "pairs": sums.pairs,
@@ -70,16 +68,10 @@ class RunStore:
             "temperature": samples.temperature,
             "pressure": samples.pressure,
             "n_molecules": samples.n_molecules,
+            "alarm": samples.alarm,
             "provenance": provenance,
         }
-        arrays: Arrays = {
-            "sums": sums.sums,
-            "solute_sums": sums.solute_sums,
-            "lambdas": sums.lambdas,
-            "rest_energy": sums.rest_energy,
-            "volume": sums.volume,
-        }
-        self.save(samples.key, arrays, header)
+        self.save(samples.key, sums.arrays(), header)
 
     def load_window(self, key: str) -> WindowSamples | None:
         """The window kept under ``key``, or None."""
@@ -102,6 +94,7 @@ class RunStore:
                 temperature=header["temperature"],
                 pressure=header["pressure"],
                 n_molecules=header["n_molecules"],
+                alarm=header["alarm"],
             )
         except (KeyError, TypeError, ValueError):
             return None

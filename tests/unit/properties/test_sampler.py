@@ -27,7 +27,7 @@ def small_table(epsilon: float = 1.2) -> BeadTable:
     return BeadTable(
         name="small",
         bead_types=types,
-        epsilon=np.array([[3.0, epsilon], [epsilon, 3.0]]),
+        epsilon=np.array([[3.6, epsilon], [epsilon, 3.0]]),
         sigma=np.full((2, 2), 0.40),
         scheme=NonbondedScheme(cutoff=0.75),
     )
@@ -102,7 +102,7 @@ def test_liquid_request(tmp_path: Path) -> None:
     (window,) = EngineSampler(tmp_path, workers=1).sample([request])
     assert window.lambda_index == -1
     assert window.sums.pairs == (("A", "A"),)
-    assert window.epsilon == (3.0,)
+    assert window.epsilon == (3.6,)
     assert window.sums.n_frames == 10
 
 

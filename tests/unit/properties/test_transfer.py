@@ -10,11 +10,13 @@ import pytest
 
 import topdown.properties.sampler as sampler_module
 from topdown.errors import SamplingError, SettingsError
-from topdown.model import Bead, BeadTable, BeadType, CGMolecule, Estimate, NonbondedScheme
-from topdown.model.requests import CouplingRequest
+from topdown.model import Bead, BeadTable, BeadType, Bond, CGMolecule, Estimate, NonbondedScheme
+from topdown.model.requests import CouplingRequest, charges_last
 from topdown.properties.phases import Phase, find_phase, solvent_count
 from topdown.properties.sampler import EngineSampler
 from topdown.properties.transfer import (
+    CHARGES,
+    LAMBDAS,
     SolvationResult,
     coupling_request,
     measured_transfer,
@@ -22,7 +24,7 @@ from topdown.properties.transfer import (
     transfer_free_energy,
 )
 from topdown.tables import load_bead_table, load_molecule
-from topdown.units import kj_mol_per_log_unit, kt
+from topdown.units import COULOMB_CONSTANT, kj_mol_per_log_unit, kt
 
 
 def leg(phase: str, value: float, error: float) -> SolvationResult:
@@ -94,16 +96,27 @@ def test_refusals() -> None:
     table = load_bead_table("martini3")
     water = find_phase("water", "martini3")
     ion = load_molecule("martini3", "NA")
-    with pytest.raises(SettingsError, match="carries charges"):
+    with pytest.raises(SettingsError, match=r"net charge of \+1"):
         coupling_request(ion, water, table, temperature=300.0, nanoseconds=0.1, seed=1)
+    zwitterion = CGMolecule(
+        name="ZWI",
+        beads=(Bead(name="P", bead_type="Q1", charge=1.0), Bead(name="M", bead_type="Q5", charge=-1.0)),
+        bonds=(Bond(atoms=(0, 1), length=0.4, force_constant=5000.0),),
+    )
+    request = coupling_request(zwitterion, water, table, temperature=300.0, nanoseconds=0.1, seed=1)
+    assert request.charge_lambdas == (*(0.0,) * len(LAMBDAS), *CHARGES)
+    assert request.lambdas == (*LAMBDAS, *(1.0,) * len(CHARGES))
     hexane = load_molecule("martini3", "HEX")
+    assert coupling_request(hexane, water, table, temperature=300.0, nanoseconds=0.1, seed=1).charge_lambdas is None
     with pytest.raises(SettingsError, match="gas"):
         coupling_request(hexane, find_phase("gas", "martini3"), table, temperature=300.0, nanoseconds=0.1, seed=1)
     with pytest.raises(SettingsError, match="out of range"):
         coupling_request(hexane, water, table, temperature=300.0, nanoseconds=0.0, seed=1)
 
 
-def widom(table: BeadTable, positions: list[np.ndarray], boxes: list[np.ndarray], temperature: float) -> np.ndarray:
+def widom(
+    table: BeadTable, positions: list[np.ndarray], boxes: list[np.ndarray], temperature: float, qq: float
+) -> np.ndarray:
     """exp(-U/kT) of a B bead put at random places of frames of A: a second way to the same free energy."""
     rng = np.random.default_rng(8)
     sigma, epsilon = table.pair("A", "B")
@@ -116,13 +129,17 @@ def widom(table: BeadTable, positions: list[np.ndarray], boxes: list[np.ndarray]
         gap -= box * np.rint(gap / box)
         r2 = np.maximum((gap**2).sum(axis=-1), 1e-4)
         sr6 = (sigma**2 / r2) ** 3
-        energy = np.where(r2 < cutoff**2, 4 * epsilon * (sr6**2 - sr6) - shift, 0.0).sum(axis=1)
+        scale = COULOMB_CONSTANT / table.scheme.epsilon_r * qq
+        coulomb = scale * (1 / np.sqrt(r2) + r2 / (2 * cutoff**3) - 1.5 / cutoff)
+        energy = np.where(r2 < cutoff**2, 4 * epsilon * (sr6**2 - sr6) - shift + coulomb, 0.0).sum(axis=1)
         factors.append(np.exp(-energy / kt(temperature)).mean())
     return np.array(factors)
 
 
-def test_coupling_agrees_with_widom_insertion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small bead in a light solvent: soft core and MBAR against particle insertion, which shares no code with them."""
+@pytest.mark.parametrize("charge", [0.0, 2.0])
+def test_coupling_agrees_with_widom_insertion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, charge: float) -> None:
+    """A small bead in a light solvent, without charges or drawn to the solvent's: soft core, charging and MBAR against
+    particle insertion, which shares no code with them."""
     monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 2000)
     temperature = 300.0
     types = (
@@ -131,13 +148,15 @@ def test_coupling_agrees_with_widom_insertion(tmp_path: Path, monkeypatch: pytes
     )
     table = BeadTable(
         name="small", bead_types=types, epsilon=np.array([[3.2, 2.5], [2.5, 1.0]]),
-        sigma=np.array([[0.44, 0.30], [0.30, 0.26]]), scheme=NonbondedScheme(cutoff=0.9),
+        sigma=np.array([[0.44, 0.30], [0.30, 0.26]]), scheme=NonbondedScheme(cutoff=0.9, epsilon_r=5.0),
     )  # fmt: skip
-    a = CGMolecule(name="A", beads=(Bead(name="A", bead_type="A"),))
-    b = CGMolecule(name="B", beads=(Bead(name="B", bead_type="B", mass=36.0),))
+    a = CGMolecule(name="A", beads=(Bead(name="A", bead_type="A", charge=-0.03 if charge else 0.0),))
+    b = CGMolecule(name="B", beads=(Bead(name="B", bead_type="B", mass=36.0, charge=charge),))
+    lambdas, charges = charges_last((0.0, 0.3, 0.6, 1.0), (0.5, 1.0) if charge else ())
     request = CouplingRequest(
         solute=b, solvent=a, n_solvent=110, table=table, temperature=temperature, pressure=20.0,
-        lambdas=(0.0, 0.3, 0.6, 1.0), n_equilibration=1000, n_steps=20000, every=40, seed=3,
+        lambdas=lambdas, charge_lambdas=charges if charge else None,
+        n_equilibration=1000, n_steps=20000, every=40, seed=3,
     )  # fmt: skip
     sampler = EngineSampler(tmp_path, workers=1)
     result = solvation_free_energy("A", sampler.sample([request]), np.random.default_rng(1), min_effective=10)
@@ -157,11 +176,15 @@ def test_coupling_agrees_with_widom_insertion(tmp_path: Path, monkeypatch: pytes
         boxes.append(s.box.copy())
 
     simulation.run(40_000, every=100, observe=keep)
-    factors = widom(table, frames, boxes, temperature) * np.array([np.prod(b) for b in boxes])
+    factors = widom(table, frames, boxes, temperature, -0.03 * charge) * np.array([np.prod(b) for b in boxes])
     blocks = factors.reshape(10, -1).mean(axis=1) / np.mean([np.prod(b) for b in boxes])
     expected = -kt(temperature) * math.log(blocks.mean())
     error = kt(temperature) * float(blocks.std(ddof=1)) / math.sqrt(10) / float(blocks.mean())
     z = (result.delta_g.value - expected) / math.hypot(error, result.delta_g.standard_error)
+    found = result.delta_g
+    print(
+        f"\ncoupling {found.value:.2f} ± {found.standard_error:.2f}, insertion {expected:.2f} ± {error:.2f}, z {z:+.2f}"
+    )
     assert math.hypot(error, result.delta_g.standard_error) < 0.5
     assert abs(z) < 3.0
 

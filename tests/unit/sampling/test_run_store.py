@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,18 @@ def window(key: str, n_frames: int = 7) -> WindowSamples:
     )  # fmt: skip
 
 
+def full_sums(sums: PairSums) -> PairSums:
+    """The same with every optional array filled in at random."""
+    rng, n, p, k, q, m = np.random.default_rng(4), sums.n_frames, len(sums.pairs), 3, 1, 2
+    shapes = {
+        "repulsion": (n, p), "solute_repulsion": (n, k, q), "solute_slopes": (n, q), "solute_coulomb": (n,),
+        "virials": (n, p, 3), "solute_virials": (n, q, 3), "rest_virial": (n, 3), "kinetic": (n, 3), "scalings": (m, 3),
+        "scaled_sums": (n, m, p), "scaled_solute_sums": (n, m, q), "scaled_solute_coulomb": (n, m),
+        "scaled_rest_energy": (n, m), "charge_lambdas": (k,),
+    }  # fmt: skip
+    return replace(sums, **{name: rng.normal(size=shape) for name, shape in shapes.items()})
+
+
 def test_round_trip_is_exact(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     kept = window("ab12")
@@ -44,6 +57,36 @@ def test_round_trip_is_exact(tmp_path: Path) -> None:
     for name in ("sums", "solute_sums", "lambdas", "rest_energy", "volume"):
         np.testing.assert_array_equal(getattr(found.sums, name), getattr(kept.sums, name))
     assert found.sums.pairs == kept.sums.pairs
+
+
+def test_everything_a_frame_can_hold_is_kept(tmp_path: Path) -> None:
+    store, plain = RunStore(tmp_path), window("ab12")
+    full = replace(plain, sums=full_sums(plain.sums))
+    store.save_window(full, {})
+    found = store.load_window("ab12")
+    assert found is not None
+    there, here = found.sums.arrays(), full.sums.arrays()
+    assert there.keys() == here.keys()
+    assert len(here) == 19
+    for name, values in here.items():
+        np.testing.assert_array_equal(there[name], values)
+
+
+def test_a_window_stored_before_there_were_more_arrays_is_read(tmp_path: Path) -> None:
+    store, kept = RunStore(tmp_path), window("ab12")
+    store.save_window(kept, {})
+    loaded = store.load("ab12")
+    assert loaded is not None
+    old, header = loaded
+    for name in ("solute_coulomb", "charge_lambdas"):
+        del old[name]
+    assert sorted(old) == ["lambdas", "rest_energy", "solute_sums", "sums", "volume"]
+    store.save("cd34", old, header)
+    found = store.load_window("cd34")
+    assert found is not None
+    assert found.sums.repulsion is None
+    assert not found.sums.solute_coulomb.any()
+    np.testing.assert_array_equal(found.sums.sums, kept.sums.sums)
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "empty"])

@@ -1,6 +1,0 @@
-"""Makes the small systems of ``tests/unit/engine_systems.py`` importable without a package."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
