@@ -260,7 +260,7 @@ def _scaled_sums(
             raise SettingsError(f"a box is scaled by three positive factors, got {tuple(scaling)}")
         edges, moved = box * factors, x.copy()
         check_box(edges, cutoff)
-        scale_molecules(moved, np.zeros_like(x), parameters.molecules, factors)
+        scale_molecules(moved, parameters.molecules, factors)
         listed = near
         if not list_is_valid(moved, near.reference * factors, float(near.radius[0]) * min(factors), cutoff):
             listed = fresh_list(parameters, moved, edges, cutoff)

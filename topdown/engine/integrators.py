@@ -14,7 +14,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from topdown.engine._jit import kernel
-from topdown.engine.barostats import apply_barostat, kinetic_tensor, pressure_tensor
+from topdown.engine.barostats import (
+    draw_step,
+    edge_factors,
+    expected_pressure,
+    is_accepted,
+    kinetic_tensor,
+    log_probability,
+    scale_box,
+    step_distribution,
+)
 from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.constraints import constrain_positions, constrain_velocities
 from topdown.engine.neighbor_list import gather, list_is_valid, refresh_list
@@ -52,14 +61,13 @@ class Dynamics(NamedTuple):
 class Scratch(NamedTuple):
     """What one step leaves for the next, besides positions and velocities.
 
-    ``counters``: phase of the step (0 whole, 1 drifted but forces still to be computed), step number, pressure pending, list
-    builds. ``kinetic``: mid-step kinetic energy. ``pressure`` (3, 3) [kJ/mol/nm³] waiting to be used by the barostat.
+    ``counters``: phase of the step (0 whole, 1 drifted but forces still to be computed), step number, steps of the box accepted,
+    list builds. ``kinetic``: mid-step kinetic energy; ``molecular_kinetic``: its tensor of whole molecules.
     """
 
     counters: Any
     kinetic: Any
     molecular_kinetic: Any
-    pressure: Any
     energies: Any
     virial: Any
 
@@ -182,10 +190,9 @@ def _has_flown(x: Any, reference: Any, limit: float) -> bool:
 
 @kernel
 def _first_half(
-    x: Any, v: Any, forces: Any, box: Any, constraints: Any, molecules: Any, neighbor_list: Any, settings: Any,
-    scratch: Any, rng: Any, last: bool
+    x: Any, v: Any, forces: Any, constraints: Any, molecules: Any, settings: Any, scratch: Any, rng: Any, last: bool
 ) -> bool:  # fmt: skip
-    """Half kick, half drift, thermostat and barostat, half drift; the ``last`` of many leaves the kinetic tensor."""
+    """Half kick, half drift, thermostat, half drift; the ``last`` of many leaves the kinetic tensor."""
     half = 0.5 * settings.time_step
     step = scratch.counters[1]
     inverse_masses = molecules.inverse_masses
@@ -201,12 +208,50 @@ def _first_half(
     if settings.com_every > 0 and step % settings.com_every == 0:
         _remove_com_motion(v, molecules.masses)
     scratch.kinetic[0] = kinetic_energy(v, molecules.masses)
-    if scratch.counters[2] == 1:
-        apply_barostat(x, v, box, molecules, neighbor_list, settings, scratch.pressure, rng)
-        scratch.counters[2] = 0
-    if last or (settings.barostat > 0 and (step + 1) % settings.barostat_every == 0):
+    if last:
         kinetic_tensor(v, molecules, scratch.molecular_kinetic)
     return bool(_drift(x, v, half, constraints, inverse_masses))
+
+
+@kernel
+def _step_box(
+    x: Any, forces: Any, box: Any, pair: Any, bonded: Any, molecules: Any, near: Any, settings: Any, scratch: Any, rng: Any
+) -> bool:  # fmt: skip
+    """Propose a step of the box and keep it or not; False when it became smaller than twice the cut-off.
+
+    ``forces`` and the energies and virial in ``scratch`` must be those of ``x``, and are afterwards.
+    """
+    pressure, drift, variance, changes = np.empty((3, 3)), np.empty(3), np.empty(3), np.empty(3)
+    expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
+    step_distribution(box, settings, pressure, drift, variance)
+    draw_step(drift, variance, rng, changes)
+    factors = edge_factors(settings, changes)
+    log_forward = log_probability(drift, variance, changes, 1.0)
+    old_x, old_forces, old_box = x.copy(), forces.copy(), box.copy()
+    old_energies, old_virial = scratch.energies.copy(), scratch.virial.copy()
+    scale_box(x, box, molecules, near, factors)
+    if np.min(box) < 2.0 * pair.cutoff:
+        return False
+    fits = True
+    if not list_is_valid(x, near.reference, near.radius[0], pair.cutoff):
+        fits = refresh_list(x, box, pair, settings.list_radius, near)
+        scratch.counters[3] += 1
+    if fits:
+        total_forces(x, box, pair, bonded, settings.lam, near, forces, scratch.energies, scratch.virial, True)
+        expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
+        step_distribution(box, settings, pressure, drift, variance)
+        if is_accepted(
+            scratch.energies.sum() - old_energies.sum(), molecules.start.shape[0] - 1, old_box, factors, settings,
+            log_forward, log_probability(drift, variance, changes, -1.0), rng
+        ):  # fmt: skip
+            scratch.counters[2] += 1
+            return True
+    scale_box(x, box, molecules, near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
+    x[:, :], forces[:, :], box[:] = old_x, old_forces, old_box
+    scratch.energies[:], scratch.virial[:, :] = old_energies, old_virial
+    if not fits:
+        near.radius[0] = 0.0  # the next step builds it, with more room
+    return True
 
 
 @kernel
@@ -220,7 +265,7 @@ def advance(
     for done in range(n_steps):
         if counters[0] == 0:
             last = done == n_steps - 1
-            if not _first_half(x, v, forces, box, constraints, molecules, neighbor_list, settings, scratch, rng, last):
+            if not _first_half(x, v, forces, constraints, molecules, settings, scratch, rng, last):
                 return done, UNCONSTRAINED
             settle_sites(x, v, bonded.sites)
             counters[0] = 1
@@ -237,12 +282,11 @@ def advance(
         total_forces(
             x, box, pair, bonded, settings.lam, neighbor_list, forces, scratch.energies, scratch.virial, measure
         )
-        if measure:
-            pressure_tensor(x, forces, box, molecules, scratch.molecular_kinetic, scratch.virial, scratch.pressure)
-            counters[2] = 1
         _kick(v, forces, molecules.inverse_masses, half)
         if constraints.pairs.shape[0] > 0 and not constrain_velocities(v, x, constraints, molecules.inverse_masses):
             return done, UNCONSTRAINED
         counters[0] = 0
         counters[1] += 1
+        if measure and not _step_box(x, forces, box, pair, bonded, molecules, neighbor_list, settings, scratch, rng):
+            return done + 1, BOX_TOO_SMALL
     return n_steps, DONE

@@ -50,9 +50,10 @@ class SimulationSettings:
     pressure_z : float, optional
         Reference pressure along z [bar] where it is another than along x and y ("semiisotropic", "anisotropic").
     barostat : {"isotropic", "semiisotropic", "anisotropic", "surface-tension", None}
-        Stochastic cell rescaling. "semiisotropic" couples x and y together and z apart; "anisotropic" all three edges apart (the
-        box stays rectangular; nothing holds the shape of a box of liquid); "surface-tension" is semi-isotropic with a tension
-        that widens the xy plane: the lateral pressure goes to ``pressure`` - ``n_surfaces`` · ``surface_tension`` / L_z.
+        Stochastic cell rescaling with a Metropolis test: exact at any ``tau_p``. "semiisotropic" couples x and y together and z
+        apart; "anisotropic" all three edges apart (the box stays rectangular; nothing holds the shape of a box of liquid);
+        "surface-tension" is semi-isotropic with a tension that widens the xy plane: the lateral pressure goes to
+        ``pressure`` - ``n_surfaces`` · ``surface_tension`` / L_z.
     surface_tension : float
         Of each surface parallel to xy [mN/m]; 1 mN/m = 10 bar nm. GROMACS's first ``ref_p`` is this times ``n_surfaces``.
     n_surfaces : int

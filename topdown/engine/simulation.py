@@ -144,7 +144,6 @@ class Simulation:
                 counters=np.zeros(4, np.int64),
                 kinetic=np.zeros(1),
                 molecular_kinetic=np.zeros((3, 3)),
-                pressure=np.zeros((3, 3)),
                 energies=np.zeros(len(TERMS)),
                 virial=np.zeros((3, 3)),
             ),
@@ -438,7 +437,7 @@ class Simulation:
             self.positions, self.box, p.pair, p.bonded, self._lambda, near, self.state.forces, scratch.energies,
             scratch.virial, True
         )  # fmt: skip
-        scratch.counters[0] = scratch.counters[2] = 0
+        scratch.counters[0] = 0
         molecules = self.parameters.molecules
         scratch.kinetic[0] = kinetic_energy(self.velocities, molecules.masses)
         kinetic_tensor(self.velocities, molecules, scratch.molecular_kinetic)
