@@ -130,7 +130,8 @@ def test_sums_equal_their_numpy_twins(index):
     for name, values in expected.items():
         found = getattr(sums, name)[0]
         assert np.abs(values).max() > 0.0
-        gate(f"{name} against the twin, relative", np.abs(found - values).max() / np.abs(values).max(), 1e-12)
+        scale = max(np.abs(values).max(), 1.0)  # a Coulomb energy may be a small rest of large terms
+        gate(f"{name} against the twin, relative", np.abs(found - values).max() / scale, 1e-12)
     # no type pair that occurs is left out
     assert repulsion.sum() == pytest.approx(sums.repulsion.sum(), rel=1e-12)
     assert soft[0].sum() == pytest.approx(sums.solute_repulsion.sum(), rel=1e-12)
