@@ -14,7 +14,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engine_systems import W, constrained, everything, molecule, placed
-from molecule_zoo import BONDED, SITES, STEROL, angles, in_a_box, proper, scattered, six, with_sites
+from molecule_zoo import (
+    BONDED,
+    CUT_OFFS,
+    SITES,
+    STEROL,
+    angles,
+    in_a_box,
+    proper,
+    scattered,
+    six,
+    with_cut_off,
+    with_sites,
+)
 
 from topdown.engine import potential_energy
 from topdown.errors import TopologyError
@@ -162,16 +174,10 @@ def test_flat_bottomed_restraints(geometry, tmp_path):
     assert answer.terms["restraint"] > 1.0
 
 
-@pytest.mark.parametrize(
-    "scheme",
-    [{"lj_modifier": "force-shift"}, {"lj_modifier": "none"}, {"epsilon_rf": 80.0}, {"cutoff": 1.2, "epsilon_r": 2.5}],
-    ids=str,
-)
+@pytest.mark.parametrize("scheme", CUT_OFFS, ids=str)
 def test_other_cut_offs(scheme, tmp_path):
-    system = everything()
-    table = replace(system.table, scheme=replace(system.table.scheme, **scheme))
-    terms = [assert_same(s, tmp_path / str(k)).terms for k, s in enumerate((system, replace(system, table=table)))]
-    changed = "coulomb" if "epsilon_rf" in scheme else "lj"
+    system, other, changed = with_cut_off(scheme)
+    terms = [assert_same(s, tmp_path / str(k)).terms for k, s in enumerate((system, other))]
     assert abs(terms[0][changed] - terms[1][changed]) > 1e-3
 
 

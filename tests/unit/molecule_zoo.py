@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
-from engine_systems import ION, THREE_TYPES, W, molecule, random_rotation
+from engine_systems import ION, THREE_TYPES, W, everything, molecule, random_rotation
 
 from topdown.model import (
     Angle,
@@ -26,6 +27,21 @@ WAVE = TabulatedPotential(
 )
 #: Slopes that are not those of its values: a spline through the values alone would be another potential.
 KINKED = TabulatedPotential(x=np.linspace(0.0, 180.0, 7), energy=np.arange(7.0) % 3, slope=np.full(7, 0.02), number=4)
+
+#: Changes of the cut-off's scheme that every engine must follow.
+CUT_OFFS = [
+    {"lj_modifier": "force-shift"},
+    {"lj_modifier": "none"},
+    {"epsilon_rf": 80.0},
+    {"cutoff": 1.2, "epsilon_r": 2.5},
+]
+
+
+def with_cut_off(scheme: dict[str, object]) -> tuple[System, System, str]:
+    """A box with every term, the same with another scheme, and the energy term in which they must differ."""
+    system = everything()
+    table = replace(system.table, scheme=replace(system.table.scheme, **scheme))
+    return system, replace(system, table=table), "coulomb" if "epsilon_rf" in scheme else "lj"
 
 
 def proper(k: float, n: int, function: int = 1, angle: float = 40.0) -> Dihedral:

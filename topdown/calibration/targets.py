@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +40,14 @@ class CalculatedValue:
     n_effective: float
 
 
-class Target(Protocol):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Target(ABC):
     """One measured number.
 
     Attributes
     ----------
-    label, quantity, unit : str
+    quantity, unit : str
+    molecule : CGMolecule
     measured, uncertainty : float
         In ``unit``.
     model_error : float
@@ -53,29 +56,42 @@ class Target(Protocol):
     split : {"calibration", "held-out"}
     reference : str
         Where the measured value is from.
-    systems : tuple of str
-        Names of the systems to be sampled.
+
+    Raises
+    ------
+    SettingsError
+        An uncertainty that is not positive, or a negative model error.
     """
 
-    @property
-    def label(self) -> str: ...
-    @property
-    def quantity(self) -> str: ...
-    @property
-    def unit(self) -> str: ...
-    @property
-    def measured(self) -> float: ...
-    @property
-    def uncertainty(self) -> float: ...
-    @property
-    def model_error(self) -> float: ...
-    @property
-    def split(self) -> Split: ...
-    @property
-    def reference(self) -> str: ...
-    @property
-    def systems(self) -> tuple[str, ...]: ...
+    quantity: ClassVar[str]
+    unit: ClassVar[str]
 
+    molecule: CGMolecule
+    measured: float
+    uncertainty: float
+    split: Split
+    model_error: float = 0.0
+    reference: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.uncertainty > 0:
+            raise SettingsError(
+                f"the uncertainty must be positive, got {self.uncertainty:g} {self.unit}", where=self.label
+            )
+        if not self.model_error >= 0:
+            raise SettingsError(f"model_error must not be negative, got {self.model_error:g}", where=self.label)
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What is measured, for tables and messages."""
+
+    @property
+    @abstractmethod
+    def systems(self) -> tuple[str, ...]:
+        """Names of the systems to be sampled."""
+
+    @abstractmethod
     def calculate(
         self,
         samples: Mapping[str, PooledSamples],
@@ -86,62 +102,32 @@ class Target(Protocol):
         error: bool,
     ) -> CalculatedValue:
         """The target at the ε of ``theta``, with its derivatives along ``pairs``."""
-        ...
-
-
-def _check(target: Target) -> None:
-    if not target.uncertainty > 0:
-        raise SettingsError(
-            f"the uncertainty must be positive, got {target.uncertainty:g} {target.unit}", where=target.label
-        )
-    if not target.model_error >= 0:
-        raise SettingsError(f"model_error must not be negative, got {target.model_error:g}", where=target.label)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TransferTarget:
+class TransferTarget(Target):
     """ΔG(origin→destination) of a solute [kJ/mol], negative when it prefers the destination.
 
     Attributes
     ----------
-    molecule : CGMolecule
     origin, destination : str
         Names of the phases.
     origin_system, destination_system : str
         Systems in which the solute is coupled to them.
-    measured, uncertainty, model_error : float
-        [kJ/mol]
-    split, reference : str
     """
 
-    molecule: CGMolecule
+    quantity: ClassVar[str] = "transfer_free_energy"
+    unit: ClassVar[str] = "kJ/mol"
+
     origin: str
     destination: str
     origin_system: str
     destination_system: str
-    measured: float
-    uncertainty: float
-    split: Split
-    model_error: float = 0.0
-    reference: str = ""
-
-    def __post_init__(self) -> None:
-        _check(self)
 
     @property
     def label(self) -> str:
         """``"butane water→hexadecane"``."""
         return f"{self.molecule.name} {self.origin}→{self.destination}"
-
-    @property
-    def quantity(self) -> str:
-        """Name of the measured quantity."""
-        return "transfer_free_energy"
-
-    @property
-    def unit(self) -> str:
-        """Unit of the value."""
-        return "kJ/mol"
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -173,7 +159,7 @@ class TransferTarget:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DensityTarget:
+class DensityTarget(Target):
     """Density of a liquid [kg/m³]: molecules per volume times the real molar mass of what a model stands for.
 
     Attributes
@@ -183,22 +169,16 @@ class DensityTarget:
     n_molecules : int
         Molecules in the box.
     system : str
-    measured, uncertainty, model_error : float
-        [kg/m³]
-    split, reference : str
     """
 
-    molecule: CGMolecule
+    quantity: ClassVar[str] = "density"
+    unit: ClassVar[str] = "kg/m3"
+
     n_molecules: int
     system: str
-    measured: float
-    uncertainty: float
-    split: Split
-    model_error: float = 0.0
-    reference: str = ""
 
     def __post_init__(self) -> None:
-        _check(self)
+        Target.__post_init__(self)
         if not self.molecule.molar_mass > 0:
             raise SettingsError("a density needs the molar mass of the molecule", where=self.label)
 
@@ -206,16 +186,6 @@ class DensityTarget:
     def label(self) -> str:
         """``"hexadecane density"``."""
         return f"{self.molecule.name} density"
-
-    @property
-    def quantity(self) -> str:
-        """Name of the measured quantity."""
-        return "density"
-
-    @property
-    def unit(self) -> str:
-        """Unit of the value."""
-        return "kg/m3"
 
     @property
     def systems(self) -> tuple[str, ...]:

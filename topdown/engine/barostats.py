@@ -203,13 +203,12 @@ def is_accepted(
 
 
 @kernel
-def scale_box(x: Any, box: Any, molecules: Any, neighbor_list: Any, factors: tuple[float, float, float]) -> None:
-    """Scale edges, molecules' centres of mass, and what the neighbour list was made at."""
-    scale_molecules(x, molecules, factors)
-    for d in range(3):
-        box[d] *= factors[d]
-        for i in range(x.shape[0]):
-            neighbor_list.reference[i, d] *= factors[d]
+def scale_list(neighbor_list: Any, factors: tuple[float, float, float]) -> None:
+    """Let what the neighbour list was made at follow the box."""
+    reference = neighbor_list.reference
+    for i in range(reference.shape[0]):
+        for d in range(3):
+            reference[i, d] *= factors[d]
     neighbor_list.radius[0] *= min(factors)
 
 

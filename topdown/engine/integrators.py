@@ -21,7 +21,8 @@ from topdown.engine.barostats import (
     is_accepted,
     kinetic_tensor,
     log_probability,
-    scale_box,
+    scale_list,
+    scale_molecules,
     step_distribution,
 )
 from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
@@ -229,7 +230,10 @@ def _step_box(
     log_forward = log_probability(drift, variance, changes, 1.0)
     old_x, old_forces, old_box = x.copy(), forces.copy(), box.copy()
     old_energies, old_virial = scratch.energies.copy(), scratch.virial.copy()
-    scale_box(x, box, molecules, near, factors)
+    scale_molecules(x, molecules, factors)
+    scale_list(near, factors)
+    for d in range(3):
+        box[d] *= factors[d]
     if np.min(box) < 2.0 * pair.cutoff:
         return False
     fits = True
@@ -246,7 +250,7 @@ def _step_box(
         ):  # fmt: skip
             scratch.counters[2] += 1
             return True
-    scale_box(x, box, molecules, near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
+    scale_list(near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
     x[:, :], forces[:, :], box[:] = old_x, old_forces, old_box
     scratch.energies[:], scratch.virial[:, :] = old_energies, old_virial
     if not fits:

@@ -285,24 +285,21 @@ class Simulation:
         SimulationError
             An energy that is not a number, or constraints that cannot be met.
         """
-        constrained = len(self.parameters.constraints.pairs) > 0
-        springs_first = 3 * max_steps // 4 if constrained else max_steps
-        x, result = self._descend(CONSTRAINT_STIFFNESS, springs_first, force_tolerance)
-        self.state.positions[:] = x
-        if constrained:
-            done = result.n_steps
-            for stiffness in (10.0 * CONSTRAINT_STIFFNESS, 100.0 * CONSTRAINT_STIFFNESS):
-                if self._on_constraints(x, x.copy()):
+        if len(self.parameters.constraints.pairs):
+            done = 0
+            shares = (3 * max_steps // 4, max_steps // 8, max_steps // 8)
+            for factor, n_steps in zip((1.0, 10.0, 100.0), shares):
+                done += self._descend(factor * CONSTRAINT_STIFFNESS, n_steps, force_tolerance).n_steps
+                x = self.positions.copy()
+                if self._on_constraints(x, self.positions):
                     break
-                x, result = self._descend(stiffness, max_steps // 8, force_tolerance)
-                self.state.positions[:] = x
-                done += result.n_steps
-            if not self._on_constraints(x, x.copy()):
+            else:
                 self._fail("minimisation ended where the constraints cannot be met")
             self.state.positions[:] = x
-            x, result = self._descend(0.0, max(max_steps - done, 0), force_tolerance)
-            self.state.positions[:] = x
+            result = self._descend(0.0, max(max_steps - done, 0), force_tolerance)
             result = replace(result, n_steps=done + result.n_steps)
+        else:
+            result = self._descend(CONSTRAINT_STIFFNESS, max_steps, force_tolerance)
         self.draw_velocities()
         self._renew_forces()
         return result
@@ -312,7 +309,7 @@ class Simulation:
             constrain_positions(x, reference, self.parameters.constraints, self.parameters.molecules.inverse_masses)
         )
 
-    def _descend(self, stiffness: float, max_steps: int, force_tolerance: float) -> tuple[Floats, MinimizationResult]:
+    def _descend(self, stiffness: float, max_steps: int, force_tolerance: float) -> MinimizationResult:
         """Minimise from the present positions; constraints are springs of this stiffness, or kept when it is zero."""
         p = build_parameters(
             self._source,
@@ -340,7 +337,8 @@ class Simulation:
         x, result = fire(self.positions, energy_and_forces, max_steps=max_steps, force_tolerance=force_tolerance)
         if not np.isfinite(result.potential):
             self._fail("minimisation met an energy that is not a number")
-        return x, result
+        self.state.positions[:] = x
+        return result
 
     def _without_constraint_forces(self, x: Floats, forces: Floats) -> Floats:
         """The part of ``forces`` that accelerates beads along directions their constraints leave free."""
