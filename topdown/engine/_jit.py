@@ -74,3 +74,9 @@ def kernel(function: Function) -> Function:
     finally:
         config.CACHE_DIR = previous
     return compiled
+
+
+def inlined(function: Function) -> Function:
+    """As :func:`kernel`, for helpers of kernels: written into each caller, so that a call costs nothing however many arrays it hands on."""
+    compiled: Function = njit(nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")(function)
+    return compiled

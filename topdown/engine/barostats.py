@@ -205,11 +205,13 @@ def is_accepted(
 @kernel
 def scale_list(neighbor_list: Any, factors: tuple[float, float, float]) -> None:
     """Let what the neighbour list was made at follow the box."""
-    reference = neighbor_list.reference
-    for i in range(reference.shape[0]):
+    outer, inner = neighbor_list.reference, neighbor_list.inner_reference
+    for i in range(outer.shape[0]):
         for d in range(3):
-            reference[i, d] *= factors[d]
-    neighbor_list.radius[0] *= min(factors)
+            outer[i, d] *= factors[d]
+            inner[i, d] *= factors[d]
+    neighbor_list.radii[0] *= min(factors)
+    neighbor_list.radii[1] *= min(factors)
 
 
 @kernel

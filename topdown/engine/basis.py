@@ -17,8 +17,9 @@ import numpy.typing as npt
 from topdown.engine._jit import kernel
 from topdown.engine.barostats import molecular_offsets, molecular_virial, scale_molecules
 from topdown.engine.integrators import total_forces
-from topdown.engine.neighbor_list import NeighborList, gather, list_is_valid, minimum_image
+from topdown.engine.neighbor_list import NeighborList, list_is_valid, minimum_image
 from topdown.engine.observables import check_box, fresh_list
+from topdown.engine.pair_forces import most_partners, partners_of
 from topdown.engine.parameters import TERMS, Parameters
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field, soft_core
 from topdown.engine.settings import Coupling
@@ -55,15 +56,19 @@ class _Sums(NamedTuple):
 
 
 @kernel
-def pair_sums(x: Any, box: Any, pair: Any, sigma6: Any, start: Any, neighbors: Any, offset: Any, sums: Any) -> None:
+def pair_sums(x: Any, box: Any, pair: Any, sigma6: Any, near: Any, offset: Any, sums: Any) -> None:
     """Add repulsion and dispersion per ε of listed pairs, row ≤ column; virials too if ``offset`` (n, 3) has rows."""
     cutoff2 = pair.cutoff * pair.cutoff
     inverse_cutoff6 = 1.0 / cutoff2**3
     repulsion, dispersion, virials = sums.repulsion, sums.dispersion, sums.virials
     types, with_virials = pair.types, offset.shape[0] > 0
-    for i in range(x.shape[0]):
-        for n in range(start[i], start[i + 1]):
-            j = neighbors[n]
+    partner = np.empty(most_partners(near), np.uint32)
+    for slot in range(4 * near.counts[0]):
+        i = near.order[slot]
+        if i >= x.shape[0]:
+            continue
+        for n in range(partners_of(slot, near, partner)):
+            j = partner[n]
             dx = minimum_image(x[i, 0] - x[j, 0], box[0])
             dy = minimum_image(x[i, 1] - x[j, 1], box[1])
             dz = minimum_image(x[i, 2] - x[j, 2], box[2])
@@ -73,9 +78,9 @@ def pair_sums(x: Any, box: Any, pair: Any, sigma6: Any, start: Any, neighbors: A
             r2 = max(r2, SMALLEST_R2)
             a, b = min(types[i], types[j]), max(types[i], types[j])
             s6 = sigma6[a, b]
-            near, far = s6 / (r2 * r2 * r2), s6 * inverse_cutoff6
-            repulsion[a, b] += 4.0 * (near * near - far * far)
-            dispersion[a, b] += 4.0 * (near - far)
+            here, there = s6 / (r2 * r2 * r2), s6 * inverse_cutoff6
+            repulsion[a, b] += 4.0 * (here * here - there * there)
+            dispersion[a, b] += 4.0 * (here - there)
             if with_virials:
                 _, force = lennard_jones(r2, 4.0 * s6, 4.0 * s6 * s6)
                 virials[a, b, 0] += force * dx * (dx - offset[i, 0] + offset[j, 0])
@@ -84,14 +89,16 @@ def pair_sums(x: Any, box: Any, pair: Any, sigma6: Any, start: Any, neighbors: A
 
 
 @kernel
-def solute_sums(x: Any, box: Any, pair: Any, sigma6: Any, lambdas: Any, lam: float, offset: Any, sums: Any) -> None:
+def solute_sums(
+    x: Any, box: Any, pair: Any, sigma6: Any, lambdas: Any, lam: float, near: Any, offset: Any, sums: Any
+) -> None:
     """Add the soft-core sums of solute-solvent pairs at each of ``lambdas``, their λ-derivative and virial at ``lam``, and C."""
-    n, block, types = x.shape[0], pair.solute_block, pair.types
+    block, types, room = pair.solute_block, pair.types, near.counts[3] + 1
     cutoff2 = pair.cutoff * pair.cutoff
     scale, k_rf, c_rf = pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
-    squares, partner, apart = np.empty(n), np.empty(n, np.uint32), np.empty((4, n))
+    partner, apart = np.empty(room, np.uint32), np.empty((4, room))
     for i in range(np.int64(block[0]), np.int64(block[1])):
-        inside = near_solvent(x, box, block, i, pair.cutoff, squares, partner, apart)
+        inside = near_solvent(x, box, near, i, pair.cutoff, partner, apart)
         for k in range(inside):
             j, r2 = partner[k], apart[3, k]
             a, b = min(types[i], types[j]), max(types[i], types[j])
@@ -146,10 +153,8 @@ def _sum_up(
         solute_virials=np.zeros((*shape, 3)),
         energy=np.zeros(1),
     )
-    gather(x, near)
-    sorted_offset = offset[near.order] if len(offset) else offset
-    pair_sums(near.x, box, near.pair, basis.sigma6, near.start, near.neighbors, sorted_offset, sums)
-    solute_sums(x, box, parameters.pair, basis.sigma6, lambdas, basis.lam.lj, offset, sums)
+    pair_sums(x, box, parameters.pair, basis.sigma6, near, offset, sums)
+    solute_sums(x, box, parameters.pair, basis.sigma6, lambdas, basis.lam.lj, near, offset, sums)
     return sums
 
 
@@ -159,9 +164,11 @@ def _rest(
     """Energy that no ε changes, without the solute-solvent ``coulomb``, and the diagonal (3,) of its virial with it."""
     lj = np.zeros_like(parameters.pair.lj)
     lj[..., 3] = parameters.pair.lj[..., 3]
-    pair, near = parameters.pair._replace(lj=lj), near._replace(pair=near.pair._replace(lj=lj))
+    pair = parameters.pair._replace(lj=lj)
+    if not pair.charges.any():
+        near = near._replace(counts=np.zeros_like(near.counts))  # no pair has an energy left
     forces, energies, virial, molecular = np.zeros_like(x), np.zeros(len(TERMS)), np.zeros((3, 3)), np.zeros((3, 3))
-    total_forces(x, box, pair, parameters.bonded, basis.lam, near, forces, energies, virial, True)
+    total_forces(x, box, pair, parameters.bonded, basis.lam, near, True, forces, energies, virial, True)
     molecular_virial(x, forces, parameters.molecules, virial, molecular)
     return float(energies.sum()) - basis.lam.charge * coulomb, -2.0 * np.diag(molecular)
 
@@ -262,8 +269,8 @@ def _scaled_sums(
         check_box(edges, cutoff)
         scale_molecules(moved, parameters.molecules, factors)
         listed = near
-        if not list_is_valid(moved, near.reference * factors, float(near.radius[0]) * min(factors), cutoff):
-            listed = fresh_list(parameters, moved, edges, cutoff)
+        if not list_is_valid(moved, near.inner_reference * factors, float(near.radii[1]) * min(factors), cutoff):
+            listed = fresh_list(parameters, moved, edges, cutoff, cutoff)
         sums = _sum_up(parameters, moved, edges, listed, basis, here, none)
         coulomb = float(sums.energy[0])
         crossing = sums.solute_repulsion[0] - sums.solute_dispersion[0]

@@ -16,7 +16,7 @@ import numpy as np
 
 from topdown.engine._jit import engine_hash
 from topdown.engine.integrators import Scratch
-from topdown.engine.neighbor_list import NeighborList, sorted_pair
+from topdown.engine.neighbor_list import restored, stored
 from topdown.engine.parameters import PairParameters
 from topdown.errors import SimulationError
 from topdown.resources import atomic_write_bytes
@@ -33,7 +33,6 @@ def save(path: Path, state: State, rng: np.random.Generator, fingerprint: str) -
         "fingerprint": fingerprint,
         "time": state.time,
         "random": rng.bit_generator.state,
-        "list_capacity": len(near.neighbors),
     }
     buffer = io.BytesIO()
     # Not compressed: a run that is told to stop has seconds, and numbers of this kind shrink little.
@@ -44,11 +43,7 @@ def save(path: Path, state: State, rng: np.random.Generator, fingerprint: str) -
         velocities=state.velocities,
         forces=state.forces,
         box=state.box,
-        start=near.start,
-        neighbors=near.neighbors[: near.start[-1]],
-        order=near.order,
-        reference=near.reference,
-        radius=near.radius,
+        **{f"list_{name}": array for name, array in stored(near).items()},
         **{f"scratch_{name}": array for name, array in state.scratch._asdict().items()},
     )
     if path.exists():
@@ -81,8 +76,6 @@ def load(path: Path, fingerprint: str, pair: PairParameters) -> tuple[State, np.
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop("header").tobytes())
         if header["engine"] == engine_hash() and header["fingerprint"] == fingerprint:
-            near_neighbors = np.zeros(header["list_capacity"], np.uint32)
-            near_neighbors[: len(arrays["neighbors"])] = arrays["neighbors"]
             bit_generator = getattr(np.random, header["random"]["bit_generator"])()
             bit_generator.state = header["random"]
             state = State(
@@ -92,12 +85,8 @@ def load(path: Path, fingerprint: str, pair: PairParameters) -> tuple[State, np.
                 box=arrays["box"],
                 time=header["time"],
                 scratch=Scratch(**{name: arrays[f"scratch_{name}"] for name in Scratch._fields}),
-                neighbor_list=NeighborList(
-                    neighbors=near_neighbors,
-                    pair=sorted_pair(pair, arrays["order"]),
-                    x=np.zeros_like(arrays["positions"]),
-                    forces=np.zeros_like(arrays["positions"]),
-                    **{name: arrays[name] for name in ("start", "order", "reference", "radius")},
+                neighbor_list=restored(
+                    {name.removeprefix("list_"): array for name, array in arrays.items() if name.startswith("list_")}, pair
                 ),
             )
             return state, np.random.Generator(bit_generator)

@@ -27,7 +27,7 @@ from topdown.engine.barostats import (
 )
 from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.constraints import constrain_positions, constrain_velocities
-from topdown.engine.neighbor_list import gather, list_is_valid, refresh_list
+from topdown.engine.neighbor_list import place, renew_lists
 from topdown.engine.pair_forces import excluded_pair_forces, pair_forces
 from topdown.engine.restraints import restraint_forces
 from topdown.engine.soft_core import Lambda, solute_forces
@@ -57,13 +57,15 @@ class Dynamics(NamedTuple):
     degrees_of_freedom: float
     lam: Lambda
     list_radius: float
+    inner_radius: float
+    double: bool
 
 
 class Scratch(NamedTuple):
     """What one step leaves for the next, besides positions and velocities.
 
-    ``counters``: phase of the step (0 whole, 1 drifted but forces still to be computed), step number, steps of the box accepted,
-    list builds. ``kinetic``: mid-step kinetic energy; ``molecular_kinetic``: its tensor of whole molecules.
+    ``counters``: phase of the step (0 whole, 1 drifted but forces still to be computed), step number, steps of the box accepted.
+    ``kinetic``: mid-step kinetic energy; ``molecular_kinetic``: its tensor of whole molecules.
     """
 
     counters: Any
@@ -75,23 +77,19 @@ class Scratch(NamedTuple):
 
 @kernel
 def total_forces(
-    x: Any, box: Any, pair: Any, bonded: Any, lam: Any, near: Any, forces: Any, energies: Any, virial: Any,
-    measure: bool
+    x: Any, box: Any, pair: Any, bonded: Any, lam: Any, near: Any, double: bool, forces: Any, energies: Any,
+    virial: Any, measure: bool
 ) -> None:  # fmt: skip
-    """All forces; energies (``parameters.TERMS``) and virial too when ``measure`` is set. Virtual sites must be in place."""
+    """All forces; energies (``parameters.TERMS``) and virial too when ``measure`` is set.
+
+    Virtual sites must be in place, and positions placed in ``near`` since the last call unless pairs are computed in ``double``.
+    """
     if measure:
         energies[:] = 0.0
         virial[:, :] = 0.0
-    gather(x, near)
-    near.forces[:, :] = 0.0
-    pair_forces(near.x, box, near.pair, near.start, near.neighbors, near.forces, energies, virial, measure)
-    for a in range(x.shape[0]):
-        i = near.order[a]
-        forces[i, 0] = near.forces[a, 0]
-        forces[i, 1] = near.forces[a, 1]
-        forces[i, 2] = near.forces[a, 2]
+    pair_forces(x, box, pair, near, double, forces, energies, virial, measure)
     excluded_pair_forces(x, box, pair, forces, energies, virial, measure)
-    solute_forces(x, box, pair, lam, forces, energies, virial, measure)
+    solute_forces(x, box, pair, lam, near, forces, energies, virial, measure)
     bond_forces(x, box, bonded, forces, energies, virial, measure)
     angle_forces(x, box, bonded, forces, energies, virial, measure)
     dihedral_forces(x, box, bonded, forces, energies, virial, measure)
@@ -237,11 +235,12 @@ def _step_box(
     if np.min(box) < 2.0 * pair.cutoff:
         return False
     fits = True
-    if not list_is_valid(x, near.reference, near.radius[0], pair.cutoff):
-        fits = refresh_list(x, box, pair, settings.list_radius, near)
-        scratch.counters[3] += 1
+    if not place(x, box, near, pair.cutoff):
+        fits = renew_lists(x, box, pair, settings.list_radius, settings.inner_radius, near)
     if fits:
-        total_forces(x, box, pair, bonded, settings.lam, near, forces, scratch.energies, scratch.virial, True)
+        total_forces(
+            x, box, pair, bonded, settings.lam, near, settings.double, forces, scratch.energies, scratch.virial, True
+        )
         expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
         step_distribution(box, settings, pressure, drift, variance)
         if is_accepted(
@@ -254,7 +253,7 @@ def _step_box(
     x[:, :], forces[:, :], box[:] = old_x, old_forces, old_box
     scratch.energies[:], scratch.virial[:, :] = old_energies, old_virial
     if not fits:
-        near.radius[0] = 0.0  # the next step builds it, with more room
+        near.radii[:] = 0.0  # the next step builds it, with more room
     return True
 
 
@@ -273,18 +272,18 @@ def advance(
                 return done, UNCONSTRAINED
             settle_sites(x, v, bonded.sites)
             counters[0] = 1
-        if not list_is_valid(x, neighbor_list.reference, neighbor_list.radius[0], pair.cutoff):
-            allowed = max(0.5 * (neighbor_list.radius[0] - pair.cutoff), 0.0)
+        if not place(x, box, neighbor_list, pair.cutoff):
+            allowed = max(0.5 * (neighbor_list.radii[0] - pair.cutoff), 0.0)
             if _has_flown(x, neighbor_list.reference, pair.cutoff + allowed):
                 return done, BLOWN_UP
             if np.min(box) < 2.0 * pair.cutoff:
                 return done, BOX_TOO_SMALL
-            if not refresh_list(x, box, pair, settings.list_radius, neighbor_list):
+            if not renew_lists(x, box, pair, settings.list_radius, settings.inner_radius, neighbor_list):
                 return done, LIST_FULL
-            counters[3] += 1
         measure = settings.barostat > 0 and (counters[1] + 1) % settings.barostat_every == 0
         total_forces(
-            x, box, pair, bonded, settings.lam, neighbor_list, forces, scratch.energies, scratch.virial, measure
+            x, box, pair, bonded, settings.lam, neighbor_list, settings.double, forces, scratch.energies, scratch.virial,
+            measure
         )
         _kick(v, forces, molecules.inverse_masses, half)
         if constraints.pairs.shape[0] > 0 and not constrain_velocities(v, x, constraints, molecules.inverse_masses):

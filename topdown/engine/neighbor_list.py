@@ -1,9 +1,15 @@
-"""Half neighbour list in compressed rows, built from cells.
+"""Pair lists: clusters of four beads against single beads.
 
-Pairs within the list radius at the time of building, each once, excluded pairs and (when a solute is coupled)
-solute-solvent pairs left out. Beads are renumbered along the cells first, so that neighbours in space are neighbours in
-memory: rows and everything the pair loop touches are in that *sorted* order. The list stays exact until some bead has
-moved half of ``radius - cutoff``: :func:`list_is_valid`.
+Beads are sorted into columns and along z, so that four in a row lie close together: an *i-cluster*. Each cluster has a list of
+single *j beads*, of which the kernels treat as many at a time as a register has lanes. At Martini's density less than half
+of that work is wasted; clusters against clusters would waste three quarters.
+
+Positions are kept as fractions of the box in 32-bit whole numbers: their differences wrap around by themselves, which makes
+each the minimum image, without shifts or rounding, and finer (2e-10 of the box) than float32 would be.
+
+There are two lists. The *outer* one holds all pairs within the list radius; from it the *inner* one, of pairs hardly beyond the
+cut-off, is pruned every few steps. Both are exact: as soon as some bead has moved half of what a list reaches too far, it is
+made anew (:func:`renew_lists`). Excluded pairs and (when a solute is coupled) solute-solvent pairs are in neither.
 """
 
 from __future__ import annotations
@@ -13,257 +19,619 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import inlined, kernel
+from topdown.engine._simd import (
+    LANES,
+    WIDTH,
+    cluster_positions,
+    fma,
+    gather,
+    get_bits,
+    isub,
+    lane0,
+    lane1,
+    lane2,
+    less,
+    load,
+    magnitude,
+    maximum,
+    mul,
+    splat,
+    splat_whole,
+    sub,
+    to_float,
+)
 from topdown.engine.parameters import PairParameters
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.uint32]
+Wholes = npt.NDArray[np.int32]
+
+#: Whole-number positions per box edge.
+TURN = 4294967296.0
+#: All four pairs of a j bead with a cluster count.
+_ALL = np.uint32(15)
 
 
 class NeighborList(NamedTuple):
-    """Rows ``start`` (n+1,) and ``neighbors`` (capacity,) in sorted order, and what belongs to them.
+    """Slots, clusters and lists. A slot holds a bead or nothing; the last slot is a dummy that fills up packs of j beads.
 
-    ``order`` : the bead at each sorted place. ``pair`` : pair parameters whose types, charges and solute marks are sorted.
-    ``x``, ``forces`` : room for sorted positions and forces. ``reference`` : positions (not sorted) the list was built at;
-    they follow a barostat's scaling, and ``radius[0]`` shrinks with it.
+    Attributes
+    ----------
+    order, slot_of : bead of each slot (``n_beads`` for none), slot of each bead.
+    slots : eight words to a slot: x, y, z as fractions of the box, and 8 times the bead type (one more than there are for none);
+        then room for the *negative* force (float32).
+    forces : the same memory read as float32.
+    charges, charged : charge of each slot; whether a cluster has any.
+    table : 6 C6 [4] and 12 C12 [4] of a cluster's beads with each type; all clusters, all types.
+    masked_start, masked_rows, masks : first pack of each cluster, j beads as 4 times their slot, and a bit for each pair of a pack
+        that counts: packs with excluded pairs, or of the cluster's own beads.
+    outer_start, outer_rows, inner_start, inner_rows : packs in which all pairs count.
+    near_solute : beads not of the solute that the outer list's radius reaches from it; ``counts[3]`` of them.
+    reference, inner_reference : positions the two lists were made at; they follow a barostat's scaling,
+    radii : and the radii [nm] they hold shrink with it.
+    counts : clusters, outer lists built, inner lists pruned, beads near the solute.
     """
 
-    start: Indices
-    neighbors: Indices
     order: Indices
-    pair: PairParameters
-    x: Floats
-    forces: Floats
+    slot_of: Indices
+    slots: Wholes
+    forces: Singles
+    charges: Singles
+    charged: npt.NDArray[np.bool_]
+    table: Singles
+    masked_start: Indices
+    masked_rows: Indices
+    masks: Indices
+    outer_start: Indices
+    outer_rows: Indices
+    inner_start: Indices
+    inner_rows: Indices
+    near_solute: Indices
     reference: Floats
-    radius: Floats
+    inner_reference: Floats
+    radii: Floats
+    counts: npt.NDArray[np.int64]
 
 
-def empty_neighbor_list(pair: PairParameters, box: Floats, radius: float) -> NeighborList:
-    """A list without pairs, with room for the mean density and a third more."""
+def empty_neighbor_list(pair: PairParameters, box: Floats, radius: float, *, room: float = 1.0) -> NeighborList:
+    """A list without pairs; ``room`` multiplies the space a liquid of this density needs."""
     n = len(pair.types)
-    expected = n * min(n, n / float(np.prod(box)) * 4.19 * radius**3) / 2.0
+    n_clusters = int(room * (1.05 * n / 4 + 2 * int(np.prod(_grid(box, n)[:2])) / 3 + 16))
+    pairs = n * min(n, n / float(np.prod(box)) * 4.19 * radius**3) / 2.0
+    n_rows = int(room * (0.6 * pairs + 4 * n_clusters)) + 64
+    n_masked = 8 * int(room * (n_clusters + len(pair.exclusions) // 4 + 16))
+    return _allocated(pair, n_clusters, n_masked, n_rows)
+
+
+def _allocated(pair: PairParameters, n_clusters: int, n_masked: int, n_rows: int) -> NeighborList:
+    n, n_slots, kinds = len(pair.types), 4 * n_clusters, pair.lj.shape[0] + 1
+
+    def indices(size: int) -> Indices:
+        return np.zeros(size, np.uint32)
+
+    slots = _aligned(8 * (n_slots + 1))
     return NeighborList(
-        start=np.zeros(n + 1, np.uint32),
-        neighbors=np.zeros(int(1.3 * expected) + 64 + n, np.uint32),
-        order=np.arange(n, dtype=np.uint32),
-        pair=sorted_pair(pair, np.arange(n)),
-        x=np.zeros((n, 3)),
-        forces=np.zeros((n, 3)),
+        order=np.full(n_slots + 1, n, np.uint32),
+        slot_of=indices(n),
+        slots=slots,
+        forces=slots.view(np.float32),
+        charges=np.zeros(n_slots + 1, np.float32),
+        charged=np.zeros(n_clusters, np.bool_),
+        table=_aligned(8 * kinds * n_clusters).view(np.float32),
+        masked_start=indices(n_clusters + 1),
+        masked_rows=indices(n_masked),
+        masks=indices(n_masked // LANES),
+        outer_start=indices(n_clusters + 1),
+        outer_rows=indices(n_rows),
+        inner_start=indices(n_clusters + 1),
+        inner_rows=indices(n_rows),
+        near_solute=indices(n if pair.solute_block[0] < pair.solute_block[1] else 0),
         reference=np.zeros((n, 3)),
-        radius=np.zeros(1),
+        inner_reference=np.zeros((n, 3)),
+        radii=np.zeros(2),
+        counts=np.zeros(4, np.int64),
     )
 
 
-def sorted_pair(pair: PairParameters, order: npt.NDArray[Any]) -> PairParameters:
-    """Pair parameters with the properties of beads in sorted order."""
-    return pair._replace(types=pair.types[order], charges=pair.charges[order], solute=pair.solute[order])
+def _aligned(size: int) -> Wholes:
+    """Zeros that begin on a line of the processor's cache: a slot is half of one, and no slot lies across two."""
+    raw = np.zeros(4 * size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + 4 * size].view(np.int32)
 
 
-def with_longer_rows(near: NeighborList) -> NeighborList:
-    """The same list with room for half as many pairs again."""
-    return near._replace(neighbors=np.zeros(int(1.5 * len(near.neighbors)) + 64, np.uint32))
+def roomier(near: NeighborList, pair: PairParameters, box: Floats, radius: float) -> NeighborList:
+    """An empty list with half as much room again as ``near`` has, or more."""
+    least = empty_neighbor_list(pair, box, radius)
+    room = max(
+        len(near.outer_rows) / len(least.outer_rows),
+        len(near.masked_rows) / len(least.masked_rows),
+        len(near.charged) / len(least.charged),
+    )
+    bigger = empty_neighbor_list(pair, box, radius, room=1.5 * room)
+    bigger.counts[1:3] = near.counts[1:3]
+    bigger.reference[:] = near.reference
+    bigger.radii[:] = -1.0
+    return bigger
 
 
-@kernel
+#: What a checkpoint must hold of a list, the rows only as far as they are filled; :func:`restored` makes the rest again.
+STORED = (
+    "order", "masked_start", "masked_rows", "masks", "outer_start", "outer_rows", "inner_start", "inner_rows",
+    "near_solute", "reference", "inner_reference", "radii", "counts",
+)  # fmt: skip
+
+
+def stored(near: NeighborList) -> dict[str, npt.NDArray[np.generic]]:
+    """The arrays of ``STORED`` without their unused ends."""
+    n = int(near.counts[0])
+    packs = {"masked": int(near.masked_start[n]), "outer": int(near.outer_start[n]), "inner": int(near.inner_start[n])}
+    arrays = {name: getattr(near, name) for name in STORED}
+    for name, used in packs.items():
+        arrays[f"{name}_rows"] = arrays[f"{name}_rows"][: used * LANES]
+    arrays["masks"] = arrays["masks"][: packs["masked"]]
+    arrays["room"] = np.array([len(near.charged), len(near.masked_rows), len(near.outer_rows)])
+    return arrays
+
+
+def restored(arrays: dict[str, npt.NDArray[np.generic]], pair: PairParameters) -> NeighborList:
+    """A list from what :func:`stored` gave."""
+    empty = _allocated(pair, *(int(size) for size in arrays["room"]))
+    for name in STORED:
+        array = arrays[name]
+        getattr(empty, name)[: len(array)] = array
+    n = len(pair.types)
+    beads = empty.order[:-1]
+    empty.slot_of[beads[beads < n]] = np.flatnonzero(beads < n)
+    fill_tables(pair, empty)
+    return empty
+
+
+@inlined
 def minimum_image(d: float, edge: float) -> float:
     """The periodic image of a coordinate difference that lies in [-edge/2, edge/2]."""
     image: float = d - edge * np.rint(d / edge)
     return image
 
 
-@kernel
-def _append_near(
-    a: int, first: int, last: int, wrapped: Any, edges: Any, radius2: float, squares: Any, split: Any, neighbors: Any,
-    used: int
-) -> int:  # fmt: skip
-    """Append the partners of sorted bead a among first..last-1; the new fill level, or -1 when there is no room.
+@inlined
+def margin(box: Any) -> float:
+    """How much further than asked lists reach [nm], so that single-precision distances lose no pair at the very radius."""
+    return 1e-6 + 3e-7 * max(box[0], max(box[1], box[2]))
 
-    The first loop has no branches so that it compiles to vector instructions. ``split`` marks (in sorted order) the solute.
+
+@inlined
+def scales(box: Any) -> Any:
+    """From whole numbers to nm along each edge."""
+    return splat(np.float32(box[0] / TURN)), splat(np.float32(box[1] / TURN)), splat(np.float32(box[2] / TURN))
+
+
+@inlined
+def _whole(fraction: float) -> Any:
+    """A fraction of the box, of any image, as a whole number."""
+    return np.int32(np.int64((fraction - np.rint(fraction)) * TURN))
+
+
+@kernel
+def place(x: Any, box: Any, near: Any, needed: float) -> bool:
+    """Bring positions (n, 3) into ``slots``, forces there to zero; whether the inner list surely holds all pairs within ``needed``.
+
+    False as well for what is not a number.
     """
-    if used < 0 or used + last - first > neighbors.shape[0]:
-        return -1
-    x, y, z = wrapped[0, a], wrapped[1, a], wrapped[2, a]
-    edge_x, edge_y, edge_z = edges
-    for b in range(first, last):
-        dx = abs(wrapped[0, b] - x)
-        dy = abs(wrapped[1, b] - y)
-        dz = abs(wrapped[2, b] - z)
-        dx = min(dx, edge_x - dx)
-        dy = min(dy, edge_y - dy)
-        dz = min(dz, edge_z - dz)
-        squares[b] = dx * dx + dy * dy + dz * dz
-    own = split[a]
-    for b in range(first, last):
-        neighbors[used] = b
-        used += (squares[b] <= radius2) & (split[b] == own)
-    return used
-
-
-@kernel
-def _drop_excluded(
-    a: int, begin: int, used: int, order: Any, exclusion_start: Any, exclusions: Any, neighbors: Any
-) -> int:
-    """Take the excluded partners of sorted bead a out of its row ``begin..used-1``; the new fill level."""
-    i = order[a]
-    low, high = exclusion_start[i], exclusion_start[i + 1]
-    if low == high:
-        return used
-    kept = begin
-    for n in range(begin, used):
-        j = order[neighbors[n]]
-        excluded = False
-        for k in range(low, high):
-            excluded |= exclusions[k] == j
-        if not excluded:
-            neighbors[kept] = neighbors[n]
-            kept += 1
-    return kept
-
-
-@kernel
-def _cell_grid(box: Any, radius: float, n_beads: int) -> Any:
-    """Cells along each edge, and how many cells away a neighbour can be.
-
-    Cells half a radius wide with a reach of two, or one radius wide with a reach of one; where not even three of those
-    fit along every edge, a single cell and no reach: all pairs are searched.
-    """
-    count = np.empty(3, np.int64)
-    most = int(n_beads ** (1.0 / 3.0)) + 2
-    for reach in (2, 1):
-        for d in range(3):
-            count[d] = min(int(box[d] * reach / radius), max(most, 2 * reach + 1))
-        if count.min() >= 2 * reach + 1:
-            return count, reach
-    count[:] = 1
-    return count, 0
-
-
-@kernel
-def _append_column(
-    a: int, column: int, low: int, high: int, n_z: int, first: Any, wrapped: Any, edges: Any, radius2: float,
-    squares: Any, split: Any, neighbors: Any, used: int
-) -> int:  # fmt: skip
-    """Search cells low..high of a column along z, which may reach over either end of the box."""
-    inside_low, inside_high = max(low, 0), min(high, n_z - 1)
-    if inside_low <= inside_high:
-        begin, end = first[column + inside_low], first[column + inside_high + 1]
-        used = _append_near(a, begin, end, wrapped, edges, radius2, squares, split, neighbors, used)
-    if low < 0:
-        begin, end = first[column + n_z + low], first[column + n_z]
-        used = _append_near(a, begin, end, wrapped, edges, radius2, squares, split, neighbors, used)
-    if high >= n_z:
-        begin, end = first[column + max(low - n_z, 0)], first[column + high - n_z + 1]
-        used = _append_near(a, begin, end, wrapped, edges, radius2, squares, split, neighbors, used)
-    return used
-
-
-@kernel
-def build_neighbor_list(x: Any, box: Any, radius: float, pair: Any, start: Any, neighbors: Any, order: Any) -> bool:
-    """Fill ``start``, ``neighbors`` and ``order``; returns False when ``neighbors`` is too short and must grow.
-
-    Each bead looks ahead only: along its own cell and column, and into the columns with a larger offset in x, or the same
-    and a larger one in y.
-    """
-    n = x.shape[0]
-    solute, exclusion_start, exclusions = pair.solute, pair.exclusion_start, pair.exclusions
-    cells, reach = _cell_grid(box, radius, n)
-    first, cell_of, wrapped = _sort_into_cells(x, box, cells, order)
-    split = np.empty(n, np.bool_)
-    for a in range(n):
-        split[a] = solute[order[a]]
-    squares = np.empty(n)
-    radius2 = radius * radius
-    edges = (box[0], box[1], box[2])
-    n_x, n_y, n_z = cells[0], cells[1], cells[2]
-    used = 0
-    for a in range(n):
-        start[a] = used
-        begin = used
-        c_x, c_y, c_z = cell_of[a] // (n_y * n_z), (cell_of[a] // n_z) % n_y, cell_of[a] % n_z
-        used = _append_near(a, a + 1, first[cell_of[a] + 1], wrapped, edges, radius2, squares, split, neighbors, used)
-        for o_x in range(reach + 1):
-            for o_y in range(0 if o_x == 0 else -reach, reach + 1):
-                column = (((c_x + o_x) % n_x) * n_y + (c_y + o_y) % n_y) * n_z
-                low = c_z + 1 if o_x == 0 and o_y == 0 else c_z - reach
-                used = _append_column(
-                    a, column, low, c_z + reach, n_z, first, wrapped, edges, radius2, squares, split, neighbors, used
-                )  # fmt: skip
-        if used < 0:
-            return False
-        used = _drop_excluded(a, begin, used, order, exclusion_start, exclusions, neighbors)
-    start[n] = used
-    return True
-
-
-@kernel
-def _sort_into_cells(x: Any, box: Any, cells: Any, order: Any) -> Any:
-    """Counting sort of beads by cell into ``order``.
-
-    Returns the first sorted place of each cell, and the cell and wrapped coordinates (3, n) in sorted order.
-    """
-    n = x.shape[0]
-    n_cells = cells[0] * cells[1] * cells[2]
-    inside = np.empty((n, 3))
-    cell = np.empty(n, np.int64)
-    first = np.zeros(n_cells + 1, np.int64)
-    for i in range(n):
-        index = 0
-        for d in range(3):
-            fraction = x[i, d] / box[d]
-            fraction -= np.floor(fraction)
-            inside[i, d] = fraction * box[d]
-            index = index * cells[d] + min(int(fraction * cells[d]), cells[d] - 1)
-        cell[i] = index
-        first[index + 1] += 1
-    for c in range(n_cells):
-        first[c + 1] += first[c]
-    fill = first[:-1].copy()
-    cell_of = np.empty(n, np.int64)
-    wrapped = np.empty((3, n))
-    for i in range(n):
-        place = fill[cell[i]]
-        fill[cell[i]] += 1
-        order[place] = i
-        cell_of[place] = cell[i]
-        for d in range(3):
-            wrapped[d, place] = inside[i, d]
-    return first, cell_of, wrapped
-
-
-@kernel
-def refresh_list(x: Any, box: Any, pair: Any, radius: float, near: Any) -> bool:
-    """Build the list at ``x``; False when ``near.neighbors`` must grow."""
-    if not build_neighbor_list(x, box, radius, pair, near.start, near.neighbors, near.order):
-        return False
-    for a in range(x.shape[0]):
-        i = near.order[a]
-        near.pair.types[a] = pair.types[i]
-        near.pair.charges[a] = pair.charges[i]
-        near.pair.solute[a] = pair.solute[i]
-    near.reference[:, :] = x
-    near.radius[0] = radius
-    return True
-
-
-@kernel
-def gather(x: Any, near: Any) -> None:
-    """Put positions into sorted order, in ``near.x``."""
-    for a in range(x.shape[0]):
-        i = near.order[a]
-        near.x[a, 0] = x[i, 0]
-        near.x[a, 1] = x[i, 1]
-        near.x[a, 2] = x[i, 2]
-
-
-@kernel
-def list_is_valid(x: Any, reference: Any, radius: float, cutoff: float) -> bool:
-    """Whether every pair inside the cut-off is surely still in the list; False for coordinates that are not numbers."""
-    allowed = 0.5 * (radius - cutoff)
+    slots, slot_of, reference = near.slots, near.slot_of, near.inner_reference
+    inverse_x, inverse_y, inverse_z = 1.0 / box[0], 1.0 / box[1], 1.0 / box[2]
+    allowed = 0.5 * (near.radii[1] - needed)
     allowed2 = allowed * allowed
+    ok = allowed >= 0.0
+    for i in range(x.shape[0]):
+        k = np.int64(slot_of[i]) * 8
+        slots[k] = _whole(x[i, 0] * inverse_x)
+        slots[k + 1] = _whole(x[i, 1] * inverse_y)
+        slots[k + 2] = _whole(x[i, 2] * inverse_z)
+        slots[k + 4] = slots[k + 5] = slots[k + 6] = slots[k + 7] = 0
+        dx = x[i, 0] - reference[i, 0]
+        dy = x[i, 1] - reference[i, 1]
+        dz = x[i, 2] - reference[i, 2]
+        ok &= dx * dx + dy * dy + dz * dz <= allowed2
+    return ok
+
+
+@kernel
+def _grid(box: Any, n: int) -> tuple[int, int, int]:
+    """Columns along x and y, such that four beads fill about a cube as wide as a column, and bins along z, of one bead."""
+    width = (4.0 * box[0] * box[1] * box[2] / max(n, 1)) ** (1.0 / 3.0)
+    n_x, n_y = max(1, int(box[0] / width + 0.5)), max(1, int(box[1] / width + 0.5))
+    while n_x * n_y > max(n, 1):
+        n_x, n_y = max(1, n_x // 2), max(1, n_y // 2)
+    return n_x, n_y, max(1, n // (n_x * n_y))
+
+
+class _Sorting(NamedTuple):
+    """Beads in columns and bins, while a list is built.
+
+    ``inside`` (n, 3): fractions in [0, 1). ``bin_start``: first bead of each bin in sorted order. ``shift`` of each column: from there
+    to the slot. ``column_start``: first cluster of each column. ``x``, ``y``, ``z``: whole-number positions by slot.
+    ``occupied``: a bit for each slot of a cluster that holds a bead.
+    """
+
+    grid: tuple[int, int, int]
+    inside: Any
+    bin_start: Any
+    shift: Any
+    column_start: Any
+    x: Any
+    y: Any
+    z: Any
+    occupied: Any
+
+
+@kernel
+def _sort_into_clusters(x: Any, box: Any, solute: Any, near: Any) -> Any:
+    """Fill ``order``, ``slot_of`` and ``counts[0]``, which is -1 when there are too many clusters.
+
+    The solute gets a column of its own after all others: its clusters hold nothing else.
+    """
+    n = x.shape[0]
+    n_x, n_y, n_z = _grid(box, n)
+    n_columns = n_x * n_y + 1
+    bin_start = np.zeros(n_columns * n_z + 1, np.int64)
+    bin_of = np.empty(n, np.int64)
+    inside = np.empty((n, 3))
+    inverse_x, inverse_y, inverse_z = 1.0 / box[0], 1.0 / box[1], 1.0 / box[2]
+    for i in range(n):
+        a, b, c = x[i, 0] * inverse_x, x[i, 1] * inverse_y, x[i, 2] * inverse_z
+        a, b, c = a - np.floor(a), b - np.floor(b), c - np.floor(c)
+        inside[i, 0], inside[i, 1], inside[i, 2] = a, b, c
+        column = min(int(a * n_x), n_x - 1) * n_y + min(int(b * n_y), n_y - 1)
+        if solute[i]:
+            column = n_columns - 1
+        bin_of[i] = column * n_z + min(int(c * n_z), n_z - 1)
+        bin_start[bin_of[i] + 1] += 1
+    for k in range(n_columns * n_z):
+        bin_start[k + 1] += bin_start[k]
+    shift, column_start = np.empty(n_columns, np.int64), np.empty(n_columns + 1, np.int64)
+    n_clusters = 0
+    for c in range(n_columns):
+        column_start[c] = n_clusters
+        shift[c] = 4 * n_clusters - bin_start[c * n_z]
+        n_clusters += (bin_start[(c + 1) * n_z] - bin_start[c * n_z] + 3) // 4
+    column_start[n_columns] = n_clusters
+    room = near.charged.shape[0]
+    near.counts[0] = n_clusters if n_clusters <= room else -1
+    u, v, w = np.empty(4 * room + 8, np.int32), np.empty(4 * room + 8, np.int32), np.empty(4 * room + 8, np.int32)
+    occupied = np.zeros(room + 2, np.uint32)
+    order, slot_of = near.order, near.slot_of
+    if n_clusters <= room:
+        order[:] = n
+        fill = bin_start.copy()
+        for i in range(n):
+            slot = fill[bin_of[i]] + shift[bin_of[i] // n_z]
+            fill[bin_of[i]] += 1
+            order[slot] = i
+            slot_of[i] = slot
+            u[slot], v[slot], w[slot] = _whole(inside[i, 0]), _whole(inside[i, 1]), _whole(inside[i, 2])
+            occupied[slot // 4] |= np.uint32(1) << np.uint32(slot % 4)
+    return _Sorting((n_x, n_y, n_z), inside, bin_start, shift, column_start, u, v, w, occupied)
+
+
+@kernel
+def fill_tables(pair: Any, near: Any) -> None:
+    """Types, charges and Lennard-Jones parameters in the order of the slots."""
+    n, n_types = near.slot_of.shape[0], pair.lj.shape[0]
+    slots, charges, table, order, lj = near.slots, near.charges, near.table, near.order, pair.lj
+    for q in range(near.counts[0]):
+        has_charge = False
+        base = 8 * q * (n_types + 1)
+        for k in range(4):
+            slot = 4 * q + k
+            i = np.int64(order[slot])
+            if i < n:
+                slots[8 * slot + 3] = 8 * pair.types[i]
+                charges[slot] = pair.charges[i]
+                has_charge |= pair.charges[i] != 0.0
+                own = lj[pair.types[i]]
+                for t in range(n_types):
+                    table[base + 8 * t + k] = 6.0 * own[t, 0]
+                    table[base + 8 * t + 4 + k] = 12.0 * own[t, 1]
+            else:
+                slots[8 * slot + 3] = 8 * n_types
+                charges[slot] = 0.0
+                for t in range(n_types):
+                    table[base + 8 * t + k] = table[base + 8 * t + 4 + k] = 0.0
+            table[base + 8 * n_types + k] = table[base + 8 * n_types + 4 + k] = 0.0
+        near.charged[q] = has_charge
+    slots[8 * (order.shape[0] - 1) + 3] = 8 * n_types
+
+
+@kernel
+def _mark_exclusions(q: int, pair: Any, near: Any, marks: Any, marked: Any, mark: bool) -> None:
+    """Clear the bits of pairs excluded with cluster q in the ``marks`` of their slots, or set them again."""
+    n = near.slot_of.shape[0]
+    for k in range(4):
+        i = near.order[4 * q + k]
+        if i >= n:
+            continue
+        for e in range(pair.exclusion_start[i], pair.exclusion_start[i + 1]):
+            slot = near.slot_of[pair.exclusions[e]]
+            marked[slot // np.uint32(4)] = mark
+            if mark:
+                marks[slot] &= _ALL ^ (np.uint32(1) << np.uint32(k))
+            else:
+                marks[slot] = _ALL
+
+
+@kernel
+def _set_masked(near: Any, entry: int, slot: Any, bits: Any) -> int:
+    """A j bead of the masked list, and its four bits; the next entry."""
+    near.masked_rows[entry] = np.uint32(4) * np.uint32(slot)
+    pack = entry // LANES
+    if entry % LANES == 0:
+        near.masks[pack] = np.uint32(0)
+    near.masks[pack] |= np.uint32(bits) << np.uint32(4 * (entry % LANES))
+    return entry + 1
+
+
+@kernel
+def _column_offsets(box: Any, grid: tuple[int, int, int], wide: float) -> Any:
+    """Steps (n, 2) from a column to those within ``wide`` of it, each once, and how far along z to look there (fraction of the box)."""
+    n_x, n_y, _ = grid
+    width_x, width_y = box[0] / n_x, box[1] / n_y
+    reach_x, reach_y = min(int(wide / width_x) + 1, n_x // 2), min(int(wide / width_y) + 1, n_y // 2)
+    steps = np.empty(((2 * reach_x + 1) * (2 * reach_y + 1), 2), np.int64)
+    along = np.empty(steps.shape[0])
+    used = 0
+    for a in range(-reach_x, reach_x + 1):
+        for b in range(-reach_y, reach_y + 1):
+            # halfway around a box of even columns both ways lead to the same one
+            if (2 * a == n_x and a > 0) or (2 * b == n_y and b > 0):
+                continue
+            gap_x, gap_y = max(0, abs(a) - 1) * width_x, max(0, abs(b) - 1) * width_y
+            left = wide * wide - gap_x * gap_x - gap_y * gap_y
+            if left > 0.0:
+                steps[used, 0], steps[used, 1] = a, b
+                along[used] = np.sqrt(left) / box[2]
+                used += 1
+    return steps[:used], along[:used]
+
+
+@kernel
+def _neighbor_columns(column: int, steps: Any, along: Any, sorting: Any, columns: Any, depths: Any) -> int:
+    """Write the columns around ``column`` that hold clusters of its own or later number, and their depths; their number."""
+    n_x, n_y, _ = sorting.grid
+    starts = sorting.column_start
+    if column == n_x * n_y:  # the solute
+        columns[0], depths[0] = column, 1.0
+        return 1
+    a, b = column // n_y, column % n_y
+    used = 0
+    for k in range(steps.shape[0]):
+        c, d = a + steps[k, 0], b + steps[k, 1]
+        c += n_x if c < 0 else (-n_x if c >= n_x else 0)
+        d += n_y if d < 0 else (-n_y if d >= n_y else 0)
+        other = c * n_y + d
+        columns[used], depths[used] = other, along[k]
+        used += starts[other + 1] > starts[other] and other >= column
+    return used
+
+
+@inlined
+def _rows_of(other: int, low: float, high: float, depth: float, bin_start: Any, shift: Any, column_start: Any, n_z: int) -> Any:
+    """The clusters of a column within ``depth`` of low … high along z: first … last - 1, and a second range over the boundary."""
+    begin, end = column_start[other], column_start[other + 1]
+    first, last = int(np.floor((low - depth) * n_z)), int(np.floor((high + depth) * n_z))
+    if last - first + 1 >= n_z:
+        return begin, end, end, end
+    base, move = other * n_z, shift[other]
+    below, above = first < 0, last >= n_z
+    first += n_z if below else (-n_z if first >= n_z else 0)
+    last -= n_z if above else (-n_z if last < 0 else 0)
+    upper, lower = (bin_start[base + first] + move) // 4, (bin_start[base + last + 1] + move + 3) // 4
+    if first <= last:
+        return upper, lower, end, end
+    # over the boundary: two parts, which must not share a cluster
+    return (begin, lower, upper, end) if lower < upper else (begin, end, end, end)
+
+
+@kernel
+def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> bool:
+    """Fill the outer and the masked list; False when there is no room.
+
+    Each pair of clusters is looked at once, from the one that comes first: its bounding box against the other's beads.
+    """
+    n_x, n_y, n_z = sorting.grid
+    inside, u, v, w, occupied = sorting.inside, sorting.x, sorting.y, sorting.z, sorting.occupied
+    bin_start, shift, column_start = sorting.bin_start, sorting.shift, sorting.column_start
+    outer, outer_start, masked_start, masked_rows = near.outer_rows, near.outer_start, near.masked_start, near.masked_rows
+    order, n_beads = near.order, near.slot_of.shape[0]
+    has_exclusions = pair.exclusions.shape[0] > 0
+    marks, marked = np.full(order.shape[0] + 8, _ALL), np.zeros(near.charged.shape[0] + 2, np.bool_)
+    scale_x, scale_y, scale_z = scales(box)
+    limit, zero = splat(np.float32((radius + margin(box)) ** 2)), splat(np.float32(0.0))
+    wide = radius + 2.0 * margin(box)
+    steps, along = _column_offsets(box, sorting.grid, wide)
+    columns, depths = np.empty(steps.shape[0] + 1, np.int64), np.empty(steps.shape[0] + 1)
+    plain, masked = 0, 0
+    low, high = np.empty(3), np.empty(3)
+    ranges = np.empty(4, np.int64)
+    for column in range(n_x * n_y + 1):
+        around = _neighbor_columns(column, steps, along, sorting, columns, depths)
+        for q in range(column_start[column], column_start[column + 1]):
+            if masked + 16 > masked_rows.shape[0]:
+                return False
+            outer_start[q], masked_start[q] = plain // LANES, masked // LANES
+            if has_exclusions:
+                _mark_exclusions(q, pair, near, marks, marked, True)
+            low[:], high[:] = 2.0, -1.0
+            for k in range(4):
+                i = order[4 * q + k]
+                if i < n_beads:
+                    if k > 0:
+                        masked = _set_masked(near, masked, 4 * q + k, marks[4 * q + k] & np.uint32((1 << k) - 1))
+                    for d in range(3):
+                        low[d], high[d] = min(low[d], inside[i, d]), max(high[d], inside[i, d])
+            center_x, half_x = splat_whole(_whole(0.5 * (low[0] + high[0]))), splat(np.float32(0.5 * (high[0] - low[0]) * box[0]))
+            center_y, half_y = splat_whole(_whole(0.5 * (low[1] + high[1]))), splat(np.float32(0.5 * (high[1] - low[1]) * box[1]))
+            center_z, half_z = splat_whole(_whole(0.5 * (low[2] + high[2]))), splat(np.float32(0.5 * (high[2] - low[2]) * box[2]))
+            for n in range(around):
+                ranges[0], ranges[1], ranges[2], ranges[3] = _rows_of(
+                    columns[n], low[2], high[2], depths[n], bin_start, shift, column_start, n_z
+                )
+                for part in range(2):
+                    first, last = max(ranges[2 * part], q + 1), ranges[2 * part + 1]
+                    if plain + 4 * (last - first) + 16 > outer.shape[0]:
+                        return False
+                    for r in range(first, last, LANES):
+                        slot = 4 * r
+                        dx = maximum(sub(magnitude(mul(to_float(isub(load(u, slot), center_x)), scale_x)), half_x), zero)
+                        dy = maximum(sub(magnitude(mul(to_float(isub(load(v, slot), center_y)), scale_y)), half_y), zero)
+                        dz = maximum(sub(magnitude(mul(to_float(isub(load(w, slot), center_z)), scale_z)), half_z), zero)
+                        bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit))
+                        allowed, has_mark = np.uint32(0), False
+                        for lane in range(LANES):
+                            if r + lane < last:
+                                allowed |= occupied[r + lane] << np.uint32(4 * lane)
+                                has_mark |= marked[r + lane]
+                        bits &= allowed
+                        if has_mark:
+                            bits, masked = _take_marked(bits, slot, marks, near, masked)
+                            if masked + 16 > masked_rows.shape[0]:
+                                return False
+                        for k in range(WIDTH):
+                            outer[plain] = np.uint32(4 * (slot + k))
+                            plain += (bits >> np.uint32(k)) & np.uint32(1)
+            if has_exclusions:
+                _mark_exclusions(q, pair, near, marks, marked, False)
+            # the last packs are filled up with the dummy
+            while plain % LANES:
+                outer[plain] = np.uint32(4 * (order.shape[0] - 1))
+                plain += 1
+            while masked % LANES:
+                masked = _set_masked(near, masked, order.shape[0] - 1, np.uint32(0))
+            outer_start[q + 1], masked_start[q + 1] = plain // LANES, masked // LANES
+    return True
+
+
+@kernel
+def _take_marked(bits: Any, slot: int, marks: Any, near: Any, masked: int) -> Any:
+    """Move beads with excluded pairs from ``bits`` to the masked list."""
+    for k in range(WIDTH):
+        if (bits >> np.uint32(k)) & np.uint32(1) and marks[slot + k] != _ALL:
+            bits ^= np.uint32(1) << np.uint32(k)
+            if marks[slot + k] != 0:
+                masked = _set_masked(near, masked, slot + k, marks[slot + k])
+    return bits, masked
+
+
+@kernel
+def _list_near_solute(x: Any, box: Any, radius: float, pair: Any, near: Any) -> None:
+    """Fill ``near_solute``."""
+    first, last = np.int64(pair.solute_block[0]), np.int64(pair.solute_block[1])
+    used = 0
+    if first < last:
+        for j in range(x.shape[0]):
+            nearest2 = np.inf
+            for i in range(first, last):
+                dx = minimum_image(x[i, 0] - x[j, 0], box[0])
+                dy = minimum_image(x[i, 1] - x[j, 1], box[1])
+                dz = minimum_image(x[i, 2] - x[j, 2], box[2])
+                nearest2 = min(nearest2, dx * dx + dy * dy + dz * dz)
+            if nearest2 < radius * radius and not first <= j < last:
+                near.near_solute[used] = j
+                used += 1
+    near.counts[3] = used
+
+
+@kernel
+def build_outer(x: Any, box: Any, radius: float, pair: Any, near: Any) -> bool:
+    """Sort the beads and list all pairs within ``radius``; False when there is no room."""
+    sorting = _sort_into_clusters(x, box, pair.solute, near)
+    if near.counts[0] < 0:
+        near.counts[0] = 0
+        return False
+    fill_tables(pair, near)
+    if not _list_pairs(box, radius, pair, sorting, near):
+        return False
+    _list_near_solute(x, box, radius, pair, near)
+    near.reference[:, :] = x
+    near.radii[0] = radius
+    near.counts[1] += 1
+    return True
+
+
+@kernel
+def _fill_up(q: int, order: Any, n_beads: int, slots: Any) -> None:
+    """Put the empty slots of cluster q where its first bead is, so that nothing is near them that is not near a bead."""
+    for k in range(1, 4):
+        if order[4 * q + k] == n_beads:
+            for d in range(3):
+                slots[8 * (4 * q + k) + d] = slots[32 * q + d]
+
+
+@kernel
+def prune(x: Any, box: Any, radius: float, near: Any) -> None:
+    """Copy from the outer to the inner list the j beads within ``radius`` of any bead of the cluster; positions are placed."""
+    dummy = np.uint32(4 * (near.order.shape[0] - 1))
+    outer, inner, slots = near.outer_rows, near.inner_rows, near.slots
+    outer_start, inner_start, order, n_beads = near.outer_start, near.inner_start, near.order, near.slot_of.shape[0]
+    scale_x, scale_y, scale_z = scales(box)
+    limit = splat(np.float32((radius + margin(box)) ** 2))
+    used = 0
+    for q in range(near.counts[0]):
+        inner_start[q] = used // LANES
+        if order[4 * q + 3] == n_beads:
+            _fill_up(q, order, n_beads, slots)
+        xi, yi, zi = cluster_positions(slots, q)
+        for pack in range(outer_start[q], outer_start[q + 1]):
+            first = pack * LANES
+            j = gather(slots, outer, first)
+            dx = mul(to_float(isub(xi, lane0(j))), scale_x)
+            dy = mul(to_float(isub(yi, lane1(j))), scale_y)
+            dz = mul(to_float(isub(zi, lane2(j))), scale_z)
+            bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit))
+            for k in range(LANES):
+                inner[used] = outer[first + k]
+                used += ((bits >> np.uint32(4 * k)) & _ALL) != 0
+        while used > inner_start[q] * LANES and inner[used - 1] == dummy:
+            used -= 1  # the dummies of the outer list came last
+        while used % LANES:
+            inner[used] = dummy
+            used += 1
+    inner_start[near.counts[0]] = used // LANES
+    near.inner_reference[:, :] = x
+    near.radii[1] = radius
+    near.counts[2] += 1
+
+
+@kernel
+def refresh_list(x: Any, box: Any, pair: Any, radius: float, inner_radius: float, near: Any) -> bool:
+    """Build both lists at ``x``, and place it; False when they need more room."""
+    if not build_outer(x, box, radius, pair, near):
+        return False
+    place(x, box, near, 0.0)
+    prune(x, box, inner_radius, near)
+    return True
+
+
+@kernel
+def list_is_valid(x: Any, reference: Any, radius: float, needed: float) -> bool:
+    """Whether a list of ``radius`` made at ``reference`` surely holds all pairs within ``needed``; false for what is not a number."""
+    allowed = 0.5 * (radius - needed)
+    allowed2 = allowed * allowed
+    ok = allowed >= 0.0
     for i in range(x.shape[0]):
         dx = x[i, 0] - reference[i, 0]
         dy = x[i, 1] - reference[i, 1]
         dz = x[i, 2] - reference[i, 2]
-        if not dx * dx + dy * dy + dz * dz <= allowed2:
-            return False
-    return allowed > 0.0
+        ok &= dx * dx + dy * dy + dz * dz <= allowed2
+    return ok
+
+
+@kernel
+def renew_lists(x: Any, box: Any, pair: Any, radius: float, inner_radius: float, near: Any) -> bool:
+    """Prune, or build anew where the outer list is worn out as well; positions are placed. False when more room is needed."""
+    if list_is_valid(x, near.reference, near.radii[0], inner_radius):
+        prune(x, box, inner_radius, near)
+        return True
+    return bool(refresh_list(x, box, pair, radius, inner_radius, near))

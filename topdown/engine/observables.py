@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine.integrators import total_forces
-from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, refresh_list, with_longer_rows
+from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, refresh_list, roomier
 from topdown.engine.parameters import TERMS, Parameters, build_parameters
 from topdown.engine.soft_core import COUPLED, Lambda, as_lambda
 from topdown.engine.virtual_sites import place_sites
@@ -73,12 +73,17 @@ def check_box(box: Floats, cutoff: float) -> None:
 
 
 def fresh_list(
-    parameters: Parameters, positions: Floats, box: Floats, radius: float, near: NeighborList | None = None
+    parameters: Parameters,
+    positions: Floats,
+    box: Floats,
+    radius: float,
+    inner_radius: float,
+    near: NeighborList | None = None,
 ) -> NeighborList:
-    """A neighbour list of ``positions``, in the arrays of ``near`` where they are long enough."""
+    """Both pair lists of ``positions``, in the arrays of ``near`` where they are long enough."""
     near = near or empty_neighbor_list(parameters.pair, box, radius)
-    while not refresh_list(positions, box, parameters.pair, radius, near):
-        near = with_longer_rows(near)
+    while not refresh_list(positions, box, parameters.pair, radius, inner_radius, near):
+        near = roomier(near, parameters.pair, box, radius)
     return near
 
 
@@ -91,11 +96,11 @@ def measure(
     """
     positions = np.array(positions)
     place_sites(positions, parameters.bonded.sites)
-    near = fresh_list(parameters, positions, box, parameters.pair.cutoff)
+    near = fresh_list(parameters, positions, box, parameters.pair.cutoff, parameters.pair.cutoff)
     forces = np.zeros_like(positions)
     energies, virial = np.zeros(len(TERMS)), np.zeros((3, 3))
     total_forces(
-        positions, box, parameters.pair, parameters.bonded, as_lambda(lam), near, forces, energies, virial, True
+        positions, box, parameters.pair, parameters.bonded, as_lambda(lam), near, True, forces, energies, virial, True
     )
     return energies, virial, forces
 

@@ -1,7 +1,8 @@
-"""Non-bonded forces over the neighbour list, and the reaction field of excluded pairs.
+"""Non-bonded forces over the pair lists, and the reaction field of excluded pairs.
 
 ``energies[0]`` gathers Lennard-Jones, ``energies[1]`` Coulomb; ``virial`` is Ξ = -1/2 Σ r ⊗ f, (3, 3), as GROMACS defines it.
-Energies and virial are only accumulated when ``measure`` is set.
+Energies and virial are only accumulated when ``measure`` is set. In mixed precision :mod:`vector_forces` does the work; in
+double precision the same lists are walked bead by bead.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from topdown.engine._jit import kernel
+from topdown.engine._simd import LANES
 from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
-
+from topdown.engine.vector_forces import vector_forces, vector_forces_and_energies
 
 @kernel
 def add_virial(virial: Any, dx: float, dy: float, dz: float, fx: float, fy: float, fz: float) -> None:
@@ -29,15 +31,42 @@ def add_virial(virial: Any, dx: float, dy: float, dz: float, fx: float, fy: floa
     virial[2, 2] -= 0.5 * dz * fz
 
 
-def _pair_loop(measure: bool, force_shift: bool = False) -> Any:
-    """The pair loop with or without energies and virial, or force-shifted: several compiled kernels from one text.
+@kernel
+def partners_of(slot: int, near: Any, partner: Any) -> int:
+    """Write the beads listed for the bead of one slot into ``partner``; their number. Each pair is listed for one of the two."""
+    q, bit = slot // 4, np.uint32(slot % 4)
+    rows, start, order, n_beads = near.inner_rows, near.inner_start, near.order, near.slot_of.shape[0]
+    four = np.uint32(4)
+    n = 0
+    for entry in range(LANES * near.masked_start[q], LANES * near.masked_start[q + 1]):
+        bits = near.masks[entry // LANES] >> np.uint32(4 * (entry % LANES))
+        partner[n] = order[near.masked_rows[entry] // four]
+        n += (bits >> bit) & np.uint32(1)
+    for entry in range(LANES * start[q], LANES * start[q + 1]):
+        partner[n] = order[rows[entry] // four]
+        n += partner[n] < n_beads
+    return n
 
-    Row by row: the pairs inside the cut-off are first packed without branches (whether a listed pair is inside is a coin
+
+@kernel
+def most_partners(near: Any) -> int:
+    """Room that :func:`partners_of` needs."""
+    longest = 0
+    for q in range(near.counts[0]):
+        packs = np.int64(near.masked_start[q + 1] - near.masked_start[q]) + near.inner_start[q + 1] - near.inner_start[q]
+        longest = max(longest, packs * LANES + 1)
+    return longest
+
+
+def _pair_loop(measure: bool, force_shift: bool = False) -> Any:
+    """The loop in double precision with or without energies and virial, or force-shifted: several kernels from one text.
+
+    Bead by bead: the pairs inside the cut-off are first packed without branches (whether a listed pair is inside is a coin
     toss that no processor predicts), then their forces computed in a loop that compiles to vector instructions.
     """
 
     @kernel
-    def loop(x: Any, box: Any, pair: Any, start: Any, neighbors: Any, forces: Any, energies: Any, virial: Any) -> None:
+    def loop(x: Any, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any) -> None:
         cutoff2 = pair.cutoff * pair.cutoff
         scale, k_rf, c_rf = pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
         lj, types, charges = pair.lj, pair.types, pair.charges
@@ -45,17 +74,18 @@ def _pair_loop(measure: bool, force_shift: bool = False) -> Any:
         inv_x, inv_y, inv_z = 1.0 / bx, 1.0 / by, 1.0 / bz
         # F(r_c) = 12 C12/r_c^13 - 6 C6/r_c^7
         steepest, flattest = 12.0 / pair.cutoff**13, 6.0 / pair.cutoff**7
-        longest: Any = 1
-        for i in range(x.shape[0]):
-            longest = max(longest, np.int64(start[i + 1]) - np.int64(start[i]))
-        partner = np.empty(longest, np.uint32)
+        longest = most_partners(near)
+        partner, listed = np.empty(longest, np.uint32), np.empty(longest, np.uint32)
         apart = np.empty((4, longest))
         values = np.empty((4, longest))
-        for i in range(x.shape[0]):
+        for slot in range(4 * near.counts[0]):
+            i = near.order[slot]
+            if i >= x.shape[0]:
+                continue
             xi, yi, zi = x[i, 0], x[i, 1], x[i, 2]
             inside = 0
-            for n in range(start[i], start[i + 1]):
-                j = neighbors[n]
+            for n in range(partners_of(slot, near, listed)):
+                j = listed[n]
                 dx = xi - x[j, 0]
                 dy = yi - x[j, 1]
                 dz = zi - x[j, 2]
@@ -120,19 +150,32 @@ _force_shifted = _pair_loop(True, force_shift=True)
 
 @kernel
 def pair_forces(
-    x: Any, box: Any, pair: Any, start: Any, neighbors: Any, forces: Any, energies: Any, virial: Any, measure: bool
+    x: Any, box: Any, pair: Any, near: Any, double: bool, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:
-    """Add Lennard-Jones and reaction-field forces of all listed pairs inside the cut-off."""
-    if pair.force_shift:
-        # never on the way of production: one kernel will do, its sums left aside where they are not asked for
-        if measure:
-            _force_shifted(x, box, pair, start, neighbors, forces, energies, virial)
+    """Set ``forces`` to the Lennard-Jones and reaction-field forces of all listed pairs inside the cut-off.
+
+    In mixed precision positions must have been placed.
+    """
+    if double or pair.force_shift:
+        forces[:, :] = 0.0
+        if pair.force_shift and not measure:
+            # never on the way of production: one kernel will do, its sums left aside where they are not asked for
+            _force_shifted(x, box, pair, near, forces, np.zeros_like(energies), np.zeros_like(virial))
+        elif pair.force_shift:
+            _force_shifted(x, box, pair, near, forces, energies, virial)
+        elif measure:
+            _forces_and_energies(x, box, pair, near, forces, energies, virial)
         else:
-            _force_shifted(x, box, pair, start, neighbors, forces, np.zeros_like(energies), np.zeros_like(virial))
-    elif measure:
-        _forces_and_energies(x, box, pair, start, neighbors, forces, energies, virial)
+            _forces_only(x, box, pair, near, forces, energies, virial)
+        return
+    if measure:
+        vector_forces_and_energies(0, near.counts[0], box, pair, near, energies, virial)
     else:
-        _forces_only(x, box, pair, start, neighbors, forces, energies, virial)
+        vector_forces(0, near.counts[0], box, pair, near)
+    single, slot_of = near.forces, near.slot_of
+    for i in range(forces.shape[0]):
+        k = 8 * np.int64(slot_of[i]) + 4
+        forces[i, 0], forces[i, 1], forces[i, 2] = -single[k], -single[k + 1], -single[k + 2]
 
 
 @kernel

@@ -17,6 +17,7 @@ from topdown.model.requests import charges_last, check_path
 from topdown.units import BAR_NM_TO_MN_M, KJ_MOL_NM3_TO_BAR, kt
 
 Thermostat = Literal["v-rescale", "langevin"]
+Precision = Literal["mixed", "double"]
 Barostat = Literal["isotropic", "semiisotropic", "anisotropic", "surface-tension"]
 _THERMOSTATS = {None: NO_THERMOSTAT, "v-rescale": V_RESCALE, "langevin": LANGEVIN}
 _BAROSTATS = {
@@ -64,8 +65,12 @@ class SimulationSettings:
         [1/bar]; sets how fast the box responds, not where it ends. 0 holds the area where z is coupled apart.
     compressibility_z : float, optional
         Along z where it is another than along x and y [1/bar]; 0 holds the height.
-    list_buffer : float
-        Neighbour-list radius beyond the cut-off [nm]. The list is rebuilt before it can miss a pair, so this only sets speed.
+    list_buffer, inner_buffer : float
+        How far the pair list, and the inner list pruned from it, reach beyond the cut-off [nm]. Lists are made anew before they
+        can miss a pair, so this only sets speed.
+    precision : {"mixed", "double"}
+        Non-bonded pairs in float32 or float64. Coordinates, bonded terms, solutes on their coupling path, single points,
+        minimisation and the sums for reweighting are float64 in either.
     remove_com_motion_every : int
         Steps between removals of the centre-of-mass motion; 0 for never. Ignored with the Langevin thermostat.
     refcoord_scaling : {"no", "all"}
@@ -89,7 +94,9 @@ class SimulationSettings:
     tau_p: float = 4.0
     compressibility: float = 3e-4
     compressibility_z: float | None = None
-    list_buffer: float = 0.4
+    list_buffer: float = 0.35
+    inner_buffer: float = 0.14
+    precision: Precision = "mixed"
     thermostat_every: int = 10
     barostat_every: int = 10
     remove_com_motion_every: int = 100
@@ -104,7 +111,9 @@ class SimulationSettings:
             )
         if self.refcoord_scaling not in get_args(ReferenceScaling):
             raise SettingsError(f"no refcoord_scaling {self.refcoord_scaling!r}", hint="no or all")
-        for name in ("time_step", "temperature", "tau_t", "tau_p", "list_buffer"):
+        if self.precision not in get_args(Precision):
+            raise SettingsError(f"no precision {self.precision!r}", hint="mixed or double")
+        for name in ("time_step", "temperature", "tau_t", "tau_p", "list_buffer", "inner_buffer"):
             value = getattr(self, name)
             if not (_is_number(value) and 0 < value < math.inf):
                 raise SettingsError(f"{name} must be a positive number, got {value!r}")
@@ -179,6 +188,8 @@ class SimulationSettings:
             degrees_of_freedom=degrees,
             lam=lam,
             list_radius=cutoff + self.list_buffer,
+            inner_radius=cutoff + min(self.inner_buffer, self.list_buffer),
+            double=self.precision == "double",
         )
 
 

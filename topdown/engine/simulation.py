@@ -26,7 +26,7 @@ from topdown.engine.integrators import (
     total_forces,
 )
 from topdown.engine.minimizer import CONSTRAINT_STIFFNESS, MinimizationResult, fire
-from topdown.engine.neighbor_list import NeighborList, list_is_valid, with_longer_rows
+from topdown.engine.neighbor_list import NeighborList, list_is_valid, roomier
 from topdown.engine.observables import EnergyTerms, check_box, fresh_list, measure
 from topdown.engine.parameters import TERMS, build_parameters
 from topdown.engine.settings import Coupling, SimulationSettings
@@ -141,13 +141,15 @@ class Simulation:
             box=box,
             time=0.0,
             scratch=Scratch(
-                counters=np.zeros(4, np.int64),
+                counters=np.zeros(3, np.int64),
                 kinetic=np.zeros(1),
                 molecular_kinetic=np.zeros((3, 3)),
                 energies=np.zeros(len(TERMS)),
                 virial=np.zeros((3, 3)),
             ),
-            neighbor_list=fresh_list(self.parameters, positions, box, self._dynamics.list_radius),
+            neighbor_list=fresh_list(
+                self.parameters, positions, box, self._dynamics.list_radius, self._dynamics.inner_radius
+            ),
         )
         self.state = state
         if system.velocities is None:
@@ -327,9 +329,9 @@ class Simulation:
                 self._fail("constraints cannot be met in minimisation")
             before[:] = x
             place_sites(x, p.bonded.sites)
-            if not list_is_valid(x, near.reference, float(near.radius[0]), p.pair.cutoff):
+            if not list_is_valid(x, near.inner_reference, float(near.radii[1]), p.pair.cutoff):
                 near = self._build_list(x)
-            total_forces(x, self.box, p.pair, p.bonded, self._lambda, near, forces, energies, virial, True)
+            total_forces(x, self.box, p.pair, p.bonded, self._lambda, near, True, forces, energies, virial, True)
             return float(energies.sum()), forces.copy() if stiffness > 0.0 else self._without_constraint_forces(
                 x, forces
             )
@@ -387,7 +389,7 @@ class Simulation:
             left -= done
             state.time = self.step * self.settings.time_step
             if status == LIST_FULL:
-                state.neighbor_list = with_longer_rows(state.neighbor_list)
+                state.neighbor_list = roomier(state.neighbor_list, p.pair, state.box, self._dynamics.list_radius)
             elif status == BLOWN_UP:
                 self._fail("the simulation blew up")
             elif status == UNCONSTRAINED:
@@ -418,13 +420,14 @@ class Simulation:
     # -- neighbour list ----------------------------------------------------------------------------------------------
 
     def _build_list(self, x: Floats) -> NeighborList:
-        near = fresh_list(self.parameters, x, self.box, self._dynamics.list_radius, self.state.neighbor_list)
+        d = self._dynamics
+        near = fresh_list(self.parameters, x, self.box, d.list_radius, d.inner_radius, self.state.neighbor_list)
         self.state.neighbor_list = near
         return near
 
     def _ensure_list(self) -> None:
         near = self.state.neighbor_list
-        if not list_is_valid(self.positions, near.reference, float(near.radius[0]), self.parameters.pair.cutoff):
+        if not list_is_valid(self.positions, near.inner_reference, float(near.radii[1]), self.parameters.pair.cutoff):
             self._build_list(self.positions)
 
     def _renew_forces(self) -> None:
@@ -432,8 +435,8 @@ class Simulation:
         scratch = self.state.scratch
         p = self.parameters
         total_forces(
-            self.positions, self.box, p.pair, p.bonded, self._lambda, near, self.state.forces, scratch.energies,
-            scratch.virial, True
+            self.positions, self.box, p.pair, p.bonded, self._lambda, near, self._dynamics.double, self.state.forces,
+            scratch.energies, scratch.virial, True
         )  # fmt: skip
         scratch.counters[0] = 0
         molecules = self.parameters.molecules

@@ -1,7 +1,7 @@
 """The coupling path of a solute: soft-core Lennard-Jones and linearly scaled charges between it and everything else.
 
-Interactions inside the solute stay on in full, reaction field and self terms included. Neither the pair loop nor the neighbour
-list holds a solute-solvent pair: the solute is a block of few beads, and each looks at all others.
+Interactions inside the solute stay on in full, reaction field and self terms included. Neither the pair loop nor its
+lists hold a solute-solvent pair: the solute is a block of few beads, and each looks at all that ``near_solute`` lists.
 """
 
 from __future__ import annotations
@@ -47,51 +47,41 @@ def soft_core_slope(r2: float, sigma6: float, lam: float) -> float:
 
 
 @kernel
-def near_solvent(x: Any, box: Any, block: Any, i: int, cutoff: float, squares: Any, partner: Any, apart: Any) -> int:
-    """Pack what solute bead ``i`` sees: indices in ``partner``, x_i - x_j and its square in ``apart`` (4, n); their number.
-
-    Distances to all beads first, without branches, so that they compile to vector instructions.
-    """
+def near_solvent(x: Any, box: Any, near: Any, i: int, cutoff: float, partner: Any, apart: Any) -> int:
+    """Pack what solute bead ``i`` sees: indices in ``partner``, x_i - x_j and its square in ``apart`` (4, n); their number."""
     cutoff2 = cutoff * cutoff
-    first, last = np.int64(block[0]), np.int64(block[1])
     x_i, y_i, z_i = x[i, 0], x[i, 1], x[i, 2]
     edge_x, edge_y, edge_z = box[0], box[1], box[2]
-    for j in range(x.shape[0]):
+    listed = near.near_solute
+    inside = 0
+    for n in range(near.counts[3]):
+        j = listed[n]
         dx = minimum_image(x_i - x[j, 0], edge_x)
         dy = minimum_image(y_i - x[j, 1], edge_y)
         dz = minimum_image(z_i - x[j, 2], edge_z)
-        squares[j] = dx * dx + dy * dy + dz * dz
-    inside = 0
-    for j in range(first):
+        square = dx * dx + dy * dy + dz * dz
         partner[inside] = j
-        inside += squares[j] < cutoff2
-    for j in range(last, x.shape[0]):
-        partner[inside] = j
-        inside += squares[j] < cutoff2
-    for k in range(inside):
-        j = partner[k]
-        apart[0, k] = minimum_image(x_i - x[j, 0], edge_x)
-        apart[1, k] = minimum_image(y_i - x[j, 1], edge_y)
-        apart[2, k] = minimum_image(z_i - x[j, 2], edge_z)
-        apart[3, k] = max(squares[j], SMALLEST_R2)
+        apart[0, inside], apart[1, inside], apart[2, inside] = dx, dy, dz
+        apart[3, inside] = max(square, SMALLEST_R2)
+        inside += square < cutoff2
     return inside
 
 
 @kernel
 def solute_forces(
-    x: Any, box: Any, pair: Any, lam: Any, forces: Any, energies: Any, virial: Any, measure: bool
+    x: Any, box: Any, pair: Any, lam: Any, near: Any, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:
-    """Forces between the solute and everything else at one point of the path."""
+    """Forces between the solute and everything else at one point of the path; ``near`` must list its neighbourhood."""
     block = pair.solute_block
     if block[0] == block[1] or (lam.lj == 0.0 and lam.charge == 0.0):
         return
-    n = x.shape[0]
-    squares, partner, apart, slope = np.empty(n), np.empty(n, np.uint32), np.empty((4, n)), np.empty(n)
+    room = near.counts[3] + 1
+    partner, apart, slope = np.empty(room, np.uint32), np.empty((4, room)), np.empty(room)
     lj, types, charges = pair.lj, pair.types, pair.charges
     scale, k_rf, c_rf = lam.charge * pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
     cutoff2 = pair.cutoff * pair.cutoff
     for i in range(np.int64(block[0]), np.int64(block[1])):
-        inside = near_solvent(x, box, block, i, pair.cutoff, squares, partner, apart)
+        inside = near_solvent(x, box, near, i, pair.cutoff, partner, apart)
         for k in range(inside):
             values = lj[types[i], types[partner[k]]]
             energy, slope[k] = soft_core(apart[3, k], values[0], values[1], values[3], lam.lj)

@@ -247,9 +247,10 @@ KINDS = {
 }
 
 
+@pytest.mark.parametrize(("precision", "limit"), [("mixed", 1e-6), ("double", 1e-9)])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_runs_restart_to_the_bit_and_forces_stay_right(kind, tmp_path):
-    settings = SimulationSettings(tau_p=1.0, pressure=100.0, **KINDS[kind])
+def test_runs_restart_to_the_bit_and_forces_stay_right(kind, precision, limit, tmp_path):
+    settings = SimulationSettings(tau_p=1.0, pressure=100.0, precision=precision, **KINDS[kind])
     runs = [Simulation(water(130), settings, seed=3) for _ in range(2)]
     for run in runs:
         run.minimize(max_steps=60)
@@ -265,14 +266,16 @@ def test_runs_restart_to_the_bit_and_forces_stay_right(kind, tmp_path):
         kind, [True] * 3
     )
     fresh = Simulation(runs[0].system(), settings).energies()
-    np.testing.assert_allclose(runs[0].state.forces, fresh.forces, atol=1e-9 * np.abs(fresh.forces).max())
+    np.testing.assert_allclose(runs[0].state.forces, fresh.forces, atol=limit * np.abs(fresh.forces).max())
     other = Simulation(water(130), replace(settings, n_surfaces=3), seed=3)
     assert other.fingerprint() != runs[0].fingerprint()
 
 
-def test_a_new_edge_keeps_constraints_and_neighbour_list():
+@pytest.mark.parametrize(("precision", "limit"), [("mixed", 1e-6), ("double", 1e-8)])
+def test_a_new_edge_keeps_constraints_and_neighbour_list(precision, limit):
     """Three edges that move apart, constrained molecules, forces as from a fresh list."""
-    run = Simulation(constrained(3), SimulationSettings(barostat="anisotropic", tau_p=0.5, time_step=0.01), seed=1)
+    settings = SimulationSettings(barostat="anisotropic", tau_p=0.5, time_step=0.01, precision=precision)
+    run = Simulation(constrained(3), settings, seed=1)
     run.minimize(max_steps=500)
     start = np.array(run.box)
     run.run(250)
@@ -281,7 +284,7 @@ def test_a_new_edge_keeps_constraints_and_neighbour_list():
     lengths = np.linalg.norm(run.positions[pairs[:, 0]] - run.positions[pairs[:, 1]], axis=1)
     np.testing.assert_allclose(lengths, run.parameters.constraints.lengths, rtol=1e-6)
     fresh = Simulation(run.system(), run.settings).energies()
-    np.testing.assert_allclose(run.state.forces, fresh.forces, atol=1e-8 * np.abs(fresh.forces).max())
+    np.testing.assert_allclose(run.state.forces, fresh.forces, atol=limit * np.abs(fresh.forces).max())
 
 
 @pytest.mark.parametrize(

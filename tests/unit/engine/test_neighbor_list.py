@@ -7,8 +7,10 @@ import pytest
 from engine_systems import CUTOFF, DIMER, LIPID, THREE_TYPES, W, everything, water
 
 from topdown.engine import Simulation, SimulationSettings
-from topdown.engine.neighbor_list import NeighborList
+from topdown.engine._simd import LANES
+from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, restored, stored
 from topdown.engine.observables import fresh_list
+from topdown.engine.pair_forces import most_partners, partners_of
 from topdown.engine.parameters import build_parameters
 from topdown.engine.reference import pairs_within
 from topdown.model import System
@@ -27,21 +29,30 @@ BOXES = {
 
 
 def listed_pairs(near: NeighborList) -> set[tuple[int, int]]:
-    """The pairs of a list whose rows are in sorted order, as bead numbers."""
-    assert sorted(near.order.tolist()) == list(range(len(near.order)))
-    rows = np.repeat(np.arange(len(near.start) - 1), np.diff(near.start.astype(np.int64)))
-    ends = near.order[rows], near.order[near.neighbors[: near.start[-1]]]
-    pairs = [(min(i, j), max(i, j)) for i, j in zip(ends[0].tolist(), ends[1].tolist())]
+    """The pairs of the inner list as bead numbers, each of them once."""
+    n = len(near.slot_of)
+    beads = near.order[: 4 * int(near.counts[0])]
+    assert sorted(beads[beads < n].tolist()) == list(range(n))
+    assert beads[near.slot_of].tolist() == list(range(n))
+    partner = np.zeros(most_partners(near), np.uint32)
+    pairs = []
+    for slot in near.slot_of.tolist():
+        found = partner[: partners_of(slot, near, partner)]
+        pairs += [(min(i, j), max(i, j)) for i, j in ((int(near.order[slot]), int(j)) for j in found)]
     assert len(pairs) == len(set(pairs)), "a pair is listed twice"
     return set(pairs)
 
 
-def _built(system: System, radius: float, solute_component: int) -> tuple[set, set]:
+def _as_inner(near: NeighborList) -> NeighborList:
+    """The same list with the outer one in the place of the inner one."""
+    return near._replace(inner_start=near.outer_start, inner_rows=near.outer_rows)
+
+
+def _built(system: System, radius: float, solute_component: int, longer: float = 0.3) -> tuple[NeighborList, set]:
     parameters = build_parameters(system, solute_component=solute_component)
     box, x = np.array(system.box), np.array(system.positions)
-    near = fresh_list(parameters, x, box, radius)
-    assert near.pair.types.tolist() == parameters.pair.types[near.order].tolist()
-    return listed_pairs(near), {tuple(p) for p in pairs_within(x, box, radius, parameters.pair).tolist()}
+    near = fresh_list(parameters, x, box, radius + longer, radius)
+    return near, {tuple(p) for p in pairs_within(x, box, radius, parameters.pair).tolist()}
 
 
 @pytest.mark.parametrize("solute_component", [-1, 0, 2])
@@ -60,17 +71,21 @@ def test_list_equals_all_pairs(box, buffer, solute_component):
         )
         positions[5, 0], positions[6, 1], positions[7, 2] = 0.0, edges[1], -edges[2]
         system = System(table=THREE_TYPES, components=components, positions=positions, box=edges)
-        found, expected = _built(system, CUTOFF + buffer, solute_component)
-        assert found == expected
+        near, expected = _built(system, CUTOFF + buffer, solute_component)
+        found, outer = listed_pairs(near), listed_pairs(_as_inner(near))
+        assert expected <= found <= outer
         assert len(expected) > 50
+        allowed = build_parameters(system, solute_component=solute_component).pair
+        everything_counted = {tuple(p) for p in pairs_within(positions, edges, 1e3, allowed).tolist()}
+        assert outer <= everything_counted, "an excluded or a solute-solvent pair"
 
 
 def test_excluded_and_solute_solvent_pairs_are_left_out():
     system = everything(1)
-    found, _ = _built(system, 1.35, 0)
+    found = listed_pairs(_built(system, 1.35, 0)[0])
     n_solute = 4 * LIPID.n_beads
     assert not {(0, 1), (1, 2), (2, 4)} & found  # bonded and explicitly excluded
-    assert (0, 3) in _built(system, 1.35, -1)[0]  # bond of function 6
+    assert (0, 3) in listed_pairs(_built(system, 1.35, -1)[0])  # bond of function 6
     assert all((i < n_solute) == (j < n_solute) for i, j in found)
     assert any(i < n_solute for i, _ in found)
 
@@ -79,7 +94,7 @@ def test_excluded_and_solute_solvent_pairs_are_left_out():
 def test_no_pair_is_missed_in_a_hot_run(barostat):
     system = water(110, aspect=1.1)
     settings = SimulationSettings(
-        temperature=900.0, barostat=barostat, pressure=3000.0, tau_p=1.0, time_step=0.02, list_buffer=0.15
+        temperature=900.0, barostat=barostat, pressure=3000.0, tau_p=1.0, time_step=0.02, list_buffer=0.2
     )
     simulation = Simulation(system, settings, seed=4)
     simulation.minimize(max_steps=50)
@@ -88,20 +103,43 @@ def test_no_pair_is_missed_in_a_hot_run(barostat):
     def check(running: Simulation) -> None:
         needed = pairs_within(running.positions, running.box, CUTOFF, running.parameters.pair)
         assert {tuple(p) for p in needed.tolist()} <= listed_pairs(running.state.neighbor_list)
-        builds.append(int(running.state.scratch.counters[3]))
+        builds.append(running.state.neighbor_list.counts[1:3].tolist())
         volumes.append(running.volume)
 
     simulation.run(250, every=1, observe=check)
-    assert 10 < builds[-1] < 300, "the list was never renewed, or always"
+    (first, _), (outer, inner) = builds[0], builds[-1]
+    assert 5 < outer - first < inner < 300, "the lists were never renewed, or always"
     assert (np.ptp(volumes) > 0.03 * volumes[0]) == (barostat is not None)
 
 
-def test_a_list_that_outgrows_its_rows_changes_nothing():
+@pytest.mark.parametrize("short", ["outer_rows", "masked_rows"])
+def test_a_list_that_outgrows_its_rows_changes_nothing(short):
     """A run whose list arrays start too short equals one with room."""
     roomy, cramped = (Simulation(water(), SimulationSettings(), seed=2) for _ in range(2))
     near = cramped.state.neighbor_list
-    cramped.state.neighbor_list = near._replace(neighbors=near.neighbors[: near.start[-1]].copy())
+    room = {"outer_rows": len(near.outer_rows), "masked_rows": len(near.masked_rows)}
+    starts = {"outer_rows": near.outer_start, "masked_rows": near.masked_start}
+    room[short] = LANES * int(starts[short][near.counts[0]])
+    arrays = stored(near) | {"room": np.array([len(near.charged), room["masked_rows"], room["outer_rows"]])}
+    cramped.state.neighbor_list = restored(arrays, cramped.parameters.pair)
     roomy.run(300)
     cramped.run(300)
-    assert len(cramped.state.neighbor_list.neighbors) > near.start[-1], "the list never had to grow"
+    assert len(getattr(cramped.state.neighbor_list, short)) > room[short], "the list never had to grow"
     assert roomy.positions.tobytes() == cramped.positions.tobytes()
+
+
+def test_a_list_with_room_for_too_few_clusters_grows():
+    system = everything(2)
+    parameters, box, x = build_parameters(system), np.array(system.box), np.array(system.positions)
+    tiny = empty_neighbor_list(parameters.pair, box, 1.4, room=0.1)
+    grown = fresh_list(parameters, x, box, 1.4, 1.3, tiny)
+    assert len(grown.charged) > len(tiny.charged)
+    assert listed_pairs(grown) == listed_pairs(fresh_list(parameters, x, box, 1.4, 1.3))
+
+
+def test_lists_survive_being_stored():
+    near = Simulation(everything(2), SimulationSettings(), seed=2).state.neighbor_list
+    again = restored(stored(near), build_parameters(everything(2)).pair)
+    for name in ("order", "slot_of", "table", "charges", "charged", "masked_start", "outer_start", "inner_start"):
+        assert getattr(near, name).tobytes() == getattr(again, name).tobytes(), name
+    assert listed_pairs(near) == listed_pairs(again)

@@ -1,0 +1,203 @@
+"""Non-bonded forces in mixed precision: pairs in float32, a register at a time; their sums over one step in float32.
+
+The loops run over the lists of :mod:`neighbor_list` and gather the *negative* of each force in ``near.forces``: what is to be taken
+from the j bead is added there, so that the processor reads, adds and writes in two instructions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from topdown.engine._jit import inlined, kernel
+from topdown.engine._simd import (
+    LANES,
+    add,
+    add_to_rows,
+    both,
+    cluster_positions,
+    fma,
+    gather,
+    gather_by_kind,
+    gather_values,
+    inverse_root,
+    isub,
+    lane0,
+    lane1,
+    lane2,
+    less,
+    maximum,
+    mul,
+    quad,
+    reciprocal,
+    set_bits,
+    splat,
+    sub,
+    subtract_from_cluster,
+    to_float,
+    total,
+    where,
+)
+from topdown.engine.neighbor_list import scales
+from topdown.engine.potentials import SMALLEST_R2
+
+_EVERY_BIT = np.uint32(0xFFFFFFFF)
+
+
+def _packs(masked: bool, charged: bool) -> Any:
+    """One i-cluster against its packs ``first`` … ``last - 1``: four kernels from one text, without branches inside."""
+
+    @inlined
+    def packs(first: int, last: int, rows: Any, at: Any, charges: Any, offset: int, constants: Any, near: Any, total_force: Any) -> Any:
+        slots, forces, table, masks = near.slots, near.forces, near.table, near.masks
+        xi, yi, zi = at
+        fx, fy, fz = total_force
+        scale_x, scale_y, scale_z, cutoff2, smallest, two_k = constants
+        zero = splat(np.float32(0.0))
+        for pack in range(first, last):
+            start = pack * LANES
+            j = gather(slots, rows, start)
+            dx = mul(to_float(isub(xi, lane0(j))), scale_x)
+            dy = mul(to_float(isub(yi, lane1(j))), scale_y)
+            dz = mul(to_float(isub(zi, lane2(j))), scale_z)
+            r2 = fma(dx, dx, fma(dy, dy, mul(dz, dz)))
+            inside = less(r2, cutoff2)
+            if masked:
+                inside = both(inside, set_bits(masks[pack]))
+            r2 = maximum(r2, smallest)
+            c6 = gather_by_kind(table, slots, rows, start, offset)
+            c12 = gather_by_kind(table, slots, rows, start, offset + 4)
+            if charged:
+                inverse_r = inverse_root(r2)
+                inverse = mul(inverse_r, inverse_r)
+            else:
+                inverse = reciprocal(r2)
+            inverse6 = mul(mul(inverse, inverse), inverse)
+            force = mul(mul(inverse6, inverse), sub(mul(c12, inverse6), c6))
+            if charged:
+                qq = mul(charges, gather_values(near.charges, rows, start))
+                force = fma(qq, sub(mul(inverse_r, inverse), two_k), force)
+            force = where(inside, force, zero)
+            gx, gy, gz = mul(force, dx), mul(force, dy), mul(force, dz)
+            fx, fy, fz = add(fx, gx), add(fy, gy), add(fz, gz)
+            add_to_rows(forces, rows, start, gx, gy, gz)
+        return fx, fy, fz
+
+    return packs
+
+
+_masked_neutral, _masked_charged = _packs(True, False), _packs(True, True)
+_plain_neutral, _plain_charged = _packs(False, False), _packs(False, True)
+
+
+@kernel
+def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any) -> None:
+    """Add the forces of the lists of clusters ``first`` … ``last - 1`` to ``near.forces``; positions must be placed."""
+    slots, charged = near.slots, near.charged
+    masked_start, masked_rows = near.masked_start, near.masked_rows
+    start, rows = near.inner_start, near.inner_rows
+    stride = 8 * (pair.lj.shape[0] + 1)
+    scale_x, scale_y, scale_z = scales(box)
+    constants = (
+        scale_x, scale_y, scale_z,
+        splat(np.float32(pair.cutoff * pair.cutoff)), splat(np.float32(SMALLEST_R2)),
+        splat(np.float32(2.0 * pair.coulomb[1])),
+    )  # fmt: skip
+    f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
+    for q in range(first, last):
+        at = cluster_positions(slots, q)
+        f = (zero, zero, zero)
+        own = stride * q
+        m0, m1, p0, p1 = masked_start[q], masked_start[q + 1], start[q], start[q + 1]
+        if charged[q]:
+            charges = mul(f_r, quad(near.charges, 4 * q))
+            f = _masked_charged(m0, m1, masked_rows, at, charges, own, constants, near, f)
+            f = _plain_charged(p0, p1, rows, at, charges, own, constants, near, f)
+        else:
+            f = _masked_neutral(m0, m1, masked_rows, at, zero, own, constants, near, f)
+            f = _plain_neutral(p0, p1, rows, at, zero, own, constants, near, f)
+        subtract_from_cluster(near.forces, q, f[0], f[1], f[2])
+
+
+@inlined
+def _measured_packs(
+    first: int, last: int, rows: Any, masked: bool, at: Any, charges: Any, offset: int, constants: Any, near: Any, sums: Any
+) -> Any:  # fmt: skip
+    """As ``_packs``, and adds to ``sums`` (forces, Lennard-Jones and Coulomb energy, Σ d ⊗ f as xx, yy, zz, xy, xz, yz)."""
+    slots, forces, table, masks = near.slots, near.forces, near.table, near.masks
+    xi, yi, zi = at
+    fx, fy, fz, lj, coulomb, xx, yy, zz, xy, xz, yz = sums
+    scale_x, scale_y, scale_z, cutoff2, smallest, two_k, k_rf, c_rf, shift6, shift12, sixth, twelfth = constants
+    zero = splat(np.float32(0.0))
+    for pack in range(first, last):
+        start = pack * LANES
+        j = gather(slots, rows, start)
+        dx = mul(to_float(isub(xi, lane0(j))), scale_x)
+        dy = mul(to_float(isub(yi, lane1(j))), scale_y)
+        dz = mul(to_float(isub(zi, lane2(j))), scale_z)
+        distance2 = fma(dx, dx, fma(dy, dy, mul(dz, dz)))
+        inside = both(less(distance2, cutoff2), set_bits(masks[pack] if masked else _EVERY_BIT))
+        r2 = maximum(distance2, smallest)
+        inverse_r = inverse_root(r2)
+        inverse = reciprocal(r2)
+        inverse6 = mul(mul(inverse, inverse), inverse)
+        c6 = gather_by_kind(table, slots, rows, start, offset)
+        c12 = gather_by_kind(table, slots, rows, start, offset + 4)
+        qq = mul(charges, gather_values(near.charges, rows, start))
+        force = mul(mul(inverse6, inverse), sub(mul(c12, inverse6), c6))
+        force = where(inside, fma(qq, sub(mul(inverse_r, inverse), two_k), force), zero)
+        energy = sub(
+            mul(c12, sub(mul(mul(inverse6, inverse6), twelfth), shift12)), mul(c6, sub(mul(inverse6, sixth), shift6))
+        )
+        lj = add(lj, where(inside, energy, zero))
+        coulomb = add(coulomb, where(inside, mul(qq, sub(fma(k_rf, r2, inverse_r), c_rf)), zero))
+        gx, gy, gz = mul(force, dx), mul(force, dy), mul(force, dz)
+        fx, fy, fz = add(fx, gx), add(fy, gy), add(fz, gz)
+        xx, yy, zz = fma(dx, gx, xx), fma(dy, gy, yy), fma(dz, gz, zz)
+        xy, xz, yz = fma(dx, gy, xy), fma(dx, gz, xz), fma(dy, gz, yz)
+        add_to_rows(forces, rows, start, gx, gy, gz)
+    return fx, fy, fz, lj, coulomb, xx, yy, zz, xy, xz, yz
+
+
+@kernel
+def vector_forces_and_energies(
+    first: int, last: int, box: Any, pair: Any, near: Any, energies: Any, virial: Any
+) -> None:
+    """As :func:`vector_forces`, with energies and virial; sums over a cluster in float32, over clusters in float64."""
+    slots = near.slots
+    stride = 8 * (pair.lj.shape[0] + 1)
+    k_rf, c_rf = pair.coulomb[1], pair.coulomb[2]
+    at_cutoff6 = pair.cutoff**-6 if np.any(pair.lj[:, :, 2] != 0.0) else 0.0
+    scale_x, scale_y, scale_z = scales(box)
+    constants = (
+        scale_x, scale_y, scale_z,
+        splat(np.float32(pair.cutoff * pair.cutoff)), splat(np.float32(SMALLEST_R2)), splat(np.float32(2.0 * k_rf)),
+        splat(np.float32(k_rf)), splat(np.float32(c_rf)),
+        splat(np.float32(at_cutoff6 / 6.0)), splat(np.float32(at_cutoff6 * at_cutoff6 / 12.0)),
+        splat(np.float32(1.0 / 6.0)), splat(np.float32(1.0 / 12.0)),
+    )  # fmt: skip
+    f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
+    for q in range(first, last):
+        at = cluster_positions(slots, q)
+        s = (zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero)
+        charges = mul(f_r, quad(near.charges, 4 * q))
+        s = _measured_packs(
+            near.masked_start[q], near.masked_start[q + 1], near.masked_rows, True, at, charges, stride * q, constants, near, s
+        )  # fmt: skip
+        s = _measured_packs(
+            near.inner_start[q], near.inner_start[q + 1], near.inner_rows, False, at, charges, stride * q, constants, near, s
+        )  # fmt: skip
+        subtract_from_cluster(near.forces, q, s[0], s[1], s[2])
+        energies[0] += total(s[3])
+        energies[1] += total(s[4])
+        xy, xz, yz = 0.5 * total(s[8]), 0.5 * total(s[9]), 0.5 * total(s[10])
+        virial[0, 0] -= 0.5 * total(s[5])
+        virial[1, 1] -= 0.5 * total(s[6])
+        virial[2, 2] -= 0.5 * total(s[7])
+        virial[0, 1] -= xy
+        virial[1, 0] -= xy
+        virial[0, 2] -= xz
+        virial[2, 0] -= xz
+        virial[1, 2] -= yz
+        virial[2, 1] -= yz
