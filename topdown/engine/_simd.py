@@ -197,6 +197,54 @@ def get_bits(typing: Any, bits: Any) -> Any:
 
 
 @intrinsic
+def store_where(typing: Any, array: Any, index: Any, values: Any, bits: Any) -> Any:
+    """Store the elements whose bit is set (uint32) one after the other from array[index] on; the index after the last.
+
+    As much as a whole register may be written.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, index, values, bits = arguments
+        if WIDTH == 8:
+            order = builder.gep(_left_packing(builder.module), [_I64(0), builder.zext(bits, _I64)], inbounds=True)
+            packed = _call(builder, "llvm.x86.avx2.permd", _VI, values, builder.load(order, align=32))
+            pointer = _typed_pointer(context, builder, signature.args[0], array, index, _VI)
+            builder.store(packed, pointer, align=4)
+            return builder.add(index, builder.zext(_call(builder, "llvm.ctpop.i32", _I32, bits), _I64))
+        for k in range(WIDTH):
+            pointer = _pointer(context, builder, signature.args[0], array, index)
+            builder.store(builder.extract_element(values, _I32(k)), pointer)
+            bit = builder.and_(builder.lshr(bits, _I32(k)), _I32(1))
+            index = builder.add(index, builder.zext(bit, _I64))
+        return index
+
+    return types.intp(array, types.intp, I32, types.uint32), generate
+
+
+def _left_packing(module: Any) -> Any:
+    """A constant of the module: for each of 256 sets of bits, the places of those that are set, then of zeros."""
+    name = "topdown_left_packing"
+    if name not in module.globals:
+        rows = [[k for k in range(8) if bits >> k & 1] for bits in range(256)]
+        kind = ir.ArrayType(_VI, 256)
+        table = ir.GlobalVariable(module, kind, name)
+        table.initializer = ir.Constant(kind, [ir.Constant(_VI, row + [0] * (8 - len(row))) for row in rows])
+        table.global_constant, table.linkage, table.align = True, "internal", 32
+    return module.globals[name]
+
+
+@intrinsic
+def ramp(typing: Any, first: Any) -> Any:
+    """first, first + 4, first + 8, … of int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        start = builder.insert_element(ir.Constant(_VI, ir.Undefined), values[0], _I32(0))
+        return builder.add(_pick(builder, start, [0] * WIDTH), ir.Constant(_VI, [4 * k for k in range(WIDTH)]))
+
+    return I32(types.int32), generate
+
+
+@intrinsic
 def total(typing: Any, v: Any) -> Any:
     """Sum of all elements."""
 

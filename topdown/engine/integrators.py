@@ -25,15 +25,12 @@ from topdown.engine.barostats import (
     scale_molecules,
     step_distribution,
 )
-from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.constraints import constrain_positions, constrain_velocities
-from topdown.engine.neighbor_list import place, renew_lists
-from topdown.engine.pair_forces import excluded_pair_forces, pair_forces
-from topdown.engine.restraints import restraint_forces
-from topdown.engine.soft_core import Lambda, solute_forces
-from topdown.engine.virtual_sites import settle_sites, spread_forces
+from topdown.engine.forces import BOX_TOO_SMALL, DONE, UNCONSTRAINED, team_forces, team_place
+from topdown.engine.soft_core import Lambda
+from topdown.engine.team import announce, announced, meet, share
+from topdown.engine.virtual_sites import settle_sites
 
-DONE, LIST_FULL, BLOWN_UP, UNCONSTRAINED, BOX_TOO_SMALL = 0, 1, 2, 3, 4
 NO_THERMOSTAT, V_RESCALE, LANGEVIN = 0, 1, 2
 
 
@@ -65,7 +62,7 @@ class Scratch(NamedTuple):
     """What one step leaves for the next, besides positions and velocities.
 
     ``counters``: phase of the step (0 whole, 1 drifted but forces still to be computed), step number, steps of the box accepted.
-    ``kinetic``: mid-step kinetic energy; ``molecular_kinetic``: its tensor of whole molecules.
+    ``kinetic``: mid-step kinetic energy; ``molecular_kinetic``: its tensor of whole molecules; both of the last step asked for.
     """
 
     counters: Any
@@ -73,29 +70,6 @@ class Scratch(NamedTuple):
     molecular_kinetic: Any
     energies: Any
     virial: Any
-
-
-@kernel
-def total_forces(
-    x: Any, box: Any, pair: Any, bonded: Any, lam: Any, near: Any, double: bool, forces: Any, energies: Any,
-    virial: Any, measure: bool
-) -> None:  # fmt: skip
-    """All forces; energies (``parameters.TERMS``) and virial too when ``measure`` is set.
-
-    Virtual sites must be in place, and positions placed in ``near`` since the last call unless pairs are computed in ``double``.
-    """
-    if measure:
-        energies[:] = 0.0
-        virial[:, :] = 0.0
-    pair_forces(x, box, pair, near, double, forces, energies, virial, measure)
-    excluded_pair_forces(x, box, pair, forces, energies, virial, measure)
-    solute_forces(x, box, pair, lam, near, forces, energies, virial, measure)
-    bond_forces(x, box, bonded, forces, energies, virial, measure)
-    angle_forces(x, box, bonded, forces, energies, virial, measure)
-    dihedral_forces(x, box, bonded, forces, energies, virial, measure)
-    bending_torsion_forces(x, box, bonded, forces, energies, virial, measure)
-    restraint_forces(x, box, bonded.restraints, forces, energies, virial, measure)
-    spread_forces(x, bonded.sites, forces, virial, measure)
 
 
 @kernel
@@ -108,8 +82,8 @@ def kinetic_energy(v: Any, masses: Any) -> float:
 
 
 @kernel
-def _kick(v: Any, forces: Any, inverse_masses: Any, dt: float) -> None:
-    for i in range(v.shape[0]):
+def _kick(first: int, last: int, v: Any, forces: Any, inverse_masses: Any, dt: float) -> None:
+    for i in range(first, last):
         s = dt * inverse_masses[i]
         v[i, 0] += s * forces[i, 0]
         v[i, 1] += s * forces[i, 1]
@@ -177,26 +151,36 @@ def _remove_com_motion(v: Any, masses: Any) -> None:
 
 
 @kernel
-def _has_flown(x: Any, reference: Any, limit: float) -> bool:
-    for i in range(x.shape[0]):
-        d2 = 0.0
+def _is_velocity_changed(settings: Any, step: int) -> bool:
+    """Whether something acts between the two half drifts of this step."""
+    return bool(
+        settings.thermostat == LANGEVIN
+        or (settings.thermostat == V_RESCALE and step % settings.thermostat_every == 0)
+        or (settings.com_every > 0 and step % settings.com_every == 0)
+    )
+
+
+@kernel
+def _kick_and_drift(first: int, last: int, x: Any, v: Any, forces: Any, inverse_masses: Any, half: float) -> None:
+    """The three moves of beads ``first`` … ``last - 1`` in a step in which nothing acts between them, rounded one by one."""
+    for i in range(first, last):
+        s = half * inverse_masses[i]
         for d in range(3):
-            d2 += (x[i, d] - reference[i, d]) ** 2
-        if not d2 < limit * limit:
-            return True
-    return False
+            v[i, d] += s * forces[i, d]
+            x[i, d] += half * v[i, d]
+            x[i, d] += half * v[i, d]
 
 
 @kernel
 def _first_half(
-    x: Any, v: Any, forces: Any, constraints: Any, molecules: Any, settings: Any, scratch: Any, rng: Any, last: bool
+    x: Any, v: Any, forces: Any, constraints: Any, molecules: Any, settings: Any, scratch: Any, rng: Any, step: int,
+    last: bool
 ) -> bool:  # fmt: skip
-    """Half kick, half drift, thermostat, half drift; the ``last`` of many leaves the kinetic tensor."""
+    """Half kick, half drift, thermostat, half drift; the ``last`` of many leaves kinetic energy and tensor."""
     half = 0.5 * settings.time_step
-    step = scratch.counters[1]
     inverse_masses = molecules.inverse_masses
     constrained = constraints.pairs.shape[0] > 0
-    _kick(v, forces, inverse_masses, half)
+    _kick(0, v.shape[0], v, forces, inverse_masses, half)
     if constrained and not constrain_velocities(v, x, constraints, inverse_masses):
         return False
     if not _drift(x, v, half, constraints, inverse_masses):
@@ -206,90 +190,124 @@ def _first_half(
         return False
     if settings.com_every > 0 and step % settings.com_every == 0:
         _remove_com_motion(v, molecules.masses)
-    scratch.kinetic[0] = kinetic_energy(v, molecules.masses)
     if last:
+        scratch.kinetic[0] = kinetic_energy(v, molecules.masses)
         kinetic_tensor(v, molecules, scratch.molecular_kinetic)
     return bool(_drift(x, v, half, constraints, inverse_masses))
 
 
 @kernel
 def _step_box(
-    x: Any, forces: Any, box: Any, pair: Any, bonded: Any, molecules: Any, near: Any, settings: Any, scratch: Any, rng: Any
-) -> bool:  # fmt: skip
-    """Propose a step of the box and keep it or not; False when it became smaller than twice the cut-off.
+    thread: int, x: Any, forces: Any, box: Any, pair: Any, bonded: Any, molecules: Any, near: Any, settings: Any, scratch: Any,
+    team: Any, rng: Any
+) -> int:  # fmt: skip
+    """Propose a step of the box and keep it or not; ``BOX_TOO_SMALL`` when it became smaller than twice the cut-off.
 
-    ``forces`` and the energies and virial in ``scratch`` must be those of ``x``, and are afterwards.
+    ``forces`` and the energies and virial in ``scratch`` must be those of ``x``, and are afterwards. All threads of a team call it;
+    the first decides.
     """
     pressure, drift, variance, changes = np.empty((3, 3)), np.empty(3), np.empty(3), np.empty(3)
-    expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
-    step_distribution(box, settings, pressure, drift, variance)
-    draw_step(drift, variance, rng, changes)
-    factors = edge_factors(settings, changes)
-    log_forward = log_probability(drift, variance, changes, 1.0)
-    old_x, old_forces, old_box = x.copy(), forces.copy(), box.copy()
+    kept = x.shape[0] if thread == 0 else 0
+    meet(thread, team)
+    old_x, old_forces, old_box = x[:kept].copy(), forces[:kept].copy(), box.copy()
     old_energies, old_virial = scratch.energies.copy(), scratch.virial.copy()
-    scale_molecules(x, molecules, factors)
-    scale_list(near, factors)
-    for d in range(3):
-        box[d] *= factors[d]
-    if np.min(box) < 2.0 * pair.cutoff:
-        return False
-    fits = True
-    if not place(x, box, near, pair.cutoff):
-        fits = renew_lists(x, box, pair, settings.list_radius, settings.inner_radius, near)
-    if fits:
-        total_forces(
-            x, box, pair, bonded, settings.lam, near, settings.double, forces, scratch.energies, scratch.virial, True
-        )
+    factors, log_forward = (1.0, 1.0, 1.0), 0.0
+    if thread == 0:
         expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
         step_distribution(box, settings, pressure, drift, variance)
-        if is_accepted(
-            scratch.energies.sum() - old_energies.sum(), molecules.start.shape[0] - 1, old_box, factors, settings,
-            log_forward, log_probability(drift, variance, changes, -1.0), rng
-        ):  # fmt: skip
+        draw_step(drift, variance, rng, changes)
+        factors = edge_factors(settings, changes)
+        log_forward = log_probability(drift, variance, changes, 1.0)
+        scale_molecules(x, molecules, factors)
+        scale_list(near, factors)
+        for d in range(3):
+            box[d] *= factors[d]
+        announce(BOX_TOO_SMALL if np.min(box) < 2.0 * pair.cutoff else DONE, team)
+    meet(thread, team)
+    if announced(team) != DONE:
+        return BOX_TOO_SMALL
+    fits = team_place(thread, x, box, pair, bonded, near, settings, team, forces) == DONE
+    if fits:
+        team_forces(
+            thread, x, box, pair, bonded, near, settings, team, forces, scratch.energies, scratch.virial, True
+        )
+    if thread == 0:
+        accepted = False
+        if fits:
+            expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
+            step_distribution(box, settings, pressure, drift, variance)
+            accepted = is_accepted(
+                scratch.energies.sum() - old_energies.sum(), molecules.start.shape[0] - 1, old_box, factors, settings,
+                log_forward, log_probability(drift, variance, changes, -1.0), rng
+            )  # fmt: skip
+        if accepted:
             scratch.counters[2] += 1
-            return True
-    scale_list(near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
-    x[:, :], forces[:, :], box[:] = old_x, old_forces, old_box
-    scratch.energies[:], scratch.virial[:, :] = old_energies, old_virial
-    if not fits:
-        near.radii[:] = 0.0  # the next step builds it, with more room
-    return True
+        else:
+            scale_list(near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
+            x[:, :], forces[:, :], box[:] = old_x, old_forces, old_box
+            scratch.energies[:], scratch.virial[:, :] = old_energies, old_virial
+        if not fits:
+            near.radii[:] = 0.0  # the next step builds it, with more room
+    meet(thread, team)
+    return DONE
 
 
 @kernel
 def advance(
-    n_steps: int, x: Any, v: Any, forces: Any, box: Any, pair: Any, bonded: Any, constraints: Any, molecules: Any,
-    neighbor_list: Any, settings: Any, scratch: Any, rng: Any
+    thread: int, n_steps: int, x: Any, v: Any, forces: Any, box: Any, pair: Any, bonded: Any, constraints: Any,
+    molecules: Any, near: Any, settings: Any, scratch: Any, team: Any, rng: Any
 ) -> tuple[int, int]:  # fmt: skip
-    """Do up to ``n_steps`` steps; returns the steps done and a status. After ``LIST_FULL`` call again with a longer list."""
-    half = 0.5 * settings.time_step
-    counters = scratch.counters
-    for done in range(n_steps):
-        if counters[0] == 0:
-            last = done == n_steps - 1
-            if not _first_half(x, v, forces, constraints, molecules, settings, scratch, rng, last):
-                return done, UNCONSTRAINED
-            settle_sites(x, v, bonded.sites)
-            counters[0] = 1
-        if not place(x, box, neighbor_list, pair.cutoff):
-            allowed = max(0.5 * (neighbor_list.radii[0] - pair.cutoff), 0.0)
-            if _has_flown(x, neighbor_list.reference, pair.cutoff + allowed):
-                return done, BLOWN_UP
-            if np.min(box) < 2.0 * pair.cutoff:
-                return done, BOX_TOO_SMALL
-            if not renew_lists(x, box, pair, settings.list_radius, settings.inner_radius, neighbor_list):
-                return done, LIST_FULL
-        measure = settings.barostat > 0 and (counters[1] + 1) % settings.barostat_every == 0
-        total_forces(
-            x, box, pair, bonded, settings.lam, neighbor_list, settings.double, forces, scratch.energies, scratch.virial,
-            measure
+    """Do up to ``n_steps`` steps; returns the steps done and a status. After ``LIST_FULL`` call again with a longer list.
+
+    All threads of a team call it at once, and return the same.
+    """
+    half, counters, inverse_masses = 0.5 * settings.time_step, scratch.counters, molecules.inverse_masses
+    constrained = constraints.pairs.shape[0] > 0
+    together = constrained or bonded.sites.beads.shape[0] > 0
+    first, last = share(thread, team, x.shape[0])
+    phase, step = counters[0], counters[1]
+    status, done = DONE, 0
+    meet(thread, team)  # all have read the counters
+    while done < n_steps:
+        if phase == 0:
+            if together or done == n_steps - 1 or _is_velocity_changed(settings, step):
+                meet(thread, team)
+                if thread == 0:
+                    fine = _first_half(
+                        x, v, forces, constraints, molecules, settings, scratch, rng, step, done == n_steps - 1
+                    )
+                    settle_sites(x, v, bonded.sites)
+                    announce(DONE if fine else UNCONSTRAINED, team)
+                meet(thread, team)
+                status = announced(team)
+                if status != DONE:
+                    break
+            else:
+                _kick_and_drift(first, last, x, v, forces, inverse_masses, half)
+            phase = 1
+        status = team_place(thread, x, box, pair, bonded, near, settings, team, forces)
+        if status != DONE:
+            break
+        measure = settings.barostat > 0 and (step + 1) % settings.barostat_every == 0
+        team_forces(
+            thread, x, box, pair, bonded, near, settings, team, forces, scratch.energies, scratch.virial, measure
         )
-        _kick(v, forces, molecules.inverse_masses, half)
-        if constraints.pairs.shape[0] > 0 and not constrain_velocities(v, x, constraints, molecules.inverse_masses):
-            return done, UNCONSTRAINED
-        counters[0] = 0
-        counters[1] += 1
-        if measure and not _step_box(x, forces, box, pair, bonded, molecules, neighbor_list, settings, scratch, rng):
-            return done + 1, BOX_TOO_SMALL
-    return n_steps, DONE
+        _kick(first, last, v, forces, inverse_masses, half)
+        if constrained:
+            meet(thread, team)
+            if thread == 0:
+                announce(DONE if constrain_velocities(v, x, constraints, inverse_masses) else UNCONSTRAINED, team)
+            meet(thread, team)
+            status = announced(team)
+            if status != DONE:
+                break
+        phase = 0
+        step += 1
+        done += 1
+        if measure:
+            status = _step_box(thread, x, forces, box, pair, bonded, molecules, near, settings, scratch, team, rng)
+            if status != DONE:
+                break
+    if thread == 0:
+        counters[0], counters[1] = phase, step
+    return done, status

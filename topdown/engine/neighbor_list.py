@@ -36,8 +36,10 @@ from topdown.engine._simd import (
     magnitude,
     maximum,
     mul,
+    ramp,
     splat,
     splat_whole,
+    store_where,
     sub,
     to_float,
 )
@@ -67,7 +69,8 @@ class NeighborList(NamedTuple):
     table : 6 C6 [4] and 12 C12 [4] of a cluster's beads with each type; all clusters, all types.
     masked_start, masked_rows, masks : first pack of each cluster, j beads as 4 times their slot, and a bit for each pair of a pack
         that counts: packs with excluded pairs, or of the cluster's own beads.
-    outer_start, outer_rows, inner_start, inner_rows : packs in which all pairs count.
+    outer_start, outer_rows : packs in which all pairs count; the last row of a cluster is that before the next one's first.
+    inner_end, inner_rows : the same of the inner list, each cluster's rows at the same place as in the outer one.
     near_solute : beads not of the solute that the outer list's radius reaches from it; ``counts[3]`` of them.
     reference, inner_reference : positions the two lists were made at; they follow a barostat's scaling,
     radii : and the radii [nm] they hold shrink with it.
@@ -86,7 +89,7 @@ class NeighborList(NamedTuple):
     masks: Indices
     outer_start: Indices
     outer_rows: Indices
-    inner_start: Indices
+    inner_end: Indices
     inner_rows: Indices
     near_solute: Indices
     reference: Floats
@@ -100,7 +103,7 @@ def empty_neighbor_list(pair: PairParameters, box: Floats, radius: float, *, roo
     n = len(pair.types)
     n_clusters = int(room * (1.05 * n / 4 + 2 * int(np.prod(_grid(box, n)[:2])) / 3 + 16))
     pairs = n * min(n, n / float(np.prod(box)) * 4.19 * radius**3) / 2.0
-    n_rows = int(room * (0.6 * pairs + 4 * n_clusters)) + 64
+    n_rows = int(room * (0.6 * pairs + 4 * n_clusters)) + 64  # as much as a register is written and read past the last
     n_masked = 8 * int(room * (n_clusters + len(pair.exclusions) // 4 + 16))
     return _allocated(pair, n_clusters, n_masked, n_rows)
 
@@ -125,7 +128,7 @@ def _allocated(pair: PairParameters, n_clusters: int, n_masked: int, n_rows: int
         masks=indices(n_masked // LANES),
         outer_start=indices(n_clusters + 1),
         outer_rows=indices(n_rows),
-        inner_start=indices(n_clusters + 1),
+        inner_end=indices(n_clusters),
         inner_rows=indices(n_rows),
         near_solute=indices(n if pair.solute_block[0] < pair.solute_block[1] else 0),
         reference=np.zeros((n, 3)),
@@ -159,7 +162,7 @@ def roomier(near: NeighborList, pair: PairParameters, box: Floats, radius: float
 
 #: What a checkpoint must hold of a list, the rows only as far as they are filled; :func:`restored` makes the rest again.
 STORED = (
-    "order", "masked_start", "masked_rows", "masks", "outer_start", "outer_rows", "inner_start", "inner_rows",
+    "order", "masked_start", "masked_rows", "masks", "outer_start", "outer_rows", "inner_end", "inner_rows",
     "near_solute", "reference", "inner_reference", "radii", "counts",
 )  # fmt: skip
 
@@ -167,11 +170,11 @@ STORED = (
 def stored(near: NeighborList) -> dict[str, npt.NDArray[np.generic]]:
     """The arrays of ``STORED`` without their unused ends."""
     n = int(near.counts[0])
-    packs = {"masked": int(near.masked_start[n]), "outer": int(near.outer_start[n]), "inner": int(near.inner_start[n])}
+    masked, outer = int(near.masked_start[n]), int(near.outer_start[n])
     arrays = {name: getattr(near, name) for name in STORED}
-    for name, used in packs.items():
-        arrays[f"{name}_rows"] = arrays[f"{name}_rows"][: used * LANES]
-    arrays["masks"] = arrays["masks"][: packs["masked"]]
+    for name, packs in (("masked", masked), ("outer", outer), ("inner", outer)):
+        arrays[f"{name}_rows"] = arrays[f"{name}_rows"][: packs * LANES]
+    arrays["masks"] = arrays["masks"][:masked]
     arrays["room"] = np.array([len(near.charged), len(near.masked_rows), len(near.outer_rows)])
     return arrays
 
@@ -215,17 +218,17 @@ def _whole(fraction: float) -> Any:
 
 
 @kernel
-def place(x: Any, box: Any, near: Any, needed: float) -> bool:
-    """Bring positions (n, 3) into ``slots``, forces there to zero; whether the inner list surely holds all pairs within ``needed``.
+def place(first: int, last: int, x: Any, box: Any, near: Any, needed: float) -> bool:
+    """Bring positions of beads ``first`` … ``last - 1`` into ``slots``, forces there to zero.
 
-    False as well for what is not a number.
+    Returns whether, as far as these beads go, the inner list surely holds all pairs within ``needed``; false for what is not a number.
     """
     slots, slot_of, reference = near.slots, near.slot_of, near.inner_reference
     inverse_x, inverse_y, inverse_z = 1.0 / box[0], 1.0 / box[1], 1.0 / box[2]
     allowed = 0.5 * (near.radii[1] - needed)
     allowed2 = allowed * allowed
     ok = allowed >= 0.0
-    for i in range(x.shape[0]):
+    for i in range(first, last):
         k = np.int64(slot_of[i]) * 8
         slots[k] = _whole(x[i, 0] * inverse_x)
         slots[k + 1] = _whole(x[i, 1] * inverse_y)
@@ -498,9 +501,7 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
                             bits, masked = _take_marked(bits, slot, marks, near, masked)
                             if masked + 16 > masked_rows.shape[0]:
                                 return False
-                        for k in range(WIDTH):
-                            outer[plain] = np.uint32(4 * (slot + k))
-                            plain += (bits >> np.uint32(k)) & np.uint32(1)
+                        plain = store_where(outer, plain, ramp(np.int32(4 * slot)), np.uint32(bits))
             if has_exclusions:
                 _mark_exclusions(q, pair, near, marks, marked, False)
             # the last packs are filled up with the dummy
@@ -570,35 +571,51 @@ def _fill_up(q: int, order: Any, n_beads: int, slots: Any) -> None:
 
 
 @kernel
-def prune(x: Any, box: Any, radius: float, near: Any) -> None:
-    """Copy from the outer to the inner list the j beads within ``radius`` of any bead of the cluster; positions are placed."""
+def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: Any) -> None:
+    """Copy from the outer to the inner list the j beads within ``radius`` of any bead of the cluster; positions are placed.
+
+    For clusters ``first_cluster`` … ``last_cluster - 1``; :func:`note_pruned` must follow.
+    """
     dummy = np.uint32(4 * (near.order.shape[0] - 1))
     outer, inner, slots = near.outer_rows, near.inner_rows, near.slots
-    outer_start, inner_start, order, n_beads = near.outer_start, near.inner_start, near.order, near.slot_of.shape[0]
+    outer_start, inner_end, order, n_beads = near.outer_start, near.inner_end, near.order, near.slot_of.shape[0]
     scale_x, scale_y, scale_z = scales(box)
     limit = splat(np.float32((radius + margin(box)) ** 2))
-    used = 0
-    for q in range(near.counts[0]):
-        inner_start[q] = used // LANES
+    for q in range(first_cluster, last_cluster):
+        begin, end = LANES * np.int64(outer_start[q]), LANES * np.int64(outer_start[q + 1])
+        used = begin
         if order[4 * q + 3] == n_beads:
             _fill_up(q, order, n_beads, slots)
         xi, yi, zi = cluster_positions(slots, q)
-        for pack in range(outer_start[q], outer_start[q + 1]):
-            first = pack * LANES
-            j = gather(slots, outer, first)
-            dx = mul(to_float(isub(xi, lane0(j))), scale_x)
-            dy = mul(to_float(isub(yi, lane1(j))), scale_y)
-            dz = mul(to_float(isub(zi, lane2(j))), scale_z)
-            bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit))
-            for k in range(LANES):
-                inner[used] = outer[first + k]
-                used += ((bits >> np.uint32(4 * k)) & _ALL) != 0
-        while used > inner_start[q] * LANES and inner[used - 1] == dummy:
+        for first in range(begin, end, WIDTH):
+            bits = np.uint32(0)  # four for each of WIDTH rows
+            for pack in range(4):
+                j = gather(slots, outer, first + LANES * pack)
+                dx = mul(to_float(isub(xi, lane0(j))), scale_x)
+                dy = mul(to_float(isub(yi, lane1(j))), scale_y)
+                dz = mul(to_float(isub(zi, lane2(j))), scale_z)
+                near_bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit))
+                bits |= near_bits << np.uint32(WIDTH * pack)
+            bits |= bits >> np.uint32(1)
+            bits |= bits >> np.uint32(2)
+            bits &= np.uint32(0x11111111)  # one for each row, four places apart; then side by side
+            bits = (bits | (bits >> np.uint32(3))) & np.uint32(0x03030303)
+            bits = (bits | (bits >> np.uint32(6))) & np.uint32(0x000F000F)
+            bits = (bits | (bits >> np.uint32(12))) & np.uint32(0xFF)
+            if end - first < WIDTH:
+                bits &= (1 << (end - first)) - 1
+            used = store_where(inner, used, load(outer, first), np.uint32(bits))
+        while used > begin and inner[used - 1] == dummy:
             used -= 1  # the dummies of the outer list came last
         while used % LANES:
             inner[used] = dummy
             used += 1
-    inner_start[near.counts[0]] = used // LANES
+        inner_end[q] = used // LANES
+
+
+@kernel
+def note_pruned(x: Any, radius: float, near: Any) -> None:
+    """What holds of the whole inner list once it is pruned at ``x``."""
     near.inner_reference[:, :] = x
     near.radii[1] = radius
     near.counts[2] += 1
@@ -609,8 +626,9 @@ def refresh_list(x: Any, box: Any, pair: Any, radius: float, inner_radius: float
     """Build both lists at ``x``, and place it; False when they need more room."""
     if not build_outer(x, box, radius, pair, near):
         return False
-    place(x, box, near, 0.0)
-    prune(x, box, inner_radius, near)
+    place(0, x.shape[0], x, box, near, 0.0)
+    prune(0, near.counts[0], box, inner_radius, near)
+    note_pruned(x, inner_radius, near)
     return True
 
 
@@ -626,12 +644,3 @@ def list_is_valid(x: Any, reference: Any, radius: float, needed: float) -> bool:
         dz = x[i, 2] - reference[i, 2]
         ok &= dx * dx + dy * dy + dz * dz <= allowed2
     return ok
-
-
-@kernel
-def renew_lists(x: Any, box: Any, pair: Any, radius: float, inner_radius: float, near: Any) -> bool:
-    """Prune, or build anew where the outer list is worn out as well; positions are placed. False when more room is needed."""
-    if list_is_valid(x, near.reference, near.radii[0], inner_radius):
-        prune(x, box, inner_radius, near)
-        return True
-    return bool(refresh_list(x, box, pair, radius, inner_radius, near))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from topdown.engine.integrators import total_forces
+from topdown.engine.forces import total_forces
 from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, refresh_list, roomier
 from topdown.engine.parameters import TERMS, Parameters, build_parameters
 from topdown.engine.soft_core import COUPLED, Lambda, as_lambda

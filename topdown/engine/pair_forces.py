@@ -35,14 +35,14 @@ def add_virial(virial: Any, dx: float, dy: float, dz: float, fx: float, fy: floa
 def partners_of(slot: int, near: Any, partner: Any) -> int:
     """Write the beads listed for the bead of one slot into ``partner``; their number. Each pair is listed for one of the two."""
     q, bit = slot // 4, np.uint32(slot % 4)
-    rows, start, order, n_beads = near.inner_rows, near.inner_start, near.order, near.slot_of.shape[0]
+    rows, order, n_beads = near.inner_rows, near.order, near.slot_of.shape[0]
     four = np.uint32(4)
     n = 0
     for entry in range(LANES * near.masked_start[q], LANES * near.masked_start[q + 1]):
         bits = near.masks[entry // LANES] >> np.uint32(4 * (entry % LANES))
         partner[n] = order[near.masked_rows[entry] // four]
         n += (bits >> bit) & np.uint32(1)
-    for entry in range(LANES * start[q], LANES * start[q + 1]):
+    for entry in range(LANES * near.outer_start[q], LANES * near.inner_end[q]):
         partner[n] = order[rows[entry] // four]
         n += partner[n] < n_beads
     return n
@@ -53,7 +53,7 @@ def most_partners(near: Any) -> int:
     """Room that :func:`partners_of` needs."""
     longest = 0
     for q in range(near.counts[0]):
-        packs = np.int64(near.masked_start[q + 1] - near.masked_start[q]) + near.inner_start[q + 1] - near.inner_start[q]
+        packs = np.int64(near.masked_start[q + 1] - near.masked_start[q]) + near.inner_end[q] - near.outer_start[q]
         longest = max(longest, packs * LANES + 1)
     return longest
 
@@ -149,15 +149,24 @@ _force_shifted = _pair_loop(True, force_shift=True)
 
 
 @kernel
+def add_vector_forces(first: int, last: int, single: Any, slot_of: Any, forces: Any) -> None:
+    """Bring forces of beads ``first`` … ``last - 1`` from the slots to where the beads are."""
+    for i in range(first, last):
+        k = 8 * np.int64(slot_of[i]) + 4
+        forces[i, 0] -= single[k]
+        forces[i, 1] -= single[k + 1]
+        forces[i, 2] -= single[k + 2]
+
+
+@kernel
 def pair_forces(
     x: Any, box: Any, pair: Any, near: Any, double: bool, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:
-    """Set ``forces`` to the Lennard-Jones and reaction-field forces of all listed pairs inside the cut-off.
+    """Add Lennard-Jones and reaction-field forces of all listed pairs inside the cut-off.
 
     In mixed precision positions must have been placed.
     """
     if double or pair.force_shift:
-        forces[:, :] = 0.0
         if pair.force_shift and not measure:
             # never on the way of production: one kernel will do, its sums left aside where they are not asked for
             _force_shifted(x, box, pair, near, forces, np.zeros_like(energies), np.zeros_like(virial))
@@ -169,13 +178,10 @@ def pair_forces(
             _forces_only(x, box, pair, near, forces, energies, virial)
         return
     if measure:
-        vector_forces_and_energies(0, near.counts[0], box, pair, near, energies, virial)
+        vector_forces_and_energies(0, near.counts[0], box, pair, near, near.forces, energies, virial)
     else:
-        vector_forces(0, near.counts[0], box, pair, near)
-    single, slot_of = near.forces, near.slot_of
-    for i in range(forces.shape[0]):
-        k = 8 * np.int64(slot_of[i]) + 4
-        forces[i, 0], forces[i, 1], forces[i, 2] = -single[k], -single[k + 1], -single[k + 2]
+        vector_forces(0, near.counts[0], box, pair, near, near.forces)
+    add_vector_forces(0, forces.shape[0], near.forces, near.slot_of, forces)
 
 
 @kernel

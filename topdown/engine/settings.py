@@ -71,6 +71,9 @@ class SimulationSettings:
     precision : {"mixed", "double"}
         Non-bonded pairs in float32 or float64. Coordinates, bonded terms, solutes on their coupling path, single points,
         minimisation and the sums for reweighting are float64 in either.
+    threads : int
+        Threads that advance this one system together, for systems of some ten thousand beads; needs mixed precision. Many small
+        runs go faster one to a processor. Sums run in another order for each number, so results differ in the last bits.
     remove_com_motion_every : int
         Steps between removals of the centre-of-mass motion; 0 for never. Ignored with the Langevin thermostat.
     refcoord_scaling : {"no", "all"}
@@ -97,6 +100,7 @@ class SimulationSettings:
     list_buffer: float = 0.35
     inner_buffer: float = 0.14
     precision: Precision = "mixed"
+    threads: int = 1
     thermostat_every: int = 10
     barostat_every: int = 10
     remove_com_motion_every: int = 100
@@ -122,9 +126,11 @@ class SimulationSettings:
                 f"pressure must be a number, got {self.pressure!r}", hint="barostat=None for constant volume"
             )
         self._check_directions()
-        for name in ("thermostat_every", "barostat_every"):
+        for name in ("thermostat_every", "barostat_every", "threads"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
+        if self.threads > 1 and self.precision == "double":
+            raise SettingsError("double precision runs in one thread", hint="threads=1, or precision mixed")
         if not isinstance(self.remove_com_motion_every, int) or self.remove_com_motion_every < 0:
             raise SettingsError(
                 f"remove_com_motion_every must be a whole number, 0 or more, got {self.remove_com_motion_every!r}"

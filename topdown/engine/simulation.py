@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,21 @@ from topdown.engine import checkpoint
 from topdown.engine.barostats import kinetic_tensor, pressure_tensor
 from topdown.engine.basis import build_basis, measure_sums
 from topdown.engine.constraints import constrain_positions, constrain_velocities
-from topdown.engine.integrators import (
+from topdown.engine.forces import (
     BLOWN_UP,
     BOX_TOO_SMALL,
     LIST_FULL,
     UNCONSTRAINED,
-    Scratch,
-    advance,
-    kinetic_energy,
     total_forces,
+    work_elsewhere,
 )
+from topdown.engine.integrators import Scratch, advance, kinetic_energy
 from topdown.engine.minimizer import CONSTRAINT_STIFFNESS, MinimizationResult, fire
-from topdown.engine.neighbor_list import NeighborList, list_is_valid, roomier
+from topdown.engine.neighbor_list import NeighborList, list_is_valid, place, roomier
 from topdown.engine.observables import EnergyTerms, check_box, fresh_list, measure
 from topdown.engine.parameters import TERMS, build_parameters
 from topdown.engine.settings import Coupling, SimulationSettings
+from topdown.engine.team import Team, new_team, split_clusters
 from topdown.engine.virtual_sites import place_sites, settle_sites
 from topdown.errors import SettingsError, SimulationError
 from topdown.model import PairSums, System
@@ -117,6 +118,8 @@ class Simulation:
             )
         if coupling is not None:
             _check_shifted(system)
+        if settings.threads > 1 and system.table.scheme.lj_modifier == "force-shift":
+            raise SettingsError("force-shifted pairs are computed in double precision, by one thread", hint="threads=1")
         self.parameters = build_parameters(
             system, solute_component=component, refcoord_scaling=settings.refcoord_scaling
         )
@@ -128,6 +131,8 @@ class Simulation:
             cutoff=system.table.scheme.cutoff,
             lam=self._lambda,
         )
+        self._team: Team | None = None
+        self._threads: ThreadPoolExecutor | None = None
         self.state = self._initial_state(system)
 
     def _initial_state(self, system: System) -> State:
@@ -382,10 +387,7 @@ class Simulation:
         state, p = self.state, self.parameters
         left = n_steps
         while left > 0:
-            done, status = advance(
-                left, state.positions, state.velocities, state.forces, state.box, p.pair, p.bonded, p.constraints,
-                p.molecules, state.neighbor_list, self._dynamics, state.scratch, self.rng
-            )  # fmt: skip
+            done, status = self._advance_together(left)
             left -= done
             state.time = self.step * self.settings.time_step
             if status == LIST_FULL:
@@ -398,6 +400,31 @@ class Simulation:
                 check_box(self.box, p.pair.cutoff)
         if not np.isfinite(state.scratch.kinetic[0]):
             self._fail("the simulation blew up")
+
+    def _advance_together(self, n_steps: int) -> tuple[int, int]:
+        """Call :func:`advance` in every thread of the team."""
+        state, p, n = self.state, self.parameters, self.settings.threads
+        near = state.neighbor_list
+        if self._team is None or (n > 1 and self._team.forces.shape[1] != len(near.slots)):
+            self._team = new_team(n, len(near.slots), len(TERMS))
+        split_clusters(near, work_elsewhere(p.pair, p.bonded, near), self._team)
+
+        def one(thread: int) -> tuple[int, int]:
+            done, status = advance(
+                thread, n_steps, state.positions, state.velocities, state.forces, state.box, p.pair, p.bonded,
+                p.constraints, p.molecules, near, self._dynamics, state.scratch, self._team, self.rng
+            )  # fmt: skip
+            return int(done), int(status)
+
+        if n == 1:
+            return one(0)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(n - 1, thread_name_prefix="topdown")
+        others = [self._threads.submit(one, thread) for thread in range(1, n)]
+        result = one(0)
+        for other in others:
+            other.result()
+        return result
 
     def _fail(self, message: str) -> None:
         """Raise with step, the fastest bead and the energy terms."""
@@ -434,6 +461,7 @@ class Simulation:
         near = self._build_list(self.positions)
         scratch = self.state.scratch
         p = self.parameters
+        place(0, len(self.positions), self.positions, self.box, near, p.pair.cutoff)
         total_forces(
             self.positions, self.box, p.pair, p.bonded, self._lambda, near, self._dynamics.double, self.state.forces,
             scratch.energies, scratch.virial, True

@@ -1,7 +1,7 @@
 """Non-bonded forces in mixed precision: pairs in float32, a register at a time; their sums over one step in float32.
 
-The loops run over the lists of :mod:`neighbor_list` and gather the *negative* of each force in ``near.forces``: what is to be taken
-from the j bead is added there, so that the processor reads, adds and writes in two instructions.
+The loops run over the lists of :mod:`neighbor_list` and gather the *negative* of each force: what is to be taken from the j bead is
+added, so that the processor reads, adds and writes in two instructions. ``forces`` is laid out as ``NeighborList.slots`` are.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def _packs(masked: bool, charged: bool) -> Any:
     """One i-cluster against its packs ``first`` … ``last - 1``: four kernels from one text, without branches inside."""
 
     @inlined
-    def packs(first: int, last: int, rows: Any, at: Any, charges: Any, offset: int, constants: Any, near: Any, total_force: Any) -> Any:
-        slots, forces, table, masks = near.slots, near.forces, near.table, near.masks
+    def packs(first: int, last: int, rows: Any, at: Any, charges: Any, offset: int, constants: Any, near: Any, forces: Any, total_force: Any) -> Any:
+        slots, table, masks = near.slots, near.table, near.masks
         xi, yi, zi = at
         fx, fy, fz = total_force
         scale_x, scale_y, scale_z, cutoff2, smallest, two_k = constants
@@ -92,11 +92,11 @@ _plain_neutral, _plain_charged = _packs(False, False), _packs(False, True)
 
 
 @kernel
-def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any) -> None:
-    """Add the forces of the lists of clusters ``first`` … ``last - 1`` to ``near.forces``; positions must be placed."""
+def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any, forces: Any) -> None:
+    """Subtract the forces of the lists of clusters ``first`` … ``last - 1`` from ``forces``; positions must be placed."""
     slots, charged = near.slots, near.charged
     masked_start, masked_rows = near.masked_start, near.masked_rows
-    start, rows = near.inner_start, near.inner_rows
+    start, end, rows = near.outer_start, near.inner_end, near.inner_rows
     stride = 8 * (pair.lj.shape[0] + 1)
     scale_x, scale_y, scale_z = scales(box)
     constants = (
@@ -109,23 +109,24 @@ def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any) -> None
         at = cluster_positions(slots, q)
         f = (zero, zero, zero)
         own = stride * q
-        m0, m1, p0, p1 = masked_start[q], masked_start[q + 1], start[q], start[q + 1]
+        m0, m1, p0, p1 = masked_start[q], masked_start[q + 1], start[q], end[q]
         if charged[q]:
             charges = mul(f_r, quad(near.charges, 4 * q))
-            f = _masked_charged(m0, m1, masked_rows, at, charges, own, constants, near, f)
-            f = _plain_charged(p0, p1, rows, at, charges, own, constants, near, f)
+            f = _masked_charged(m0, m1, masked_rows, at, charges, own, constants, near, forces, f)
+            f = _plain_charged(p0, p1, rows, at, charges, own, constants, near, forces, f)
         else:
-            f = _masked_neutral(m0, m1, masked_rows, at, zero, own, constants, near, f)
-            f = _plain_neutral(p0, p1, rows, at, zero, own, constants, near, f)
-        subtract_from_cluster(near.forces, q, f[0], f[1], f[2])
+            f = _masked_neutral(m0, m1, masked_rows, at, zero, own, constants, near, forces, f)
+            f = _plain_neutral(p0, p1, rows, at, zero, own, constants, near, forces, f)
+        subtract_from_cluster(forces, q, f[0], f[1], f[2])
 
 
 @inlined
 def _measured_packs(
-    first: int, last: int, rows: Any, masked: bool, at: Any, charges: Any, offset: int, constants: Any, near: Any, sums: Any
+    first: int, last: int, rows: Any, masked: bool, at: Any, charges: Any, offset: int, constants: Any, near: Any, forces: Any,
+    sums: Any
 ) -> Any:  # fmt: skip
     """As ``_packs``, and adds to ``sums`` (forces, Lennard-Jones and Coulomb energy, Σ d ⊗ f as xx, yy, zz, xy, xz, yz)."""
-    slots, forces, table, masks = near.slots, near.forces, near.table, near.masks
+    slots, table, masks = near.slots, near.table, near.masks
     xi, yi, zi = at
     fx, fy, fz, lj, coulomb, xx, yy, zz, xy, xz, yz = sums
     scale_x, scale_y, scale_z, cutoff2, smallest, two_k, k_rf, c_rf, shift6, shift12, sixth, twelfth = constants
@@ -162,7 +163,7 @@ def _measured_packs(
 
 @kernel
 def vector_forces_and_energies(
-    first: int, last: int, box: Any, pair: Any, near: Any, energies: Any, virial: Any
+    first: int, last: int, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any
 ) -> None:
     """As :func:`vector_forces`, with energies and virial; sums over a cluster in float32, over clusters in float64."""
     slots = near.slots
@@ -183,12 +184,13 @@ def vector_forces_and_energies(
         s = (zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero)
         charges = mul(f_r, quad(near.charges, 4 * q))
         s = _measured_packs(
-            near.masked_start[q], near.masked_start[q + 1], near.masked_rows, True, at, charges, stride * q, constants, near, s
+            near.masked_start[q], near.masked_start[q + 1], near.masked_rows, True, at, charges, stride * q, constants, near,
+            forces, s
         )  # fmt: skip
         s = _measured_packs(
-            near.inner_start[q], near.inner_start[q + 1], near.inner_rows, False, at, charges, stride * q, constants, near, s
+            near.outer_start[q], near.inner_end[q], near.inner_rows, False, at, charges, stride * q, constants, near, forces, s
         )  # fmt: skip
-        subtract_from_cluster(near.forces, q, s[0], s[1], s[2])
+        subtract_from_cluster(forces, q, s[0], s[1], s[2])
         energies[0] += total(s[3])
         energies[1] += total(s[4])
         xy, xz, yz = 0.5 * total(s[8]), 0.5 * total(s[9]), 0.5 * total(s[10])

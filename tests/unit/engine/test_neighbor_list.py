@@ -45,7 +45,7 @@ def listed_pairs(near: NeighborList) -> set[tuple[int, int]]:
 
 def _as_inner(near: NeighborList) -> NeighborList:
     """The same list with the outer one in the place of the inner one."""
-    return near._replace(inner_start=near.outer_start, inner_rows=near.outer_rows)
+    return near._replace(inner_end=near.outer_start[1:], inner_rows=near.outer_rows)
 
 
 def _built(system: System, radius: float, solute_component: int, longer: float = 0.3) -> tuple[NeighborList, set]:
@@ -140,6 +140,6 @@ def test_a_list_with_room_for_too_few_clusters_grows():
 def test_lists_survive_being_stored():
     near = Simulation(everything(2), SimulationSettings(), seed=2).state.neighbor_list
     again = restored(stored(near), build_parameters(everything(2)).pair)
-    for name in ("order", "slot_of", "table", "charges", "charged", "masked_start", "outer_start", "inner_start"):
+    for name in ("order", "slot_of", "table", "charges", "charged", "masked_start", "outer_start", "inner_end"):
         assert getattr(near, name).tobytes() == getattr(again, name).tobytes(), name
     assert listed_pairs(near) == listed_pairs(again)

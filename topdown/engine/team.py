@@ -1,0 +1,180 @@
+"""Threads that advance one system together: all of them run the same kernel, each on its share, and meet where they must.
+
+Meeting costs a fraction of a microsecond while every thread has a processor of its own, which no pool of threads that is handed
+one loop after another comes near. A thread that waits long gives its processor up, so that a busy machine is slow, not stuck.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from topdown.engine._jit import kernel
+
+_I32, _I64, _VOID = ir.IntType(32), ir.IntType(64), ir.VoidType()
+_IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i686", "x86")
+_CAN_YIELD = hasattr(os, "sched_yield")
+#: Words of ``Team.sync`` between two that different threads write: a line of the processor's cache.
+_LINE = 8
+#: Looks at the counter before a waiting thread gives its processor up.
+_PATIENCE = 4000
+
+
+class Team(NamedTuple):
+    """What the threads of one system share.
+
+    Attributes
+    ----------
+    sync : (8 (n + 2),) int64
+        Arrivals at meetings; the status that thread 0 announces; and for each thread a flag and the arrivals it waits for.
+    forces : (n, m) float32
+        What each thread adds up, laid out as ``NeighborList.slots``; empty for a single thread, which uses the slots themselves.
+    split : (n + 1,) int64
+        First cluster of each thread.
+    energies, virials : (n, n_terms), (n, 3, 3) float64 [kJ/mol]
+        Each thread's part.
+    """
+
+    sync: npt.NDArray[np.int64]
+    forces: npt.NDArray[np.float32]
+    split: npt.NDArray[np.int64]
+    energies: npt.NDArray[np.float64]
+    virials: npt.NDArray[np.float64]
+
+
+def new_team(n_threads: int, n_words: int, n_terms: int) -> Team:
+    """A team whose force buffers have ``n_words`` each."""
+    return Team(
+        sync=np.zeros(_LINE * (n_threads + 2), np.int64),
+        forces=np.zeros((n_threads, n_words if n_threads > 1 else 0), np.float32),
+        split=np.zeros(n_threads + 1, np.int64),
+        energies=np.zeros((n_threads, n_terms)),
+        virials=np.zeros((n_threads, 3, 3)),
+    )
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index], inbounds=True)
+
+
+@intrinsic
+def _arrive(typing: Any, array: Any, index: Any) -> Any:
+    """array[index] += 1, at once for all threads."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = _pointer(context, builder, signature.args[0], *values)
+        builder.atomic_rmw("add", pointer, _I64(1), "seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+@intrinsic
+def _arrivals(typing: Any, array: Any, index: Any) -> Any:
+    """array[index] as the other threads have left it."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load_atomic(_pointer(context, builder, signature.args[0], *values), "seq_cst", 8)
+
+    return types.int64(array, types.intp), generate
+
+
+@intrinsic
+def _relax(typing: Any, gives_up: Any) -> Any:
+    """Wait a moment; when ``gives_up``, let another thread have the processor."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def call(name: str, result: Any) -> None:
+            function = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(result, []), name)
+            builder.call(function, [])
+
+        if _IS_X86:
+            call("llvm.x86.sse2.pause", _VOID)
+        if _CAN_YIELD:
+            with builder.if_then(values[0]):
+                call("sched_yield", _I32)
+        return context.get_dummy_value()
+
+    return types.void(types.boolean), generate
+
+
+@kernel
+def team_size(team: Any) -> int:
+    """Number of threads."""
+    return int(team.split.shape[0] - 1)
+
+
+@kernel
+def meet(thread: int, team: Any) -> None:
+    """Wait until every thread is here; what each has written before, all see afterwards."""
+    n = team.split.shape[0] - 1
+    if n == 1:
+        return
+    sync = team.sync
+    own = _LINE * (thread + 2) + 1
+    sync[own] += n
+    expected = sync[own]
+    _arrive(sync, 0)
+    looks = 0
+    while _arrivals(sync, 0) < expected:
+        looks += 1
+        _relax(looks > _PATIENCE)
+
+
+@kernel
+def share(thread: int, team: Any, n: int) -> tuple[int, int]:
+    """First and one past the last of this thread's part of ``n`` things."""
+    size = team.split.shape[0] - 1
+    return n * thread // size, n * (thread + 1) // size
+
+
+@kernel
+def announce(status: int, team: Any) -> None:
+    """Leave a status for the others, by thread 0 before a meeting."""
+    team.sync[_LINE] = status
+
+
+@kernel
+def announced(team: Any) -> int:
+    """The status left, after a meeting."""
+    return int(team.sync[_LINE])
+
+
+@kernel
+def raise_flag(thread: int, up: bool, team: Any) -> None:
+    """Leave a yes or no for :func:`all_up`, before a meeting."""
+    team.sync[_LINE * (thread + 2)] = 1 if up else 0
+
+
+@kernel
+def all_up(team: Any) -> bool:
+    """Whether every thread's flag is up, after a meeting."""
+    for thread in range(team.split.shape[0] - 1):
+        if team.sync[_LINE * (thread + 2)] == 0:
+            return False
+    return True
+
+
+@kernel
+def split_clusters(near: Any, elsewhere: float, team: Any) -> None:
+    """Give each thread clusters with about the same number of packs; the last has other work too, of ``elsewhere`` packs."""
+    n = team.split.shape[0] - 1
+    split, n_clusters = team.split, near.counts[0]
+    total = elsewhere
+    for q in range(n_clusters):
+        total += 4.0 + near.inner_end[q] - near.outer_start[q] + near.masked_start[q + 1] - near.masked_start[q]
+    split[0] = 0
+    thread, done = 1, 0.0
+    for q in range(n_clusters):
+        while thread < n and done >= total * thread / n:
+            split[thread] = q
+            thread += 1
+        done += 4.0 + near.inner_end[q] - near.outer_start[q] + near.masked_start[q + 1] - near.masked_start[q]
+    split[thread:] = n_clusters
