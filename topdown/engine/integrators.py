@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from topdown.engine._jit import kernel
+from topdown.engine._arrays import copy_numbers, copy_rows
+from topdown.engine._jit import helper, kernel
 from topdown.engine.barostats import (
     draw_step,
     edge_factors,
@@ -109,7 +110,7 @@ def kinetic_energy(v: Any, masses: Any) -> float:
     return 0.5 * total
 
 
-@kernel
+@helper
 def _kick(v: Any, forces: Any, inverse_masses: Any, dt: float) -> None:
     for i in range(v.shape[0]):
         s = dt * inverse_masses[i]
@@ -118,7 +119,7 @@ def _kick(v: Any, forces: Any, inverse_masses: Any, dt: float) -> None:
         v[i, 2] += s * forces[i, 2]
 
 
-@kernel
+@helper
 def _drift(x: Any, v: Any, dt: float, constraints: Any, inverse_masses: Any) -> bool:
     """Half drift with constraints; the constraint displacement enters the velocities."""
     if constraints.pairs.shape[0] == 0:
@@ -140,7 +141,7 @@ def _drift(x: Any, v: Any, dt: float, constraints: Any, inverse_masses: Any) -> 
     return constrain_velocities(v, x, constraints, inverse_masses)
 
 
-@kernel
+@helper
 def rescale_factor(kinetic: float, kt: float, n_dof: float, ratio: float, rng: Any) -> float:
     """Velocity scaling factor of the v-rescale thermostat (Bussi 2007, eq. A7); ``ratio`` = exp(-Δt/τ)."""
     mean = 0.5 * n_dof * kt
@@ -152,7 +153,7 @@ def rescale_factor(kinetic: float, kt: float, n_dof: float, ratio: float, rng: A
     return -factor if r1 + math.sqrt(ratio / part) < 0.0 else factor
 
 
-@kernel
+@helper
 def _thermostat(v: Any, masses: Any, settings: Any, rng: Any, step: int) -> None:
     if settings.thermostat == LANGEVIN:
         keep = math.exp(-settings.time_step / settings.tau_t)
@@ -167,7 +168,7 @@ def _thermostat(v: Any, masses: Any, settings: Any, rng: Any, step: int) -> None
             v *= rescale_factor(kinetic, settings.kt, settings.degrees_of_freedom, ratio, rng)
 
 
-@kernel
+@helper
 def _remove_com_motion(v: Any, masses: Any) -> None:
     total = masses.sum()
     for d in range(3):
@@ -178,7 +179,7 @@ def _remove_com_motion(v: Any, masses: Any) -> None:
             v[i, d] -= momentum / total
 
 
-@kernel
+@helper
 def _has_flown(x: Any, reference: Any, limit: float) -> bool:
     for i in range(x.shape[0]):
         d2 = 0.0
@@ -189,7 +190,7 @@ def _has_flown(x: Any, reference: Any, limit: float) -> bool:
     return False
 
 
-@kernel
+@helper
 def _first_half(
     x: Any, v: Any, forces: Any, constraints: Any, molecules: Any, settings: Any, scratch: Any, rng: Any, last: bool
 ) -> bool:  # fmt: skip
@@ -214,9 +215,10 @@ def _first_half(
     return bool(_drift(x, v, half, constraints, inverse_masses))
 
 
-@kernel
+@helper
 def _step_box(
-    x: Any, forces: Any, box: Any, pair: Any, bonded: Any, molecules: Any, near: Any, settings: Any, scratch: Any, rng: Any
+    x: Any, forces: Any, box: Any, pair: Any, bonded: Any, molecules: Any, near: Any, settings: Any, scratch: Any, rng: Any,
+    measure: bool
 ) -> bool:  # fmt: skip
     """Propose a step of the box and keep it or not; False when it became smaller than twice the cut-off.
 
@@ -234,14 +236,14 @@ def _step_box(
     scale_list(near, factors)
     for d in range(3):
         box[d] *= factors[d]
-    if np.min(box) < 2.0 * pair.cutoff:
+    if min(box[0], box[1], box[2]) < 2.0 * pair.cutoff:
         return False
     fits = True
     if not list_is_valid(x, near.reference, near.radius[0], pair.cutoff):
         fits = refresh_list(x, box, pair, settings.list_radius, near)
         scratch.counters[3] += 1
     if fits:
-        total_forces(x, box, pair, bonded, settings.lam, near, forces, scratch.energies, scratch.virial, True)
+        total_forces(x, box, pair, bonded, settings.lam, near, forces, scratch.energies, scratch.virial, measure)
         expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
         step_distribution(box, settings, pressure, drift, variance)
         if is_accepted(
@@ -251,8 +253,11 @@ def _step_box(
             scratch.counters[2] += 1
             return True
     scale_list(near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
-    x[:, :], forces[:, :], box[:] = old_x, old_forces, old_box
-    scratch.energies[:], scratch.virial[:, :] = old_energies, old_virial
+    copy_rows(old_x, x)
+    copy_rows(old_forces, forces)
+    copy_numbers(old_box, box)
+    copy_numbers(old_energies, scratch.energies)
+    copy_rows(old_virial, scratch.virial)
     if not fits:
         near.radius[0] = 0.0  # the next step builds it, with more room
     return True
@@ -277,7 +282,7 @@ def advance(
             allowed = max(0.5 * (neighbor_list.radius[0] - pair.cutoff), 0.0)
             if _has_flown(x, neighbor_list.reference, pair.cutoff + allowed):
                 return done, BLOWN_UP
-            if np.min(box) < 2.0 * pair.cutoff:
+            if min(box[0], box[1], box[2]) < 2.0 * pair.cutoff:
                 return done, BOX_TOO_SMALL
             if not refresh_list(x, box, pair, settings.list_radius, neighbor_list):
                 return done, LIST_FULL
@@ -291,6 +296,8 @@ def advance(
             return done, UNCONSTRAINED
         counters[0] = 0
         counters[1] += 1
-        if measure and not _step_box(x, forces, box, pair, bonded, molecules, neighbor_list, settings, scratch, rng):
+        if measure and not _step_box(
+            x, forces, box, pair, bonded, molecules, neighbor_list, settings, scratch, rng, measure
+        ):
             return done + 1, BOX_TOO_SMALL
     return n_steps, DONE

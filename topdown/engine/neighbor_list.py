@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from topdown.engine._jit import kernel
+from topdown.engine._arrays import copy_rows
+from topdown.engine._jit import helper, kernel
 from topdown.engine.parameters import PairParameters
 
 Floats = npt.NDArray[np.float64]
@@ -64,14 +65,14 @@ def with_longer_rows(near: NeighborList) -> NeighborList:
     return near._replace(neighbors=np.zeros(int(1.5 * len(near.neighbors)) + 64, np.uint32))
 
 
-@kernel
+@helper
 def minimum_image(d: float, edge: float) -> float:
     """The periodic image of a coordinate difference that lies in [-edge/2, edge/2]."""
     image: float = d - edge * np.rint(d / edge)
     return image
 
 
-@kernel
+@helper
 def _append_near(
     a: int, first: int, last: int, wrapped: Any, edges: Any, radius2: float, squares: Any, split: Any, neighbors: Any,
     used: int
@@ -99,7 +100,7 @@ def _append_near(
     return used
 
 
-@kernel
+@helper
 def _drop_excluded(
     a: int, begin: int, used: int, order: Any, exclusion_start: Any, exclusions: Any, neighbors: Any
 ) -> int:
@@ -120,7 +121,7 @@ def _drop_excluded(
     return kept
 
 
-@kernel
+@helper
 def _cell_grid(box: Any, radius: float, n_beads: int) -> Any:
     """Cells along each edge, and how many cells away a neighbour can be.
 
@@ -138,7 +139,7 @@ def _cell_grid(box: Any, radius: float, n_beads: int) -> Any:
     return count, 0
 
 
-@kernel
+@helper
 def _append_column(
     a: int, column: int, low: int, high: int, n_z: int, first: Any, wrapped: Any, edges: Any, radius2: float,
     squares: Any, split: Any, neighbors: Any, used: int
@@ -157,7 +158,7 @@ def _append_column(
     return used
 
 
-@kernel
+@helper
 def build_neighbor_list(x: Any, box: Any, radius: float, pair: Any, start: Any, neighbors: Any, order: Any) -> bool:
     """Fill ``start``, ``neighbors`` and ``order``; returns False when ``neighbors`` is too short and must grow.
 
@@ -195,7 +196,7 @@ def build_neighbor_list(x: Any, box: Any, radius: float, pair: Any, start: Any, 
     return True
 
 
-@kernel
+@helper
 def _sort_into_cells(x: Any, box: Any, cells: Any, order: Any) -> Any:
     """Counting sort of beads by cell into ``order``.
 
@@ -240,7 +241,7 @@ def refresh_list(x: Any, box: Any, pair: Any, radius: float, near: Any) -> bool:
         near.pair.types[a] = pair.types[i]
         near.pair.charges[a] = pair.charges[i]
         near.pair.solute[a] = pair.solute[i]
-    near.reference[:, :] = x
+    copy_rows(x, near.reference)
     near.radius[0] = radius
     return True
 

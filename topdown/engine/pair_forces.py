@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import helper
 from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
 
 
-@kernel
+@helper
 def add_virial(virial: Any, dx: float, dy: float, dz: float, fx: float, fy: float, fz: float) -> None:
     """Ξ -= 1/2 d ⊗ f for a force f on the bead at the head of d."""
     virial[0, 0] -= 0.5 * dx * fx
@@ -36,7 +36,7 @@ def _pair_loop(measure: bool, force_shift: bool = False) -> Any:
     toss that no processor predicts), then their forces computed in a loop that compiles to vector instructions.
     """
 
-    @kernel
+    @helper
     def loop(x: Any, box: Any, pair: Any, start: Any, neighbors: Any, forces: Any, energies: Any, virial: Any) -> None:
         cutoff2 = pair.cutoff * pair.cutoff
         scale, k_rf, c_rf = pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
@@ -118,7 +118,7 @@ _forces_and_energies = _pair_loop(True)
 _force_shifted = _pair_loop(True, force_shift=True)
 
 
-@kernel
+@helper
 def pair_forces(
     x: Any, box: Any, pair: Any, start: Any, neighbors: Any, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:
@@ -135,7 +135,7 @@ def pair_forces(
         _forces_only(x, box, pair, start, neighbors, forces, energies, virial)
 
 
-@kernel
+@helper
 def excluded_pair_forces(x: Any, box: Any, pair: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
     """Reaction field of excluded pairs inside the cut-off and of each charge with itself, as GROMACS counts them."""
     cutoff2 = pair.cutoff * pair.cutoff
