@@ -12,9 +12,6 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
 
 from topdown.building.bonded_energy import BondedTerms, bonded_energy, bonded_terms, distance_terms
 from topdown.errors import TopologyError
@@ -63,6 +60,10 @@ def path_lengths(molecule: CGMolecule) -> FloatArray:
     by_length = sorted(links(molecule), key=lambda link: -link[2])
     shortest = {(min(i, j), max(i, j)): max(length, 1e-3) for i, j, length in by_length}
     rows, columns = ([pair[side] for pair in shortest] for side in (0, 1))
+    # imported here, as in _minimum: workers that run windows of molecules with coordinates need none of it
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import dijkstra
+
     edges = coo_array((list(shortest.values()), (rows, columns)), shape=(n, n))
     lengths: FloatArray = dijkstra(edges.tocsr(), directed=False)
     if not np.all(np.isfinite(lengths)):
@@ -163,6 +164,8 @@ def _minimum(
     field: tuple[FloatArray, float] | None,
 ) -> tuple[float, FloatArray]:
     i, j = repelling
+
+    from scipy.optimize import minimize
 
     def total(flat: FloatArray) -> tuple[float, FloatArray]:
         x = terms.place(flat.reshape(-1, 3))

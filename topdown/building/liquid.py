@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from topdown.building.conformation import conformation_of
 from topdown.building.packing import push_apart, random_rotations, rotated_copies, wrap_molecules
@@ -172,6 +171,8 @@ def _free_sites(
         spacing = float(box[0]) / per_edge
         sites = lattice(box, spacing)
         if keep_clear is not None:
+            from scipy.spatial import cKDTree
+
             tree = cKDTree(np.mod(keep_clear, box), boxsize=box)
             clearance = min(_SOLUTE_CLEARANCE, 0.9 * spacing)
             sites = sites[tree.query(sites)[0] > clearance]

@@ -8,16 +8,16 @@ overlaps is all that is wanted, not a minimum of the force field.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 
 from topdown.building.bonded_energy import BondedTerms, bonded_energy, bonded_terms, scatter_add
 from topdown.model import BeadTable, CGMolecule, System
 from topdown.model._arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from scipy.spatial.transform import Rotation
 
 #: Contact distance as a fraction of σ, and the fraction of the contact distance at which a pair counts as apart.
 CONTACT_FRACTION: Final = 0.95
@@ -30,6 +30,8 @@ _SKIN: Final = 0.12
 
 def random_rotations(n: int, rng: np.random.Generator) -> Rotation:
     """``n`` rotations, uniform over all orientations."""
+    from scipy.spatial.transform import Rotation
+
     return Rotation.from_quat(rng.normal(size=(n, 4)))
 
 
@@ -94,6 +96,8 @@ def close_pairs(positions: FloatArray, box: FloatArray, distance: float, exclude
     wrapped = positions - np.floor(positions / box) * box
     # floor of a tiny negative number leaves exactly the edge, which the tree refuses.
     wrapped = np.where(wrapped >= box, 0.0, wrapped)
+    from scipy.spatial import cKDTree
+
     pairs: IntArray = cKDTree(wrapped, boxsize=box).query_pairs(distance, output_type="ndarray").astype(np.int64)
     if len(excluded) and len(pairs):
         codes = pairs[:, 0] * len(positions) + pairs[:, 1]
@@ -161,6 +165,8 @@ def push_apart(
 
 
 def _relax(x: FloatArray, box: FloatArray, terms: BondedTerms, pairs: IntArray, contact: FloatArray) -> FloatArray:
+    from scipy.optimize import minimize
+
     def total(flat: FloatArray) -> tuple[float, FloatArray]:
         at = terms.place(flat.reshape(-1, 3))
         energy, gradient = bonded_energy(at, terms)

@@ -13,15 +13,19 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import llvmlite
 import numba
 from numba import config, njit
+from numba.extending import register_jitable
 
 from topdown.resources import cache_folder
 
 Function = TypeVar("Function", bound=Callable[..., object])
+
+#: No reassociation, so that results do not depend on the optimiser.
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 
 
 @cache
@@ -65,18 +69,35 @@ def _kernel_cache() -> str:
 
 
 def kernel(function: Function) -> Function:
-    """Compile ``function`` with the engine's flags: no reassociation, so that results do not depend on the optimiser."""
+    """Compile ``function``, which Python calls, with the engine's flags and keep its code in the cache.
+
+    Always call it with arguments of the same types (no literals from another kernel: each is a type of its own): one version per
+    kernel is compiled then, and processes that compile at the same time write the same files.
+    """
     previous = config.CACHE_DIR
     if not os.environ.get("NUMBA_CACHE_DIR"):
         config.CACHE_DIR = _kernel_cache()
     try:
-        compiled: Function = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(function)
+        compiled: Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_FLAGS)(function)
     finally:
         config.CACHE_DIR = previous
     return compiled
 
 
+def helper(function: Function) -> Function:
+    """Let kernels call ``function``, compiled with the engine's flags; called from Python it stays the plain function it is.
+
+    Compiling a kernel means a wrapper that unpacks its arguments and files in the cache; a helper needs neither, so whatever
+    only kernels call should be one.
+    """
+    compilable: Function = register_jitable(no_cfunc_wrapper=True, **_FLAGS)(function)
+    return compilable
+
+
 def inlined(function: Function) -> Function:
-    """As :func:`kernel`, for helpers of kernels: written into each caller, so that a call costs nothing however many arrays it hands on."""
-    compiled: Function = njit(nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")(function)
+    """As :func:`helper`, written into the text of its caller: for innermost loops that share a dozen arrays with it.
+
+    Compiled each time it is used; a call otherwise counts references to every array it hands on.
+    """
+    compiled: Function = njit(nogil=True, inline="always", **_FLAGS)(function)
     return compiled

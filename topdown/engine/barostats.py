@@ -32,14 +32,15 @@ from typing import Any
 
 import numpy as np
 
-from topdown.engine._jit import kernel
+from topdown.engine._arrays import copy_rows
+from topdown.engine._jit import helper, kernel
 
 NO_BAROSTAT, ISOTROPIC, SEMI_ISOTROPIC, ANISOTROPIC = 0, 1, 2, 3
 #: Largest drift of ln V (or of ln area, ln height) in one application; only a box far from equilibrium meets it.
 LARGEST_STEP = 0.05
 
 
-@kernel
+@helper
 def _center(values: Any, masses: Any, first: int, last: int, total: float, d: int) -> float:
     s = 0.0
     for i in range(first, last):
@@ -70,7 +71,7 @@ def kinetic_tensor(v: Any, molecules: Any, kinetic: Any) -> None:
 @kernel
 def molecular_virial(x: Any, forces: Any, molecules: Any, virial: Any, result: Any) -> None:
     """Turn the atomic virial into the molecular one: Ξ_mol = Ξ + 1/2 Σ (r_i - R_mol(i)) ⊗ f_i; molecules whole."""
-    result[:, :] = virial
+    copy_rows(virial, result)
     for n in range(molecules.start.shape[0] - 1):
         first, last = molecules.start[n], molecules.start[n + 1]
         if last - first == 1:
@@ -108,7 +109,7 @@ def pressure_tensor(
             pressure[a, b] = factor * (molecular_kinetic[a, b] - pressure[a, b])
 
 
-@kernel
+@helper
 def expected_pressure(x: Any, forces: Any, box: Any, molecules: Any, kt: float, virial: Any, pressure: Any) -> None:
     """As :func:`pressure_tensor`, with the average of the kinetic part over velocities."""
     kinetic = np.zeros((3, 3))
@@ -117,19 +118,20 @@ def expected_pressure(x: Any, forces: Any, box: Any, molecules: Any, kt: float, 
     pressure_tensor(x, forces, box, molecules, kinetic, virial, pressure)
 
 
-@kernel
+@helper
 def _variable(mobility: float, excess: float, kt_v: float) -> tuple[float, float]:
     """Drift and variance of one logarithm in one step."""
     return min(LARGEST_STEP, max(-LARGEST_STEP, mobility * excess)), 2.0 * mobility * kt_v
 
 
-@kernel
+@helper
 def step_distribution(box: Any, settings: Any, pressure: Any, drift: Any, variance: Any) -> None:
     """Drift (3,) and variance (3,) of the logarithms a step changes: volume; area, height; or three edges. The rest is 0."""
     kt_v = settings.kt / (box[0] * box[1] * box[2])
     step = settings.time_step * settings.barostat_every / (3.0 * settings.tau_p)
     mobility_xy, mobility_z = settings.compressibility_xy * step, settings.compressibility_z * step
-    drift[:] = variance[:] = 0.0
+    drift[:] = 0.0
+    variance[:] = 0.0
     if settings.barostat == ISOTROPIC:
         mean = (pressure[0, 0] + pressure[1, 1] + pressure[2, 2]) / 3.0
         drift[0], variance[0] = _variable(3.0 * mobility_xy, mean - settings.pressure_xy, kt_v)
@@ -143,14 +145,14 @@ def step_distribution(box: Any, settings: Any, pressure: Any, drift: Any, varian
         drift[2], variance[2] = _variable(mobility_z, pressure[2, 2] - settings.pressure_z, kt_v)
 
 
-@kernel
+@helper
 def draw_step(drift: Any, variance: Any, rng: Any, changes: Any) -> None:
     """Draw the changes (3,) of the logarithms."""
     for k in range(3):
         changes[k] = drift[k] + math.sqrt(variance[k]) * rng.standard_normal() if variance[k] > 0.0 else 0.0
 
 
-@kernel
+@helper
 def log_probability(drift: Any, variance: Any, changes: Any, sign: float) -> float:
     """Logarithm of the Gaussian of ``sign`` times the changes."""
     total = 0.0
@@ -161,7 +163,7 @@ def log_probability(drift: Any, variance: Any, changes: Any, sign: float) -> flo
     return total
 
 
-@kernel
+@helper
 def edge_factors(settings: Any, changes: Any) -> tuple[float, float, float]:
     """The factors by which the changes of the logarithms scale the three edges; a held edge gets exactly 1."""
     if settings.barostat == ISOTROPIC:
@@ -173,7 +175,7 @@ def edge_factors(settings: Any, changes: Any) -> tuple[float, float, float]:
     return math.exp(changes[0]), math.exp(changes[1]), math.exp(changes[2])
 
 
-@kernel
+@helper
 def box_work(box: Any, factors: tuple[float, float, float], settings: Any) -> float:
     """Work against pressure and tension when the edges are scaled."""
     volume, area = box[0] * box[1] * box[2], box[0] * box[1]
@@ -190,7 +192,7 @@ def box_work(box: Any, factors: tuple[float, float, float], settings: Any) -> fl
     return work
 
 
-@kernel
+@helper
 def is_accepted(
     energy_change: float, n_molecules: float, box: Any, factors: tuple[float, float, float], settings: Any,
     log_forward: float, log_backward: float, rng: Any
@@ -202,7 +204,7 @@ def is_accepted(
     return bool(log_ratio >= 0.0 or rng.random() < math.exp(log_ratio))
 
 
-@kernel
+@helper
 def scale_list(neighbor_list: Any, factors: tuple[float, float, float]) -> None:
     """Let what the neighbour list was made at follow the box."""
     outer, inner = neighbor_list.reference, neighbor_list.inner_reference

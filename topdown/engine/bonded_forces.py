@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import helper
 from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.pair_forces import add_virial
 from topdown.engine.potentials import (
@@ -21,7 +21,7 @@ from topdown.engine.potentials import (
 )
 
 
-@kernel
+@helper
 def _difference(x: Any, i: int, j: int, box: Any) -> tuple[float, float, float]:
     return (
         minimum_image(x[i, 0] - x[j, 0], box[0]),
@@ -30,14 +30,14 @@ def _difference(x: Any, i: int, j: int, box: Any) -> tuple[float, float, float]:
     )
 
 
-@kernel
+@helper
 def _add(forces: Any, i: int, fx: float, fy: float, fz: float) -> None:
     forces[i, 0] += fx
     forces[i, 1] += fy
     forces[i, 2] += fz
 
 
-@kernel
+@helper
 def bond_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
     """Harmonic bonds."""
     for n in range(bonded.bonds.shape[0]):
@@ -53,7 +53,7 @@ def bond_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, viria
             add_virial(virial, dx, dy, dz, fx, fy, fz)
 
 
-@kernel
+@helper
 def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
     """Harmonic (1), cosine (2), tabulated (8) and restricted (10) angles i-j-k."""
     tables = bonded.tables
@@ -91,7 +91,7 @@ def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, viri
             add_virial(virial, bx, by, bz, gx, gy, gz)
 
 
-@kernel
+@helper
 def dihedral_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
     """Proper (1), improper (2) and Ryckaert-Bellemans (3) dihedrals i-j-k-l (Blondel & Karplus 1996)."""
     for n in range(bonded.dihedrals.shape[0]):
@@ -132,7 +132,7 @@ def dihedral_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, v
             add_virial(virial, hx, hy, hz, qx, qy, qz)
 
 
-@kernel
+@helper
 def bending_torsion_forces(
     x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import helper, kernel
 from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.neighbor_list import build_outer, list_is_valid, note_pruned, place, prune
 from topdown.engine.pair_forces import add_vector_forces, excluded_pair_forces, pair_forces
@@ -19,7 +19,7 @@ from topdown.engine.virtual_sites import spread_forces
 DONE, LIST_FULL, BLOWN_UP, UNCONSTRAINED, BOX_TOO_SMALL = 0, 1, 2, 3, 4
 
 
-@kernel
+@helper
 def other_forces(
     x: Any, box: Any, pair: Any, bonded: Any, lam: Any, near: Any, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:  # fmt: skip
@@ -44,14 +44,14 @@ def total_forces(
     """
     if measure:
         energies[:] = 0.0
-        virial[:, :] = 0.0
-    forces[:, :] = 0.0
+        virial[:] = 0.0
+    forces[:] = 0.0
     other_forces(x, box, pair, bonded, lam, near, forces, energies, virial, measure)
     pair_forces(x, box, pair, near, double, forces, energies, virial, measure)
     spread_forces(x, bonded.sites, forces, virial, measure)
 
 
-@kernel
+@helper
 def _has_flown(x: Any, reference: Any, limit: float) -> bool:
     for i in range(x.shape[0]):
         d2 = 0.0
@@ -62,13 +62,13 @@ def _has_flown(x: Any, reference: Any, limit: float) -> bool:
     return False
 
 
-@kernel
+@helper
 def _renew_outer(x: Any, box: Any, pair: Any, near: Any, settings: Any) -> int:
     """Build the outer list anew if it is worn out; a status."""
     allowed = max(0.5 * (near.radii[0] - pair.cutoff), 0.0)
     if _has_flown(x, near.reference, pair.cutoff + allowed):
         return BLOWN_UP
-    if np.min(box) < 2.0 * pair.cutoff:
+    if min(box[0], min(box[1], box[2])) < 2.0 * pair.cutoff:
         return BOX_TOO_SMALL
     if not list_is_valid(x, near.reference, near.radii[0], settings.inner_radius):
         if not build_outer(x, box, settings.list_radius, pair, near):
@@ -77,17 +77,23 @@ def _renew_outer(x: Any, box: Any, pair: Any, near: Any, settings: Any) -> int:
     return DONE
 
 
-@kernel
-def work_elsewhere(pair: Any, bonded: Any, near: Any) -> float:
-    """About how many packs of pairs all other forces cost as much as."""
+@helper
+def _share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
     solute = np.int64(pair.solute_block[1]) - np.int64(pair.solute_block[0])
-    return (
+    elsewhere = (
         0.5 * pair.excluded_pairs.shape[0] + 0.8 * bonded.bonds.shape[0] + 2.0 * bonded.angles.shape[0]
         + 6.0 * (bonded.dihedrals.shape[0] + bonded.bending_torsions.shape[0]) + 0.3 * solute * near.counts[3]
     )  # fmt: skip
+    split_clusters(near, elsewhere, team)
 
 
 @kernel
+def share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
+    """Divide the clusters among the threads; the last one does all but pairs besides, of which this is about the cost in packs."""
+    _share_out(pair, bonded, near, team)
+
+
+@helper
 def team_place(
     thread: int, x: Any, box: Any, pair: Any, bonded: Any, near: Any, settings: Any, team: Any, forces: Any
 ) -> int:
@@ -112,12 +118,24 @@ def team_place(
         meet(thread, team)
         if thread == 0:
             note_pruned(x, settings.inner_radius, near)
-            split_clusters(near, work_elsewhere(pair, bonded, near), team)
+            _share_out(pair, bonded, near, team)
         meet(thread, team)
     return status
 
 
-@kernel
+@helper
+def _sum_parts(team: Any, energies: Any, virial: Any) -> None:
+    energies[:] = 0.0
+    virial[:] = 0.0
+    for k in range(team.energies.shape[0]):
+        for e in range(energies.shape[0]):
+            energies[e] += team.energies[k, e]
+        for a in range(3):
+            for b in range(3):
+                virial[a, b] += team.virials[k, a, b]
+
+
+@helper
 def team_forces(
     thread: int, x: Any, box: Any, pair: Any, bonded: Any, near: Any, settings: Any, team: Any, forces: Any,
     energies: Any, virial: Any, measure: bool
@@ -130,7 +148,7 @@ def team_forces(
         own[:] = np.float32(0.0)  # not before: the others have read it only now
     if measure:
         own_energies[:] = 0.0
-        own_virial[:, :] = 0.0
+        own_virial[:] = 0.0
     if thread == n - 1:
         other_forces(x, box, pair, bonded, settings.lam, near, forces, own_energies, own_virial, measure)
     first_cluster, last_cluster = team.split[thread], team.split[thread + 1]
@@ -151,10 +169,6 @@ def team_forces(
         meet(thread, team)
         if thread == 0:
             if measure:
-                energies[:] = 0.0
-                virial[:, :] = 0.0
-                for k in range(n):
-                    energies += team.energies[k]
-                    virial += team.virials[k]
+                _sum_parts(team, energies, virial)
             spread_forces(x, bonded.sites, forces, virial, measure)
         meet(thread, team)

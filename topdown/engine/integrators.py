@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from topdown.engine._jit import kernel
+from topdown.engine._arrays import copy_numbers, copy_rows
+from topdown.engine._jit import helper, kernel
 from topdown.engine.barostats import (
     draw_step,
     edge_factors,
@@ -81,7 +82,7 @@ def kinetic_energy(v: Any, masses: Any) -> float:
     return 0.5 * total
 
 
-@kernel
+@helper
 def _kick(first: int, last: int, v: Any, forces: Any, inverse_masses: Any, dt: float) -> None:
     for i in range(first, last):
         s = dt * inverse_masses[i]
@@ -90,7 +91,7 @@ def _kick(first: int, last: int, v: Any, forces: Any, inverse_masses: Any, dt: f
         v[i, 2] += s * forces[i, 2]
 
 
-@kernel
+@helper
 def _drift(x: Any, v: Any, dt: float, constraints: Any, inverse_masses: Any) -> bool:
     """Half drift with constraints; the constraint displacement enters the velocities."""
     if constraints.pairs.shape[0] == 0:
@@ -112,7 +113,7 @@ def _drift(x: Any, v: Any, dt: float, constraints: Any, inverse_masses: Any) -> 
     return constrain_velocities(v, x, constraints, inverse_masses)
 
 
-@kernel
+@helper
 def rescale_factor(kinetic: float, kt: float, n_dof: float, ratio: float, rng: Any) -> float:
     """Velocity scaling factor of the v-rescale thermostat (Bussi 2007, eq. A7); ``ratio`` = exp(-Δt/τ)."""
     mean = 0.5 * n_dof * kt
@@ -124,7 +125,7 @@ def rescale_factor(kinetic: float, kt: float, n_dof: float, ratio: float, rng: A
     return -factor if r1 + math.sqrt(ratio / part) < 0.0 else factor
 
 
-@kernel
+@helper
 def _thermostat(v: Any, masses: Any, settings: Any, rng: Any, step: int) -> None:
     if settings.thermostat == LANGEVIN:
         keep = math.exp(-settings.time_step / settings.tau_t)
@@ -139,7 +140,7 @@ def _thermostat(v: Any, masses: Any, settings: Any, rng: Any, step: int) -> None
             v *= rescale_factor(kinetic, settings.kt, settings.degrees_of_freedom, ratio, rng)
 
 
-@kernel
+@helper
 def _remove_com_motion(v: Any, masses: Any) -> None:
     total = masses.sum()
     for d in range(3):
@@ -150,7 +151,7 @@ def _remove_com_motion(v: Any, masses: Any) -> None:
             v[i, d] -= momentum / total
 
 
-@kernel
+@helper
 def _is_velocity_changed(settings: Any, step: int) -> bool:
     """Whether something acts between the two half drifts of this step."""
     return bool(
@@ -160,7 +161,7 @@ def _is_velocity_changed(settings: Any, step: int) -> bool:
     )
 
 
-@kernel
+@helper
 def _kick_and_drift(first: int, last: int, x: Any, v: Any, forces: Any, inverse_masses: Any, half: float) -> None:
     """The three moves of beads ``first`` … ``last - 1`` in a step in which nothing acts between them, rounded one by one."""
     for i in range(first, last):
@@ -171,7 +172,7 @@ def _kick_and_drift(first: int, last: int, x: Any, v: Any, forces: Any, inverse_
             x[i, d] += half * v[i, d]
 
 
-@kernel
+@helper
 def _first_half(
     x: Any, v: Any, forces: Any, constraints: Any, molecules: Any, settings: Any, scratch: Any, rng: Any, step: int,
     last: bool
@@ -196,60 +197,72 @@ def _first_half(
     return bool(_drift(x, v, half, constraints, inverse_masses))
 
 
-@kernel
-def _step_box(
-    thread: int, x: Any, forces: Any, box: Any, pair: Any, bonded: Any, molecules: Any, near: Any, settings: Any, scratch: Any,
-    team: Any, rng: Any
-) -> int:  # fmt: skip
-    """Propose a step of the box and keep it or not; ``BOX_TOO_SMALL`` when it became smaller than twice the cut-off.
+class _Trial(NamedTuple):
+    """What a refused step of the box goes back to, and what the judgement needs; filled by the first thread of a team."""
 
-    ``forces`` and the energies and virial in ``scratch`` must be those of ``x``, and are afterwards. All threads of a team call it;
-    the first decides.
+    x: Any
+    forces: Any
+    box: Any
+    energies: Any
+    virial: Any
+    changes: Any
+    factors: Any
+    log_forward: Any
+
+
+@helper
+def _propose_box(
+    x: Any, forces: Any, box: Any, pair: Any, molecules: Any, near: Any, settings: Any, scratch: Any, rng: Any, trial: Any
+) -> int:  # fmt: skip
+    """Step the box and scale molecules and lists with it; ``BOX_TOO_SMALL`` when it is smaller than twice the cut-off.
+
+    ``forces`` and the energies and virial in ``scratch`` must be those of ``x``.
     """
-    pressure, drift, variance, changes = np.empty((3, 3)), np.empty(3), np.empty(3), np.empty(3)
-    kept = x.shape[0] if thread == 0 else 0
-    meet(thread, team)
-    old_x, old_forces, old_box = x[:kept].copy(), forces[:kept].copy(), box.copy()
-    old_energies, old_virial = scratch.energies.copy(), scratch.virial.copy()
-    factors, log_forward = (1.0, 1.0, 1.0), 0.0
-    if thread == 0:
+    pressure, drift, variance, changes = np.empty((3, 3)), np.empty(3), np.empty(3), trial.changes
+    copy_rows(x, trial.x)
+    copy_rows(forces, trial.forces)
+    copy_numbers(box, trial.box)
+    copy_numbers(scratch.energies, trial.energies)
+    copy_rows(scratch.virial, trial.virial)
+    expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
+    step_distribution(box, settings, pressure, drift, variance)
+    draw_step(drift, variance, rng, changes)
+    factors = edge_factors(settings, changes)
+    trial.log_forward[0] = log_probability(drift, variance, changes, 1.0)
+    scale_molecules(x, molecules, factors)
+    scale_list(near, factors)
+    smallest = np.inf
+    for d in range(3):
+        trial.factors[d] = factors[d]
+        box[d] *= factors[d]
+        smallest = min(smallest, box[d])
+    return BOX_TOO_SMALL if smallest < 2.0 * pair.cutoff else DONE
+
+
+@helper
+def _judge_box(
+    fits: bool, x: Any, forces: Any, box: Any, molecules: Any, near: Any, settings: Any, scratch: Any, rng: Any, trial: Any
+) -> None:  # fmt: skip
+    """Keep the step proposed, or go back; ``fits`` is whether the lists could be made for it."""
+    pressure, drift, variance = np.empty((3, 3)), np.empty(3), np.empty(3)
+    factors = (trial.factors[0], trial.factors[1], trial.factors[2])
+    if fits:
         expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
         step_distribution(box, settings, pressure, drift, variance)
-        draw_step(drift, variance, rng, changes)
-        factors = edge_factors(settings, changes)
-        log_forward = log_probability(drift, variance, changes, 1.0)
-        scale_molecules(x, molecules, factors)
-        scale_list(near, factors)
-        for d in range(3):
-            box[d] *= factors[d]
-        announce(BOX_TOO_SMALL if np.min(box) < 2.0 * pair.cutoff else DONE, team)
-    meet(thread, team)
-    if announced(team) != DONE:
-        return BOX_TOO_SMALL
-    fits = team_place(thread, x, box, pair, bonded, near, settings, team, forces) == DONE
-    if fits:
-        team_forces(
-            thread, x, box, pair, bonded, near, settings, team, forces, scratch.energies, scratch.virial, True
-        )
-    if thread == 0:
-        accepted = False
-        if fits:
-            expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
-            step_distribution(box, settings, pressure, drift, variance)
-            accepted = is_accepted(
-                scratch.energies.sum() - old_energies.sum(), molecules.start.shape[0] - 1, old_box, factors, settings,
-                log_forward, log_probability(drift, variance, changes, -1.0), rng
-            )  # fmt: skip
-        if accepted:
+        if is_accepted(
+            scratch.energies.sum() - trial.energies.sum(), molecules.start.shape[0] - 1, trial.box, factors, settings,
+            trial.log_forward[0], log_probability(drift, variance, trial.changes, -1.0), rng
+        ):  # fmt: skip
             scratch.counters[2] += 1
-        else:
-            scale_list(near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
-            x[:, :], forces[:, :], box[:] = old_x, old_forces, old_box
-            scratch.energies[:], scratch.virial[:, :] = old_energies, old_virial
-        if not fits:
-            near.radii[:] = 0.0  # the next step builds it, with more room
-    meet(thread, team)
-    return DONE
+            return
+    scale_list(near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
+    copy_rows(trial.x, x)
+    copy_rows(trial.forces, forces)
+    copy_numbers(trial.box, box)
+    copy_numbers(trial.energies, scratch.energies)
+    copy_rows(trial.virial, scratch.virial)
+    if not fits:
+        near.radii[:] = 0.0  # the next step builds it, with more room
 
 
 @kernel
@@ -266,10 +279,15 @@ def advance(
     together = constrained or bonded.sites.beads.shape[0] > 0
     first, last = share(thread, team, x.shape[0])
     phase, step = counters[0], counters[1]
-    status, done = DONE, 0
+    kept = x.shape[0] if thread == 0 and settings.barostat > 0 else 0
+    trial = _Trial(
+        np.empty((kept, 3)), np.empty((kept, 3)), np.empty(3), np.empty_like(scratch.energies), np.empty((3, 3)), np.empty(3),
+        np.empty(3), np.empty(1)
+    )  # fmt: skip
+    status, done, tries_box = DONE, 0, False
     meet(thread, team)  # all have read the counters
-    while done < n_steps:
-        if phase == 0:
+    while done < n_steps or tries_box:
+        if phase == 0 and not tries_box:
             if together or done == n_steps - 1 or _is_velocity_changed(settings, step):
                 meet(thread, team)
                 if thread == 0:
@@ -286,12 +304,19 @@ def advance(
                 _kick_and_drift(first, last, x, v, forces, inverse_masses, half)
             phase = 1
         status = team_place(thread, x, box, pair, bonded, near, settings, team, forces)
-        if status != DONE:
+        if status != DONE and not tries_box:
             break
-        measure = settings.barostat > 0 and (step + 1) % settings.barostat_every == 0
-        team_forces(
-            thread, x, box, pair, bonded, near, settings, team, forces, scratch.energies, scratch.virial, measure
-        )
+        measure = settings.barostat > 0 and (tries_box or (step + 1) % settings.barostat_every == 0)
+        if status == DONE:
+            team_forces(
+                thread, x, box, pair, bonded, near, settings, team, forces, scratch.energies, scratch.virial, measure
+            )
+        if tries_box:
+            if thread == 0:
+                _judge_box(status == DONE, x, forces, box, molecules, near, settings, scratch, rng, trial)
+            meet(thread, team)
+            tries_box, status = False, DONE
+            continue
         _kick(first, last, v, forces, inverse_masses, half)
         if constrained:
             meet(thread, team)
@@ -305,9 +330,14 @@ def advance(
         step += 1
         done += 1
         if measure:
-            status = _step_box(thread, x, forces, box, pair, bonded, molecules, near, settings, scratch, team, rng)
+            meet(thread, team)
+            if thread == 0:
+                announce(_propose_box(x, forces, box, pair, molecules, near, settings, scratch, rng, trial), team)
+            meet(thread, team)
+            status = announced(team)
             if status != DONE:
                 break
+            tries_box = True
     if thread == 0:
         counters[0], counters[1] = phase, step
     return done, status

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from topdown.engine._jit import inlined, kernel
+from topdown.engine._arrays import copy_rows
+from topdown.engine._jit import helper, kernel
 from topdown.engine._simd import (
     LANES,
     WIDTH,
@@ -192,32 +193,32 @@ def restored(arrays: dict[str, npt.NDArray[np.generic]], pair: PairParameters) -
     return empty
 
 
-@inlined
+@helper
 def minimum_image(d: float, edge: float) -> float:
     """The periodic image of a coordinate difference that lies in [-edge/2, edge/2]."""
     image: float = d - edge * np.rint(d / edge)
     return image
 
 
-@inlined
+@helper
 def margin(box: Any) -> float:
     """How much further than asked lists reach [nm], so that single-precision distances lose no pair at the very radius."""
     return 1e-6 + 3e-7 * max(box[0], max(box[1], box[2]))
 
 
-@inlined
+@helper
 def scales(box: Any) -> Any:
     """From whole numbers to nm along each edge."""
     return splat(np.float32(box[0] / TURN)), splat(np.float32(box[1] / TURN)), splat(np.float32(box[2] / TURN))
 
 
-@inlined
+@helper
 def _whole(fraction: float) -> Any:
     """A fraction of the box, of any image, as a whole number."""
     return np.int32(np.int64((fraction - np.rint(fraction)) * TURN))
 
 
-@kernel
+@helper
 def place(first: int, last: int, x: Any, box: Any, near: Any, needed: float) -> bool:
     """Bring positions of beads ``first`` … ``last - 1`` into ``slots``, forces there to zero.
 
@@ -242,6 +243,12 @@ def place(first: int, last: int, x: Any, box: Any, near: Any, needed: float) -> 
 
 
 @kernel
+def place_all(x: Any, box: Any, near: Any, needed: float) -> bool:
+    """:func:`place` of all beads."""
+    return place(0, x.shape[0], x, box, near, needed)
+
+
+@helper
 def _grid(box: Any, n: int) -> tuple[int, int, int]:
     """Columns along x and y, such that four beads fill about a cube as wide as a column, and bins along z, of one bead."""
     width = (4.0 * box[0] * box[1] * box[2] / max(n, 1)) ** (1.0 / 3.0)
@@ -270,7 +277,7 @@ class _Sorting(NamedTuple):
     occupied: Any
 
 
-@kernel
+@helper
 def _sort_into_clusters(x: Any, box: Any, solute: Any, near: Any) -> Any:
     """Fill ``order``, ``slot_of`` and ``counts[0]``, which is -1 when there are too many clusters.
 
@@ -348,7 +355,7 @@ def fill_tables(pair: Any, near: Any) -> None:
     slots[8 * (order.shape[0] - 1) + 3] = 8 * n_types
 
 
-@kernel
+@helper
 def _mark_exclusions(q: int, pair: Any, near: Any, marks: Any, marked: Any, mark: bool) -> None:
     """Clear the bits of pairs excluded with cluster q in the ``marks`` of their slots, or set them again."""
     n = near.slot_of.shape[0]
@@ -365,7 +372,7 @@ def _mark_exclusions(q: int, pair: Any, near: Any, marks: Any, marked: Any, mark
                 marks[slot] = _ALL
 
 
-@kernel
+@helper
 def _set_masked(near: Any, entry: int, slot: Any, bits: Any) -> int:
     """A j bead of the masked list, and its four bits; the next entry."""
     near.masked_rows[entry] = np.uint32(4) * np.uint32(slot)
@@ -376,7 +383,7 @@ def _set_masked(near: Any, entry: int, slot: Any, bits: Any) -> int:
     return entry + 1
 
 
-@kernel
+@helper
 def _column_offsets(box: Any, grid: tuple[int, int, int], wide: float) -> Any:
     """Steps (n, 2) from a column to those within ``wide`` of it, each once, and how far along z to look there (fraction of the box)."""
     n_x, n_y, _ = grid
@@ -399,7 +406,7 @@ def _column_offsets(box: Any, grid: tuple[int, int, int], wide: float) -> Any:
     return steps[:used], along[:used]
 
 
-@kernel
+@helper
 def _neighbor_columns(column: int, steps: Any, along: Any, sorting: Any, columns: Any, depths: Any) -> int:
     """Write the columns around ``column`` that hold clusters of its own or later number, and their depths; their number."""
     n_x, n_y, _ = sorting.grid
@@ -419,7 +426,7 @@ def _neighbor_columns(column: int, steps: Any, along: Any, sorting: Any, columns
     return used
 
 
-@inlined
+@helper
 def _rows_of(other: int, low: float, high: float, depth: float, bin_start: Any, shift: Any, column_start: Any, n_z: int) -> Any:
     """The clusters of a column within ``depth`` of low … high along z: first … last - 1, and a second range over the boundary."""
     begin, end = column_start[other], column_start[other + 1]
@@ -437,7 +444,7 @@ def _rows_of(other: int, low: float, high: float, depth: float, bin_start: Any, 
     return (begin, lower, upper, end) if lower < upper else (begin, end, end, end)
 
 
-@kernel
+@helper
 def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> bool:
     """Fill the outer and the masked list; False when there is no room.
 
@@ -514,7 +521,7 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
     return True
 
 
-@kernel
+@helper
 def _take_marked(bits: Any, slot: int, marks: Any, near: Any, masked: int) -> Any:
     """Move beads with excluded pairs from ``bits`` to the masked list."""
     for k in range(WIDTH):
@@ -525,7 +532,7 @@ def _take_marked(bits: Any, slot: int, marks: Any, near: Any, masked: int) -> An
     return bits, masked
 
 
-@kernel
+@helper
 def _list_near_solute(x: Any, box: Any, radius: float, pair: Any, near: Any) -> None:
     """Fill ``near_solute``."""
     first, last = np.int64(pair.solute_block[0]), np.int64(pair.solute_block[1])
@@ -544,7 +551,7 @@ def _list_near_solute(x: Any, box: Any, radius: float, pair: Any, near: Any) -> 
     near.counts[3] = used
 
 
-@kernel
+@helper
 def build_outer(x: Any, box: Any, radius: float, pair: Any, near: Any) -> bool:
     """Sort the beads and list all pairs within ``radius``; False when there is no room."""
     sorting = _sort_into_clusters(x, box, pair.solute, near)
@@ -555,13 +562,13 @@ def build_outer(x: Any, box: Any, radius: float, pair: Any, near: Any) -> bool:
     if not _list_pairs(box, radius, pair, sorting, near):
         return False
     _list_near_solute(x, box, radius, pair, near)
-    near.reference[:, :] = x
+    copy_rows(x, near.reference)
     near.radii[0] = radius
     near.counts[1] += 1
     return True
 
 
-@kernel
+@helper
 def _fill_up(q: int, order: Any, n_beads: int, slots: Any) -> None:
     """Put the empty slots of cluster q where its first bead is, so that nothing is near them that is not near a bead."""
     for k in range(1, 4):
@@ -570,7 +577,7 @@ def _fill_up(q: int, order: Any, n_beads: int, slots: Any) -> None:
                 slots[8 * (4 * q + k) + d] = slots[32 * q + d]
 
 
-@kernel
+@helper
 def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: Any) -> None:
     """Copy from the outer to the inner list the j beads within ``radius`` of any bead of the cluster; positions are placed.
 
@@ -613,10 +620,10 @@ def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: 
         inner_end[q] = used // LANES
 
 
-@kernel
+@helper
 def note_pruned(x: Any, radius: float, near: Any) -> None:
     """What holds of the whole inner list once it is pruned at ``x``."""
-    near.inner_reference[:, :] = x
+    copy_rows(x, near.inner_reference)
     near.radii[1] = radius
     near.counts[2] += 1
 

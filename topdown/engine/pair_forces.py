@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import helper
 from topdown.engine._simd import LANES
 from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
 from topdown.engine.vector_forces import vector_forces, vector_forces_and_energies
 
-@kernel
+@helper
 def add_virial(virial: Any, dx: float, dy: float, dz: float, fx: float, fy: float, fz: float) -> None:
     """Ξ -= 1/2 d ⊗ f for a force f on the bead at the head of d."""
     virial[0, 0] -= 0.5 * dx * fx
@@ -31,7 +31,7 @@ def add_virial(virial: Any, dx: float, dy: float, dz: float, fx: float, fy: floa
     virial[2, 2] -= 0.5 * dz * fz
 
 
-@kernel
+@helper
 def partners_of(slot: int, near: Any, partner: Any) -> int:
     """Write the beads listed for the bead of one slot into ``partner``; their number. Each pair is listed for one of the two."""
     q, bit = slot // 4, np.uint32(slot % 4)
@@ -48,7 +48,7 @@ def partners_of(slot: int, near: Any, partner: Any) -> int:
     return n
 
 
-@kernel
+@helper
 def most_partners(near: Any) -> int:
     """Room that :func:`partners_of` needs."""
     longest = 0
@@ -65,7 +65,7 @@ def _pair_loop(measure: bool, force_shift: bool = False) -> Any:
     toss that no processor predicts), then their forces computed in a loop that compiles to vector instructions.
     """
 
-    @kernel
+    @helper
     def loop(x: Any, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any) -> None:
         cutoff2 = pair.cutoff * pair.cutoff
         scale, k_rf, c_rf = pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
@@ -148,7 +148,7 @@ _forces_and_energies = _pair_loop(True)
 _force_shifted = _pair_loop(True, force_shift=True)
 
 
-@kernel
+@helper
 def add_vector_forces(first: int, last: int, single: Any, slot_of: Any, forces: Any) -> None:
     """Bring forces of beads ``first`` … ``last - 1`` from the slots to where the beads are."""
     for i in range(first, last):
@@ -158,7 +158,7 @@ def add_vector_forces(first: int, last: int, single: Any, slot_of: Any, forces: 
         forces[i, 2] -= single[k + 2]
 
 
-@kernel
+@helper
 def pair_forces(
     x: Any, box: Any, pair: Any, near: Any, double: bool, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:
@@ -184,7 +184,7 @@ def pair_forces(
     add_vector_forces(0, forces.shape[0], near.forces, near.slot_of, forces)
 
 
-@kernel
+@helper
 def excluded_pair_forces(x: Any, box: Any, pair: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
     """Reaction field of excluded pairs inside the cut-off and of each charge with itself, as GROMACS counts them."""
     cutoff2 = pair.cutoff * pair.cutoff

@@ -183,6 +183,12 @@ def _repeat(components: Components, width: int, rows_of: dict[int, list[tuple[fl
     return np.ascontiguousarray(np.concatenate(parts) if parts else np.zeros((0, width)))
 
 
+def _per_molecule(sizes: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
+    """The number of every molecule out of (number, count) of every component."""
+    numbers = np.array(sizes, dtype=np.int64).reshape(-1, 2)
+    return np.repeat(numbers[:, 0], numbers[:, 1])
+
+
 def _bonded(
     system: System, molecules: dict[int, CGMolecule], constraint_stiffness: float, refcoord_scaling: ReferenceScaling
 ) -> BondedParameters:
@@ -309,7 +315,7 @@ def _restraints(
 
 
 def _constraints(system: System, molecules: dict[int, CGMolecule]) -> ConstraintParameters:
-    sizes = [len(m.constraints) for m, count in system.components for _ in range(count) if m.constraints]
+    sizes = _per_molecule([(len(m.constraints), count) for m, count in system.components if m.constraints])
     lengths = _repeat(system.components, 1, {k: [(c.length,) for c in m.constraints] for k, m in molecules.items()})
     return ConstraintParameters(
         pairs=_gather(system.components, 2, {k: [c.atoms for c in m.constraints] for k, m in molecules.items()}),
@@ -432,7 +438,7 @@ def build_parameters(
         excluded_pairs=excluded,
         force_shift=scheme.lj_modifier == "force-shift",
     )
-    sizes = [m.n_beads for m, count in system.components for _ in range(count)]
+    sizes = _per_molecule([(m.n_beads, count) for m, count in system.components])
     start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32)
     masses = np.ascontiguousarray(per_bead[:, 2])
     return Parameters(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import helper
 
 #: Squares of distances below this [nm²] are taken as this, so that overlapping starts give huge but finite forces.
 SMALLEST_R2 = 1e-4
@@ -18,7 +18,7 @@ SOFT_CORE_ALPHA = 0.5
 LARGEST_COSINE = 1.0 - 5e-7
 
 
-@kernel
+@helper
 def lennard_jones(r2: float, c6: float, c12: float) -> tuple[float, float]:
     """U = C12/r^12 - C6/r^6, without shift."""
     inverse_r2 = 1.0 / r2
@@ -28,14 +28,14 @@ def lennard_jones(r2: float, c6: float, c12: float) -> tuple[float, float]:
     return repulsion - dispersion, (12.0 * repulsion - 6.0 * dispersion) * inverse_r2
 
 
-@kernel
+@helper
 def reaction_field(r2: float, qq: float, k_rf: float, c_rf: float) -> tuple[float, float]:
     """U = qq (1/r + k_rf r² - c_rf), qq = f q_i q_j / ε_r (Tironi et al. 1995)."""
     inverse_r = 1.0 / math.sqrt(r2)
     return qq * (inverse_r + k_rf * r2 - c_rf), qq * (inverse_r * inverse_r * inverse_r - 2.0 * k_rf)
 
 
-@kernel
+@helper
 def soft_core(r2: float, c6: float, c12: float, sigma6: float, lam: float) -> tuple[float, float]:
     """U = λ (C12/s² - C6/s), s = α(1-λ)σ0^6 + r^6, without shift."""
     r4 = r2 * r2
@@ -45,14 +45,14 @@ def soft_core(r2: float, c6: float, c12: float, sigma6: float, lam: float) -> tu
     return lam * (repulsion - dispersion), lam * 6.0 * r4 * (2.0 * repulsion - dispersion) * inverse_s
 
 
-@kernel
+@helper
 def harmonic_bond(r: float, length: float, k: float) -> tuple[float, float]:
     """U = k/2 (r - r0)²."""
     stretch = r - length
     return 0.5 * k * stretch * stretch, -k * stretch / r
 
 
-@kernel
+@helper
 def harmonic_angle(cosine: float, theta0: float, k: float) -> tuple[float, float]:
     """U = k/2 (θ - θ0)²; returns U and dU/dcos θ."""
     sine = math.sqrt(max(1.0 - cosine * cosine, 1e-14))
@@ -60,14 +60,14 @@ def harmonic_angle(cosine: float, theta0: float, k: float) -> tuple[float, float
     return 0.5 * k * bend * bend, -k * bend / sine
 
 
-@kernel
+@helper
 def cosine_angle(cosine: float, cosine0: float, k: float) -> tuple[float, float]:
     """U = k/2 (cos θ - cos θ0)² (GROMOS-96); returns U and dU/dcos θ."""
     bend = cosine - cosine0
     return 0.5 * k * bend * bend, k * bend
 
 
-@kernel
+@helper
 def restricted_angle(cosine: float, cosine0: float, k: float) -> tuple[float, float]:
     """U = k/2 (cos θ - cos θ0)²/sin² θ (Bulacu et al. 2013, doi:10.1021/ct400219n); returns U and dU/dcos θ."""
     c = min(LARGEST_COSINE, max(-LARGEST_COSINE, cosine))
@@ -77,7 +77,7 @@ def restricted_angle(cosine: float, cosine0: float, k: float) -> tuple[float, fl
     return 0.5 * k * bend * bend * inverse_sine2 + slope * (cosine - c), slope
 
 
-@kernel
+@helper
 def hermite(x: float, spacing: float, points: Any) -> tuple[float, float]:
     """Value and slope at ``x`` of the cubic through ``points`` (n, 2): values and slopes at 0, ``spacing``, 2 ``spacing`` …"""
     n = min(max(int(x / spacing), 0), points.shape[0] - 2)
@@ -88,7 +88,7 @@ def hermite(x: float, spacing: float, points: Any) -> tuple[float, float]:
     return value, (left + t * (2.0 * square + 3.0 * t * cube)) / spacing
 
 
-@kernel
+@helper
 def tabulated_angle(cosine: float, k: float, first: float, spacing: float, points: Any) -> tuple[float, float]:
     """U = k f(θ), f tabulated from θ = ``first`` on; returns U and dU/dcos θ."""
     sine = math.sqrt(max(1.0 - cosine * cosine, 1e-14))
@@ -96,7 +96,7 @@ def tabulated_angle(cosine: float, k: float, first: float, spacing: float, point
     return k * value, -k * slope / sine
 
 
-@kernel
+@helper
 def ryckaert_bellemans(phi: float, c: Any) -> tuple[float, float]:
     """U = Σ_n C_n cos^n ψ, ψ = φ - 180°, n = 0…5; returns U and dU/dφ."""
     z = -math.cos(phi)
@@ -105,7 +105,7 @@ def ryckaert_bellemans(phi: float, c: Any) -> tuple[float, float]:
     return energy, slope * math.sin(phi)
 
 
-@kernel
+@helper
 def bending_torsion(p: float, t: float, a: Any) -> tuple[float, float, float]:
     """U = sin³ θ1 sin³ θ2 Σ_n a_n cos^n φ, n = 0…4 (Bulacu et al. 2013, doi:10.1021/ct400219n).
 
@@ -119,14 +119,14 @@ def bending_torsion(p: float, t: float, a: Any) -> tuple[float, float, float]:
     return energy, by_p, by_t
 
 
-@kernel
+@helper
 def proper_dihedral(phi: float, phi0: float, k: float, multiplicity: float) -> tuple[float, float]:
     """U = k (1 + cos(n φ - φ0)); returns U and dU/dφ."""
     argument = multiplicity * phi - phi0
     return k * (1.0 + math.cos(argument)), -k * multiplicity * math.sin(argument)
 
 
-@kernel
+@helper
 def improper_dihedral(phi: float, phi0: float, k: float) -> tuple[float, float]:
     """U = k/2 (φ - φ0)², the difference taken in (-π, π]; returns U and dU/dφ."""
     turn = phi - phi0

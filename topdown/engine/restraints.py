@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import helper
 from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.pair_forces import add_virial
 
 
-@kernel
+@helper
 def _from_reference(x: Any, i: int, point: Any, box: Any, scaled: bool) -> Any:
     """Displacement from the reference point, and the lever its force has on the box."""
     px, py, pz = point[0], point[1], point[2]
@@ -30,7 +30,7 @@ def _from_reference(x: Any, i: int, point: Any, box: Any, scaled: bool) -> Any:
     return away, lever
 
 
-@kernel
+@helper
 def _push(forces: Any, virial: Any, i: int, lever: Any, fx: float, fy: float, fz: float, measure: bool) -> None:
     forces[i, 0] += fx
     forces[i, 1] += fy
@@ -39,7 +39,7 @@ def _push(forces: Any, virial: Any, i: int, lever: Any, fx: float, fy: float, fz
         add_virial(virial, lever[0], lever[1], lever[2], fx, fy, fz)
 
 
-@kernel
+@helper
 def restraint_forces(x: Any, box: Any, restraints: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
     """U = Σ_d k_d/2 d_d² of position restraints; U = k/2 (d - |r|)² outside (r < 0: inside) a flat-bottomed region."""
     for n in range(restraints.beads.shape[0]):

@@ -21,16 +21,16 @@ from topdown.engine.forces import (
     BOX_TOO_SMALL,
     LIST_FULL,
     UNCONSTRAINED,
+    share_out,
     total_forces,
-    work_elsewhere,
 )
 from topdown.engine.integrators import Scratch, advance, kinetic_energy
 from topdown.engine.minimizer import CONSTRAINT_STIFFNESS, MinimizationResult, fire
-from topdown.engine.neighbor_list import NeighborList, list_is_valid, place, roomier
+from topdown.engine.neighbor_list import NeighborList, list_is_valid, place_all, roomier
 from topdown.engine.observables import EnergyTerms, check_box, fresh_list, measure
 from topdown.engine.parameters import TERMS, build_parameters
 from topdown.engine.settings import Coupling, SimulationSettings
-from topdown.engine.team import Team, new_team, split_clusters
+from topdown.engine.team import Team, new_team
 from topdown.engine.virtual_sites import place_sites, settle_sites
 from topdown.errors import SettingsError, SimulationError
 from topdown.model import PairSums, System
@@ -407,7 +407,7 @@ class Simulation:
         near = state.neighbor_list
         if self._team is None or (n > 1 and self._team.forces.shape[1] != len(near.slots)):
             self._team = new_team(n, len(near.slots), len(TERMS))
-        split_clusters(near, work_elsewhere(p.pair, p.bonded, near), self._team)
+        share_out(p.pair, p.bonded, near, self._team)
 
         def one(thread: int) -> tuple[int, int]:
             done, status = advance(
@@ -461,7 +461,7 @@ class Simulation:
         near = self._build_list(self.positions)
         scratch = self.state.scratch
         p = self.parameters
-        place(0, len(self.positions), self.positions, self.box, near, p.pair.cutoff)
+        place_all(self.positions, self.box, near, p.pair.cutoff)
         total_forces(
             self.positions, self.box, p.pair, p.bonded, self._lambda, near, self._dynamics.double, self.state.forces,
             scratch.energies, scratch.virial, True

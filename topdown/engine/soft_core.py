@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import helper
 from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.pair_forces import add_virial
 from topdown.engine.potentials import SMALLEST_R2, SOFT_CORE_ALPHA, reaction_field, soft_core
@@ -31,14 +31,14 @@ def as_lambda(lam: Lambda | float) -> Lambda:
     return lam if isinstance(lam, Lambda) else Lambda(float(lam), float(lam))
 
 
-@kernel
+@helper
 def soft_core_powers(r2: float, sigma6: float, lam: float) -> tuple[float, float]:
     """Repulsion 4λ u² and dispersion 4λ u of U/ε, u = σ0^6/s, s = α(1-λ)σ0^6 + r^6; without shift."""
     u = sigma6 / (SOFT_CORE_ALPHA * (1.0 - lam) * sigma6 + r2 * r2 * r2)
     return 4.0 * lam * u * u, 4.0 * lam * u
 
 
-@kernel
+@helper
 def soft_core_slope(r2: float, sigma6: float, lam: float) -> float:
     """∂/∂λ of 4λ (u² - u), with ∂u/∂λ = α u²; without shift."""
     u = sigma6 / (SOFT_CORE_ALPHA * (1.0 - lam) * sigma6 + r2 * r2 * r2)
@@ -46,7 +46,7 @@ def soft_core_slope(r2: float, sigma6: float, lam: float) -> float:
     return 4.0 * u * (u * (1.0 + 2.0 * gain) - (1.0 + gain))
 
 
-@kernel
+@helper
 def near_solvent(x: Any, box: Any, near: Any, i: int, cutoff: float, partner: Any, apart: Any) -> int:
     """Pack what solute bead ``i`` sees: indices in ``partner``, x_i - x_j and its square in ``apart`` (4, n); their number."""
     cutoff2 = cutoff * cutoff
@@ -67,7 +67,7 @@ def near_solvent(x: Any, box: Any, near: Any, i: int, cutoff: float, partner: An
     return inside
 
 
-@kernel
+@helper
 def solute_forces(
     x: Any, box: Any, pair: Any, lam: Any, near: Any, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:

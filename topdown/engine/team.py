@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import helper
 
 _I32, _I64, _VOID = ir.IntType(32), ir.IntType(64), ir.VoidType()
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i686", "x86")
@@ -105,13 +105,13 @@ def _relax(typing: Any, gives_up: Any) -> Any:
     return types.void(types.boolean), generate
 
 
-@kernel
+@helper
 def team_size(team: Any) -> int:
     """Number of threads."""
     return int(team.split.shape[0] - 1)
 
 
-@kernel
+@helper
 def meet(thread: int, team: Any) -> None:
     """Wait until every thread is here; what each has written before, all see afterwards."""
     n = team.split.shape[0] - 1
@@ -128,32 +128,32 @@ def meet(thread: int, team: Any) -> None:
         _relax(looks > _PATIENCE)
 
 
-@kernel
+@helper
 def share(thread: int, team: Any, n: int) -> tuple[int, int]:
     """First and one past the last of this thread's part of ``n`` things."""
     size = team.split.shape[0] - 1
     return n * thread // size, n * (thread + 1) // size
 
 
-@kernel
+@helper
 def announce(status: int, team: Any) -> None:
     """Leave a status for the others, by thread 0 before a meeting."""
     team.sync[_LINE] = status
 
 
-@kernel
+@helper
 def announced(team: Any) -> int:
     """The status left, after a meeting."""
     return int(team.sync[_LINE])
 
 
-@kernel
+@helper
 def raise_flag(thread: int, up: bool, team: Any) -> None:
     """Leave a yes or no for :func:`all_up`, before a meeting."""
     team.sync[_LINE * (thread + 2)] = 1 if up else 0
 
 
-@kernel
+@helper
 def all_up(team: Any) -> bool:
     """Whether every thread's flag is up, after a meeting."""
     for thread in range(team.split.shape[0] - 1):
@@ -162,7 +162,7 @@ def all_up(team: Any) -> bool:
     return True
 
 
-@kernel
+@helper
 def split_clusters(near: Any, elsewhere: float, team: Any) -> None:
     """Give each thread clusters with about the same number of packs; the last has other work too, of ``elsewhere`` packs."""
     n = team.split.shape[0] - 1

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from topdown.engine._jit import inlined, kernel
+from topdown.engine._jit import helper, inlined
 from topdown.engine._simd import (
     LANES,
     add,
@@ -91,7 +91,7 @@ _masked_neutral, _masked_charged = _packs(True, False), _packs(True, True)
 _plain_neutral, _plain_charged = _packs(False, False), _packs(False, True)
 
 
-@kernel
+@helper
 def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any, forces: Any) -> None:
     """Subtract the forces of the lists of clusters ``first`` … ``last - 1`` from ``forces``; positions must be placed."""
     slots, charged = near.slots, near.charged
@@ -161,7 +161,16 @@ def _measured_packs(
     return fx, fy, fz, lj, coulomb, xx, yy, zz, xy, xz, yz
 
 
-@kernel
+@helper
+def _is_shifted(lj: Any) -> bool:
+    for a in range(lj.shape[0]):
+        for b in range(lj.shape[1]):
+            if lj[a, b, 2] != 0.0:
+                return True
+    return False
+
+
+@helper
 def vector_forces_and_energies(
     first: int, last: int, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any
 ) -> None:
@@ -169,7 +178,7 @@ def vector_forces_and_energies(
     slots = near.slots
     stride = 8 * (pair.lj.shape[0] + 1)
     k_rf, c_rf = pair.coulomb[1], pair.coulomb[2]
-    at_cutoff6 = pair.cutoff**-6 if np.any(pair.lj[:, :, 2] != 0.0) else 0.0
+    at_cutoff6 = pair.cutoff**-6 if _is_shifted(pair.lj) else 0.0
     scale_x, scale_y, scale_z = scales(box)
     constants = (
         scale_x, scale_y, scale_z,

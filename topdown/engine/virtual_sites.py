@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from topdown.engine._jit import kernel
+from topdown.engine._jit import helper, kernel
 from topdown.engine.pair_forces import add_virial
 from topdown.engine.parameters import FIXED_ANGLE_3, FIXED_DISTANCE, FIXED_DISTANCE_3, LINEAR, OUT_OF_PLANE_3
 
@@ -21,37 +21,37 @@ _SHORTEST = 1e-12
 Vector = tuple[float, float, float]
 
 
-@kernel
+@helper
 def _between(x: Any, i: int, j: int) -> Vector:
     return x[j, 0] - x[i, 0], x[j, 1] - x[i, 1], x[j, 2] - x[i, 2]
 
 
-@kernel
+@helper
 def _combined(p: float, a: Vector, q: float, b: Vector) -> Vector:
     return p * a[0] + q * b[0], p * a[1] + q * b[1], p * a[2] + q * b[2]
 
 
-@kernel
+@helper
 def _scaled(p: float, a: Vector) -> Vector:
     return p * a[0], p * a[1], p * a[2]
 
 
-@kernel
+@helper
 def _dot(a: Vector, b: Vector) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@kernel
+@helper
 def _cross(a: Vector, b: Vector) -> Vector:
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@kernel
+@helper
 def _length(a: Vector) -> float:
     return max(math.sqrt(_dot(a, a)), _SHORTEST)
 
 
-@kernel
+@helper
 def _through_unit(scale: float, m: Vector, f: Vector) -> Vector:
     """(∂(s m/|m|)/∂m)ᵀ f = s/|m| (f - (f·n) n), n = m/|m|."""
     length = _length(m)
@@ -59,7 +59,7 @@ def _through_unit(scale: float, m: Vector, f: Vector) -> Vector:
     return _scaled(scale / length, _combined(1.0, f, -_dot(f, n), n))
 
 
-@kernel
+@helper
 def _displacement(kind: int, x: Any, atoms: Any, p: Any) -> Vector:
     """r_s - r_i of a construction that is not linear."""
     i = atoms[0]
@@ -82,7 +82,7 @@ def _displacement(kind: int, x: Any, atoms: Any, p: Any) -> Vector:
     return _scaled(p[2] / _length(m), m)
 
 
-@kernel
+@helper
 def _shares(kind: int, x: Any, atoms: Any, p: Any, f: Vector) -> tuple[Vector, Vector, Vector]:
     """What beads j, k and l receive of the force ``f`` on a site that is not linear; bead i receives the rest."""
     nothing = (0.0, 0.0, 0.0)

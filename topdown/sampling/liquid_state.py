@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from topdown.engine import Simulation
 from topdown.model._arrays import FloatArray, IntArray
@@ -94,6 +93,8 @@ def local_order(positions: FloatArray, box: FloatArray) -> FloatArray:
     (n,) float64
         0 without order, at most 1.
     """
+    from scipy.spatial import cKDTree
+
     tree = cKDTree(np.mod(positions, box) % box, boxsize=box)
     _, near = tree.query(tree.data, k=N_NEIGHBORS + 1)
     around = near[:, 1:].T
@@ -122,6 +123,8 @@ def cavity_radius(positions: FloatArray, box: FloatArray) -> float:
     positions : (n, 3) float64 [nm]
     box : (3,) float64 [nm]
     """
+    from scipy.spatial import cKDTree
+
     tree = cKDTree(np.mod(positions, box) % box, boxsize=box)
     counts = np.ceil(box / GRID_SPACING).astype(int)
     axes = [(np.arange(n) + 0.5) * edge / n for n, edge in zip(counts, box)]

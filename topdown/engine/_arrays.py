@@ -1,0 +1,25 @@
+"""What kernels do with arrays as a whole, written as loops.
+
+``target[:, :] = source`` in a kernel compiles the messages of NumPy's broadcasting errors too, seconds of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from topdown.engine._jit import helper
+
+
+@helper
+def copy_numbers(source: Any, target: Any) -> None:
+    """``target[:] = source`` for vectors of one length."""
+    for i in range(source.shape[0]):
+        target[i] = source[i]
+
+
+@helper
+def copy_rows(source: Any, target: Any) -> None:
+    """``target[:, :] = source`` for matrices of one shape."""
+    for i in range(source.shape[0]):
+        for d in range(source.shape[1]):
+            target[i, d] = source[i, d]
