@@ -28,7 +28,7 @@ from pathlib import Path
 from engine_accuracy import accuracies
 from engine_cases import CASES, Case, pair_count
 from engine_gromacs import Build, GromacsCase, best_runners
-from engine_jobs import scaling, short_windows, start_up, throughput
+from engine_jobs import Job, scaling, short_windows, start_up, throughput
 from engine_peers import LABELS, Runner, Timing, Unavailable, Worker, has_field, reason_against
 from engine_report import SPEED_HEAD, Report, Row, fastest, markdown, ours_among, speed_line
 from engine_worker import lorentz_berthelot
@@ -39,14 +39,23 @@ from topdown.model import System
 PARTS = ("speed", "accuracy", "throughput", "windows", "start")
 
 
-def turns(runners: Sequence[Runner], seconds: float, repeats: int) -> list[list[Timing]]:
-    """Timings of each runner; each turn begins with another one."""
+def turns(
+    runners: Sequence[Runner], seconds: float, repeats: int
+) -> tuple[list[tuple[Runner, list[Timing]]], list[tuple[Runner, str]]]:
+    """Timings of each runner, each turn beginning with another one; and those that failed, with what they said."""
     found: list[list[Timing]] = [[] for _ in runners]
+    failed: dict[int, str] = {}
     for turn in range(repeats):
         for k in range(len(runners)):
             place = (k + turn) % len(runners)
-            found[place].append(runners[place].timed(seconds))
-    return found
+            if place in failed:
+                continue
+            try:
+                found[place].append(runners[place].timed(seconds))
+            except Unavailable as error:
+                failed[place] = str(error)
+    done = [(runner, timings) for k, (runner, timings) in enumerate(zip(runners, found)) if k not in failed]
+    return done, [(runners[k], message) for k, message in failed.items()]
 
 
 class Benchmark:
@@ -111,11 +120,13 @@ class Benchmark:
         facts = {"case": case.name, "case_label": case.label, "threads": threads, "beads": system.n_beads}
         with ExitStack() as stack:
             runners = self._runners(case, system, threads, stack)
-            found = turns(runners, self.options.seconds, self.options.repeats)
+            found, failed = turns(runners, self.options.seconds, self.options.repeats)
+        for runner, message in failed:
+            self.skip(f"{runner.label}, {case.label}: {message}")
         pairs = pair_count(system)
         rows = fastest(
             Row(**facts, pairs=pairs, label=runner.label, detail=runner.detail, timings=tuple(timings))
-            for runner, timings in zip(runners, found)
+            for runner, timings in found
         )
         self.report.speed += rows
         for row in rows:
@@ -133,6 +144,11 @@ class Benchmark:
         self.report.accuracy += found
         for accuracy in found:
             print(f"    {accuracy}", flush=True)
+
+    def _keep(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            self.report.jobs.append(job)
+            print(f"    {job}", flush=True)
 
     def run(self) -> Report:
         """All parts asked for."""
@@ -152,9 +168,10 @@ class Benchmark:
             "start": lambda: start_up(self.builds, first, options.repeats),
         }
         for part in (part for part in jobs if part in options.parts):
-            for job in jobs[part]():
-                self.report.jobs.append(job)
-                print(f"    {job}", flush=True)
+            try:
+                self._keep(jobs[part]())
+            except Unavailable as error:
+                self.skip(f"{part}: {error}")
         if options.scaling:
             self.report.sizes = scaling(first, options.seconds, max(options.threads))
         return self.report

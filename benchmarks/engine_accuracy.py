@@ -86,13 +86,13 @@ def exact_forces(case: Case, system: System) -> Floats:
 
 
 def engine_list_error(case: Case, system: System, precision: str, n_steps: int) -> tuple[int, int, float]:
-    """Forces after every one of ``n_steps`` against fresh ones of the same positions."""
+    """Forces after every one of ``n_steps``, and after longer runs, against fresh ones of the same positions."""
     simulation = Simulation(system, settings(None, precision=precision), coupling=coupling(case))
     simulation.run(100)
 
     def pairs() -> Iterable[tuple[Floats, Floats]]:
-        for _ in range(n_steps):
-            simulation.run(1)
+        for length in (1,) * n_steps + (17,) * (n_steps // 3):
+            simulation.run(length)
             yield np.array(simulation.state.forces), exact_forces(case, simulation.system())
 
     return misses(pairs())

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from topdown.formats import read_gro
 from topdown.model import Bead, CGMolecule, System
@@ -121,6 +120,8 @@ def replicate(system: System, copies: tuple[int, int, int]) -> System:
 
 def pair_count(system: System) -> int:
     """Pairs of beads within the cut-off, those excluded from the sums as well."""
+    from scipy.spatial import cKDTree  # not on top: processes whose start is timed import this file
+
     box = np.asarray(system.box)
     tree = cKDTree(np.mod(system.positions, box) % box, boxsize=box)
     return (int(tree.count_neighbors(tree, system.table.scheme.cutoff)) - system.n_beads) // 2

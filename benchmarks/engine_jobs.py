@@ -39,12 +39,14 @@ def _together(runners: Sequence[Worker | GromacsRunner], seconds: float) -> list
 
 def _throughput_of(label: str, pair: Sequence[Worker | GromacsRunner], seconds: float, repeats: int) -> Job:
     """Rate of two at once over the rate of one, alone and together taking turns."""
-    ratios, rates = [], []
+    ratios, by_cpu, rates = [], [], []
     for _ in range(repeats):
-        alone = pair[0].timed(seconds).rate
-        ratios.append(sum(timing.rate for timing in _together(pair, seconds)) / alone)
-        rates.append(alone)
-    return Job("two windows at once", label, median(ratios), "x one", detail=f"one: {median(rates):,.0f} steps/s")
+        alone, both = pair[0].timed(seconds), _together(pair, seconds)
+        ratios.append(sum(timing.rate for timing in both) / alone.rate)
+        by_cpu.append(sum(timing.steps / timing.cpu for timing in both) * alone.cpu / alone.steps)
+        rates.append(alone.rate)
+    detail = f"one: {median(rates):,.0f} steps/s; steps per CPU second of both over those of one: {median(by_cpu):.2f}"
+    return Job("two windows at once", label, median(ratios), "x one", detail=detail)
 
 
 def throughput(builds: Sequence[Build], precision: str, seconds: float, repeats: int) -> list[Job]:

@@ -88,7 +88,7 @@ def run_worker(spec: dict[str, Any], *, threads: int = 1, **changes: str) -> Fin
     with tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, str(WORKER), json.dumps(spec)],
+            [sys.executable, str(WORKER), json.dumps(spec | {"spawned": time.monotonic()})],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -149,8 +149,11 @@ class Worker:
 
     def request(self, seconds: float) -> None:
         """Start a timing; :meth:`result` waits for it."""
-        self._process.stdin.write(json.dumps({"seconds": seconds}) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps({"seconds": seconds}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise Unavailable(_last_line(self._errors, "the process ended")) from None
 
     def result(self) -> Timing:
         return Timing(**self._answer())

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from engine_accuracy import LIST_LIMIT, Accuracy
+from engine_cases import CASES
 from engine_gromacs import Build
 from engine_jobs import Job, Size
 from engine_peers import Timing
@@ -216,17 +217,18 @@ SPEED_HEAD = (
 
 
 def _ratio_table(groups: Sequence[Sequence[Row]]) -> str:
-    """One line a case, one column a peer, the best GROMACS first."""
+    """One line a case, one column a peer, the best GROMACS first; by wall time (by processor time)."""
     peers = list(dict.fromkeys(r.label for rows in groups for r in rows if not r.label.startswith("topdown")))
     lines = []
     for rows in groups:
         ours = ours_among(rows)
         if ours is None:
             continue
-        found = {row.label: ratio(ours, row) for row in rows if row is not ours}
-        best = min((value for label, value in found.items() if label.startswith("GROMACS")), default=None)
+        found = {row.label: (ratio(ours, row), cpu_ratio(ours, row)) for row in rows if row is not ours}
+        builds = [values for label, values in found.items() if label.startswith("GROMACS")]
+        best = tuple(map(min, zip(*builds))) if builds else None
         cells = [best, *(found.get(label) for label in peers)]
-        numbers = ["" if value is None else f"{value:.2f}" for value in cells]
+        numbers = ["" if value is None else f"{value[0]:.2f} ({value[1]:.2f})" for value in cells]
         lines.append([ours.case_label, str(ours.threads), *numbers])
     return table(["case", "threads", "best GROMACS", *peers], lines)
 
@@ -239,7 +241,7 @@ def _accuracy_lines(found: Iterable[Accuracy]) -> Iterable[list[str]]:
     for a in found:
         missed = "" if a.list_misses is None else f"{a.list_misses:,} of {a.list_components:,}"
         drift = "" if a.drift is None else f"{a.drift:+.1e} ± {a.drift_error:.1e}"
-        yield [a.case, a.label, _number(a.force_rms, ".1e"), missed, _number(a.list_worst, ".1e"), drift]
+        yield [CASES[a.case].label, a.label, _number(a.force_rms, ".1e"), missed, _number(a.list_worst, ".1e"), drift]
 
 
 ACCURACY_HEAD = (
@@ -256,7 +258,11 @@ def markdown(report: Report) -> str:
     parts = ["# Speed of the engine\n", table(("", ""), ([key, value] for key, value in facts.items()))]
     groups = report.groups()
     if groups:
-        parts += ["## How many times as fast as each peer\n", _ratio_table(groups), "## Speed\n"]
+        parts += [
+            "## How many times as fast as each peer, by wall time (by CPU time)\n",
+            _ratio_table(groups),
+            "## Speed\n",
+        ]
         parts.append(table(SPEED_HEAD, (speed_line(row, ours_among(rows)) for rows in groups for row in rows)))
     if report.skipped:
         parts.append("Left out:\n" + "".join(f"\n- {line}" for line in report.skipped) + "\n")

