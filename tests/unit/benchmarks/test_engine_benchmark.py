@@ -184,7 +184,7 @@ def row(bench, label: str, *spent: tuple[float, float, float], **changes):
 def test_ratios_are_medians_over_turns(bench):
     # the machine was slow in the second turn for both, in the third for one
     ours = row(bench, "topdown mixed", (300, 1, 1), (150, 1, 0.5), (300, 1, 1))
-    other = row(bench, "GROMACS any", (200, 1, 1), (100, 1, 0.5), (100, 1, 0.5))
+    other = row(bench, "GROMACS any", (200, 1, 1), (100, 1, 0.3), (100, 1, 1))
     assert bench.report.ratio(ours, other) == pytest.approx(1.5)
     assert bench.report.cpu_ratio(ours, other) == pytest.approx(1.5)
     slow = replace(other, timings=tuple(replace(t, cpu=2 * t.cpu) for t in other.timings))
@@ -293,7 +293,7 @@ def test_a_worker_that_fails_says_why(bench):
 def test_the_script(tmp_path):
     """One short timing of the engine alone, and its two files."""
     command = [sys.executable, str(BENCHMARKS / "engine.py"), "--cases", "water_solute", "--peers", "topdown"]
-    command += ["--parts", "speed", "--seconds", "0.05", "--repeats", "2"]
+    command += ["--parts", "speed", "--seconds", "0.25", "--repeats", "2"]
     command += ["--json", str(tmp_path / "out.json"), "--markdown", str(tmp_path / "out.md")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
@@ -301,7 +301,7 @@ def test_the_script(tmp_path):
     (one,) = json.loads((tmp_path / "out.json").read_text())["speed"]
     assert one["label"].startswith("topdown")
     assert (one["beads"], one["pairs"], len(one["timings"])) == (401, 9645, 2)
-    assert all(t["steps"] > 0 and t["wall"] >= 0.05 and t["cpu"] > 0 for t in one["timings"])
+    assert all(t["steps"] > 0 and t["wall"] >= 0.25 and t["cpu"] > 0 for t in one["timings"])
     assert "| 400 W + C1 | 1 | topdown" in (tmp_path / "out.md").read_text()
 
 
