@@ -278,5 +278,6 @@ def markdown(report: Report) -> str:
             [f"{s.beads:,}", f"{s.ns_per_bead:.0f}", f"{s.cpu_ns_per_bead:.0f}", f"{s.bytes_per_bead:,.0f}"]
             for s in report.sizes
         )
-        parts += ["## Cost against size\n", table(head, rows)]
+        note = "Memory is what the peak of the process grew by; small boxes fit partly into room it had already.\n"
+        parts += ["## Cost against size\n", table(head, rows), note]
     return "\n".join(parts)
