@@ -1,185 +1,239 @@
-"""Speed of the engine beside GROMACS, in the same run on the same core.
+"""Speed and accuracy of the engine beside GROMACS, OpenMM and LAMMPS, in one go on the same inputs.
 
-    python benchmarks/engine.py [--seconds 5] [--repeats 3] [--systems water_solute,window,water,octanol] [--program gmx]
+    python benchmarks/engine.py [--cases water,popc] [--peers topdown,gromacs,openmm,openmm-lj,lammps] [--threads 1,2]
+        [--gromacs Debian=gmx --gromacs AVX2=/opt/gromacs/bin/gmx] [--seconds 5] [--repeats 3] [--parts speed,accuracy]
+        [--scaling] [--json FILE] [--markdown FILE]
 
-Both start from the stored coordinates of ``tests/reference_data/gromacs`` and do the same dynamics: 20 fs, v-rescale, c-rescale,
-cut-off 1.1 nm with potential shift and reaction field, one thread; ``window`` adds a solute half coupled along a soft-core path,
-with what reweighting needs stored every 100 steps. Repeats take turns, so that a busy machine slows both; the median counts.
-Compilation and set-up are not timed. Without GROMACS only the engine's own column is printed.
+All start from the stored coordinates of ``tests/reference_data/gromacs``, boxes of water repeated from 1,600 beads, and do
+Martini's usual dynamics: 20 fs, cut-off 1.1 nm with potential shift and reaction field, 300 K and 1 bar; plane and normal of the
+bilayer are scaled apart. ``window`` is a solute half coupled along a soft-core path, with what reweighting needs stored every
+100 steps. Peers run what topdown exports for them; GROMACS with nstlist 20 and a buffer tolerance of 0.005, v-rescale and
+c-rescale; OpenMM with its Langevin integrator and Monte Carlo barostat; LAMMPS with nph and csvr.
+
+Engines take turns, so that a busy machine slows all; medians count, ratios are medians over turns, by wall and by processor time.
+Compilation, set-up and running in are not timed; GROMACS is timed by its log, its processor time is that of the whole process. Of
+a GROMACS build with several kernels (or ways to use two threads) the best is reported. Peers that are missing, or cannot do a
+case, are named and left out. Parts: ``speed``, ``accuracy`` (forces, lists, energy drift),
+``throughput`` (two windows on two cores), ``windows`` (40 short ones, whole process), ``start`` (warm and cold).
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import re
-import shutil
-import statistics
-import subprocess
 import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from topdown.engine import Coupling, Simulation, SimulationSettings
-from topdown.formats import read_gro, write_gromacs
-from topdown.formats.naming import component_names
-from topdown.model import Bead, CGMolecule, System
-from topdown.tables import load_bead_table, load_molecule
+from engine_accuracy import accuracies
+from engine_cases import CASES, Case, pair_count
+from engine_gromacs import Build, GromacsCase, best_runners
+from engine_jobs import Job, scaling, short_windows, start_up, throughput
+from engine_peers import LABELS, Runner, Timing, Unavailable, Worker, has_field, reason_against
+from engine_report import SPEED_HEAD, Report, Row, fastest, markdown, ours_among, speed_line
+from engine_worker import lorentz_berthelot
 
-REFERENCE = Path(__file__).resolve().parents[1] / "tests" / "reference_data" / "gromacs"
-TIME_STEP = 0.02
-LAMBDAS = (0.0, 0.5, 1.0)
+from topdown.formats import atomic_write_text
+from topdown.model import System
 
-MDP = """integrator = md
-dt = 0.02
-nsteps = -1
-nstcalcenergy = 100
-nstenergy = 1000
-nstlog = 0
-nstxout-compressed = 0
-cutoff-scheme = Verlet
-nstlist = 20
-verlet-buffer-tolerance = 0.005
-coulombtype = reaction-field
-rcoulomb = 1.1
-epsilon_r = 15
-epsilon_rf = 0
-vdw-modifier = Potential-shift-verlet
-rvdw = 1.1
-tcoupl = v-rescale
-tc-grps = System
-tau_t = 1.0
-ref_t = 300
-pcoupl = C-rescale
-pcoupltype = isotropic
-tau_p = 4.0
-compressibility = 3e-4
-ref_p = 1.0
-gen_vel = yes
-gen_temp = 300
-gen_seed = 1
-"""
-WINDOW = """free-energy = yes
-init-lambda-state = 1
-vdw-lambdas = 0.0 0.5 1.0
-couple-moltype = {name}
-couple-lambda0 = none
-couple-lambda1 = vdw
-couple-intramol = no
-sc-alpha = 0.5
-sc-power = 1
-calc-lambda-neighbors = -1
-nstdhdl = 100
-"""
+PARTS = ("speed", "accuracy", "throughput", "windows", "start")
 
 
-@dataclass(frozen=True)
-class Case:
-    """One system and how it is run."""
-
-    label: str
-    folder: str
-    coupled: bool = False
-
-    def system(self) -> System:
-        """The stored coordinates with molecules and pairs of the shipped Martini 3 table."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "conf.gro"
-            path.write_bytes(gzip.decompress((REFERENCE / self.folder / "conf.gro.gz").read_bytes()))
-            gro = read_gro(path)
-        solute = CGMolecule(name="SLT", beads=(Bead(name="C1", bead_type="C1"),))
-        label = "OCO" if self.folder.startswith("oco") else "W"
-        liquid = load_molecule("martini3", label)
-        solutes = ((solute, 1),) if self.folder == "w400c1" else ()
-        rest = len(gro.positions) - len(solutes)
-        components = (*solutes, (liquid, rest // liquid.n_beads))
-        table = load_bead_table("martini3").subset({t for m, _ in components for t in m.type_names})
-        return System(table=table, components=components, positions=gro.positions, box=gro.box)
+def turns(
+    runners: Sequence[Runner], seconds: float, repeats: int
+) -> tuple[list[tuple[Runner, list[Timing]]], list[tuple[Runner, str]]]:
+    """Timings of each runner, each turn beginning with another one; and those that failed, with what they said."""
+    found: list[list[Timing]] = [[] for _ in runners]
+    failed: dict[int, str] = {}
+    for turn in range(repeats):
+        for k in range(len(runners)):
+            place = (k + turn) % len(runners)
+            if place in failed:
+                continue
+            try:
+                found[place].append(runners[place].timed(seconds))
+            except Unavailable as error:
+                failed[place] = str(error)
+    done = [(runner, timings) for k, (runner, timings) in enumerate(zip(runners, found)) if k not in failed]
+    return done, [(runners[k], message) for k, message in failed.items()]
 
 
-CASES = {
-    "water_solute": Case("400 W + C1", "w400c1"),
-    "window": Case("400 W + C1, window at 0.5", "w400c1", coupled=True),
-    "water": Case("1,600 W", "w1600"),
-    "octanol": Case("2,000 octanol (6,000 beads)", "oco2000"),
-}
+class Benchmark:
+    """One run: who takes part, and what has been found."""
 
-
-class Engine:
-    """The bundled engine, compiled and equilibrated a little."""
-
-    def __init__(self, case: Case, system: System) -> None:
-        settings = SimulationSettings(time_step=TIME_STEP, barostat="isotropic")
-        coupling = Coupling(lambdas=LAMBDAS, index=1) if case.coupled else None
-        self.simulation = Simulation(system, settings, coupling=coupling)
-        self.every = 100 if case.coupled else 0
-        self.simulation.pair_sums()
-        self.simulation.run(300)
-
-    def steps_per_second(self, seconds: float) -> float:
-        done, start = 0, time.perf_counter()
-        while time.perf_counter() - start < seconds:
-            self.simulation.run(200, every=self.every, observe=(lambda s: s.pair_sums()) if self.every else None)
-            done += 200
-        return done / (time.perf_counter() - start)
-
-
-class Gromacs:
-    """The same dynamics by ``mdrun -nt 1``, its own timing of the steps taken."""
-
-    def __init__(self, case: Case, system: System, folder: Path, program: str) -> None:
-        self.folder, self.program = folder, program
-        files = write_gromacs(system, folder)
-        name = component_names(system)[0] if case.coupled else ""
-        (folder / "bench.mdp").write_text(MDP + (WINDOW.format(name=name) if case.coupled else ""))
-        gro, top = files["gro"].name, files["top"].name
-        self._call("grompp", "-f", "bench.mdp", "-c", gro, "-p", top, "-o", "bench.tpr", "-maxwarn", "2")
-
-    def _call(self, *arguments: str) -> None:
-        command = [self.program, "-nobackup", *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-2000:]}")
-
-    def steps_per_second(self, seconds: float) -> float:
-        self._call(
-            "mdrun", "-s", "bench.tpr", "-deffnm", "bench", "-nt", "1", "-pin", "off", "-maxh", f"{seconds / 3564:.8f}"
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.report = Report(
+            builds=[], options={k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()}
         )
-        log = (self.folder / "bench.log").read_text()
-        ns_per_day = float(re.findall(r"^Performance:\s+(\S+)", log, re.MULTILINE)[-1])
-        return ns_per_day * 1000.0 / TIME_STEP / 86400.0
+        self.builds = self._builds(options.gromacs) if "gromacs" in options.peers else []
+        self.report.builds = self.builds
+
+    def skip(self, message: str) -> None:
+        """Name what is left out."""
+        self.report.skipped.append(message)
+        print(f"left out: {message}", flush=True)
+
+    def _builds(self, named: Iterable[str]) -> list[Build]:
+        builds = []
+        for text in named:
+            name, _, program = text.partition("=")
+            try:
+                builds.append(Build.find(name, program or name))
+            except Unavailable as error:
+                self.skip(f"GROMACS {name}: {error}")
+        return builds
+
+    def _runners(self, case: Case, system: System, threads: int, stack: ExitStack) -> list[Runner]:
+        """Everybody who can do the case, set up."""
+        runners: list[Runner] = []
+
+        def add(runner: Runner) -> None:
+            stack.callback(runner.close)
+            runners.append(runner)
+
+        uniform = lorentz_berthelot(system)
+        where = f"{case.label}, {threads} thread{'s' * (threads > 1)}"
+        for peer in (peer for peer in self.options.peers if peer != "gromacs"):
+            against = reason_against(peer, case, threads, uniform)
+            if against:
+                self.skip(f"{LABELS[peer]}, {where}: {against}")
+                continue
+            for precision in self.options.precisions if peer == "topdown" else ("mixed",):
+                try:
+                    add(Worker(peer, case, threads=threads, precision=precision))
+                except Unavailable as error:
+                    self.skip(f"{LABELS[peer]}, {where}: {error}")
+        for build in self.builds:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            try:
+                prepared = GromacsCase.write(build, case, system, folder)
+                for runner in best_runners(prepared, threads, self.options.seconds):
+                    add(runner)
+            except Unavailable as error:
+                self.skip(f"GROMACS {build.name}, {where}: {error}")
+        return runners
+
+    def speed(self, case: Case, threads: int) -> None:
+        """All engines on one case, printed when done."""
+        system = case.system()
+        facts = {"case": case.name, "case_label": case.label, "threads": threads, "beads": system.n_beads}
+        with ExitStack() as stack:
+            runners = self._runners(case, system, threads, stack)
+            found, failed = turns(runners, self.options.seconds, self.options.repeats)
+        for runner, message in failed:
+            self.skip(f"{runner.label}, {case.label}: {message}")
+        pairs = pair_count(system)
+        rows = fastest(
+            Row(**facts, pairs=pairs, label=runner.label, detail=runner.detail, timings=tuple(timings))
+            for runner, timings in found
+        )
+        self.report.speed += rows
+        for row in rows:
+            print("  ".join(speed_line(row, ours_among(rows))), flush=True)
+
+    def accuracy(self, case: Case) -> None:
+        """Errors of all engines on one case."""
+        double = None
+        if self.builds and self.options.gromacs_double:
+            try:
+                double = Build.find("in double precision", self.options.gromacs_double)
+            except Unavailable as error:
+                self.skip(f"GROMACS in double precision: {error}")
+        found = accuracies(case, self.options.precisions, self.builds, double, drift_ps=self.options.drift_ps)
+        self.report.accuracy += found
+        for accuracy in found:
+            print(f"    {accuracy}", flush=True)
+
+    def _keep(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            self.report.jobs.append(job)
+            print(f"    {job}", flush=True)
+
+    def run(self) -> Report:
+        """All parts asked for."""
+        options, first = self.options, self.options.precisions[0]
+        cases = [CASES[name] for name in options.cases]
+        if "speed" in options.parts:
+            print("  ".join(SPEED_HEAD))
+            for threads in options.threads:
+                for case in cases:
+                    self.speed(case, threads)
+        if "accuracy" in options.parts:
+            for case in cases:
+                self.accuracy(case)
+        jobs = {
+            "throughput": lambda: throughput(self.builds, first, options.seconds, options.repeats),
+            "windows": lambda: short_windows(self.builds, first, options.repeats),
+            "start": lambda: start_up(self.builds, first, options.repeats),
+        }
+        for part in (part for part in jobs if part in options.parts):
+            try:
+                self._keep(jobs[part]())
+            except Unavailable as error:
+                self.skip(f"{part}: {error}")
+        if options.scaling:
+            self.report.sizes = scaling(first, options.seconds, max(options.threads))
+        return self.report
+
+
+def _names(known: Iterable[str]):
+    """A parser of comma-separated names out of ``known``."""
+    allowed = list(known)
+
+    def parse(text: str) -> list[str]:
+        found = [word.strip() for word in text.split(",") if word.strip()]
+        if unknown := [word for word in found if word not in allowed]:
+            raise argparse.ArgumentTypeError(f"no {', '.join(unknown)}; there are {', '.join(allowed)}")
+        return found
+
+    return parse
+
+
+def _positive(kind: type):
+    def parse(text: str):
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"must be positive, got {text}")
+        return value
+
+    return parse
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    peers = ("topdown", "gromacs", "openmm", "openmm-lj", "lammps")
+    add("--cases", type=_names(CASES), default=list(CASES))
+    add("--peers", type=_names(peers), default=list(peers))
+    add("--parts", type=_names(PARTS), default=list(PARTS))
+    add("--threads", type=lambda text: [_positive(int)(word) for word in text.split(",")], default=[1])
+    add("--gromacs", action="append", metavar="NAME=PATH", help="a build; may come again  [default: Debian=gmx]")
+    add("--gromacs-double", default="gmx_d", metavar="PATH", help="checks the yardstick of forces")
+    add("--precisions", type=_names(("mixed", "double")), default=["mixed"], help="of the engine, the first compared")
+    add("--seconds", type=_positive(float), default=5.0, help="length of one timing")
+    add("--repeats", type=_positive(int), default=3, help="turns")
+    add("--drift-ps", type=_positive(float), default=100.0, help="length of the runs without thermostat")
+    add("--scaling", action="store_true", help="also 10^3 to 10^6 beads of water")
+    add("--json", type=Path, metavar="FILE")
+    add("--markdown", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    options.gromacs = options.gromacs or ["Debian=gmx"]
+    if not has_field("precision"):
+        options.precisions = options.precisions[:1]
+    return options
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="length of one timing")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--systems", default=",".join(CASES))
-    parser.add_argument("--program", default="gmx")
-    arguments = parser.parse_args()
-    unknown = set(arguments.systems.split(",")) - set(CASES)
-    if unknown:
-        parser.error(f"unknown systems {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
-    peer = shutil.which(arguments.program)
-    print(f"{'system':<30}{'engine steps/s':>16}{'ns/bead/step':>14}{'GROMACS steps/s':>17}{'ratio':>8}")
-    for name in arguments.systems.split(","):
-        case = CASES[name]
-        system = case.system()
-        engine = Engine(case, system)
-        with tempfile.TemporaryDirectory() as folder:
-            gromacs = Gromacs(case, system, Path(folder), peer) if peer else None
-            ours, theirs = [], []
-            for _ in range(arguments.repeats):
-                ours.append(engine.steps_per_second(arguments.seconds))
-                if gromacs:
-                    theirs.append(gromacs.steps_per_second(arguments.seconds))
-        rate = statistics.median(ours)
-        line = f"{case.label:<30}{rate:>16,.0f}{1e9 / rate / system.n_beads:>14.0f}"
-        if theirs:
-            other = statistics.median(theirs)
-            line += f"{other:>17,.0f}{rate / other:>8.2f}"
-        print(line, flush=True)
+    import json
+
+    options = arguments()
+    report = Benchmark(options).run()
+    if options.json:
+        atomic_write_text(options.json, json.dumps(report.as_json(), indent=1) + "\n")
+    if options.markdown:
+        atomic_write_text(options.markdown, markdown(report))
 
 
 if __name__ == "__main__":
