@@ -27,8 +27,9 @@ from topdown.engine.barostats import (
 )
 from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.constraints import constrain_positions, constrain_velocities
+from topdown.engine.excluded_pairs import excluded_pair_forces
 from topdown.engine.neighbor_list import gather, list_is_valid, refresh_list
-from topdown.engine.pair_forces import excluded_pair_forces, pair_forces
+from topdown.engine.pair_forces import pair_forces
 from topdown.engine.restraints import restraint_forces
 from topdown.engine.soft_core import Lambda, solute_forces
 from topdown.engine.virtual_sites import settle_sites, spread_forces

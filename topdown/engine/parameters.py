@@ -21,6 +21,8 @@ ReferenceScaling = Literal["no", "all"]
 
 #: GROMACS function numbers the kernels have.
 FUNCTIONS = {"bond": (1, 6), "constraint": (1, 2), "angle": (1, 2, 8, 10), "dihedral": (1, 2, 3, 9, 11)}
+#: Functions of angles and of dihedrals in the order in which the kernels work through them.
+ANGLE_KINDS, DIHEDRAL_KINDS = (1, 2, 8, 10), (1, 2, 3)
 #: Order of the energies the kernels gather.
 TERMS = ("lj", "coulomb", "bond", "angle", "dihedral", "restraint")
 #: Kinds of virtual sites: all weighted means are one, the others are not linear in the positions.
@@ -41,7 +43,8 @@ class PairParameters(NamedTuple):
     ``lj`` is (n_types, n_types, 4): C6, C12, the unshifted energy at the cut-off (0 where Lennard-Jones is only cut), σ^6;
     ``force_shift`` takes the force at the cut-off off as well. ``coulomb`` is f/ε_r, k_rf, c_rf.
     ``solute`` marks the beads whose interaction with all others runs along the soft-core path, ``solute_block`` (2,) holds the
-    first of them and one past the last. Exclusions are a two-way list in compressed rows, ``excluded_pairs`` the same once each.
+    first of them and one past the last. Exclusions are a two-way list in compressed rows, ``excluded_pairs`` the same once each;
+    ``charged_exclusions`` those of them whose beads both have a charge, ``charged`` all beads that have one.
     """
 
     types: Indices
@@ -54,6 +57,8 @@ class PairParameters(NamedTuple):
     exclusion_start: Indices
     exclusions: Indices
     excluded_pairs: Indices
+    charged_exclusions: Indices
+    charged: Indices
     force_shift: bool
 
 
@@ -103,6 +108,9 @@ class RestraintParameters(NamedTuple):
 class BondedParameters(NamedTuple):
     """Bonded terms: bead indices (n, 2 | 3 | 4) and parameters (n, …); angles in radians, functions as integers.
 
+    Angles and dihedrals are sorted by function: those of the k-th of :data:`ANGLE_KINDS` are the rows from ``angle_kinds[k]`` to
+    ``angle_kinds[k + 1]``, and likewise for dihedrals.
+
     ``angle_values``: θ0, cos θ0 or the number of the table, and k. ``dihedral_values`` (n, 6): φ0, k, multiplicity, or six
     coefficients. ``bending_torsion_values`` (n, 5): coefficients times k.
     """
@@ -112,10 +120,12 @@ class BondedParameters(NamedTuple):
     angles: Indices
     angle_values: Floats
     angle_functions: Indices
+    angle_kinds: Indices
     tables: TableParameters
     dihedrals: Indices
     dihedral_values: Floats
     dihedral_functions: Indices
+    dihedral_kinds: Indices
     bending_torsions: Indices
     bending_torsion_values: Floats
     sites: SiteParameters
@@ -195,29 +205,56 @@ def _bonded(
         bond_values[key] += [(c.length, constraint_stiffness) for c in stiff]
     tables = list({id(a.table): a.table for m in molecules.values() for a in m.angles if a.table is not None}.values())
     number = {id(table): k for k, table in enumerate(tables)}
-    angles = _repeat(
-        system.components, 3, {k: [_angle_values(a, number) for a in m.angles] for k, m in molecules.items()}
+    angles = _by_kind(
+        _gather(system.components, 3, {k: [a.atoms for a in m.angles] for k, m in molecules.items()}),
+        _repeat(system.components, 3, {k: [_angle_values(a, number) for a in m.angles] for k, m in molecules.items()}),
+        ANGLE_KINDS,
     )
     plain = {k: [d for d in m.dihedrals if d.function != 11] for k, m in molecules.items()}
     combined = {k: [d for d in m.dihedrals if d.function == 11] for k, m in molecules.items()}
-    dihedrals = _repeat(system.components, 7, {k: [_dihedral_values(d) for d in row] for k, row in plain.items()})
+    dihedrals = _by_kind(
+        _gather(system.components, 4, {k: [d.atoms for d in row] for k, row in plain.items()}),
+        _repeat(system.components, 7, {k: [_dihedral_values(d) for d in row] for k, row in plain.items()}),
+        DIHEDRAL_KINDS,
+    )
     coefficients = {
         k: [tuple(d.force_constant * a for a in d.coefficients) for d in row] for k, row in combined.items()
     }
     return BondedParameters(
         bonds=_gather(system.components, 2, bonds),
         bond_values=_repeat(system.components, 2, bond_values),
-        angles=_gather(system.components, 3, {k: [a.atoms for a in m.angles] for k, m in molecules.items()}),
-        angle_values=np.ascontiguousarray(angles[:, :2]),
-        angle_functions=angles[:, 2].astype(np.uint32),
+        angles=angles.beads,
+        angle_values=angles.values,
+        angle_functions=angles.functions,
+        angle_kinds=angles.kinds,
         tables=_tables(tables),
-        dihedrals=_gather(system.components, 4, {k: [d.atoms for d in row] for k, row in plain.items()}),
-        dihedral_values=np.ascontiguousarray(dihedrals[:, :6]),
-        dihedral_functions=dihedrals[:, 6].astype(np.uint32),
+        dihedrals=dihedrals.beads,
+        dihedral_values=dihedrals.values,
+        dihedral_functions=dihedrals.functions,
+        dihedral_kinds=dihedrals.kinds,
         bending_torsions=_gather(system.components, 4, {k: [d.atoms for d in row] for k, row in combined.items()}),
         bending_torsion_values=_repeat(system.components, 5, coefficients),
         sites=site_parameters(system.components),
         restraints=_restraints(system, molecules, refcoord_scaling),
+    )
+
+
+class _Sorted(NamedTuple):
+    beads: Indices
+    values: Floats
+    functions: Indices
+    kinds: Indices
+
+
+def _by_kind(beads: Indices, values: Floats, kinds: tuple[int, ...]) -> _Sorted:
+    """Terms sorted by function, the last column of ``values``, and otherwise in order; where each of ``kinds`` starts."""
+    order = np.argsort(values[:, -1], kind="stable")
+    functions = values[order, -1].astype(np.uint32)
+    return _Sorted(
+        beads=np.ascontiguousarray(beads[order]),
+        values=np.ascontiguousarray(values[order, :-1]),
+        functions=functions,
+        kinds=np.searchsorted(functions, [*kinds, kinds[-1] + 1]).astype(np.uint32),
     )
 
 
@@ -414,9 +451,10 @@ def build_parameters(
     exclusion_start, exclusions = _exclusion_rows(excluded, n_beads)
     component_of = np.repeat(np.arange(len(system.components)), [m.n_beads * count for m, count in system.components])
     k_rf, c_rf = scheme.reaction_field
+    charges = np.ascontiguousarray(per_bead[:, 1])
     pair = PairParameters(
         types=per_bead[:, 0].astype(np.uint32),
-        charges=np.ascontiguousarray(per_bead[:, 1]),
+        charges=charges,
         lj=lennard_jones_table(
             system.table.epsilon[np.ix_(rows, rows)],
             system.table.sigma[np.ix_(rows, rows)],
@@ -430,6 +468,8 @@ def build_parameters(
         exclusion_start=exclusion_start,
         exclusions=exclusions,
         excluded_pairs=excluded,
+        charged_exclusions=np.ascontiguousarray(excluded[(charges[excluded] != 0.0).all(axis=1)]),
+        charged=np.flatnonzero(charges).astype(np.uint32),
         force_shift=scheme.lj_modifier == "force-shift",
     )
     sizes = [m.n_beads for m, count in system.components for _ in range(count)]
