@@ -133,7 +133,7 @@ class BondedParameters(NamedTuple):
 
 
 class ConstraintParameters(NamedTuple):
-    """Distance constraints, grouped so that those of one molecule follow one another."""
+    """Distance constraints; those that share beads, however indirectly, form a group and follow one another."""
 
     pairs: Indices
     lengths: Floats
@@ -345,11 +345,23 @@ def _restraints(
     )
 
 
+def _connected(constraints: Sequence[Constraint]) -> list[list[Constraint]]:
+    """The constraints in groups that share no bead, otherwise in order."""
+    groups: list[list[Constraint]] = []
+    for constraint in constraints:
+        linked = [g for g in groups if any(set(constraint.atoms) & set(other.atoms) for other in g)]
+        groups = [g for g in groups if g not in linked]
+        groups.append([*(c for g in linked for c in g), constraint])
+    return groups
+
+
 def _constraints(system: System, molecules: dict[int, CGMolecule]) -> ConstraintParameters:
-    sizes = [len(m.constraints) for m, count in system.components for _ in range(count) if m.constraints]
-    lengths = _repeat(system.components, 1, {k: [(c.length,) for c in m.constraints] for k, m in molecules.items()})
+    groups = {k: _connected(m.constraints) for k, m in molecules.items()}
+    ordered = {k: [c for group in row for c in group] for k, row in groups.items()}
+    sizes = _repeat(system.components, 1, {k: [(len(group),) for group in row] for k, row in groups.items()})
+    lengths = _repeat(system.components, 1, {k: [(c.length,) for c in row] for k, row in ordered.items()})
     return ConstraintParameters(
-        pairs=_gather(system.components, 2, {k: [c.atoms for c in m.constraints] for k, m in molecules.items()}),
+        pairs=_gather(system.components, 2, {k: [c.atoms for c in row] for k, row in ordered.items()}),
         lengths=np.ascontiguousarray(lengths[:, 0]),
         group_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32),
     )
