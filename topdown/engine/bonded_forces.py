@@ -57,16 +57,16 @@ def _add(forces: Any, i: int, fx: float, fy: float, fz: float) -> None:
 
 
 def _bond_loop(measure: bool) -> Any:
-    """Harmonic bonds i-j."""
+    """Harmonic bonds i-j that lie along no arm of an angle."""
 
     @kernel
     def loop(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any) -> None:
         edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
         positions, onto = x.reshape(-1), forces.reshape(-1)
-        bonds, values = bonded.bonds.reshape(-1), bonded.bond_values.reshape(-1)
+        bonds, values = bonded.lone_bonds.reshape(-1), bonded.lone_bond_values.reshape(-1)
         room = np.empty((7, BLOCK))
         dx, dy, dz, fx, fy, fz, energy = room[0], room[1], room[2], room[3], room[4], room[5], room[6]
-        for first in range(0, bonded.bonds.shape[0], BLOCK):
+        for first in range(0, bonded.lone_bonds.shape[0], BLOCK):
             beads, value = bonds[2 * first : 2 * (first + BLOCK)], values[2 * first : 2 * (first + BLOCK)]
             count = beads.shape[0] // 2
             for n in range(count):
@@ -108,22 +108,24 @@ def _angle_potential(kind: int, count: int, cosine: Any, value: Any, tables: Any
 
 
 def _angle_loop(measure: bool) -> Any:
-    """Angles i-j-k, arms a = r_i - r_j and b = r_k - r_j, a kind at a time."""
+    """Angles i-j-k, arms a = r_i - r_j and b = r_k - r_j, a kind at a time, and the bonds along the arms."""
 
     @kernel
     def loop(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any) -> None:
         edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
         positions, onto = x.reshape(-1), forces.reshape(-1)
         angles, values, kinds = bonded.angles.reshape(-1), bonded.angle_values.reshape(-1), bonded.angle_kinds
-        room = np.empty((18, BLOCK))
+        bonds = bonded.angle_bonds.reshape(-1)
+        room = np.empty((21, BLOCK))
         ax, ay, az, bx, by, bz = room[0], room[1], room[2], room[3], room[4], room[5]
         fx, fy, fz, gx, gy, gz = room[6], room[7], room[8], room[9], room[10], room[11]
         cosine, per_ab, per_a2, per_b2, energy, slope = room[12], room[13], room[14], room[15], room[16], room[17]
+        pull_a, pull_b, bond_energy = room[18], room[19], room[20]
         for kind in range(len(ANGLE_KINDS)):
             end = int(kinds[kind + 1])
             for first in range(int(kinds[kind]), end, BLOCK):
                 last = min(first + BLOCK, end)
-                beads, count = angles[3 * first : 3 * last], last - first
+                beads, bond, count = angles[3 * first : 3 * last], bonds[4 * first : 4 * last], last - first
                 for n in range(count):
                     i, j, k = beads[3 * n], beads[3 * n + 1], beads[3 * n + 2]
                     ax[n], ay[n], az[n] = _between(positions, i, j)
@@ -137,10 +139,14 @@ def _angle_loop(measure: bool) -> Any:
                     per_a2[n], per_b2[n], per_ab[n] = b2 * inverse, a2 * inverse, math.sqrt(inverse)
                     projection = (ax[n] * bx[n] + ay[n] * by[n] + az[n] * bz[n]) * per_ab[n]
                     cosine[n] = min(1.0, max(-1.0, projection))
+                    energy_a, pull_a[n] = harmonic_bond(math.sqrt(a2), bond[4 * n], bond[4 * n + 1])
+                    energy_b, pull_b[n] = harmonic_bond(math.sqrt(b2), bond[4 * n + 2], bond[4 * n + 3])
+                    bond_energy[n] = energy_a + energy_b
                 _angle_potential(kind, count, cosine, values[2 * first : 2 * last], bonded.tables, energy, slope)
                 for n in range(count):
                     across = -slope[n] * per_ab[n]
-                    along_a, along_b = slope[n] * cosine[n] * per_a2[n], slope[n] * cosine[n] * per_b2[n]
+                    along_a = pull_a[n] + slope[n] * cosine[n] * per_a2[n]
+                    along_b = pull_b[n] + slope[n] * cosine[n] * per_b2[n]
                     fx[n], gx[n] = across * bx[n] + along_a * ax[n], across * ax[n] + along_b * bx[n]
                     fy[n], gy[n] = across * by[n] + along_a * ay[n], across * ay[n] + along_b * by[n]
                     fz[n], gz[n] = across * bz[n] + along_a * az[n], across * az[n] + along_b * bz[n]
@@ -150,6 +156,7 @@ def _angle_loop(measure: bool) -> Any:
                     _add(onto, beads[3 * n + 1], -px - qx, -py - qy, -pz - qz)
                     _add(onto, beads[3 * n + 2], qx, qy, qz)
                     if measure:
+                        energies[2] += bond_energy[n]
                         energies[3] += energy[n]
                         add_virial(virial, ax[n], ay[n], az[n], px, py, pz)
                         add_virial(virial, bx[n], by[n], bz[n], qx, qy, qz)
@@ -163,7 +170,7 @@ _angles, _angles_measured = _angle_loop(False), _angle_loop(True)
 
 @kernel
 def bond_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """Harmonic bonds."""
+    """Harmonic bonds that lie along no arm of an angle."""
     if measure:
         _bonds_measured(x, box, bonded, forces, energies, virial)
     else:
@@ -172,7 +179,7 @@ def bond_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, viria
 
 @kernel
 def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """Harmonic (1), cosine (2), tabulated (8) and restricted (10) angles i-j-k."""
+    """Harmonic (1), cosine (2), tabulated (8) and restricted (10) angles i-j-k, and the bonds along their arms."""
     if measure:
         _angles_measured(x, box, bonded, forces, energies, virial)
     else:

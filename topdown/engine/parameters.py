@@ -21,8 +21,8 @@ ReferenceScaling = Literal["no", "all"]
 
 #: GROMACS function numbers the kernels have.
 FUNCTIONS = {"bond": (1, 6), "constraint": (1, 2), "angle": (1, 2, 8, 10), "dihedral": (1, 2, 3, 9, 11)}
-#: Functions of angles and of dihedrals in the order in which the kernels work through them.
-ANGLE_KINDS, DIHEDRAL_KINDS = (1, 2, 8, 10), (1, 2, 3)
+#: Functions of angles in the order in which the kernels work through them.
+ANGLE_KINDS = (1, 2, 8, 10)
 #: Order of the energies the kernels gather.
 TERMS = ("lj", "coulomb", "bond", "angle", "dihedral", "restraint")
 #: Kinds of virtual sites: all weighted means are one, the others are not linear in the positions.
@@ -108,8 +108,10 @@ class RestraintParameters(NamedTuple):
 class BondedParameters(NamedTuple):
     """Bonded terms: bead indices (n, 2 | 3 | 4) and parameters (n, …); angles in radians, functions as integers.
 
-    Angles and dihedrals are sorted by function: those of the k-th of :data:`ANGLE_KINDS` are the rows from ``angle_kinds[k]`` to
-    ``angle_kinds[k + 1]``, and likewise for dihedrals.
+    Angles and dihedrals are sorted by function: angles of the k-th of :data:`ANGLE_KINDS` are the rows from ``angle_kinds[k]`` to
+    ``angle_kinds[k + 1]``. Most bonds lie along the arm of an angle, whose kernel computes their forces on its way:
+    ``angle_bonds`` (n, 4) holds length and k of the bonds along arms i-j and k-j, zeros where there is none or another angle has
+    it. The others are once more in ``lone_bonds``.
 
     ``angle_values``: θ0, cos θ0 or the number of the table, and k. ``dihedral_values`` (n, 6): φ0, k, multiplicity, or six
     coefficients. ``bending_torsion_values`` (n, 5): coefficients times k.
@@ -117,15 +119,17 @@ class BondedParameters(NamedTuple):
 
     bonds: Indices
     bond_values: Floats
+    lone_bonds: Indices
+    lone_bond_values: Floats
     angles: Indices
     angle_values: Floats
     angle_functions: Indices
     angle_kinds: Indices
+    angle_bonds: Floats
     tables: TableParameters
     dihedrals: Indices
     dihedral_values: Floats
     dihedral_functions: Indices
-    dihedral_kinds: Indices
     bending_torsions: Indices
     bending_torsion_values: Floats
     sites: SiteParameters
@@ -205,17 +209,21 @@ def _bonded(
         bond_values[key] += [(c.length, constraint_stiffness) for c in stiff]
     tables = list({id(a.table): a.table for m in molecules.values() for a in m.angles if a.table is not None}.values())
     number = {id(table): k for k, table in enumerate(tables)}
-    angles = _by_kind(
+    arms = {k: _bonds_along_arms(m.angles, bonds[k], bond_values[k]) for k, m in molecules.items()}
+    lone = {k: [n for n in range(len(bonds[k])) if n not in arm.taken] for k, arm in arms.items()}
+    angle_rows = {
+        k: [(*arm, *_angle_values(a, number)) for a, arm in zip(m.angles, arms[k].values, strict=True)]
+        for k, m in molecules.items()
+    }
+    angles, angle_rest, angle_functions = _by_function(
         _gather(system.components, 3, {k: [a.atoms for a in m.angles] for k, m in molecules.items()}),
-        _repeat(system.components, 3, {k: [_angle_values(a, number) for a in m.angles] for k, m in molecules.items()}),
-        ANGLE_KINDS,
+        _repeat(system.components, 7, angle_rows),
     )
     plain = {k: [d for d in m.dihedrals if d.function != 11] for k, m in molecules.items()}
     combined = {k: [d for d in m.dihedrals if d.function == 11] for k, m in molecules.items()}
-    dihedrals = _by_kind(
+    dihedrals, dihedral_values, dihedral_functions = _by_function(
         _gather(system.components, 4, {k: [d.atoms for d in row] for k, row in plain.items()}),
         _repeat(system.components, 7, {k: [_dihedral_values(d) for d in row] for k, row in plain.items()}),
-        DIHEDRAL_KINDS,
     )
     coefficients = {
         k: [tuple(d.force_constant * a for a in d.coefficients) for d in row] for k, row in combined.items()
@@ -223,15 +231,19 @@ def _bonded(
     return BondedParameters(
         bonds=_gather(system.components, 2, bonds),
         bond_values=_repeat(system.components, 2, bond_values),
-        angles=angles.beads,
-        angle_values=angles.values,
-        angle_functions=angles.functions,
-        angle_kinds=angles.kinds,
+        lone_bonds=_gather(system.components, 2, {k: [bonds[k][n] for n in rows] for k, rows in lone.items()}),
+        lone_bond_values=_repeat(
+            system.components, 2, {k: [bond_values[k][n] for n in rows] for k, rows in lone.items()}
+        ),
+        angles=angles,
+        angle_values=np.ascontiguousarray(angle_rest[:, 4:]),
+        angle_functions=angle_functions,
+        angle_kinds=np.searchsorted(angle_functions, [*ANGLE_KINDS, ANGLE_KINDS[-1] + 1]).astype(np.uint32),
+        angle_bonds=np.ascontiguousarray(angle_rest[:, :4]),
         tables=_tables(tables),
-        dihedrals=dihedrals.beads,
-        dihedral_values=dihedrals.values,
-        dihedral_functions=dihedrals.functions,
-        dihedral_kinds=dihedrals.kinds,
+        dihedrals=dihedrals,
+        dihedral_values=dihedral_values,
+        dihedral_functions=dihedral_functions,
         bending_torsions=_gather(system.components, 4, {k: [d.atoms for d in row] for k, row in combined.items()}),
         bending_torsion_values=_repeat(system.components, 5, coefficients),
         sites=site_parameters(system.components),
@@ -239,23 +251,43 @@ def _bonded(
     )
 
 
-class _Sorted(NamedTuple):
-    beads: Indices
-    values: Floats
-    functions: Indices
-    kinds: Indices
-
-
-def _by_kind(beads: Indices, values: Floats, kinds: tuple[int, ...]) -> _Sorted:
-    """Terms sorted by function, the last column of ``values``, and otherwise in order; where each of ``kinds`` starts."""
-    order = np.argsort(values[:, -1], kind="stable")
-    functions = values[order, -1].astype(np.uint32)
-    return _Sorted(
-        beads=np.ascontiguousarray(beads[order]),
-        values=np.ascontiguousarray(values[order, :-1]),
-        functions=functions,
-        kinds=np.searchsorted(functions, [*kinds, kinds[-1] + 1]).astype(np.uint32),
+def _by_function(beads: Indices, rows: Floats) -> tuple[Indices, Floats, Indices]:
+    """Terms sorted by function, the last of ``rows``' columns, and otherwise in order: beads, the other columns, functions."""
+    order = np.argsort(rows[:, -1], kind="stable")
+    return (
+        np.ascontiguousarray(beads[order]),
+        np.ascontiguousarray(rows[order, :-1]),
+        rows[order, -1].astype(np.uint32),
     )
+
+
+class _ArmBonds(NamedTuple):
+    """Lengths and force constants of the bonds along both arms of each angle, and the numbers of the bonds that are so used."""
+
+    values: list[tuple[float, ...]]
+    taken: set[int]
+
+
+def _bonds_along_arms(
+    angles: Sequence[Angle], bonds: list[tuple[int, ...]], bond_values: list[tuple[float, ...]]
+) -> _ArmBonds:
+    """Give each bond to the first angle with an arm along it."""
+    free: dict[frozenset[int], list[int]] = {}
+    for n, atoms in enumerate(bonds):
+        free.setdefault(frozenset(atoms), []).append(n)
+    found = _ArmBonds([], set())
+    for angle in angles:
+        i, j, k = angle.atoms
+        values: tuple[float, ...] = ()
+        for arm in (frozenset((i, j)), frozenset((k, j))):
+            if free.get(arm):
+                n = free[arm].pop(0)
+                found.taken.add(n)
+                values += bond_values[n]
+            else:
+                values += (0.0, 0.0)
+        found.values.append(values)
+    return found
 
 
 def _angle_values(angle: Angle, table_number: dict[int, int]) -> tuple[float, ...]:
