@@ -179,3 +179,23 @@ def test_groups_are_constraints_that_share_beads():
     joined = replace(m, constraints=(*m.constraints, Constraint(atoms=(2, 7), length=0.3)))
     c = build_parameters(replace(system, components=((W, 1), (joined, 2)))).constraints
     assert np.diff(c.group_start).tolist() == [3, 5] * 2
+
+
+@pytest.mark.parametrize("m", [TRIANGLE, SQUARE, FUSED_RINGS, CHAIN], ids=lambda m: m.name)
+def test_the_matrix_of_a_group_is_that_of_its_jacobian(m):
+    x, _, _, c, inverse = _group(
+        replace(m, beads=tuple(replace(b, mass=30.0 + 7 * k) for k, b in enumerate(m.beads))), 1
+    )
+    n = len(c.pairs)
+    jacobian = np.zeros((n, len(x), 3))
+    i, j = c.pairs.astype(int).T
+    jacobian[np.arange(n), i], jacobian[np.arange(n), j] = x[i] - x[j], x[j] - x[i]
+    expected = np.linalg.cholesky(np.einsum("nbd,b,mbd->nm", jacobian, inverse, jacobian))
+    matrix, arms, values, _ = kernels._room()
+    assert kernels._factorise(x, c.pairs, inverse, arms, matrix)
+    assert arms[:n] == pytest.approx(x[i] - x[j], abs=1e-15)
+    assert np.tril(matrix[:n, :n], -1) == pytest.approx(np.tril(expected, -1), rel=1e-9, abs=1e-12)
+    assert 1.0 / np.diagonal(matrix[:n, :n]) == pytest.approx(np.diagonal(expected), rel=1e-9)
+    values[:n] = np.arange(1.0, n + 1.0)
+    kernels._solve(matrix, n, values)
+    assert expected @ expected.T @ values[:n] == pytest.approx(np.arange(1.0, n + 1.0), rel=1e-9)
