@@ -61,7 +61,7 @@ def _through_unit(scale: float, m: Vector, f: Vector) -> Vector:
 
 @kernel
 def _displacement(kind: int, x: Any, atoms: Any, first: int, p: Vector) -> Vector:
-    """r_s - r_i of a construction that is not linear, from the beads ``atoms[first]``, ``atoms[first + 1]`` … with parameters ``p``."""
+    """r_s - r_i of a construction that is not linear, from the beads at ``first`` in ``atoms`` and after."""
     i = atoms[first]
     u = _between(x, i, atoms[first + 1])
     if kind == FIXED_DISTANCE:
