@@ -1,13 +1,21 @@
-"""Bonded forces. ``energies[2:5]`` gather bonds, angles and dihedrals; ``virial`` as in ``pair_forces``."""
+"""Bonded forces. ``energies[2:5]`` gather bonds, angles and dihedrals; ``virial`` as in ``pair_forces``.
+
+Bonds and angles are worked through in blocks of :data:`BLOCK`. A first loop gathers the arms of the terms, differences of
+positions that may lie anywhere in memory, into rows of ``room``; the loops that hold the physics run along these rows, without
+branches, and compile to vector instructions; a last loop scatters the forces. Each exists twice from one text, with and without
+energies and virial. Arrays are read as flat ones, so that the compiler knows how far their rows are apart.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
+import numpy as np
+
 from topdown.engine._jit import helper
-from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.pair_forces import add_virial
+from topdown.engine.parameters import ANGLE_KINDS
 from topdown.engine.potentials import (
     bending_torsion,
     cosine_angle,
@@ -20,86 +28,181 @@ from topdown.engine.potentials import (
     tabulated_angle,
 )
 
+#: Terms worked on at once: all their rows fit the first-level cache.
+BLOCK = 64
+_HARMONIC, _COSINE, _TABULATED, _RESTRICTED = (ANGLE_KINDS.index(function) for function in (1, 2, 8, 10))
+
 
 @helper
-def _difference(x: Any, i: int, j: int, box: Any) -> tuple[float, float, float]:
-    return (
-        minimum_image(x[i, 0] - x[j, 0], box[0]),
-        minimum_image(x[i, 1] - x[j, 1], box[1]),
-        minimum_image(x[i, 2] - x[j, 2], box[2]),
-    )
+def _between(x: Any, i: int, j: int) -> tuple[float, float, float]:
+    """r_i - r_j in whatever image; ``x`` (3 n,) holds the positions bead by bead."""
+    p, q = 3 * np.uint64(i), 3 * np.uint64(j)
+    return x[p] - x[q], x[p + 1] - x[q + 1], x[p + 2] - x[q + 2]
+
+
+@helper
+def _nearest(dx: float, dy: float, dz: float, edges: Any) -> tuple[float, float, float]:
+    """The minimum image of three differences, without divisions: ``edges`` holds those of the box and their inverses."""
+    lx, ly, lz, per_x, per_y, per_z = edges
+    return dx - lx * np.rint(dx * per_x), dy - ly * np.rint(dy * per_y), dz - lz * np.rint(dz * per_z)
 
 
 @helper
 def _add(forces: Any, i: int, fx: float, fy: float, fz: float) -> None:
-    forces[i, 0] += fx
-    forces[i, 1] += fy
-    forces[i, 2] += fz
+    """Add to the force on bead i; ``forces`` (3 n,) holds them bead by bead."""
+    p = 3 * np.uint64(i)
+    forces[p] += fx
+    forces[p + 1] += fy
+    forces[p + 2] += fz
+
+
+def _bond_loop(measure: bool) -> Any:
+    """Harmonic bonds i-j that lie along no arm of an angle."""
+
+    @helper
+    def loop(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any) -> None:
+        edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
+        positions, onto = x.reshape(-1), forces.reshape(-1)
+        bonds, values = bonded.lone_bonds.reshape(-1), bonded.lone_bond_values.reshape(-1)
+        room = np.empty((7, BLOCK))
+        dx, dy, dz, fx, fy, fz, energy = room[0], room[1], room[2], room[3], room[4], room[5], room[6]
+        for first in range(0, bonded.lone_bonds.shape[0], BLOCK):
+            beads, value = bonds[2 * first : 2 * (first + BLOCK)], values[2 * first : 2 * (first + BLOCK)]
+            count = beads.shape[0] // 2
+            for n in range(count):
+                dx[n], dy[n], dz[n] = _between(positions, beads[2 * n], beads[2 * n + 1])
+            for n in range(count):
+                dx[n], dy[n], dz[n] = _nearest(dx[n], dy[n], dz[n], edges)
+                r = math.sqrt(max(dx[n] * dx[n] + dy[n] * dy[n] + dz[n] * dz[n], 1e-12))
+                energy[n], force = harmonic_bond(r, value[2 * n], value[2 * n + 1])
+                fx[n], fy[n], fz[n] = force * dx[n], force * dy[n], force * dz[n]
+            for n in range(count):
+                px, py, pz = fx[n], fy[n], fz[n]
+                _add(onto, beads[2 * n], px, py, pz)
+                _add(onto, beads[2 * n + 1], -px, -py, -pz)
+                if measure:
+                    energies[2] += energy[n]
+                    add_virial(virial, dx[n], dy[n], dz[n], px, py, pz)
+
+    return loop
+
+
+@helper
+def _angle_potential(kind: int, count: int, cosine: Any, value: Any, tables: Any, energy: Any, slope: Any) -> None:
+    """Energies and dU/dcos θ of ``count`` angles of one kind; ``value`` holds their references and force constants in turn."""
+    if kind == _COSINE:
+        for n in range(count):
+            energy[n], slope[n] = cosine_angle(cosine[n], value[2 * n], value[2 * n + 1])
+    elif kind == _HARMONIC:
+        for n in range(count):
+            energy[n], slope[n] = harmonic_angle(cosine[n], value[2 * n], value[2 * n + 1])
+    elif kind == _RESTRICTED:
+        for n in range(count):
+            energy[n], slope[n] = restricted_angle(cosine[n], value[2 * n], value[2 * n + 1])
+    else:
+        for n in range(count):
+            t = int(value[2 * n])
+            points = tables.points[tables.start[t] : tables.start[t + 1]]
+            first, spacing = tables.grid[t, 0], tables.grid[t, 1]
+            energy[n], slope[n] = tabulated_angle(cosine[n], value[2 * n + 1], first, spacing, points)
+
+
+def _angle_loop(measure: bool) -> Any:
+    """Angles i-j-k, arms a = r_i - r_j and b = r_k - r_j, a kind at a time, and the bonds along the arms."""
+
+    @helper
+    def loop(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any) -> None:
+        edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
+        positions, onto = x.reshape(-1), forces.reshape(-1)
+        angles, values, kinds = bonded.angles.reshape(-1), bonded.angle_values.reshape(-1), bonded.angle_kinds
+        bonds = bonded.angle_bonds.reshape(-1)
+        room = np.empty((21, BLOCK))
+        ax, ay, az, bx, by, bz = room[0], room[1], room[2], room[3], room[4], room[5]
+        fx, fy, fz, gx, gy, gz = room[6], room[7], room[8], room[9], room[10], room[11]
+        cosine, per_ab, per_a2, per_b2, energy, slope = room[12], room[13], room[14], room[15], room[16], room[17]
+        pull_a, pull_b, bond_energy = room[18], room[19], room[20]
+        for kind in range(len(ANGLE_KINDS)):
+            end = int(kinds[kind + 1])
+            for first in range(int(kinds[kind]), end, BLOCK):
+                last = min(first + BLOCK, end)
+                beads, bond, count = angles[3 * first : 3 * last], bonds[4 * first : 4 * last], last - first
+                for n in range(count):
+                    i, j, k = beads[3 * n], beads[3 * n + 1], beads[3 * n + 2]
+                    ax[n], ay[n], az[n] = _between(positions, i, j)
+                    bx[n], by[n], bz[n] = _between(positions, k, j)
+                for n in range(count):
+                    ax[n], ay[n], az[n] = _nearest(ax[n], ay[n], az[n], edges)
+                    bx[n], by[n], bz[n] = _nearest(bx[n], by[n], bz[n], edges)
+                    a2 = max(ax[n] * ax[n] + ay[n] * ay[n] + az[n] * az[n], 1e-12)
+                    b2 = max(bx[n] * bx[n] + by[n] * by[n] + bz[n] * bz[n], 1e-12)
+                    inverse = 1.0 / (a2 * b2)
+                    per_a2[n], per_b2[n], per_ab[n] = b2 * inverse, a2 * inverse, math.sqrt(inverse)
+                    projection = (ax[n] * bx[n] + ay[n] * by[n] + az[n] * bz[n]) * per_ab[n]
+                    cosine[n] = min(1.0, max(-1.0, projection))
+                    energy_a, pull_a[n] = harmonic_bond(math.sqrt(a2), bond[4 * n], bond[4 * n + 1])
+                    energy_b, pull_b[n] = harmonic_bond(math.sqrt(b2), bond[4 * n + 2], bond[4 * n + 3])
+                    bond_energy[n] = energy_a + energy_b
+                _angle_potential(kind, count, cosine, values[2 * first : 2 * last], bonded.tables, energy, slope)
+                for n in range(count):
+                    across = -slope[n] * per_ab[n]
+                    along_a = pull_a[n] + slope[n] * cosine[n] * per_a2[n]
+                    along_b = pull_b[n] + slope[n] * cosine[n] * per_b2[n]
+                    fx[n], gx[n] = across * bx[n] + along_a * ax[n], across * ax[n] + along_b * bx[n]
+                    fy[n], gy[n] = across * by[n] + along_a * ay[n], across * ay[n] + along_b * by[n]
+                    fz[n], gz[n] = across * bz[n] + along_a * az[n], across * az[n] + along_b * bz[n]
+                for n in range(count):
+                    px, py, pz, qx, qy, qz = fx[n], fy[n], fz[n], gx[n], gy[n], gz[n]
+                    _add(onto, beads[3 * n], px, py, pz)
+                    _add(onto, beads[3 * n + 1], -px - qx, -py - qy, -pz - qz)
+                    _add(onto, beads[3 * n + 2], qx, qy, qz)
+                    if measure:
+                        energies[2] += bond_energy[n]
+                        energies[3] += energy[n]
+                        add_virial(virial, ax[n], ay[n], az[n], px, py, pz)
+                        add_virial(virial, bx[n], by[n], bz[n], qx, qy, qz)
+
+    return loop
+
+
+_bonds, _bonds_measured = _bond_loop(False), _bond_loop(True)
+_angles, _angles_measured = _angle_loop(False), _angle_loop(True)
 
 
 @helper
 def bond_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """Harmonic bonds."""
-    for n in range(bonded.bonds.shape[0]):
-        i, j = bonded.bonds[n, 0], bonded.bonds[n, 1]
-        dx, dy, dz = _difference(x, i, j, box)
-        r = math.sqrt(max(dx * dx + dy * dy + dz * dz, 1e-12))
-        energy, force = harmonic_bond(r, bonded.bond_values[n, 0], bonded.bond_values[n, 1])
-        fx, fy, fz = force * dx, force * dy, force * dz
-        _add(forces, i, fx, fy, fz)
-        _add(forces, j, -fx, -fy, -fz)
-        if measure:
-            energies[2] += energy
-            add_virial(virial, dx, dy, dz, fx, fy, fz)
+    """Harmonic bonds that lie along no arm of an angle."""
+    if measure:
+        _bonds_measured(x, box, bonded, forces, energies, virial)
+    else:
+        _bonds(x, box, bonded, forces, energies, virial)
 
 
 @helper
 def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """Harmonic (1), cosine (2), tabulated (8) and restricted (10) angles i-j-k."""
-    tables = bonded.tables
-    for n in range(bonded.angles.shape[0]):
-        i, j, k = bonded.angles[n, 0], bonded.angles[n, 1], bonded.angles[n, 2]
-        ax, ay, az = _difference(x, i, j, box)
-        bx, by, bz = _difference(x, k, j, box)
-        a2 = max(ax * ax + ay * ay + az * az, 1e-12)
-        b2 = max(bx * bx + by * by + bz * bz, 1e-12)
-        inverse_ab = 1.0 / math.sqrt(a2 * b2)
-        cosine = min(1.0, max(-1.0, (ax * bx + ay * by + az * bz) * inverse_ab))
-        function, reference, strength = bonded.angle_functions[n], bonded.angle_values[n, 0], bonded.angle_values[n, 1]
-        if function == 2:
-            energy, slope = cosine_angle(cosine, reference, strength)
-        elif function == 1:
-            energy, slope = harmonic_angle(cosine, reference, strength)
-        elif function == 10:
-            energy, slope = restricted_angle(cosine, reference, strength)
-        else:
-            t = int(reference)
-            points = tables.points[tables.start[t] : tables.start[t + 1]]
-            energy, slope = tabulated_angle(cosine, strength, tables.grid[t, 0], tables.grid[t, 1], points)
-        fx = -slope * (bx * inverse_ab - cosine * ax / a2)
-        fy = -slope * (by * inverse_ab - cosine * ay / a2)
-        fz = -slope * (bz * inverse_ab - cosine * az / a2)
-        gx = -slope * (ax * inverse_ab - cosine * bx / b2)
-        gy = -slope * (ay * inverse_ab - cosine * by / b2)
-        gz = -slope * (az * inverse_ab - cosine * bz / b2)
-        _add(forces, i, fx, fy, fz)
-        _add(forces, k, gx, gy, gz)
-        _add(forces, j, -fx - gx, -fy - gy, -fz - gz)
-        if measure:
-            energies[3] += energy
-            add_virial(virial, ax, ay, az, fx, fy, fz)
-            add_virial(virial, bx, by, bz, gx, gy, gz)
+    """Harmonic (1), cosine (2), tabulated (8) and restricted (10) angles i-j-k, and the bonds along their arms."""
+    if measure:
+        _angles_measured(x, box, bonded, forces, energies, virial)
+    else:
+        _angles(x, box, bonded, forces, energies, virial)
+
+
+@helper
+def _difference(x: Any, i: int, j: int, edges: Any) -> tuple[float, float, float]:
+    dx, dy, dz = _between(x, i, j)
+    return _nearest(dx, dy, dz, edges)
 
 
 @helper
 def dihedral_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
     """Proper (1), improper (2) and Ryckaert-Bellemans (3) dihedrals i-j-k-l (Blondel & Karplus 1996)."""
+    edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
+    positions, onto = x.reshape(-1), forces.reshape(-1)
     for n in range(bonded.dihedrals.shape[0]):
         i, j = bonded.dihedrals[n, 0], bonded.dihedrals[n, 1]
         k, m = bonded.dihedrals[n, 2], bonded.dihedrals[n, 3]
-        fx, fy, fz = _difference(x, i, j, box)
-        gx, gy, gz = _difference(x, j, k, box)
-        hx, hy, hz = _difference(x, m, k, box)
+        fx, fy, fz = _difference(positions, i, j, edges)
+        gx, gy, gz = _difference(positions, j, k, edges)
+        hx, hy, hz = _difference(positions, m, k, edges)
         ax, ay, az = fy * gz - fz * gy, fz * gx - fx * gz, fx * gy - fy * gx
         bx, by, bz = hy * gz - hz * gy, hz * gx - hx * gz, hx * gy - hy * gx
         a2 = max(ax * ax + ay * ay + az * az, 1e-16)
@@ -121,10 +224,10 @@ def dihedral_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, v
         u = (fx * gx + fy * gy + fz * gz) * slope / (a2 * g)
         w = (hx * gx + hy * gy + hz * gz) * slope / (b2 * g)
         sx, sy, sz = u * ax - w * bx, u * ay - w * by, u * az - w * bz
-        _add(forces, i, px, py, pz)
-        _add(forces, j, -px - sx, -py - sy, -pz - sz)
-        _add(forces, k, -qx + sx, -qy + sy, -qz + sz)
-        _add(forces, m, qx, qy, qz)
+        _add(onto, i, px, py, pz)
+        _add(onto, j, -px - sx, -py - sy, -pz - sz)
+        _add(onto, k, -qx + sx, -qy + sy, -qz + sz)
+        _add(onto, m, qx, qy, qz)
         if measure:
             energies[4] += energy
             add_virial(virial, fx, fy, fz, px, py, pz)
@@ -141,12 +244,14 @@ def bending_torsion_forces(
     With f = r_i - r_j, g = r_j - r_k, h = r_l - r_k, a = f × g, b = h × g and L = |f| |g|² |h|: t = sin θ1 sin θ2 = |a| |b|/L and
     p = t cos φ = a·b/L. U is homogeneous of degree 3 in p and t, so that ∂U/∂ln L = -3 U.
     """
+    edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
+    positions, onto = x.reshape(-1), forces.reshape(-1)
     for n in range(bonded.bending_torsions.shape[0]):
         i, j = bonded.bending_torsions[n, 0], bonded.bending_torsions[n, 1]
         k, m = bonded.bending_torsions[n, 2], bonded.bending_torsions[n, 3]
-        fx, fy, fz = _difference(x, i, j, box)
-        gx, gy, gz = _difference(x, j, k, box)
-        hx, hy, hz = _difference(x, m, k, box)
+        fx, fy, fz = _difference(positions, i, j, edges)
+        gx, gy, gz = _difference(positions, j, k, edges)
+        hx, hy, hz = _difference(positions, m, k, edges)
         f2 = max(fx * fx + fy * fy + fz * fz, 1e-12)
         g2 = max(gx * gx + gy * gy + gz * gz, 1e-12)
         h2 = max(hx * hx + hy * hy + hz * hz, 1e-12)
@@ -171,10 +276,10 @@ def bending_torsion_forces(
         qx = along * hx / h2 - (gy * wz - gz * wy)
         qy = along * hy / h2 - (gz * wx - gx * wz)
         qz = along * hz / h2 - (gx * wy - gy * wx)
-        _add(forces, i, px, py, pz)
-        _add(forces, j, sx - px, sy - py, sz - pz)
-        _add(forces, k, -sx - qx, -sy - qy, -sz - qz)
-        _add(forces, m, qx, qy, qz)
+        _add(onto, i, px, py, pz)
+        _add(onto, j, sx - px, sy - py, sz - pz)
+        _add(onto, k, -sx - qx, -sy - qy, -sz - qz)
+        _add(onto, m, qx, qy, qz)
         if measure:
             energies[4] += energy
             add_virial(virial, fx, fy, fz, px, py, pz)

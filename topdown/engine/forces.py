@@ -8,8 +8,9 @@ import numpy as np
 
 from topdown.engine._jit import helper, kernel
 from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
+from topdown.engine.excluded_pairs import excluded_pair_forces
 from topdown.engine.neighbor_list import build_outer, list_is_valid, note_pruned, place, prune
-from topdown.engine.pair_forces import add_vector_forces, excluded_pair_forces, pair_forces
+from topdown.engine.pair_forces import add_vector_forces, pair_forces
 from topdown.engine.restraints import restraint_forces
 from topdown.engine.soft_core import solute_forces
 from topdown.engine.team import all_up, announce, announced, meet, raise_flag, share, split_clusters
@@ -81,8 +82,8 @@ def _renew_outer(x: Any, box: Any, pair: Any, near: Any, settings: Any) -> int:
 def _share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
     solute = np.int64(pair.solute_block[1]) - np.int64(pair.solute_block[0])
     elsewhere = (
-        0.5 * pair.excluded_pairs.shape[0] + 0.8 * bonded.bonds.shape[0] + 2.0 * bonded.angles.shape[0]
-        + 6.0 * (bonded.dihedrals.shape[0] + bonded.bending_torsions.shape[0]) + 0.3 * solute * near.counts[3]
+        0.5 * pair.charged_exclusions.shape[0] + 0.8 * bonded.lone_bonds.shape[0] + 1.5 * bonded.angles.shape[0]
+        + 8.0 * (bonded.dihedrals.shape[0] + bonded.bending_torsions.shape[0]) + 0.3 * solute * near.counts[3]
     )  # fmt: skip
     split_clusters(near, elsewhere, team)
 

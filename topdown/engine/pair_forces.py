@@ -1,4 +1,4 @@
-"""Non-bonded forces over the pair lists, and the reaction field of excluded pairs.
+"""Non-bonded forces over the pair lists.
 
 ``energies[0]`` gathers Lennard-Jones, ``energies[1]`` Coulomb; ``virial`` is Ξ = -1/2 Σ r ⊗ f, (3, 3), as GROMACS defines it.
 Energies and virial are only accumulated when ``measure`` is set. In mixed precision :mod:`vector_forces` does the work; in
@@ -13,7 +13,6 @@ import numpy as np
 
 from topdown.engine._jit import helper
 from topdown.engine._simd import LANES
-from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
 from topdown.engine.vector_forces import vector_forces, vector_forces_and_energies
 
@@ -182,34 +181,3 @@ def pair_forces(
     else:
         vector_forces(0, near.counts[0], box, pair, near, near.forces)
     add_vector_forces(0, forces.shape[0], near.forces, near.slot_of, forces)
-
-
-@helper
-def excluded_pair_forces(x: Any, box: Any, pair: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """Reaction field of excluded pairs inside the cut-off and of each charge with itself, as GROMACS counts them."""
-    cutoff2 = pair.cutoff * pair.cutoff
-    f, k_rf, c_rf = pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
-    for n in range(pair.excluded_pairs.shape[0]):
-        i, j = pair.excluded_pairs[n, 0], pair.excluded_pairs[n, 1]
-        qq = f * pair.charges[i] * pair.charges[j]
-        if qq == 0.0:
-            continue
-        dx = minimum_image(x[i, 0] - x[j, 0], box[0])
-        dy = minimum_image(x[i, 1] - x[j, 1], box[1])
-        dz = minimum_image(x[i, 2] - x[j, 2], box[2])
-        r2 = dx * dx + dy * dy + dz * dz
-        if r2 >= cutoff2:
-            continue
-        g = -2.0 * k_rf * qq
-        forces[i, 0] += g * dx
-        forces[i, 1] += g * dy
-        forces[i, 2] += g * dz
-        forces[j, 0] -= g * dx
-        forces[j, 1] -= g * dy
-        forces[j, 2] -= g * dz
-        if measure:
-            energies[1] += qq * (k_rf * r2 - c_rf)
-            add_virial(virial, dx, dy, dz, g * dx, g * dy, g * dz)
-    if measure:
-        for i in range(x.shape[0]):
-            energies[1] -= 0.5 * f * pair.charges[i] * pair.charges[i] * c_rf

@@ -21,6 +21,8 @@ ReferenceScaling = Literal["no", "all"]
 
 #: GROMACS function numbers the kernels have.
 FUNCTIONS = {"bond": (1, 6), "constraint": (1, 2), "angle": (1, 2, 8, 10), "dihedral": (1, 2, 3, 9, 11)}
+#: Functions of angles in the order in which the kernels work through them.
+ANGLE_KINDS = (1, 2, 8, 10)
 #: Order of the energies the kernels gather.
 TERMS = ("lj", "coulomb", "bond", "angle", "dihedral", "restraint")
 #: Kinds of virtual sites: all weighted means are one, the others are not linear in the positions.
@@ -41,7 +43,8 @@ class PairParameters(NamedTuple):
     ``lj`` is (n_types, n_types, 4): C6, C12, the unshifted energy at the cut-off (0 where Lennard-Jones is only cut), σ^6;
     ``force_shift`` takes the force at the cut-off off as well. ``coulomb`` is f/ε_r, k_rf, c_rf.
     ``solute`` marks the beads whose interaction with all others runs along the soft-core path, ``solute_block`` (2,) holds the
-    first of them and one past the last. Exclusions are a two-way list in compressed rows, ``excluded_pairs`` the same once each.
+    first of them and one past the last. Exclusions are a two-way list in compressed rows, ``excluded_pairs`` the same once each;
+    ``charged_exclusions`` those of them whose beads both have a charge, ``charged`` all beads that have one.
     """
 
     types: Indices
@@ -54,6 +57,8 @@ class PairParameters(NamedTuple):
     exclusion_start: Indices
     exclusions: Indices
     excluded_pairs: Indices
+    charged_exclusions: Indices
+    charged: Indices
     force_shift: bool
 
 
@@ -103,15 +108,24 @@ class RestraintParameters(NamedTuple):
 class BondedParameters(NamedTuple):
     """Bonded terms: bead indices (n, 2 | 3 | 4) and parameters (n, …); angles in radians, functions as integers.
 
+    Angles and dihedrals are sorted by function: angles of the k-th of :data:`ANGLE_KINDS` are the rows from ``angle_kinds[k]`` to
+    ``angle_kinds[k + 1]``. Most bonds lie along the arm of an angle, whose kernel computes their forces on its way:
+    ``angle_bonds`` (n, 4) holds length and k of the bonds along arms i-j and k-j, zeros where there is none or another angle has
+    it. The others are once more in ``lone_bonds``.
+
     ``angle_values``: θ0, cos θ0 or the number of the table, and k. ``dihedral_values`` (n, 6): φ0, k, multiplicity, or six
     coefficients. ``bending_torsion_values`` (n, 5): coefficients times k.
     """
 
     bonds: Indices
     bond_values: Floats
+    lone_bonds: Indices
+    lone_bond_values: Floats
     angles: Indices
     angle_values: Floats
     angle_functions: Indices
+    angle_kinds: Indices
+    angle_bonds: Floats
     tables: TableParameters
     dihedrals: Indices
     dihedral_values: Floats
@@ -123,7 +137,7 @@ class BondedParameters(NamedTuple):
 
 
 class ConstraintParameters(NamedTuple):
-    """Distance constraints, grouped so that those of one molecule follow one another."""
+    """Distance constraints; those that share beads, however indirectly, form a group and follow one another."""
 
     pairs: Indices
     lengths: Floats
@@ -201,30 +215,85 @@ def _bonded(
         bond_values[key] += [(c.length, constraint_stiffness) for c in stiff]
     tables = list({id(a.table): a.table for m in molecules.values() for a in m.angles if a.table is not None}.values())
     number = {id(table): k for k, table in enumerate(tables)}
-    angles = _repeat(
-        system.components, 3, {k: [_angle_values(a, number) for a in m.angles] for k, m in molecules.items()}
+    arms = {k: _bonds_along_arms(m.angles, bonds[k], bond_values[k]) for k, m in molecules.items()}
+    lone = {k: [n for n in range(len(bonds[k])) if n not in arm.taken] for k, arm in arms.items()}
+    angle_rows = {
+        k: [(*arm, *_angle_values(a, number)) for a, arm in zip(m.angles, arms[k].values, strict=True)]
+        for k, m in molecules.items()
+    }
+    angles, angle_rest, angle_functions = _by_function(
+        _gather(system.components, 3, {k: [a.atoms for a in m.angles] for k, m in molecules.items()}),
+        _repeat(system.components, 7, angle_rows),
     )
     plain = {k: [d for d in m.dihedrals if d.function != 11] for k, m in molecules.items()}
     combined = {k: [d for d in m.dihedrals if d.function == 11] for k, m in molecules.items()}
-    dihedrals = _repeat(system.components, 7, {k: [_dihedral_values(d) for d in row] for k, row in plain.items()})
+    dihedrals, dihedral_values, dihedral_functions = _by_function(
+        _gather(system.components, 4, {k: [d.atoms for d in row] for k, row in plain.items()}),
+        _repeat(system.components, 7, {k: [_dihedral_values(d) for d in row] for k, row in plain.items()}),
+    )
     coefficients = {
         k: [tuple(d.force_constant * a for a in d.coefficients) for d in row] for k, row in combined.items()
     }
     return BondedParameters(
         bonds=_gather(system.components, 2, bonds),
         bond_values=_repeat(system.components, 2, bond_values),
-        angles=_gather(system.components, 3, {k: [a.atoms for a in m.angles] for k, m in molecules.items()}),
-        angle_values=np.ascontiguousarray(angles[:, :2]),
-        angle_functions=angles[:, 2].astype(np.uint32),
+        lone_bonds=_gather(system.components, 2, {k: [bonds[k][n] for n in rows] for k, rows in lone.items()}),
+        lone_bond_values=_repeat(
+            system.components, 2, {k: [bond_values[k][n] for n in rows] for k, rows in lone.items()}
+        ),
+        angles=angles,
+        angle_values=np.ascontiguousarray(angle_rest[:, 4:]),
+        angle_functions=angle_functions,
+        angle_kinds=np.searchsorted(angle_functions, [*ANGLE_KINDS, ANGLE_KINDS[-1] + 1]).astype(np.uint32),
+        angle_bonds=np.ascontiguousarray(angle_rest[:, :4]),
         tables=_tables(tables),
-        dihedrals=_gather(system.components, 4, {k: [d.atoms for d in row] for k, row in plain.items()}),
-        dihedral_values=np.ascontiguousarray(dihedrals[:, :6]),
-        dihedral_functions=dihedrals[:, 6].astype(np.uint32),
+        dihedrals=dihedrals,
+        dihedral_values=dihedral_values,
+        dihedral_functions=dihedral_functions,
         bending_torsions=_gather(system.components, 4, {k: [d.atoms for d in row] for k, row in combined.items()}),
         bending_torsion_values=_repeat(system.components, 5, coefficients),
         sites=site_parameters(system.components),
         restraints=_restraints(system, molecules, refcoord_scaling),
     )
+
+
+def _by_function(beads: Indices, rows: Floats) -> tuple[Indices, Floats, Indices]:
+    """Terms sorted by function, the last of ``rows``' columns, and otherwise in order: beads, the other columns, functions."""
+    order = np.argsort(rows[:, -1], kind="stable")
+    return (
+        np.ascontiguousarray(beads[order]),
+        np.ascontiguousarray(rows[order, :-1]),
+        rows[order, -1].astype(np.uint32),
+    )
+
+
+class _ArmBonds(NamedTuple):
+    """Lengths and force constants of the bonds along both arms of each angle, and the numbers of the bonds that are so used."""
+
+    values: list[tuple[float, ...]]
+    taken: set[int]
+
+
+def _bonds_along_arms(
+    angles: Sequence[Angle], bonds: list[tuple[int, ...]], bond_values: list[tuple[float, ...]]
+) -> _ArmBonds:
+    """Give each bond to the first angle with an arm along it."""
+    free: dict[frozenset[int], list[int]] = {}
+    for n, atoms in enumerate(bonds):
+        free.setdefault(frozenset(atoms), []).append(n)
+    found = _ArmBonds([], set())
+    for angle in angles:
+        i, j, k = angle.atoms
+        values: tuple[float, ...] = ()
+        for arm in (frozenset((i, j)), frozenset((k, j))):
+            if free.get(arm):
+                n = free[arm].pop(0)
+                found.taken.add(n)
+                values += bond_values[n]
+            else:
+                values += (0.0, 0.0)
+        found.values.append(values)
+    return found
 
 
 def _angle_values(angle: Angle, table_number: dict[int, int]) -> tuple[float, ...]:
@@ -314,11 +383,23 @@ def _restraints(
     )
 
 
+def _connected(constraints: Sequence[Constraint]) -> list[list[Constraint]]:
+    """The constraints in groups that share no bead, otherwise in order."""
+    groups: list[list[Constraint]] = []
+    for constraint in constraints:
+        linked = [g for g in groups if any(set(constraint.atoms) & set(other.atoms) for other in g)]
+        groups = [g for g in groups if g not in linked]
+        groups.append([*(c for g in linked for c in g), constraint])
+    return groups
+
+
 def _constraints(system: System, molecules: dict[int, CGMolecule]) -> ConstraintParameters:
-    sizes = _per_molecule([(len(m.constraints), count) for m, count in system.components if m.constraints])
-    lengths = _repeat(system.components, 1, {k: [(c.length,) for c in m.constraints] for k, m in molecules.items()})
+    groups = {k: _connected(m.constraints) for k, m in molecules.items()}
+    ordered = {k: [c for group in row for c in group] for k, row in groups.items()}
+    sizes = _repeat(system.components, 1, {k: [(len(group),) for group in row] for k, row in groups.items()})
+    lengths = _repeat(system.components, 1, {k: [(c.length,) for c in row] for k, row in ordered.items()})
     return ConstraintParameters(
-        pairs=_gather(system.components, 2, {k: [c.atoms for c in m.constraints] for k, m in molecules.items()}),
+        pairs=_gather(system.components, 2, {k: [c.atoms for c in row] for k, row in ordered.items()}),
         lengths=np.ascontiguousarray(lengths[:, 0]),
         group_start=np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32),
     )
@@ -420,9 +501,10 @@ def build_parameters(
     exclusion_start, exclusions = _exclusion_rows(excluded, n_beads)
     component_of = np.repeat(np.arange(len(system.components)), [m.n_beads * count for m, count in system.components])
     k_rf, c_rf = scheme.reaction_field
+    charges = np.ascontiguousarray(per_bead[:, 1])
     pair = PairParameters(
         types=per_bead[:, 0].astype(np.uint32),
-        charges=np.ascontiguousarray(per_bead[:, 1]),
+        charges=charges,
         lj=lennard_jones_table(
             system.table.epsilon[np.ix_(rows, rows)],
             system.table.sigma[np.ix_(rows, rows)],
@@ -436,6 +518,8 @@ def build_parameters(
         exclusion_start=exclusion_start,
         exclusions=exclusions,
         excluded_pairs=excluded,
+        charged_exclusions=np.ascontiguousarray(excluded[(charges[excluded] != 0.0).all(axis=1)]),
+        charged=np.flatnonzero(charges).astype(np.uint32),
         force_shift=scheme.lj_modifier == "force-shift",
     )
     sizes = _per_molecule([(m.n_beads, count) for m, count in system.components])

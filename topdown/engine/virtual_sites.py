@@ -60,13 +60,13 @@ def _through_unit(scale: float, m: Vector, f: Vector) -> Vector:
 
 
 @helper
-def _displacement(kind: int, x: Any, atoms: Any, p: Any) -> Vector:
-    """r_s - r_i of a construction that is not linear."""
-    i = atoms[0]
-    u = _between(x, i, atoms[1])
+def _displacement(kind: int, x: Any, atoms: Any, first: int, p: Vector) -> Vector:
+    """r_s - r_i of a construction that is not linear, from the beads at ``first`` in ``atoms`` and after."""
+    i = atoms[first]
+    u = _between(x, i, atoms[first + 1])
     if kind == FIXED_DISTANCE:
         return _scaled(p[0] / _length(u), u)
-    w = _between(x, i, atoms[2])
+    w = _between(x, i, atoms[first + 2])
     if kind == FIXED_DISTANCE_3:
         m = _combined(1.0 - p[0], u, p[0], w)
         return _scaled(p[1] / _length(m), m)
@@ -77,20 +77,20 @@ def _displacement(kind: int, x: Any, atoms: Any, p: Any) -> Vector:
         return _combined(p[0], n, p[1] / _length(aside), aside)
     if kind == OUT_OF_PLANE_3:
         return _combined(1.0, _combined(p[0], u, p[1], w), p[2], _cross(u, w))
-    z = _between(x, i, atoms[3])
+    z = _between(x, i, atoms[first + 3])
     m = _cross(_combined(p[0], w, -1.0, u), _combined(p[1], z, -1.0, u))
     return _scaled(p[2] / _length(m), m)
 
 
 @helper
-def _shares(kind: int, x: Any, atoms: Any, p: Any, f: Vector) -> tuple[Vector, Vector, Vector]:
+def _shares(kind: int, x: Any, atoms: Any, first: int, p: Vector, f: Vector) -> tuple[Vector, Vector, Vector]:
     """What beads j, k and l receive of the force ``f`` on a site that is not linear; bead i receives the rest."""
     nothing = (0.0, 0.0, 0.0)
-    i = atoms[0]
-    u = _between(x, i, atoms[1])
+    i = atoms[first]
+    u = _between(x, i, atoms[first + 1])
     if kind == FIXED_DISTANCE:
         return _through_unit(p[0], u, f), nothing, nothing
-    w = _between(x, i, atoms[2])
+    w = _between(x, i, atoms[first + 2])
     if kind == FIXED_DISTANCE_3:
         g = _through_unit(p[1], _combined(1.0 - p[0], u, p[0], w), f)
         return _scaled(1.0 - p[0], g), _scaled(p[0], g), nothing
@@ -105,7 +105,7 @@ def _shares(kind: int, x: Any, atoms: Any, p: Any, f: Vector) -> tuple[Vector, V
         return _combined(1.0, on_u, -1.0, on_k), on_k, nothing
     if kind == OUT_OF_PLANE_3:
         return _combined(p[0], f, p[2], _cross(w, f)), _combined(p[1], f, p[2], _cross(f, u)), nothing
-    a, b = _combined(p[0], w, -1.0, u), _combined(p[1], _between(x, i, atoms[3]), -1.0, u)
+    a, b = _combined(p[0], w, -1.0, u), _combined(p[1], _between(x, i, atoms[first + 3]), -1.0, u)
     g = _through_unit(p[2], _cross(a, b), f)
     on_a, on_b = _cross(b, g), _cross(g, a)
     return _combined(-1.0, on_a, -1.0, on_b), _scaled(p[0], on_a), _scaled(p[1], on_b)
@@ -114,29 +114,30 @@ def _shares(kind: int, x: Any, atoms: Any, p: Any, f: Vector) -> tuple[Vector, V
 @kernel
 def place_sites(x: Any, sites: Any) -> None:
     """Put every virtual site of ``x`` (n, 3) where its construction says."""
-    beads, kinds, start, weights = sites.beads, sites.kinds, sites.start, sites.weights
+    beads, kinds, start, atoms, weights, values = (
+        sites.beads, sites.kinds, sites.start, sites.atoms, sites.weights, sites.values
+    )  # fmt: skip
     for n in range(beads.shape[0]):
-        s = beads[n]
-        atoms = sites.atoms[start[n] : start[n + 1]]
+        s, first, last = beads[n], int(start[n]), int(start[n + 1])
         if kinds[n] == LINEAR:
             for d in range(3):
                 mean = 0.0
-                for k in range(atoms.shape[0]):
-                    mean += weights[start[n] + k] * x[atoms[k], d]
+                for k in range(first, last):
+                    mean += weights[k] * x[atoms[k], d]
                 x[s, d] = mean
         else:
-            away = _displacement(kinds[n], x, atoms, sites.values[n])
+            away = _displacement(kinds[n], x, atoms, first, (values[n, 0], values[n, 1], values[n, 2]))
             for d in range(3):
-                x[s, d] = x[atoms[0], d] + away[d]
+                x[s, d] = x[atoms[first], d] + away[d]
 
 
 @kernel
 def settle_sites(x: Any, v: Any, sites: Any) -> None:
     """Place the sites after a move, and take their velocities away: they carry neither momentum nor energy."""
     place_sites(x, sites)
-    for n in range(sites.beads.shape[0]):
-        for d in range(3):
-            v[sites.beads[n], d] = 0.0
+    beads = sites.beads
+    for n in range(beads.shape[0]):
+        v[beads[n], 0], v[beads[n], 1], v[beads[n], 2] = 0.0, 0.0, 0.0
 
 
 @kernel
@@ -146,24 +147,25 @@ def spread_forces(x: Any, sites: Any, forces: Any, virial: Any, measure: bool) -
     ``virial`` becomes that of the forces on beads with mass, Ξ -= 1/2 Σ_k (r_k - r_s) ⊗ f_k: half the strain derivative of the
     energy when sites follow strained beads. For weighted means this changes nothing.
     """
-    beads, kinds, start, weights = sites.beads, sites.kinds, sites.start, sites.weights
+    beads, kinds, start, atoms, weights, values = (
+        sites.beads, sites.kinds, sites.start, sites.atoms, sites.weights, sites.values
+    )  # fmt: skip
     for n in range(beads.shape[0] - 1, -1, -1):
-        s = beads[n]
-        atoms = sites.atoms[start[n] : start[n + 1]]
+        s, first, last = beads[n], int(start[n]), int(start[n + 1])
         f = (forces[s, 0], forces[s, 1], forces[s, 2])
-        forces[s, :] = 0.0
+        forces[s, 0], forces[s, 1], forces[s, 2] = 0.0, 0.0, 0.0
         if kinds[n] == LINEAR:
-            for k in range(atoms.shape[0]):
+            for k in range(first, last):
                 for d in range(3):
-                    forces[atoms[k], d] += weights[start[n] + k] * f[d]
+                    forces[atoms[k], d] += weights[k] * f[d]
             continue
-        on_j, on_k, on_l = _shares(kinds[n], x, atoms, sites.values[n], f)
+        on_j, on_k, on_l = _shares(kinds[n], x, atoms, first, (values[n, 0], values[n, 1], values[n, 2]), f)
         on_i = _combined(1.0, f, -1.0, _combined(1.0, on_j, 1.0, _combined(1.0, on_k, 1.0, on_l)))
         shares = (on_i, on_j, on_k, on_l)
-        for k in range(atoms.shape[0]):
-            share = shares[k]
+        for k in range(last - first):
+            i, share = atoms[first + k], shares[k]
             for d in range(3):
-                forces[atoms[k], d] += share[d]
+                forces[i, d] += share[d]
             if measure:
-                arm = _between(x, s, atoms[k])
+                arm = _between(x, s, i)
                 add_virial(virial, arm[0], arm[1], arm[2], share[0], share[1], share[2])
