@@ -70,7 +70,8 @@ class NeighborList(NamedTuple):
     table : 6 C6 [4] and 12 C12 [4] of a cluster's beads with each type; all clusters, all types.
     masked_start, masked_rows, masks : first pack of each cluster, j beads as 4 times their slot, and a bit for each pair of a pack
         that counts: packs with excluded pairs, or of the cluster's own beads.
-    outer_start, outer_rows : packs in which all pairs count; the last row of a cluster is that before the next one's first.
+    outer_start, outer_rows : packs in which all pairs count; the last row of a cluster is that before the next one's first. A whole
+        number of registers to a cluster.
     inner_end, inner_rows : the same of the inner list, each cluster's rows at the same place as in the outer one.
     near_solute : beads not of the solute that the outer list's radius reaches from it; ``counts[3]`` of them.
     reference, inner_reference : positions the two lists were made at; they follow a barostat's scaling,
@@ -104,7 +105,7 @@ def empty_neighbor_list(pair: PairParameters, box: Floats, radius: float, *, roo
     n = len(pair.types)
     n_clusters = int(room * (1.05 * n / 4 + 2 * int(np.prod(_grid(box, n)[:2])) / 3 + 16))
     pairs = n * min(n, n / float(np.prod(box)) * 4.19 * radius**3) / 2.0
-    n_rows = int(room * (0.6 * pairs + 4 * n_clusters)) + 64  # as much as a register is written and read past the last
+    n_rows = int(room * (0.6 * pairs + 4 * n_clusters)) + 64
     n_masked = 8 * int(room * (n_clusters + len(pair.exclusions) // 4 + 16))
     return _allocated(pair, n_clusters, n_masked, n_rows)
 
@@ -356,15 +357,16 @@ def fill_tables(pair: Any, near: Any) -> None:
 
 
 @helper
-def _mark_exclusions(q: int, pair: Any, near: Any, marks: Any, marked: Any, mark: bool) -> None:
+def _mark_exclusions(
+    q: int, order: Any, slot_of: Any, exclusion_start: Any, exclusions: Any, marks: Any, marked: Any, mark: bool
+) -> None:
     """Clear the bits of pairs excluded with cluster q in the ``marks`` of their slots, or set them again."""
-    n = near.slot_of.shape[0]
     for k in range(4):
-        i = near.order[4 * q + k]
-        if i >= n:
+        i = order[4 * q + k]
+        if i >= slot_of.shape[0]:
             continue
-        for e in range(pair.exclusion_start[i], pair.exclusion_start[i + 1]):
-            slot = near.slot_of[pair.exclusions[e]]
+        for e in range(exclusion_start[i], exclusion_start[i + 1]):
+            slot = slot_of[exclusions[e]]
             marked[slot // np.uint32(4)] = mark
             if mark:
                 marks[slot] &= _ALL ^ (np.uint32(1) << np.uint32(k))
@@ -373,13 +375,13 @@ def _mark_exclusions(q: int, pair: Any, near: Any, marks: Any, marked: Any, mark
 
 
 @helper
-def _set_masked(near: Any, entry: int, slot: Any, bits: Any) -> int:
+def _set_masked(rows: Any, masks: Any, entry: int, slot: Any, bits: Any) -> int:
     """A j bead of the masked list, and its four bits; the next entry."""
-    near.masked_rows[entry] = np.uint32(4) * np.uint32(slot)
+    rows[entry] = np.uint32(4) * np.uint32(slot)
     pack = entry // LANES
     if entry % LANES == 0:
-        near.masks[pack] = np.uint32(0)
-    near.masks[pack] |= np.uint32(bits) << np.uint32(4 * (entry % LANES))
+        masks[pack] = np.uint32(0)
+    masks[pack] |= np.uint32(bits) << np.uint32(4 * (entry % LANES))
     return entry + 1
 
 
@@ -454,8 +456,8 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
     inside, u, v, w, occupied = sorting.inside, sorting.x, sorting.y, sorting.z, sorting.occupied
     bin_start, shift, column_start = sorting.bin_start, sorting.shift, sorting.column_start
     outer, outer_start, masked_start, masked_rows = near.outer_rows, near.outer_start, near.masked_start, near.masked_rows
-    order, n_beads = near.order, near.slot_of.shape[0]
-    has_exclusions = pair.exclusions.shape[0] > 0
+    masks, order, slot_of, n_beads = near.masks, near.order, near.slot_of, near.slot_of.shape[0]
+    exclusion_start, exclusions = pair.exclusion_start, pair.exclusions
     marks, marked = np.full(order.shape[0] + 8, _ALL), np.zeros(near.charged.shape[0] + 2, np.bool_)
     scale_x, scale_y, scale_z = scales(box)
     limit, zero = splat(np.float32((radius + margin(box)) ** 2)), splat(np.float32(0.0))
@@ -468,19 +470,24 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
     for column in range(n_x * n_y + 1):
         around = _neighbor_columns(column, steps, along, sorting, columns, depths)
         for q in range(column_start[column], column_start[column + 1]):
-            if masked + 16 > masked_rows.shape[0]:
+            if masked + 16 > masked_rows.shape[0] or plain + 16 > outer.shape[0]:
                 return False
             outer_start[q], masked_start[q] = plain // LANES, masked // LANES
-            if has_exclusions:
-                _mark_exclusions(q, pair, near, marks, marked, True)
-            low[:], high[:] = 2.0, -1.0
+            low[:] = 2.0
+            high[:] = -1.0
+            has_exclusions = False
             for k in range(4):
                 i = order[4 * q + k]
                 if i < n_beads:
-                    if k > 0:
-                        masked = _set_masked(near, masked, 4 * q + k, marks[4 * q + k] & np.uint32((1 << k) - 1))
+                    has_exclusions |= exclusion_start[i] != exclusion_start[i + 1]
                     for d in range(3):
                         low[d], high[d] = min(low[d], inside[i, d]), max(high[d], inside[i, d])
+            if has_exclusions:
+                _mark_exclusions(q, order, slot_of, exclusion_start, exclusions, marks, marked, True)
+            for k in range(1, 4):
+                if order[4 * q + k] < n_beads:
+                    own = marks[4 * q + k] & np.uint32((1 << k) - 1)
+                    masked = _set_masked(masked_rows, masks, masked, 4 * q + k, own)
             center_x, half_x = splat_whole(_whole(0.5 * (low[0] + high[0]))), splat(np.float32(0.5 * (high[0] - low[0]) * box[0]))
             center_y, half_y = splat_whole(_whole(0.5 * (low[1] + high[1]))), splat(np.float32(0.5 * (high[1] - low[1]) * box[1]))
             center_z, half_z = splat_whole(_whole(0.5 * (low[2] + high[2]))), splat(np.float32(0.5 * (high[2] - low[2]) * box[2]))
@@ -505,30 +512,30 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
                                 has_mark |= marked[r + lane]
                         bits &= allowed
                         if has_mark:
-                            bits, masked = _take_marked(bits, slot, marks, near, masked)
+                            bits, masked = _take_marked(bits, slot, marks, masked_rows, masks, masked)
                             if masked + 16 > masked_rows.shape[0]:
                                 return False
                         plain = store_where(outer, plain, ramp(np.int32(4 * slot)), np.uint32(bits))
             if has_exclusions:
-                _mark_exclusions(q, pair, near, marks, marked, False)
-            # the last packs are filled up with the dummy
-            while plain % LANES:
+                _mark_exclusions(q, order, slot_of, exclusion_start, exclusions, marks, marked, False)
+            # filled up with the dummy: to whole registers, as many as are pruned at a time
+            while plain % WIDTH:
                 outer[plain] = np.uint32(4 * (order.shape[0] - 1))
                 plain += 1
             while masked % LANES:
-                masked = _set_masked(near, masked, order.shape[0] - 1, np.uint32(0))
+                masked = _set_masked(masked_rows, masks, masked, order.shape[0] - 1, np.uint32(0))
             outer_start[q + 1], masked_start[q + 1] = plain // LANES, masked // LANES
     return True
 
 
 @helper
-def _take_marked(bits: Any, slot: int, marks: Any, near: Any, masked: int) -> Any:
+def _take_marked(bits: Any, slot: int, marks: Any, rows: Any, masks: Any, masked: int) -> Any:
     """Move beads with excluded pairs from ``bits`` to the masked list."""
     for k in range(WIDTH):
         if (bits >> np.uint32(k)) & np.uint32(1) and marks[slot + k] != _ALL:
             bits ^= np.uint32(1) << np.uint32(k)
             if marks[slot + k] != 0:
-                masked = _set_masked(near, masked, slot + k, marks[slot + k])
+                masked = _set_masked(rows, masks, masked, slot + k, marks[slot + k])
     return bits, masked
 
 
@@ -609,8 +616,6 @@ def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: 
             bits = (bits | (bits >> np.uint32(3))) & np.uint32(0x03030303)
             bits = (bits | (bits >> np.uint32(6))) & np.uint32(0x000F000F)
             bits = (bits | (bits >> np.uint32(12))) & np.uint32(0xFF)
-            if end - first < WIDTH:
-                bits &= (1 << (end - first)) - 1
             used = store_where(inner, used, load(outer, first), np.uint32(bits))
         while used > begin and inner[used - 1] == dummy:
             used -= 1  # the dummies of the outer list came last
