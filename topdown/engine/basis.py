@@ -57,35 +57,55 @@ class _Sums(NamedTuple):
 
 @kernel
 def pair_sums(x: Any, box: Any, pair: Any, sigma6: Any, near: Any, offset: Any, sums: Any) -> None:
-    """Add repulsion and dispersion per ε of listed pairs, row ≤ column; virials too if ``offset`` (n, 3) has rows."""
+    """Add repulsion and dispersion per ε of listed pairs, row ≤ column; virials too if ``offset`` (n, 3) has rows.
+
+    Inverse powers of distances are summed by types first, and σ multiplied in at the end.
+    """
     cutoff2 = pair.cutoff * pair.cutoff
-    inverse_cutoff6 = 1.0 / cutoff2**3
-    repulsion, dispersion, virials = sums.repulsion, sums.dispersion, sums.virials
-    types, with_virials = pair.types, offset.shape[0] > 0
-    partner = np.empty(most_partners(near), np.uint32)
+    virials, types, with_virials = sums.virials, pair.types, offset.shape[0] > 0
+    bx, by, bz = box[0], box[1], box[2]
+    inv_x, inv_y, inv_z = 1.0 / bx, 1.0 / by, 1.0 / bz
+    room = most_partners(near)
+    listed, partner, apart = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty((4, room))
+    n_types = sigma6.shape[0]
+    sixth, twelfth, number = np.zeros((n_types, n_types)), np.zeros((n_types, n_types)), np.zeros((n_types, n_types))
     for slot in range(4 * near.counts[0]):
         i = near.order[slot]
         if i >= x.shape[0]:
             continue
-        for n in range(partners_of(slot, near, partner)):
-            j = partner[n]
-            dx = minimum_image(x[i, 0] - x[j, 0], box[0])
-            dy = minimum_image(x[i, 1] - x[j, 1], box[1])
-            dz = minimum_image(x[i, 2] - x[j, 2], box[2])
+        inside = 0
+        for n in range(partners_of(slot, near, listed)):
+            j = listed[n]
+            dx, dy, dz = x[i, 0] - x[j, 0], x[i, 1] - x[j, 1], x[i, 2] - x[j, 2]
+            dx -= bx * np.rint(dx * inv_x)
+            dy -= by * np.rint(dy * inv_y)
+            dz -= bz * np.rint(dz * inv_z)
             r2 = dx * dx + dy * dy + dz * dz
-            if r2 >= cutoff2:
-                continue
-            r2 = max(r2, SMALLEST_R2)
-            a, b = min(types[i], types[j]), max(types[i], types[j])
+            partner[inside] = j
+            apart[0, inside], apart[1, inside], apart[2, inside] = dx, dy, dz
+            apart[3, inside] = max(r2, SMALLEST_R2)
+            inside += r2 < cutoff2
+        for k in range(inside):
+            a, b = types[i], types[partner[k]]
+            inverse6 = 1.0 / (apart[3, k] * apart[3, k] * apart[3, k])
+            sixth[a, b] += inverse6
+            twelfth[a, b] += inverse6 * inverse6
+            number[a, b] += 1.0
+        if with_virials:
+            for k in range(inside):
+                j = partner[k]
+                a, b = min(types[i], types[j]), max(types[i], types[j])
+                s6 = sigma6[a, b]
+                _, force = lennard_jones(apart[3, k], 4.0 * s6, 4.0 * s6 * s6)
+                for d in range(3):
+                    virials[a, b, d] += force * apart[d, k] * (apart[d, k] - offset[i, d] + offset[j, d])
+    inverse_cutoff6 = 1.0 / cutoff2**3
+    for i in range(n_types):
+        for j in range(n_types):
+            a, b = min(i, j), max(i, j)
             s6 = sigma6[a, b]
-            here, there = s6 / (r2 * r2 * r2), s6 * inverse_cutoff6
-            repulsion[a, b] += 4.0 * (here * here - there * there)
-            dispersion[a, b] += 4.0 * (here - there)
-            if with_virials:
-                _, force = lennard_jones(r2, 4.0 * s6, 4.0 * s6 * s6)
-                virials[a, b, 0] += force * dx * (dx - offset[i, 0] + offset[j, 0])
-                virials[a, b, 1] += force * dy * (dy - offset[i, 1] + offset[j, 1])
-                virials[a, b, 2] += force * dz * (dz - offset[i, 2] + offset[j, 2])
+            sums.repulsion[a, b] += 4.0 * s6 * s6 * (twelfth[i, j] - number[i, j] * inverse_cutoff6 * inverse_cutoff6)
+            sums.dispersion[a, b] += 4.0 * s6 * (sixth[i, j] - number[i, j] * inverse_cutoff6)
 
 
 @kernel
