@@ -92,6 +92,14 @@ def _kick(first: int, last: int, v: Any, forces: Any, inverse_masses: Any, dt: f
 
 
 @helper
+def _copy_constrained(x: Any, pairs: Any, copy: Any) -> None:
+    for n in range(pairs.shape[0]):
+        for end in range(2):
+            for d in range(3):
+                copy[pairs[n, end], d] = x[pairs[n, end], d]
+
+
+@helper
 def _drift(x: Any, v: Any, dt: float, constraints: Any, inverse_masses: Any) -> bool:
     """Half drift with constraints; the constraint displacement enters the velocities."""
     if constraints.pairs.shape[0] == 0:
@@ -100,16 +108,20 @@ def _drift(x: Any, v: Any, dt: float, constraints: Any, inverse_masses: Any) -> 
             x[i, 1] += dt * v[i, 1]
             x[i, 2] += dt * v[i, 2]
         return True
-    reference = x.copy()
+    reference, free, pairs = np.empty_like(x), np.empty_like(x), constraints.pairs
+    _copy_constrained(x, pairs, reference)
     for i in range(x.shape[0]):
         for d in range(3):
             x[i, d] += dt * v[i, d]
-    free = x.copy()
+    _copy_constrained(x, pairs, free)
     if not constrain_positions(x, reference, constraints, inverse_masses):
         return False
-    for i in range(x.shape[0]):
-        for d in range(3):
-            v[i, d] += (x[i, d] - free[i, d]) / dt
+    for n in range(pairs.shape[0]):
+        for end in range(2):
+            i = pairs[n, end]
+            for d in range(3):
+                v[i, d] += (x[i, d] - free[i, d]) / dt
+                free[i, d] = x[i, d]  # a bead of several constraints gets it once
     return constrain_velocities(v, x, constraints, inverse_masses)
 
 
