@@ -148,6 +148,8 @@ mul = _operation(F32, (F32, F32), lambda b, x, y: b.fmul(x, y), "x y")
 fma = _operation(F32, (F32, F32, F32), _fma, "x y + z, rounded once")
 isub = _operation(I32, (I32, I32), lambda b, x, y: b.sub(x, y), "x - y of whole numbers, modulo 2^32")
 to_float = _operation(F32, (I32,), lambda b, x: b.sitofp(x, _V), "Whole numbers as floats")
+square_root = _operation(F32, (F32,), lambda b, x: _call(b, f"llvm.sqrt.v{WIDTH}f32", _V, x), "The root of x")
+div = _operation(F32, (F32, F32), lambda b, x, y: b.fdiv(x, y), "x / y")
 reciprocal = _operation(F32, (F32,), lambda b, x: b.fdiv(_constant(1.0), x), "1/x")
 magnitude = _operation(F32, (F32,), lambda b, x: _call(b, f"llvm.fabs.v{WIDTH}f32", _V, x), "|x|")
 inverse_root = _operation(F32, (F32,), _inverse_root, "1/sqrt(x) to about 23 bits")
@@ -407,3 +409,20 @@ def subtract_from_cluster(typing: Any, forces: Any, cluster: Any, x: Any, y: Any
         return context.get_dummy_value()
 
     return types.void(forces, types.intp, F32, F32, F32), generate
+
+
+@intrinsic
+def in_order(typing: Any, early: Any, late: Any) -> Any:
+    """``late``, which the compiler may not use before ``early`` is there; the processor may.
+
+    Left alone LLVM puts off what is not needed at once, to spare registers, until just before it is: then it has to be waited for.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        if WIDTH != 8:
+            return values[1]
+        pair = ir.LiteralStructType([_V, _V])
+        both = builder.asm(ir.FunctionType(pair, [_V, _V]), "", "=x,=x,0,1", list(values), True)
+        return builder.extract_value(both, 1)
+
+    return F32(F32, F32), generate

@@ -1,7 +1,10 @@
 """Non-bonded forces in mixed precision: pairs in float32, a register at a time; their sums over one step in float32.
 
-The loops run over the lists of :mod:`neighbor_list` and gather the *negative* of each force: what is to be taken from the j bead is
-added, so that the processor reads, adds and writes in two instructions. ``forces`` is laid out as ``NeighborList.slots`` are.
+The loops run over the lists of :mod:`neighbor_list` and gather the *negative* of each force: what is to be taken from the j bead
+is added, so that the processor reads, adds and writes in two instructions. ``forces`` is laid out as ``NeighborList.slots`` are.
+
+What limits the innermost loop is how many results the processor can keep in flight, so while the forces of one pack are worked out
+the distances of the next one are on their way; the unit of length there is the first edge over 2^32, which saves a product.
 """
 
 from __future__ import annotations
@@ -17,10 +20,12 @@ from topdown.engine._simd import (
     add_to_rows,
     both,
     cluster_positions,
+    div,
     fma,
     gather,
     gather_by_kind,
     gather_values,
+    in_order,
     inverse_root,
     isub,
     lane0,
@@ -33,15 +38,18 @@ from topdown.engine._simd import (
     reciprocal,
     set_bits,
     splat,
+    square_root,
     sub,
     subtract_from_cluster,
     to_float,
     total,
     where,
 )
-from topdown.engine.neighbor_list import scales
+from topdown.engine.neighbor_list import TURN, scales
 from topdown.engine.potentials import SMALLEST_R2
 
+#: Added to squares of distances [nm²], far below their rounding: beads in one place divide by something, and dummies by nothing else.
+_LEAST = 1e-9
 _EVERY_BIT = np.uint32(0xFFFFFFFF)
 
 
@@ -49,39 +57,45 @@ def _packs(masked: bool, charged: bool) -> Any:
     """One i-cluster against its packs ``first`` … ``last - 1``: four kernels from one text, without branches inside."""
 
     @inlined
-    def packs(first: int, last: int, rows: Any, at: Any, charges: Any, offset: int, constants: Any, near: Any, forces: Any, total_force: Any) -> Any:
+    def packs(
+        first: int, last: int, rows: Any, at: Any, charges: Any, offset: int, constants: Any, near: Any, forces: Any,
+        total_force: Any
+    ) -> Any:  # fmt: skip
         slots, table, masks = near.slots, near.table, near.masks
         xi, yi, zi = at
         fx, fy, fz = total_force
-        scale_x, scale_y, scale_z, cutoff2, smallest, two_k = constants
+        ratio_y, ratio_z, cutoff2, per_unit2, least, two_k = constants
         zero = splat(np.float32(0.0))
+        j = gather(slots, rows, first * LANES)
+        dx = to_float(isub(xi, lane0(j)))
+        dy = mul(to_float(isub(yi, lane1(j))), ratio_y)
+        dz = mul(to_float(isub(zi, lane2(j))), ratio_z)
+        r2 = fma(dx, dx, fma(dy, dy, fma(dz, dz, least)))
+        inverse = div(where(less(r2, cutoff2), per_unit2, zero), r2)
         for pack in range(first, last):
             start = pack * LANES
-            j = gather(slots, rows, start)
-            dx = mul(to_float(isub(xi, lane0(j))), scale_x)
-            dy = mul(to_float(isub(yi, lane1(j))), scale_y)
-            dz = mul(to_float(isub(zi, lane2(j))), scale_z)
-            r2 = fma(dx, dx, fma(dy, dy, mul(dz, dz)))
-            inside = less(r2, cutoff2)
-            if masked:
-                inside = both(inside, set_bits(masks[pack]))
-            r2 = maximum(r2, smallest)
+            j = gather(slots, rows, start + LANES)
+            next_x = to_float(isub(xi, lane0(j)))
+            next_y = mul(to_float(isub(yi, lane1(j))), ratio_y)
+            next_z = mul(to_float(isub(zi, lane2(j))), ratio_z)
+            next_r2 = fma(next_x, next_x, fma(next_y, next_y, fma(next_z, next_z, least)))
+            next_inverse = div(where(less(next_r2, cutoff2), per_unit2, zero), next_r2)
+            inverse = in_order(next_inverse, inverse)
             c6 = gather_by_kind(table, slots, rows, start, offset)
             c12 = gather_by_kind(table, slots, rows, start, offset + 4)
             if charged:
-                inverse_r = inverse_root(r2)
-                inverse = mul(inverse_r, inverse_r)
-            else:
-                inverse = reciprocal(r2)
+                inverse_r = square_root(inverse)
+            if masked:
+                inverse = where(set_bits(masks[pack]), inverse, zero)
             inverse6 = mul(mul(inverse, inverse), inverse)
             force = mul(mul(inverse6, inverse), sub(mul(c12, inverse6), c6))
             if charged:
                 qq = mul(charges, gather_values(near.charges, rows, start))
                 force = fma(qq, sub(mul(inverse_r, inverse), two_k), force)
-            force = where(inside, force, zero)
             gx, gy, gz = mul(force, dx), mul(force, dy), mul(force, dz)
             fx, fy, fz = add(fx, gx), add(fy, gy), add(fz, gz)
             add_to_rows(forces, rows, start, gx, gy, gz)
+            dx, dy, dz, inverse = next_x, next_y, next_z, next_inverse
         return fx, fy, fz
 
     return packs
@@ -92,16 +106,25 @@ _plain_neutral, _plain_charged = _packs(False, False), _packs(False, True)
 
 
 @helper
+def force_unit(box: Any, measured: bool) -> float:
+    """What the forces of :func:`vector_forces` are to be multiplied by, or of :func:`vector_forces_and_energies` when ``measured``."""
+    return 1.0 if measured else box[0] / TURN
+
+
+@helper
 def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any, forces: Any) -> None:
-    """Subtract the forces of the lists of clusters ``first`` … ``last - 1`` from ``forces``; positions must be placed."""
+    """Subtract the forces of the lists of clusters ``first`` … ``last - 1`` from ``forces``; positions must be placed.
+
+    Times :func:`force_unit` they are in kJ/mol/nm.
+    """
     slots, charged = near.slots, near.charged
     masked_start, masked_rows = near.masked_start, near.masked_rows
     start, end, rows = near.outer_start, near.inner_end, near.inner_rows
     stride = 8 * (pair.lj.shape[0] + 1)
-    scale_x, scale_y, scale_z = scales(box)
+    unit2 = (box[0] / TURN) ** 2
     constants = (
-        scale_x, scale_y, scale_z,
-        splat(np.float32(pair.cutoff * pair.cutoff)), splat(np.float32(SMALLEST_R2)),
+        splat(np.float32(box[1] / box[0])), splat(np.float32(box[2] / box[0])),
+        splat(np.float32(pair.cutoff * pair.cutoff / unit2)), splat(np.float32(1.0 / unit2)), splat(np.float32(_LEAST / unit2)),
         splat(np.float32(2.0 * pair.coulomb[1])),
     )  # fmt: skip
     f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
