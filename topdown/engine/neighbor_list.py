@@ -53,6 +53,8 @@ Wholes = npt.NDArray[np.int32]
 
 #: Whole-number positions per box edge.
 TURN = 4294967296.0
+#: Rows past the last that may be read.
+_AHEAD = 8
 #: All four pairs of a j bead with a cluster count.
 _ALL = np.uint32(15)
 
@@ -126,12 +128,12 @@ def _allocated(pair: PairParameters, n_clusters: int, n_masked: int, n_rows: int
         charged=np.zeros(n_clusters, np.bool_),
         table=_aligned(8 * kinds * n_clusters).view(np.float32),
         masked_start=indices(n_clusters + 1),
-        masked_rows=indices(n_masked),
-        masks=indices(n_masked // LANES),
+        masked_rows=indices(n_masked + _AHEAD),
+        masks=indices((n_masked + _AHEAD) // LANES),
         outer_start=indices(n_clusters + 1),
-        outer_rows=indices(n_rows),
+        outer_rows=indices(n_rows + _AHEAD),
         inner_end=indices(n_clusters),
-        inner_rows=indices(n_rows),
+        inner_rows=indices(n_rows + _AHEAD),
         near_solute=indices(n if pair.solute_block[0] < pair.solute_block[1] else 0),
         reference=np.zeros((n, 3)),
         inner_reference=np.zeros((n, 3)),
@@ -177,7 +179,7 @@ def stored(near: NeighborList) -> dict[str, npt.NDArray[np.generic]]:
     for name, packs in (("masked", masked), ("outer", outer), ("inner", outer)):
         arrays[f"{name}_rows"] = arrays[f"{name}_rows"][: packs * LANES]
     arrays["masks"] = arrays["masks"][:masked]
-    arrays["room"] = np.array([len(near.charged), len(near.masked_rows), len(near.outer_rows)])
+    arrays["room"] = np.array([len(near.charged), len(near.masked_rows) - _AHEAD, len(near.outer_rows) - _AHEAD])
     return arrays
 
 
