@@ -611,7 +611,13 @@ def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: 
             bits = (bits | (bits >> np.uint32(12))) & np.uint32(0xFF)
             if end - first < WIDTH:
                 bits &= (1 << (end - first)) - 1
-            used = store_where(inner, used, load(outer, first), np.uint32(bits))
+            kept = np.uint32(bits)
+            if used + WIDTH <= end:
+                used = store_where(inner, used, load(outer, first), kept)
+            else:  # what lies beyond is the next cluster's, perhaps of another thread
+                for k in range(end - first):
+                    inner[used] = outer[first + k]
+                    used += np.int64((kept >> np.uint32(k)) & np.uint32(1))
         while used > begin and inner[used - 1] == dummy:
             used -= 1  # the dummies of the outer list came last
         while used % LANES:
