@@ -65,9 +65,7 @@ def started(name: str, threads: int, **changes) -> Simulation:
     coupling = None
     if component is not None:
         coupling = Coupling.charges_last((0.0, 0.5, 1.0), (1.0,), index=1, component=component)
-    run = Simulation(
-        make(), SimulationSettings(**{**settings, **changes}, threads=threads), seed=3, coupling=coupling
-    )
+    run = Simulation(make(), SimulationSettings(**{**settings, **changes}, threads=threads), seed=3, coupling=coupling)
     run.minimize(max_steps=80)
     return run
 
@@ -194,7 +192,9 @@ def test_clusters_are_shared_evenly(threads):
     run = Simulation(water(2000), SimulationSettings())
     near, team = run.state.neighbor_list, new_team(threads, 8, 6)
     n = int(near.counts[0])
-    packs = (near.inner_end[:n].astype(int) - near.outer_start[:n] + 4) + np.diff(near.masked_start[: n + 1].astype(int))
+    packs = (near.inner_end[:n].astype(int) - near.outer_start[:n] + 4) + np.diff(
+        near.masked_start[: n + 1].astype(int)
+    )
     share_out(run.parameters.pair, run.parameters.bonded, near, team)
     assert team.split[0] == 0
     assert team.split[-1] == n
