@@ -181,7 +181,7 @@ def test_ions_in_one_place_are_finite_too():
 
 
 def test_a_bead_that_is_not_a_number_is_seen():
-    parameters, x, box, near = prepared(water(100))
+    _, x, box, near = prepared(water(100))
     x[7, 1] = np.nan
     assert not place_all(x, box, near, CUTOFF)
 
