@@ -61,15 +61,18 @@ def _relaxed(system: System, settings: SimulationSettings, *, n_steps: int) -> S
     return run.system()
 
 
-def _energies(start: System, time_step: float, duration: float, *, every: int) -> list[float]:
-    run = Simulation(start, SimulationSettings(time_step=time_step, **CLOSED))
+def _energies(start: System, time_step: float, duration: float, *, every: int, precision: str = "mixed") -> list[float]:
+    run = Simulation(start, SimulationSettings(time_step=time_step, precision=precision, **CLOSED))
     energies = [total_energy(run)]
     run.run(round(duration / time_step), every=every, observe=lambda s: energies.append(total_energy(s)))
     return energies
 
 
 def smooth_sterols() -> System:
-    """Rigid frames, sites and a liquid whose Lennard-Jones force goes to zero at the cut-off, as that of the charges does."""
+    """Rigid frames, sites and a liquid whose Lennard-Jones force goes to zero at the cut-off, as that of the charges does.
+
+    Force-shifted pairs are computed in double precision whatever the settings say.
+    """
     return sterols(lj_modifier="force-shift")
 
 
@@ -81,6 +84,29 @@ def test_energy_error_falls_with_the_square_of_the_time_step(build):
     ]
     for ratio in (errors[0] / errors[1], errors[1] / errors[2]):
         gate("error ratio per halving of the time step, minus 4", abs(ratio - 4.0), 0.4)
+
+
+def cold_droplet() -> System:
+    """An icosahedron of thirteen beads, smaller than the cut-off: Lennard-Jones without a jump, in either precision."""
+    golden = 0.5 * (1.0 + 5.0**0.5)
+    corners = [np.roll([0.0, a, b * golden], k) for k in range(3) for a in (-1, 1) for b in (-1, 1)]
+    positions = 0.262 * np.array([[0.0, 0.0, 0.0], *corners]) + 2.0
+    system = System(table=water(1).table, components=((W, 13),), positions=positions, box=[4.0] * 3)
+    run = Simulation(system, SimulationSettings(time_step=0.01, temperature=30.0, tau_t=0.2), seed=6)
+    run.run(500)
+    return run.system()
+
+
+@pytest.mark.parametrize("precision", ["mixed", "double"])
+def test_energy_error_of_a_droplet_falls_with_the_square_of_the_time_step(precision):
+    start = cold_droplet()
+    errors = [
+        np.std(_energies(start, time_step, 4.0, every=round(0.016 / time_step), precision=precision))
+        for time_step in (0.008, 0.004, 0.002)
+    ]
+    assert errors[0] > 1e-4
+    for ratio in (errors[0] / errors[1], errors[1] / errors[2]):
+        gate(f"error ratio per halving of the time step, droplet, {precision}, minus 4", abs(ratio - 4.0), 0.02)
 
 
 def test_path_error_falls_with_the_square_of_the_time_step_under_constraints():
@@ -118,14 +144,21 @@ def _path_error_ratios(start: System) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    "build",
-    [bonded_chains, lambda: water(150), constrained, smooth_sterols],
-    ids=["bonded", "water", "constrained", "sites"],
+    ("build", "precision"),
+    [
+        (bonded_chains, "mixed"),
+        (lambda: water(150), "mixed"),
+        (lambda: water(150), "double"),
+        (constrained, "mixed"),
+        (constrained, "double"),
+        (smooth_sterols, "mixed"),
+    ],
+    ids=["bonded", "water-mixed", "water-double", "constrained-mixed", "constrained-double", "sites"],
 )
-def test_energy_is_conserved(build):
+def test_energy_is_conserved(build, precision):
     """Drift by a straight line: 7.5e-5 kT per degree of freedom in 15 ps is 5e-3 kT/ns."""
     start = _relaxed(build(), SimulationSettings(), n_steps=1000)
-    energies = _energies(start, 0.005, 15.0, every=10)
+    energies = _energies(start, 0.005, 15.0, every=10, precision=precision)
     massive = sum(bool(b.mass) for m, count in start.components for b in m.beads for _ in range(count))
     degrees = 3 * massive - sum(len(m.constraints) * count for m, count in start.components)
     slope = np.polyfit(np.arange(len(energies)), energies, 1)[0] * len(energies)

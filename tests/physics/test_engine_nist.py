@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from engine_precision import evaluated, prepared
 from engine_systems import REFERENCE_DATA, bead_table, gate, molecule
 
 from topdown.engine import EnergyTerms, potential_energy
@@ -49,6 +50,17 @@ def test_truncated_potential(number, cutoff):
     energy, virial, _ = expected["published"]
     assert _published(terms.potential, energy)
     assert _published(_virial(terms), virial)
+
+
+@pytest.mark.parametrize("cutoff", [3, 4])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_truncated_potential_in_mixed_precision(number, cutoff):
+    """What runs use; a cubic box, so that the trace of the virial is all NIST gives."""
+    expected = EXPECTED[f"config{number} LRC rc={cutoff}"]
+    parameters, x, box, near = prepared(_system(number, cutoff, "none"))
+    _, energies, virial = evaluated(parameters, x, box, near, double=False)
+    gate("NIST energy in mixed precision, relative", abs(energies.sum() / expected["U_pair"] - 1.0), 1e-6)
+    gate("NIST virial in mixed precision, relative", abs(-2.0 * np.trace(virial) / expected["W_pair"] - 1.0), 1e-6)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])

@@ -261,6 +261,18 @@ def gate(what: str, measured: float, limit: float) -> None:
     assert measured <= limit
 
 
+def rms(values: np.ndarray) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def none_at_the_cutoff(x: np.ndarray, box: np.ndarray, cutoff: float) -> bool:
+    """Whether no pair is so near the cut-off, where the force jumps, that float32 may take it for the other side."""
+    i, j = np.triu_indices(len(x), 1)
+    r = np.linalg.norm(reference.minimum_image(x[i] - x[j], box), axis=1)
+    return len(r) == 0 or bool(np.abs(r - cutoff).min() > 1e-6)
+
+
 def random_rotation(rng: np.random.Generator) -> np.ndarray:
     q, r = np.linalg.qr(rng.standard_normal((3, 3)))
     q *= np.sign(np.diag(r))

@@ -1,7 +1,8 @@
 """Compile flags and the cache of compiled code: the one place that decides either.
 
 Compiled kernels live in the user's cache folder, in a sub-folder named by a hash of every engine source, of the numba and
-llvmlite versions and of the processor's features; numba alone would not notice a kernel edited in another file.
+llvmlite versions, of the processor's features and of the vectors' width; numba alone would not notice a kernel edited in
+another file.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numba
 from numba import config, njit
 from numba.extending import register_jitable
 
+from topdown.engine import _simd
 from topdown.resources import cache_folder
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -40,8 +42,8 @@ def engine_version() -> str:
 
 @cache
 def engine_hash() -> str:
-    """Sixteen hexadecimal digits that change with the engine's version, numba, llvmlite and the processor."""
-    features = f"{config.CPU_NAME}|{config.CPU_FEATURES}|{'|'.join(processor())}"
+    """Sixteen hexadecimal digits that change with the engine's version, numba, llvmlite, processor and width of vectors."""
+    features = f"{config.CPU_NAME}|{config.CPU_FEATURES}|{'|'.join(processor())}|{_simd.WIDTH}"
     text = f"{engine_version()}|{numba.__version__}|{llvmlite.__version__}|{features}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -33,6 +33,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationSettings:
     """How to integrate.
@@ -132,11 +136,11 @@ class SimulationSettings:
         for name in ("thermostat_every", "barostat_every", "threads"):
             if name == "barostat_every" and self.barostat_every is None:
                 continue
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+            if not _is_whole(getattr(self, name)) or getattr(self, name) < 1:
                 raise SettingsError(f"{name} must be a whole number of at least 1, got {getattr(self, name)!r}")
         if self.threads > 1 and self.precision == "double":
             raise SettingsError("double precision runs in one thread", hint="threads=1, or precision mixed")
-        if not isinstance(self.remove_com_motion_every, int) or self.remove_com_motion_every < 0:
+        if not _is_whole(self.remove_com_motion_every) or self.remove_com_motion_every < 0:
             raise SettingsError(
                 f"remove_com_motion_every must be a whole number, 0 or more, got {self.remove_com_motion_every!r}"
             )
@@ -158,7 +162,7 @@ class SimulationSettings:
                 raise SettingsError(f"{name} must be a positive number, got {value!r}")
         if self.compressibility == height == 0:
             raise SettingsError("compressibility is 0 in every direction", hint="barostat=None for constant volume")
-        if not isinstance(self.n_surfaces, int) or self.n_surfaces < 1:
+        if not _is_whole(self.n_surfaces) or self.n_surfaces < 1:
             raise SettingsError(f"n_surfaces must be a whole number of at least 1, got {self.n_surfaces!r}")
         if not (_is_number(self.surface_tension) and math.isfinite(self.surface_tension)):
             raise SettingsError(f"surface_tension must be a number, got {self.surface_tension!r}")

@@ -7,8 +7,9 @@ import pytest
 from engine_systems import CUTOFF, DIMER, LIPID, THREE_TYPES, W, everything, water
 
 from topdown.engine import Simulation, SimulationSettings
+from topdown.engine._jit import kernel
 from topdown.engine._simd import LANES
-from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, restored, stored
+from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, prune, restored, stored
 from topdown.engine.observables import fresh_list
 from topdown.engine.pair_forces import most_partners, partners_of
 from topdown.engine.parameters import build_parameters
@@ -41,6 +42,11 @@ def listed_pairs(near: NeighborList) -> set[tuple[int, int]]:
         pairs += [(min(i, j), max(i, j)) for i, j in ((int(near.order[slot]), int(j)) for j in found)]
     assert len(pairs) == len(set(pairs)), "a pair is listed twice"
     return set(pairs)
+
+
+@kernel
+def _pruned(first_cluster, last_cluster, box, radius, near):
+    prune(first_cluster, last_cluster, box, radius, near)
 
 
 def _as_inner(near: NeighborList) -> NeighborList:
@@ -88,6 +94,19 @@ def test_excluded_and_solute_solvent_pairs_are_left_out():
     assert (0, 3) in listed_pairs(_built(system, 1.35, -1)[0])  # bond of function 6
     assert all((i < n_solute) == (j < n_solute) for i, j in found)
     assert any(i < n_solute for i, _ in found)
+
+
+@pytest.mark.parametrize("longer", [0.0, 0.02, 0.3])
+@pytest.mark.parametrize("make", [everything, water, lambda: water(40, density=1.5)], ids=["mixture", "water", "gas"])
+def test_clusters_can_be_pruned_in_any_order(make, longer):
+    """Threads prune at once, each its own clusters: nothing may be written to the rows of another cluster."""
+    near, expected = _built(make(), CUTOFF, -1, longer)
+    box = np.array(make().box)
+    straight, n_clusters = listed_pairs(near), int(near.counts[0])
+    for q in range(n_clusters - 1, -1, -1):
+        _pruned(q, q + 1, box, CUTOFF, near)
+    assert expected <= straight
+    assert listed_pairs(near) == straight
 
 
 @pytest.mark.parametrize("barostat", [None, "isotropic", "semiisotropic"])
