@@ -20,7 +20,10 @@ CASES = {
     "langevin c-rescale bonded": (everything, {"thermostat": "langevin", "barostat": "isotropic", "time_step": 0.01}),
     "v-rescale semiisotropic": (water, {"thermostat": "v-rescale", "barostat": "semiisotropic"}),
     "nve": (water, {"thermostat": None, "barostat": None, "time_step": 0.01}),
-    "sites and restraints": (rare, {"thermostat": "v-rescale", "barostat": "semiisotropic", "refcoord_scaling": "all", "time_step": 0.01}),
+    "sites and restraints": (
+        rare,
+        {"thermostat": "v-rescale", "barostat": "semiisotropic", "refcoord_scaling": "all", "time_step": 0.01},
+    ),
     "coupled": (water, {"thermostat": "v-rescale", "barostat": "isotropic"}),
     "two threads": (everything, {"thermostat": "v-rescale", "barostat": "isotropic", "time_step": 0.01, "threads": 2}),
     "three threads, constraints": (constrained, {"thermostat": "langevin", "barostat": "isotropic", "threads": 3}),

@@ -69,7 +69,9 @@ def _pick(builder: Any, a: Any, picks: list[int]) -> Any:
 
 def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
     module = builder.module
-    function = module.globals.get(name) or ir.Function(module, ir.FunctionType(result, [a.type for a in arguments]), name)
+    function = module.globals.get(name) or ir.Function(
+        module, ir.FunctionType(result, [a.type for a in arguments]), name
+    )
     return builder.call(function, arguments)
 
 
@@ -118,14 +120,18 @@ def _operation(result: Vector, arguments: tuple[Vector, ...], emit: Callable[...
         return (signature, generate) if given == arguments else None
 
     if len(arguments) == 1:
+
         def operation(typing: Any, a: Any) -> Any:
             return typed(a)
     elif len(arguments) == 2:
+
         def operation(typing: Any, a: Any, b: Any) -> Any:  # type: ignore[misc]
             return typed(a, b)
     else:
+
         def operation(typing: Any, a: Any, b: Any, c: Any) -> Any:  # type: ignore[misc]
             return typed(a, b, c)
+
     operation.__doc__ = doc
     return intrinsic(operation)
 
@@ -285,12 +291,14 @@ def quad(typing: Any, array: Any, index: Any) -> Any:
     """array[index : index + 4] of float32 in every lane."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return _pick(builder, _load(context, builder, signature.args[0], values[0], values[1], _QUAD), [0, 1, 2, 3] * LANES)
+        return _pick(
+            builder, _load(context, builder, signature.args[0], values[0], values[1], _QUAD), [0, 1, 2, 3] * LANES
+        )
 
     return F32(array, types.intp), generate
 
 
-# A slot is eight 32-bit words: x, y, z, kind (int32), and three of force and one unused (float32). Rows of j beads hold four times
+# A slot is eight 32-bit words: x, y, z, kind (int32), three of force and one unused (float32). Rows of j beads hold four times
 # the number of the slot, so that the processor's addressing multiplies it out.
 
 
@@ -301,11 +309,14 @@ def cluster_positions(typing: Any, slots: Any, cluster: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         first = builder.shl(values[1], _I64(5))
         a, b, c, d = (
-            _load(context, builder, signature.args[0], values[0], builder.add(first, _I64(8 * k)), _QUADI) for k in range(4)
+            _load(context, builder, signature.args[0], values[0], builder.add(first, _I64(8 * k)), _QUADI)
+            for k in range(4)
         )
         low, high = _shuffle(builder, a, b, [0, 4, 1, 5]), _shuffle(builder, c, d, [0, 4, 1, 5])
         x, y = _shuffle(builder, low, high, [0, 1, 4, 5]), _shuffle(builder, low, high, [2, 3, 6, 7])
-        z = _shuffle(builder, _shuffle(builder, a, b, [2, 6, 3, 7]), _shuffle(builder, c, d, [2, 6, 3, 7]), [0, 1, 4, 5])
+        z = _shuffle(
+            builder, _shuffle(builder, a, b, [2, 6, 3, 7]), _shuffle(builder, c, d, [2, 6, 3, 7]), [0, 1, 4, 5]
+        )
         wide = [_pick(builder, v, [0, 1, 2, 3] * LANES) for v in (x, y, z)]
         return context.make_tuple(builder, signature.return_type, wide)
 
@@ -367,7 +378,9 @@ def add_to_rows(typing: Any, forces: Any, rows: Any, first: Any, x: Any, y: Any,
 
         def across(a: Any, b: Any, picks: tuple[int, ...]) -> Any:
             """From each lane of a (0 … 3) and of b (4 … 7)."""
-            return _shuffle(builder, a, b, [4 * n + p % 4 + (WIDTH if p > 3 else 0) for n in range(LANES) for p in picks])
+            return _shuffle(
+                builder, a, b, [4 * n + p % 4 + (WIDTH if p > 3 else 0) for n in range(LANES) for p in picks]
+            )
 
         xy = builder.fadd(across(x, y, (0, 4, 1, 5)), across(x, y, (2, 6, 3, 7)))  # x02 y02 x13 y13
         zz = builder.fadd(z, across(z, z, (2, 3, 2, 3)))  # z02 z13 - -
@@ -415,7 +428,7 @@ def subtract_from_cluster(typing: Any, forces: Any, cluster: Any, x: Any, y: Any
 def in_order(typing: Any, early: Any, late: Any) -> Any:
     """``late``, which the compiler may not use before ``early`` is there; the processor may.
 
-    Left alone LLVM puts off what is not needed at once, to spare registers, until just before it is: then it has to be waited for.
+    Left alone LLVM puts off, to spare registers, what is not needed at once until just before it is, when it must be waited for.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from topdown.engine._jit import kernel
 from topdown.engine.barostats import molecular_offsets, molecular_virial, scale_molecules
 from topdown.engine.forces import total_forces
-from topdown.engine.neighbor_list import NeighborList, list_is_valid, minimum_image
+from topdown.engine.neighbor_list import NeighborList, list_is_valid
 from topdown.engine.observables import check_box, fresh_list
 from topdown.engine.pair_forces import most_partners, partners_of
 from topdown.engine.parameters import TERMS, Parameters

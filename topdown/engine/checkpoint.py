@@ -10,7 +10,7 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,16 +36,16 @@ def save(path: Path, state: State, rng: np.random.Generator, fingerprint: str) -
     }
     buffer = io.BytesIO()
     # Not compressed: a run that is told to stop has seconds, and numbers of this kind shrink little.
-    np.savez(
-        buffer,
-        header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
-        positions=state.positions,
-        velocities=state.velocities,
-        forces=state.forces,
-        box=state.box,
+    arrays: dict[str, Any] = {
+        "header": np.frombuffer(json.dumps(header).encode(), dtype=np.uint8),
+        "positions": state.positions,
+        "velocities": state.velocities,
+        "forces": state.forces,
+        "box": state.box,
         **{f"list_{name}": array for name, array in stored(near).items()},
         **{f"scratch_{name}": array for name, array in state.scratch._asdict().items()},
-    )
+    }
+    np.savez(buffer, **arrays)
     if path.exists():
         _keep(path)
     atomic_write_bytes(path, buffer.getvalue())
@@ -86,7 +86,8 @@ def load(path: Path, fingerprint: str, pair: PairParameters) -> tuple[State, np.
                 time=header["time"],
                 scratch=Scratch(**{name: arrays[f"scratch_{name}"] for name in Scratch._fields}),
                 neighbor_list=restored(
-                    {name.removeprefix("list_"): array for name, array in arrays.items() if name.startswith("list_")}, pair
+                    {name.removeprefix("list_"): array for name, array in arrays.items() if name.startswith("list_")},
+                    pair,
                 ),
             )
             return state, np.random.Generator(bit_generator)

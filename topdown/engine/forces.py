@@ -90,7 +90,7 @@ def _share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
 
 @kernel
 def share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
-    """Divide the clusters among the threads; the last one does all but pairs besides, of which this is about the cost in packs."""
+    """Divide the clusters among the threads; the last one does all but pairs besides."""
     _share_out(pair, bonded, near, team)
 
 

@@ -70,10 +70,10 @@ class NeighborList(NamedTuple):
     forces : the same memory read as float32.
     charges, charged : charge of each slot; whether a cluster has any.
     table : 6 C6 [4] and 12 C12 [4] of a cluster's beads with each type; all clusters, all types.
-    masked_start, masked_rows, masks : first pack of each cluster, j beads as 4 times their slot, and a bit for each pair of a pack
+    masked_start, masked_rows, masks : first pack of each cluster, j beads as 4 times their slot, a bit for each pair of a pack
         that counts: packs with excluded pairs, or of the cluster's own beads.
-    outer_start, outer_rows : packs in which all pairs count; the last row of a cluster is that before the next one's first. A whole
-        number of registers to a cluster.
+    outer_start, outer_rows : packs in which all pairs count; a cluster's last row is that before the next one's first. A
+        whole number of registers to a cluster.
     inner_end, inner_rows : the same of the inner list, each cluster's rows at the same place as in the outer one.
     near_solute : beads not of the solute that the outer list's radius reaches from it; ``counts[3]`` of them.
     reference, inner_reference : positions the two lists were made at; they follow a barostat's scaling,
@@ -206,7 +206,8 @@ def minimum_image(d: float, edge: float) -> float:
 @helper
 def margin(box: Any) -> float:
     """How much further than asked lists reach [nm], so that single-precision distances lose no pair at the very radius."""
-    return 1e-6 + 3e-7 * max(box[0], max(box[1], box[2]))
+    further: float = 1e-6 + 3e-7 * max(box[0], max(box[1], box[2]))
+    return further
 
 
 @helper
@@ -225,7 +226,7 @@ def _whole(fraction: float) -> Any:
 def place(first: int, last: int, x: Any, box: Any, near: Any, needed: float) -> bool:
     """Bring positions of beads ``first`` … ``last - 1`` into ``slots``, forces there to zero.
 
-    Returns whether, as far as these beads go, the inner list surely holds all pairs within ``needed``; false for what is not a number.
+    Returns whether, as far as these beads go, the inner list surely holds all pairs within ``needed``; false for NaN.
     """
     slots, slot_of, reference = near.slots, near.slot_of, near.inner_reference
     inverse_x, inverse_y, inverse_z = 1.0 / box[0], 1.0 / box[1], 1.0 / box[2]
@@ -242,7 +243,7 @@ def place(first: int, last: int, x: Any, box: Any, near: Any, needed: float) -> 
         dy = x[i, 1] - reference[i, 1]
         dz = x[i, 2] - reference[i, 2]
         ok &= dx * dx + dy * dy + dz * dz <= allowed2
-    return ok
+    return bool(ok)
 
 
 @kernel
@@ -264,8 +265,8 @@ def _grid(box: Any, n: int) -> tuple[int, int, int]:
 class _Sorting(NamedTuple):
     """Beads in columns and bins, while a list is built.
 
-    ``inside`` (n, 3): fractions in [0, 1). ``bin_start``: first bead of each bin in sorted order. ``shift`` of each column: from there
-    to the slot. ``column_start``: first cluster of each column. ``x``, ``y``, ``z``: whole-number positions by slot.
+    ``inside`` (n, 3): fractions in [0, 1). ``bin_start``: first bead of each bin in sorted order. ``shift`` of each column: from
+    there to the slot. ``column_start``: first cluster of each column. ``x``, ``y``, ``z``: whole-number positions by slot.
     ``occupied``: a bit for each slot of a cluster that holds a bead.
     """
 
@@ -389,7 +390,7 @@ def _set_masked(rows: Any, masks: Any, entry: int, slot: Any, bits: Any) -> int:
 
 @helper
 def _column_offsets(box: Any, grid: tuple[int, int, int], wide: float) -> Any:
-    """Steps (n, 2) from a column to those within ``wide`` of it, each once, and how far along z to look there (fraction of the box)."""
+    """Steps (n, 2) from a column to those within ``wide`` of it, each once, and how far along z to look (fraction of the box)."""
     n_x, n_y, _ = grid
     width_x, width_y = box[0] / n_x, box[1] / n_y
     reach_x, reach_y = min(int(wide / width_x) + 1, n_x // 2), min(int(wide / width_y) + 1, n_y // 2)
@@ -431,7 +432,9 @@ def _neighbor_columns(column: int, steps: Any, along: Any, sorting: Any, columns
 
 
 @helper
-def _rows_of(other: int, low: float, high: float, depth: float, bin_start: Any, shift: Any, column_start: Any, n_z: int) -> Any:
+def _rows_of(
+    other: int, low: float, high: float, depth: float, bin_start: Any, shift: Any, column_start: Any, n_z: int
+) -> Any:
     """The clusters of a column within ``depth`` of low … high along z: first … last - 1, and a second range over the boundary."""
     begin, end = column_start[other], column_start[other + 1]
     first, last = int(np.floor((low - depth) * n_z)), int(np.floor((high + depth) * n_z))
@@ -457,7 +460,12 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
     n_x, n_y, n_z = sorting.grid
     inside, u, v, w, occupied = sorting.inside, sorting.x, sorting.y, sorting.z, sorting.occupied
     bin_start, shift, column_start = sorting.bin_start, sorting.shift, sorting.column_start
-    outer, outer_start, masked_start, masked_rows = near.outer_rows, near.outer_start, near.masked_start, near.masked_rows
+    outer, outer_start, masked_start, masked_rows = (
+        near.outer_rows,
+        near.outer_start,
+        near.masked_start,
+        near.masked_rows,
+    )
     masks, order, slot_of, n_beads = near.masks, near.order, near.slot_of, near.slot_of.shape[0]
     exclusion_start, exclusions = pair.exclusion_start, pair.exclusions
     marks, marked = np.full(order.shape[0] + 8, _ALL), np.zeros(near.charged.shape[0] + 2, np.bool_)
@@ -490,9 +498,18 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
                 if order[4 * q + k] < n_beads:
                     own = marks[4 * q + k] & np.uint32((1 << k) - 1)
                     masked = _set_masked(masked_rows, masks, masked, 4 * q + k, own)
-            center_x, half_x = splat_whole(_whole(0.5 * (low[0] + high[0]))), splat(np.float32(0.5 * (high[0] - low[0]) * box[0]))
-            center_y, half_y = splat_whole(_whole(0.5 * (low[1] + high[1]))), splat(np.float32(0.5 * (high[1] - low[1]) * box[1]))
-            center_z, half_z = splat_whole(_whole(0.5 * (low[2] + high[2]))), splat(np.float32(0.5 * (high[2] - low[2]) * box[2]))
+            center_x, half_x = (
+                splat_whole(_whole(0.5 * (low[0] + high[0]))),
+                splat(np.float32(0.5 * (high[0] - low[0]) * box[0])),
+            )
+            center_y, half_y = (
+                splat_whole(_whole(0.5 * (low[1] + high[1]))),
+                splat(np.float32(0.5 * (high[1] - low[1]) * box[1])),
+            )
+            center_z, half_z = (
+                splat_whole(_whole(0.5 * (low[2] + high[2]))),
+                splat(np.float32(0.5 * (high[2] - low[2]) * box[2])),
+            )
             for n in range(around):
                 ranges[0], ranges[1], ranges[2], ranges[3] = _rows_of(
                     columns[n], low[2], high[2], depths[n], bin_start, shift, column_start, n_z
@@ -503,9 +520,15 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
                         return False
                     for r in range(first, last, LANES):
                         slot = 4 * r
-                        dx = maximum(sub(magnitude(mul(to_float(isub(load(u, slot), center_x)), scale_x)), half_x), zero)
-                        dy = maximum(sub(magnitude(mul(to_float(isub(load(v, slot), center_y)), scale_y)), half_y), zero)
-                        dz = maximum(sub(magnitude(mul(to_float(isub(load(w, slot), center_z)), scale_z)), half_z), zero)
+                        dx = maximum(
+                            sub(magnitude(mul(to_float(isub(load(u, slot), center_x)), scale_x)), half_x), zero
+                        )
+                        dy = maximum(
+                            sub(magnitude(mul(to_float(isub(load(v, slot), center_y)), scale_y)), half_y), zero
+                        )
+                        dz = maximum(
+                            sub(magnitude(mul(to_float(isub(load(w, slot), center_z)), scale_z)), half_z), zero
+                        )
                         bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit))
                         allowed, has_mark = np.uint32(0), False
                         for lane in range(LANES):
@@ -648,7 +671,7 @@ def refresh_list(x: Any, box: Any, pair: Any, radius: float, inner_radius: float
 
 @kernel
 def list_is_valid(x: Any, reference: Any, radius: float, needed: float) -> bool:
-    """Whether a list of ``radius`` made at ``reference`` surely holds all pairs within ``needed``; false for what is not a number."""
+    """Whether a list of ``radius`` made at ``reference`` surely holds all pairs within ``needed``; false for NaN."""
     allowed = 0.5 * (radius - needed)
     allowed2 = allowed * allowed
     ok = allowed >= 0.0

@@ -16,6 +16,7 @@ from topdown.engine._simd import LANES
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
 from topdown.engine.vector_forces import force_unit, vector_forces, vector_forces_and_energies
 
+
 @helper
 def add_virial(virial: Any, dx: float, dy: float, dz: float, fx: float, fy: float, fz: float) -> None:
     """Ξ -= 1/2 d ⊗ f for a force f on the bead at the head of d."""

@@ -92,7 +92,9 @@ def _relax(typing: Any, gives_up: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         def call(name: str, result: Any) -> None:
-            function = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(result, []), name)
+            function = builder.module.globals.get(name) or ir.Function(
+                builder.module, ir.FunctionType(result, []), name
+            )
             builder.call(function, [])
 
         if _IS_X86:
@@ -156,10 +158,10 @@ def raise_flag(thread: int, up: bool, team: Any) -> None:
 @helper
 def all_up(team: Any) -> bool:
     """Whether every thread's flag is up, after a meeting."""
+    up = True
     for thread in range(team.split.shape[0] - 1):
-        if team.sync[_LINE * (thread + 2)] == 0:
-            return False
-    return True
+        up &= team.sync[_LINE * (thread + 2)] != 0
+    return bool(up)
 
 
 @helper

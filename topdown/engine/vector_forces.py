@@ -3,8 +3,8 @@
 The loops run over the lists of :mod:`neighbor_list` and gather the *negative* of each force: what is to be taken from the j bead
 is added, so that the processor reads, adds and writes in two instructions. ``forces`` is laid out as ``NeighborList.slots`` are.
 
-What limits the innermost loop is how many results the processor can keep in flight, so while the forces of one pack are worked out
-the distances of the next one are on their way; the unit of length there is the first edge over 2^32, which saves a product.
+What limits the innermost loop is how many results the processor can keep in flight, so while the forces of one pack are
+worked out the distances of the next one are on their way; the unit of length there is the first edge over 2^32, which saves a product.
 """
 
 from __future__ import annotations
@@ -48,8 +48,6 @@ from topdown.engine._simd import (
 from topdown.engine.neighbor_list import TURN, scales
 from topdown.engine.potentials import SMALLEST_R2
 
-#: Added to squares of distances [nm²], far below their rounding: beads in one place divide by something, and dummies by nothing else.
-_LEAST = 1e-9
 _EVERY_BIT = np.uint32(0xFFFFFFFF)
 
 
@@ -64,22 +62,22 @@ def _packs(masked: bool, charged: bool) -> Any:
         slots, table, masks = near.slots, near.table, near.masks
         xi, yi, zi = at
         fx, fy, fz = total_force
-        ratio_y, ratio_z, cutoff2, per_unit2, least, two_k = constants
+        ratio_y, ratio_z, cutoff2, per_unit2, smallest, two_k = constants
         zero = splat(np.float32(0.0))
         j = gather(slots, rows, first * LANES)
         dx = to_float(isub(xi, lane0(j)))
         dy = mul(to_float(isub(yi, lane1(j))), ratio_y)
         dz = mul(to_float(isub(zi, lane2(j))), ratio_z)
-        r2 = fma(dx, dx, fma(dy, dy, fma(dz, dz, least)))
-        inverse = div(where(less(r2, cutoff2), per_unit2, zero), r2)
+        r2 = fma(dx, dx, fma(dy, dy, mul(dz, dz)))
+        inverse = div(where(less(r2, cutoff2), per_unit2, zero), maximum(r2, smallest))
         for pack in range(first, last):
             start = pack * LANES
             j = gather(slots, rows, start + LANES)
             next_x = to_float(isub(xi, lane0(j)))
             next_y = mul(to_float(isub(yi, lane1(j))), ratio_y)
             next_z = mul(to_float(isub(zi, lane2(j))), ratio_z)
-            next_r2 = fma(next_x, next_x, fma(next_y, next_y, fma(next_z, next_z, least)))
-            next_inverse = div(where(less(next_r2, cutoff2), per_unit2, zero), next_r2)
+            next_r2 = fma(next_x, next_x, fma(next_y, next_y, mul(next_z, next_z)))
+            next_inverse = div(where(less(next_r2, cutoff2), per_unit2, zero), maximum(next_r2, smallest))
             inverse = in_order(next_inverse, inverse)
             c6 = gather_by_kind(table, slots, rows, start, offset)
             c12 = gather_by_kind(table, slots, rows, start, offset + 4)
@@ -90,7 +88,8 @@ def _packs(masked: bool, charged: bool) -> Any:
             inverse6 = mul(mul(inverse, inverse), inverse)
             force = mul(mul(inverse6, inverse), sub(mul(c12, inverse6), c6))
             if charged:
-                qq = mul(charges, gather_values(near.charges, rows, start))
+                # pairs that do not count have an inverse of zero
+                qq = where(less(zero, inverse), mul(charges, gather_values(near.charges, rows, start)), zero)
                 force = fma(qq, sub(mul(inverse_r, inverse), two_k), force)
             gx, gy, gz = mul(force, dx), mul(force, dy), mul(force, dz)
             fx, fy, fz = add(fx, gx), add(fy, gy), add(fz, gz)
@@ -107,7 +106,7 @@ _plain_neutral, _plain_charged = _packs(False, False), _packs(False, True)
 
 @helper
 def force_unit(box: Any, measured: bool) -> float:
-    """What the forces of :func:`vector_forces` are to be multiplied by, or of :func:`vector_forces_and_energies` when ``measured``."""
+    """What the sums of :func:`vector_forces` are in, or of :func:`vector_forces_and_energies` when ``measured`` [kJ/mol/nm]."""
     return 1.0 if measured else box[0] / TURN
 
 
@@ -124,7 +123,8 @@ def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any, forces:
     unit2 = (box[0] / TURN) ** 2
     constants = (
         splat(np.float32(box[1] / box[0])), splat(np.float32(box[2] / box[0])),
-        splat(np.float32(pair.cutoff * pair.cutoff / unit2)), splat(np.float32(1.0 / unit2)), splat(np.float32(_LEAST / unit2)),
+        splat(np.float32(pair.cutoff * pair.cutoff / unit2)), splat(np.float32(1.0 / unit2)),
+        splat(np.float32(SMALLEST_R2 / unit2)),
         splat(np.float32(2.0 * pair.coulomb[1])),
     )  # fmt: skip
     f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
