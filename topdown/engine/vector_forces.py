@@ -4,7 +4,7 @@ The loops run over the lists of :mod:`neighbor_list` and gather the *negative* o
 is added, so that the processor reads, adds and writes in two instructions. ``forces`` is laid out as ``NeighborList.slots`` are.
 
 What limits the innermost loop is how many results the processor can keep in flight, so while the forces of one pack are
-worked out the distances of the next one are on their way; the unit of length there is the first edge over 2^32, which saves a product.
+worked out the distances of the next one are on their way. The unit of length there is the first edge over 2^32: a product less.
 """
 
 from __future__ import annotations
