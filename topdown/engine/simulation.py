@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -409,7 +410,11 @@ class Simulation:
             self._team = new_team(n, len(near.slots), len(TERMS))
         share_out(p.pair, p.bonded, near, self._team)
 
+        gate = threading.Barrier(n)  # inside the kernel they wait for one another without end: all enter or none
+
         def one(thread: int) -> tuple[int, int]:
+            if n > 1:
+                gate.wait()
             done, status = advance(
                 thread, n_steps, state.positions, state.velocities, state.forces, state.box, p.pair, p.bonded,
                 p.constraints, p.molecules, near, self._dynamics, state.scratch, self._team, self.rng
@@ -420,8 +425,12 @@ class Simulation:
             return one(0)
         if self._threads is None:
             self._threads = ThreadPoolExecutor(n - 1, thread_name_prefix="topdown")
-        others = [self._threads.submit(one, thread) for thread in range(1, n)]
-        result = one(0)
+        try:
+            others = [self._threads.submit(one, thread) for thread in range(1, n)]
+            result = one(0)
+        except BaseException:
+            gate.abort()
+            raise
         for other in others:
             other.result()
         return result

@@ -293,7 +293,7 @@ def test_drawn_velocities_do_not_drift_unless_langevin():
 def test_molecular_pressure_equals_its_numpy_twin_at_constant_volume():
     """From the mid-step velocities, which the test rebuilds by a half kick back."""
     system = placed(((CHAIN, 1), (LIPID, 2), (ION, 2), (COUNTER_ION, 2), (DIMER, 5), (W, 50)), (2.9, 2.8, 3.0))
-    run = Simulation(system, SimulationSettings(thermostat=None, time_step=0.005))
+    run = Simulation(system, SimulationSettings(thermostat=None, time_step=0.005, precision="double"))
     run.minimize(max_steps=100)
     run.run(25)
     pressure = run.energies().pressure
