@@ -144,6 +144,17 @@ def _solve_velocities(v: Any, x: Any, pairs: Any, lengths: Any, inverse_masses: 
 
 
 @helper
+def _pull(values: Any, i: int, j: int, on_i: float, on_j: float, dx: float, dy: float, dz: float) -> None:
+    """Move the values of two beads against one another along d."""
+    values[i, 0] -= on_i * dx
+    values[i, 1] -= on_i * dy
+    values[i, 2] -= on_i * dz
+    values[j, 0] += on_j * dx
+    values[j, 1] += on_j * dy
+    values[j, 2] += on_j * dz
+
+
+@helper
 def _sweep_positions(x: Any, reference: Any, pairs: Any, lengths: Any, inverse_masses: Any) -> bool:
     """SHAKE: correct one constraint of a group after the other."""
     for _ in range(MAX_SWEEPS):
@@ -162,12 +173,7 @@ def _sweep_positions(x: Any, reference: Any, pairs: Any, lengths: Any, inverse_m
                 return False
             g = excess / (2.0 * along * (inverse_masses[i] + inverse_masses[j]))
             gi, gj = g * inverse_masses[i], g * inverse_masses[j]
-            x[i, 0] -= gi * rx
-            x[i, 1] -= gi * ry
-            x[i, 2] -= gi * rz
-            x[j, 0] += gj * rx
-            x[j, 1] += gj * ry
-            x[j, 2] += gj * rz
+            _pull(x, i, j, gi, gj, rx, ry, rz)
         if met:
             return True
     return False
@@ -189,12 +195,7 @@ def _sweep_velocities(v: Any, x: Any, pairs: Any, lengths: Any, inverse_masses: 
             met = False
             g = along / (target * (inverse_masses[i] + inverse_masses[j]))
             gi, gj = g * inverse_masses[i], g * inverse_masses[j]
-            v[i, 0] -= gi * dx
-            v[i, 1] -= gi * dy
-            v[i, 2] -= gi * dz
-            v[j, 0] += gj * dx
-            v[j, 1] += gj * dy
-            v[j, 2] += gj * dz
+            _pull(v, i, j, gi, gj, dx, dy, dz)
         if met:
             return True
     return False

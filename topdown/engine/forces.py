@@ -13,7 +13,7 @@ from topdown.engine.neighbor_list import build_outer, list_is_valid, note_pruned
 from topdown.engine.pair_forces import add_vector_forces, pair_forces
 from topdown.engine.restraints import restraint_forces
 from topdown.engine.soft_core import solute_forces
-from topdown.engine.team import all_up, announce, announced, meet, raise_flag, share, split_clusters
+from topdown.engine.team import all_up, announce, announced, meet, raise_flag, share, split_clusters, team_size
 from topdown.engine.vector_forces import force_unit, vector_forces, vector_forces_and_energies
 from topdown.engine.virtual_sites import spread_forces
 
@@ -142,7 +142,7 @@ def team_forces(
     energies: Any, virial: Any, measure: bool
 ) -> None:  # fmt: skip
     """As :func:`total_forces`, by all threads of a team, after :func:`team_place`; each has its own part of ``forces`` then."""
-    n = team.split.shape[0] - 1
+    n = team_size(team)
     own_energies, own_virial = team.energies[thread], team.virials[thread]
     own = near.forces if n == 1 else team.forces[thread]
     if n > 1:

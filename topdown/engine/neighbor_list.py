@@ -9,7 +9,7 @@ each the minimum image, without shifts or rounding, and finer (2e-10 of the box)
 
 There are two lists. The *outer* one holds all pairs within the list radius; from it the *inner* one, of pairs hardly beyond the
 cut-off, is pruned every few steps. Both are exact: as soon as some bead has moved half of what a list reaches too far, it is
-made anew (:func:`renew_lists`). Excluded pairs and (when a solute is coupled) solute-solvent pairs are in neither.
+made anew (:func:`place` tells when). Excluded pairs and (when a solute is coupled) solute-solvent pairs are in neither.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def team_size(team: Any) -> int:
 @helper
 def meet(thread: int, team: Any) -> None:
     """Wait until every thread is here; what each has written before, all see afterwards."""
-    n = team.split.shape[0] - 1
+    n = team_size(team)
     if n == 1:
         return
     sync = team.sync
@@ -133,7 +133,7 @@ def meet(thread: int, team: Any) -> None:
 @helper
 def share(thread: int, team: Any, n: int) -> tuple[int, int]:
     """First and one past the last of this thread's part of ``n`` things."""
-    size = team.split.shape[0] - 1
+    size = team_size(team)
     return n * thread // size, n * (thread + 1) // size
 
 
@@ -159,7 +159,7 @@ def raise_flag(thread: int, up: bool, team: Any) -> None:
 def all_up(team: Any) -> bool:
     """Whether every thread's flag is up, after a meeting."""
     up = True
-    for thread in range(team.split.shape[0] - 1):
+    for thread in range(team_size(team)):
         up &= team.sync[_LINE * (thread + 2)] != 0
     return bool(up)
 
@@ -167,7 +167,7 @@ def all_up(team: Any) -> bool:
 @helper
 def split_clusters(near: Any, elsewhere: float, team: Any) -> None:
     """Give each thread clusters with about the same number of packs; the last has other work too, of ``elsewhere`` packs."""
-    n = team.split.shape[0] - 1
+    n = team_size(team)
     split, n_clusters = team.split, near.counts[0]
     total = elsewhere
     for q in range(n_clusters):
