@@ -224,7 +224,8 @@ def windows(spec: dict[str, Any], say: Callable[[object], None]) -> None:
     system = CASES["window"].system()
     indices = [k % len(LAMBDAS) for k in range(spec["windows"])]
     tasks = [(spec["precision"], system, index, spec["steps"], seed) for seed, index in enumerate(indices, start=1)]
-    frames = sum(result for _, result in run_tasks(one_window, tasks, workers=spec["workers"]))
+    cost = system.n_beads * spec["steps"] * len(tasks)
+    frames = sum(result for _, result in run_tasks(one_window, tasks, workers=spec["workers"], cost=cost))
     say({"frames": frames})
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from topdown.engine.forces import total_forces
-from topdown.engine.neighbor_list import NeighborList, place_all
+from topdown.engine._jit import kernel
+from topdown.engine.forces import force_parts, share_out, team_forces, total_forces
+from topdown.engine.frame import frame_of
+from topdown.engine.neighbor_list import NeighborList, place
 from topdown.engine.observables import fresh_list
 from topdown.engine.parameters import TERMS, Parameters, build_parameters
+from topdown.engine.settings import SimulationSettings
 from topdown.engine.soft_core import as_lambda
+from topdown.engine.team import new_team
 from topdown.engine.virtual_sites import place_sites
 from topdown.model import System
 
@@ -35,9 +39,28 @@ def evaluated(
     measure: bool = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Forces, energies (``TERMS``) and virial."""
-    forces, energies, virial = np.zeros_like(x), np.zeros(len(TERMS)), np.zeros((3, 3))
     assert place_all(x, box, near, parameters.pair.cutoff)
-    total_forces(
-        x, box, parameters.pair, parameters.bonded, as_lambda(lam), near, double, forces, energies, virial, measure
-    )
-    return forces, energies, virial
+    pair, bonded, lam = parameters.pair, parameters.bonded, as_lambda(lam)
+    if double and measure:
+        frame = total_forces(x, box, pair, bonded, lam, near)
+    else:
+        frame, team = frame_of(x, box), new_team(1, 0, len(TERMS))
+        settings = SimulationSettings(precision="double" if double else "mixed").dynamics(
+            n_beads=len(x), n_constraints=0, cutoff=pair.cutoff, lam=lam
+        )
+        settings = settings._replace(double=double or pair.force_shift)
+        parts = force_parts(frame, pair, bonded, lam, near, team, double=settings.double)
+        _forces_of_a_step(frame, pair, bonded, near, settings, team, parts, int(measure))
+    return frame.forces, frame.energies, frame.virial
+
+
+@kernel
+def place_all(x, box, near, needed):
+    """:func:`place` of all beads."""
+    return place(0, x.shape[0], x, box, near, needed)
+
+
+@kernel
+def _forces_of_a_step(frame, pair, bonded, near, settings, team, parts, measure):
+    share_out(pair, bonded, near, team)
+    team_forces(0, frame, pair, bonded, near, settings, team, parts, measure)

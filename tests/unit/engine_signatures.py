@@ -43,7 +43,8 @@ def versions() -> dict[str, int]:
     """Compiled versions of every kernel in the engine's modules; what is written into its callers has none of its own."""
     found = {}
     for name in (module.name for module in pkgutil.iter_modules(topdown.engine.__path__)):
-        for value in vars(importlib.import_module(f"topdown.engine.{name}")).values():
+        values = vars(importlib.import_module(f"topdown.engine.{name}")).values()
+        for value in (getattr(value, "kernel", value) for value in values):
             if isinstance(value, Dispatcher) and value.targetoptions.get("inline") != "always":
                 found[f"{value.py_func.__module__}.{value.py_func.__qualname__}"] = len(value.signatures)
     return found

@@ -18,6 +18,15 @@ def copy_numbers(source: Any, target: Any) -> None:
 
 
 @helper
+def total_of(numbers: Any) -> float:
+    """``numbers.sum()``, one after the other."""
+    total = 0.0
+    for i in range(numbers.shape[0]):
+        total += numbers[i]
+    return total
+
+
+@helper
 def copy_rows(source: Any, target: Any) -> None:
     """``target[:, :] = source`` for matrices of one shape."""
     for i in range(source.shape[0]):

@@ -7,25 +7,30 @@ another file.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import tempfile
+import threading
 import warnings
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import llvmlite
 import numba
-from numba import config, njit
-from numba.extending import register_jitable
+from llvmlite import ir
+from numba import cfunc, config, njit, typeof, types
+from numba.extending import intrinsic, overload, register_jitable
 
 from topdown.engine import _simd
 from topdown.resources import cache_folder
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
+_declaring = threading.RLock()
 #: No reassociation, so that results do not depend on the optimiser.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 
@@ -76,13 +81,8 @@ def kernel(function: Function) -> Function:
     Always call it with arguments of the same types (no literals from another kernel: each is a type of its own): one version per
     kernel is compiled then, and processes that compile at the same time write the same files.
     """
-    previous = config.CACHE_DIR
-    if not os.environ.get("NUMBA_CACHE_DIR"):
-        config.CACHE_DIR = _kernel_cache()
-    try:
+    with _caching():
         compiled: Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_FLAGS)(function)
-    finally:
-        config.CACHE_DIR = previous
     return compiled
 
 
@@ -94,6 +94,85 @@ def helper(function: Function) -> Function:
     """
     compilable: Function = register_jitable(no_cfunc_wrapper=True, **_FLAGS)(function)
     return compilable
+
+
+def shared(function: Function) -> Function:
+    """A kernel for Python that is a helper for other kernels, whose arguments are of other types: each has its own version."""
+    compiled = kernel(function)
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        return compiled(*arguments)
+
+    call.kernel = compiled  # type: ignore[attr-defined]
+    overload(call, jit_options={"no_cfunc_wrapper": True, **_FLAGS}, strict=False)(lambda *arguments: function)
+    return cast(Function, call)
+
+
+class Part:
+    """A function that kernels call by its address: compiled once, apart from them, and only when it is needed.
+
+    What a kernel calls otherwise is compiled into it again, however often that was done before. A part takes records and
+    numbers, no booleans, and returns a whole number.
+    """
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        self.function = function
+        self._compiled: dict[Any, Any] = {}
+
+    def address(self, kinds: tuple[Any, ...]) -> int:
+        """Where the version for arguments of these types (:func:`kind_of`) is."""
+        if kinds not in self._compiled:
+            with _caching(), _collector_off():
+                self._compiled[kinds] = cfunc(types.int64(*kinds), cache=True, **_FLAGS)(self.function)
+        return int(self._compiled[kinds].address)
+
+
+def part(function: Callable[..., int]) -> Part:
+    """Make a :class:`Part` of ``function``."""
+    return Part(function)
+
+
+def kind_of(value: Any) -> Any:
+    """numba's type of a value."""
+    return typeof(value)
+
+
+@intrinsic
+def call_part(typing: Any, address: Any, arguments: Any) -> Any:
+    """The whole number that the :class:`Part` at ``address`` returns for a tuple of ``arguments``."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        whole, given = ir.IntType(64), [builder.extract_value(values[1], k) for k in range(len(arguments))]
+        kind = ir.FunctionType(whole, [value.type for value in given])
+        return builder.call(builder.inttoptr(values[0], kind.as_pointer()), given)
+
+    return types.int64(types.int64, arguments), generate
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """No looking for garbage among the many objects of a compilation, nearly all of which stay: an eighth of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def _caching() -> Iterator[None]:
+    """While functions are declared to numba: where their compiled code is kept."""
+    with _declaring:
+        previous = config.CACHE_DIR
+        if not os.environ.get("NUMBA_CACHE_DIR"):
+            config.CACHE_DIR = _kernel_cache()
+        try:
+            yield
+        finally:
+            config.CACHE_DIR = previous
 
 
 def inlined(function: Function) -> Function:

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from topdown.engine._arrays import copy_rows
-from topdown.engine._jit import helper, kernel
+from topdown.engine._jit import helper, kernel, shared
 
 NO_BAROSTAT, ISOTROPIC, SEMI_ISOTROPIC, ANISOTROPIC = 0, 1, 2, 3
 #: Largest drift of ln V (or of ln area, ln height) in one application; only a box far from equilibrium meets it.
@@ -48,7 +48,7 @@ def _center(values: Any, masses: Any, first: int, last: int, total: float, d: in
     return s / total
 
 
-@kernel
+@helper
 def kinetic_tensor(v: Any, molecules: Any, kinetic: Any) -> None:
     """``kinetic`` (3, 3) = 1/2 Σ_molecules M V ⊗ V of the centre-of-mass velocities [kJ/mol]."""
     kinetic[:, :] = 0.0
@@ -68,7 +68,7 @@ def kinetic_tensor(v: Any, molecules: Any, kinetic: Any) -> None:
     kinetic[1, 0], kinetic[2, 0], kinetic[2, 1] = kinetic[0, 1], kinetic[0, 2], kinetic[1, 2]
 
 
-@kernel
+@shared
 def molecular_virial(x: Any, forces: Any, molecules: Any, virial: Any, result: Any) -> None:
     """Turn the atomic virial into the molecular one: Ξ_mol = Ξ + 1/2 Σ (r_i - R_mol(i)) ⊗ f_i; molecules whole."""
     copy_rows(virial, result)
@@ -97,7 +97,7 @@ def molecular_offsets(x: Any, molecules: Any, offset: Any) -> None:
                 offset[i, d] = x[i, d] - center
 
 
-@kernel
+@shared
 def pressure_tensor(
     x: Any, forces: Any, box: Any, molecules: Any, molecular_kinetic: Any, virial: Any, pressure: Any
 ) -> None:
@@ -216,7 +216,7 @@ def scale_list(neighbor_list: Any, factors: tuple[float, float, float]) -> None:
     neighbor_list.radii[1] *= min(factors)
 
 
-@kernel
+@shared
 def scale_molecules(x: Any, molecules: Any, factors: tuple[float, float, float]) -> None:
     """Scale centres of mass by ``factors``; molecules keep their shape."""
     for n in range(molecules.start.shape[0] - 1):

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine._jit import kernel
+from topdown.engine._lent import lent
 from topdown.engine.barostats import molecular_offsets, molecular_virial, scale_molecules
 from topdown.engine.forces import total_forces
 from topdown.engine.neighbor_list import NeighborList, list_is_valid
 from topdown.engine.observables import check_box, fresh_list
 from topdown.engine.pair_forces import most_partners, partners_of
-from topdown.engine.parameters import TERMS, Parameters
+from topdown.engine.parameters import Parameters
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field, soft_core
 from topdown.engine.settings import Coupling
 from topdown.engine.soft_core import Lambda, near_solvent, soft_core_powers, soft_core_slope
@@ -42,6 +43,7 @@ class Basis(NamedTuple):
     lam: Lambda
 
 
+@lent
 class _Sums(NamedTuple):
     """Sums of one configuration over type pairs; ``energy`` (1,) holds C, virials have a last axis of 3."""
 
@@ -179,18 +181,19 @@ def _sum_up(
 
 
 def _rest(
-    parameters: Parameters, x: Floats, box: Floats, near: NeighborList, basis: Basis, coulomb: float
-) -> tuple[float, Floats]:
+    parameters: Parameters, x: Floats, box: Floats, near: NeighborList, basis: Basis, coulomb: float, *,
+    with_virial: bool = False
+) -> tuple[float, Floats]:  # fmt: skip
     """Energy that no ε changes, without the solute-solvent ``coulomb``, and the diagonal (3,) of its virial with it."""
     lj = np.zeros_like(parameters.pair.lj)
     lj[..., 3] = parameters.pair.lj[..., 3]
     pair = parameters.pair._replace(lj=lj)
-    if not pair.charges.any():
-        near = near._replace(counts=np.zeros_like(near.counts))  # no pair has an energy left
-    forces, energies, virial, molecular = np.zeros_like(x), np.zeros(len(TERMS)), np.zeros((3, 3)), np.zeros((3, 3))
-    total_forces(x, box, pair, parameters.bonded, basis.lam, near, True, forces, energies, virial, True)
-    molecular_virial(x, forces, parameters.molecules, virial, molecular)
-    return float(energies.sum()) - basis.lam.charge * coulomb, -2.0 * np.diag(molecular)
+    # without charges no pair has an energy left
+    found = total_forces(x, box, pair, parameters.bonded, basis.lam, near, listed=bool(pair.charges.any()))
+    molecular = np.zeros((3, 3))
+    if with_virial:
+        molecular_virial(x, found.forces, parameters.molecules, found.virial, molecular)
+    return float(found.energies.sum()) - basis.lam.charge * coulomb, -2.0 * np.diag(molecular)
 
 
 def _columns(matrix: Floats, pairs: TypePairs, axis: int = 0) -> Floats:
@@ -238,7 +241,7 @@ def measure_sums(
         molecular_offsets(x, parameters.molecules, offset)
     sums = _sum_up(parameters, x, box, near, basis, basis.lambdas, offset)
     coulomb = float(sums.energy[0])
-    rest_energy, rest_virial = _rest(parameters, x, box, near, basis, coulomb)
+    rest_energy, rest_virial = _rest(parameters, x, box, near, basis, coulomb, with_virial=with_virials)
     repulsion = _columns(sums.repulsion, basis.coupled)
     solute_repulsion = _columns(sums.solute_repulsion, basis.crossing, 1)
     names = parameters.type_names

@@ -2,8 +2,8 @@
 
 Bonds and angles are worked through in blocks of :data:`BLOCK`. A first loop gathers the arms of the terms, differences of
 positions that may lie anywhere in memory, into rows of ``room``; the loops that hold the physics run along these rows, without
-branches, and compile to vector instructions; a last loop scatters the forces. Each exists twice from one text, with and without
-energies and virial. Arrays are read as flat ones, so that the compiler knows how far their rows are apart.
+branches, and compile to vector instructions; a last loop scatters the forces. Arrays are read as flat ones, so that the compiler
+knows how far their rows are apart.
 """
 
 from __future__ import annotations
@@ -56,35 +56,31 @@ def _add(forces: Any, i: int, fx: float, fy: float, fz: float) -> None:
     forces[p + 2] += fz
 
 
-def _bond_loop(measure: bool) -> Any:
+@helper
+def bond_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
     """Harmonic bonds i-j that lie along no arm of an angle."""
-
-    @helper
-    def loop(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any) -> None:
-        edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
-        positions, onto = x.reshape(-1), forces.reshape(-1)
-        bonds, values = bonded.lone_bonds.reshape(-1), bonded.lone_bond_values.reshape(-1)
-        room = np.empty((7, BLOCK))
-        dx, dy, dz, fx, fy, fz, energy = room[0], room[1], room[2], room[3], room[4], room[5], room[6]
-        for first in range(0, bonded.lone_bonds.shape[0], BLOCK):
-            beads, value = bonds[2 * first : 2 * (first + BLOCK)], values[2 * first : 2 * (first + BLOCK)]
-            count = beads.shape[0] // 2
-            for n in range(count):
-                dx[n], dy[n], dz[n] = _between(positions, beads[2 * n], beads[2 * n + 1])
-            for n in range(count):
-                dx[n], dy[n], dz[n] = _nearest(dx[n], dy[n], dz[n], edges)
-                r = math.sqrt(max(dx[n] * dx[n] + dy[n] * dy[n] + dz[n] * dz[n], 1e-12))
-                energy[n], force = harmonic_bond(r, value[2 * n], value[2 * n + 1])
-                fx[n], fy[n], fz[n] = force * dx[n], force * dy[n], force * dz[n]
-            for n in range(count):
-                px, py, pz = fx[n], fy[n], fz[n]
-                _add(onto, beads[2 * n], px, py, pz)
-                _add(onto, beads[2 * n + 1], -px, -py, -pz)
-                if measure:
-                    energies[2] += energy[n]
-                    add_virial(virial, dx[n], dy[n], dz[n], px, py, pz)
-
-    return loop
+    edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
+    positions, onto = x.reshape(-1), forces.reshape(-1)
+    bonds, values = bonded.lone_bonds.reshape(-1), bonded.lone_bond_values.reshape(-1)
+    room = np.empty((7, BLOCK))
+    dx, dy, dz, fx, fy, fz, energy = room[0], room[1], room[2], room[3], room[4], room[5], room[6]
+    for first in range(0, bonded.lone_bonds.shape[0], BLOCK):
+        beads, value = bonds[2 * first : 2 * (first + BLOCK)], values[2 * first : 2 * (first + BLOCK)]
+        count = beads.shape[0] // 2
+        for n in range(count):
+            dx[n], dy[n], dz[n] = _between(positions, beads[2 * n], beads[2 * n + 1])
+        for n in range(count):
+            dx[n], dy[n], dz[n] = _nearest(dx[n], dy[n], dz[n], edges)
+            r = math.sqrt(max(dx[n] * dx[n] + dy[n] * dy[n] + dz[n] * dz[n], 1e-12))
+            energy[n], force = harmonic_bond(r, value[2 * n], value[2 * n + 1])
+            fx[n], fy[n], fz[n] = force * dx[n], force * dy[n], force * dz[n]
+        for n in range(count):
+            px, py, pz = fx[n], fy[n], fz[n]
+            _add(onto, beads[2 * n], px, py, pz)
+            _add(onto, beads[2 * n + 1], -px, -py, -pz)
+            if measure:
+                energies[2] += energy[n]
+                add_virial(virial, dx[n], dy[n], dz[n], px, py, pz)
 
 
 @helper
@@ -107,83 +103,60 @@ def _angle_potential(kind: int, count: int, cosine: Any, value: Any, tables: Any
             energy[n], slope[n] = tabulated_angle(cosine[n], value[2 * n + 1], first, spacing, points)
 
 
-def _angle_loop(measure: bool) -> Any:
-    """Angles i-j-k, arms a = r_i - r_j and b = r_k - r_j, a kind at a time, and the bonds along the arms."""
-
-    @helper
-    def loop(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any) -> None:
-        edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
-        positions, onto = x.reshape(-1), forces.reshape(-1)
-        angles, values, kinds = bonded.angles.reshape(-1), bonded.angle_values.reshape(-1), bonded.angle_kinds
-        bonds = bonded.angle_bonds.reshape(-1)
-        room = np.empty((21, BLOCK))
-        ax, ay, az, bx, by, bz = room[0], room[1], room[2], room[3], room[4], room[5]
-        fx, fy, fz, gx, gy, gz = room[6], room[7], room[8], room[9], room[10], room[11]
-        cosine, per_ab, per_a2, per_b2, energy, slope = room[12], room[13], room[14], room[15], room[16], room[17]
-        pull_a, pull_b, bond_energy = room[18], room[19], room[20]
-        for kind in range(len(ANGLE_KINDS)):
-            end = int(kinds[kind + 1])
-            for first in range(int(kinds[kind]), end, BLOCK):
-                last = min(first + BLOCK, end)
-                beads, bond, count = angles[3 * first : 3 * last], bonds[4 * first : 4 * last], last - first
-                for n in range(count):
-                    i, j, k = beads[3 * n], beads[3 * n + 1], beads[3 * n + 2]
-                    ax[n], ay[n], az[n] = _between(positions, i, j)
-                    bx[n], by[n], bz[n] = _between(positions, k, j)
-                for n in range(count):
-                    ax[n], ay[n], az[n] = _nearest(ax[n], ay[n], az[n], edges)
-                    bx[n], by[n], bz[n] = _nearest(bx[n], by[n], bz[n], edges)
-                    a2 = max(ax[n] * ax[n] + ay[n] * ay[n] + az[n] * az[n], 1e-12)
-                    b2 = max(bx[n] * bx[n] + by[n] * by[n] + bz[n] * bz[n], 1e-12)
-                    inverse = 1.0 / (a2 * b2)
-                    per_a2[n], per_b2[n], per_ab[n] = b2 * inverse, a2 * inverse, math.sqrt(inverse)
-                    projection = (ax[n] * bx[n] + ay[n] * by[n] + az[n] * bz[n]) * per_ab[n]
-                    cosine[n] = min(1.0, max(-1.0, projection))
-                    energy_a, pull_a[n] = harmonic_bond(math.sqrt(a2), bond[4 * n], bond[4 * n + 1])
-                    energy_b, pull_b[n] = harmonic_bond(math.sqrt(b2), bond[4 * n + 2], bond[4 * n + 3])
-                    bond_energy[n] = energy_a + energy_b
-                _angle_potential(kind, count, cosine, values[2 * first : 2 * last], bonded.tables, energy, slope)
-                for n in range(count):
-                    across = -slope[n] * per_ab[n]
-                    along_a = pull_a[n] + slope[n] * cosine[n] * per_a2[n]
-                    along_b = pull_b[n] + slope[n] * cosine[n] * per_b2[n]
-                    fx[n], gx[n] = across * bx[n] + along_a * ax[n], across * ax[n] + along_b * bx[n]
-                    fy[n], gy[n] = across * by[n] + along_a * ay[n], across * ay[n] + along_b * by[n]
-                    fz[n], gz[n] = across * bz[n] + along_a * az[n], across * az[n] + along_b * bz[n]
-                for n in range(count):
-                    px, py, pz, qx, qy, qz = fx[n], fy[n], fz[n], gx[n], gy[n], gz[n]
-                    _add(onto, beads[3 * n], px, py, pz)
-                    _add(onto, beads[3 * n + 1], -px - qx, -py - qy, -pz - qz)
-                    _add(onto, beads[3 * n + 2], qx, qy, qz)
-                    if measure:
-                        energies[2] += bond_energy[n]
-                        energies[3] += energy[n]
-                        add_virial(virial, ax[n], ay[n], az[n], px, py, pz)
-                        add_virial(virial, bx[n], by[n], bz[n], qx, qy, qz)
-
-    return loop
-
-
-_bonds, _bonds_measured = _bond_loop(False), _bond_loop(True)
-_angles, _angles_measured = _angle_loop(False), _angle_loop(True)
-
-
-@helper
-def bond_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """Harmonic bonds that lie along no arm of an angle."""
-    if measure:
-        _bonds_measured(x, box, bonded, forces, energies, virial)
-    else:
-        _bonds(x, box, bonded, forces, energies, virial)
-
-
 @helper
 def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """Harmonic (1), cosine (2), tabulated (8) and restricted (10) angles i-j-k, and the bonds along their arms."""
-    if measure:
-        _angles_measured(x, box, bonded, forces, energies, virial)
-    else:
-        _angles(x, box, bonded, forces, energies, virial)
+    """Harmonic (1), cosine (2), tabulated (8) and restricted (10) angles i-j-k, a kind at a time, and the bonds along their arms.
+
+    The arms are a = r_i - r_j and b = r_k - r_j.
+    """
+    edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
+    positions, onto = x.reshape(-1), forces.reshape(-1)
+    angles, values, kinds = bonded.angles.reshape(-1), bonded.angle_values.reshape(-1), bonded.angle_kinds
+    bonds = bonded.angle_bonds.reshape(-1)
+    room = np.empty((21, BLOCK))
+    ax, ay, az, bx, by, bz = room[0], room[1], room[2], room[3], room[4], room[5]
+    fx, fy, fz, gx, gy, gz = room[6], room[7], room[8], room[9], room[10], room[11]
+    cosine, per_ab, per_a2, per_b2, energy, slope = room[12], room[13], room[14], room[15], room[16], room[17]
+    pull_a, pull_b, bond_energy = room[18], room[19], room[20]
+    for kind in range(len(ANGLE_KINDS)):
+        end = int(kinds[kind + 1])
+        for first in range(int(kinds[kind]), end, BLOCK):
+            last = min(first + BLOCK, end)
+            beads, bond, count = angles[3 * first : 3 * last], bonds[4 * first : 4 * last], last - first
+            for n in range(count):
+                i, j, k = beads[3 * n], beads[3 * n + 1], beads[3 * n + 2]
+                ax[n], ay[n], az[n] = _between(positions, i, j)
+                bx[n], by[n], bz[n] = _between(positions, k, j)
+            for n in range(count):
+                ax[n], ay[n], az[n] = _nearest(ax[n], ay[n], az[n], edges)
+                bx[n], by[n], bz[n] = _nearest(bx[n], by[n], bz[n], edges)
+                a2 = max(ax[n] * ax[n] + ay[n] * ay[n] + az[n] * az[n], 1e-12)
+                b2 = max(bx[n] * bx[n] + by[n] * by[n] + bz[n] * bz[n], 1e-12)
+                inverse = 1.0 / (a2 * b2)
+                per_a2[n], per_b2[n], per_ab[n] = b2 * inverse, a2 * inverse, math.sqrt(inverse)
+                projection = (ax[n] * bx[n] + ay[n] * by[n] + az[n] * bz[n]) * per_ab[n]
+                cosine[n] = min(1.0, max(-1.0, projection))
+                energy_a, pull_a[n] = harmonic_bond(math.sqrt(a2), bond[4 * n], bond[4 * n + 1])
+                energy_b, pull_b[n] = harmonic_bond(math.sqrt(b2), bond[4 * n + 2], bond[4 * n + 3])
+                bond_energy[n] = energy_a + energy_b
+            _angle_potential(kind, count, cosine, values[2 * first : 2 * last], bonded.tables, energy, slope)
+            for n in range(count):
+                across = -slope[n] * per_ab[n]
+                along_a = pull_a[n] + slope[n] * cosine[n] * per_a2[n]
+                along_b = pull_b[n] + slope[n] * cosine[n] * per_b2[n]
+                fx[n], gx[n] = across * bx[n] + along_a * ax[n], across * ax[n] + along_b * bx[n]
+                fy[n], gy[n] = across * by[n] + along_a * ay[n], across * ay[n] + along_b * by[n]
+                fz[n], gz[n] = across * bz[n] + along_a * az[n], across * az[n] + along_b * bz[n]
+            for n in range(count):
+                px, py, pz, qx, qy, qz = fx[n], fy[n], fz[n], gx[n], gy[n], gz[n]
+                _add(onto, beads[3 * n], px, py, pz)
+                _add(onto, beads[3 * n + 1], -px - qx, -py - qy, -pz - qz)
+                _add(onto, beads[3 * n + 2], qx, qy, qz)
+                if measure:
+                    energies[2] += bond_energy[n]
+                    energies[3] += energy[n]
+                    add_virial(virial, ax[n], ay[n], az[n], px, py, pz)
+                    add_virial(virial, bx[n], by[n], bz[n], qx, qy, qz)
 
 
 @helper

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from topdown.engine._jit import helper, kernel
+from topdown.engine._jit import helper, shared
 
 #: Relative tolerance of constrained distances; the promise to users is 1e-5.
 TOLERANCE = 1e-9
@@ -212,7 +212,7 @@ def _room() -> tuple[Any, Any, Any, Any]:
     )
 
 
-@kernel
+@shared
 def constrain_positions(x: Any, reference: Any, constraints: Any, inverse_masses: Any) -> bool:
     """Move ``x`` along the bond directions of ``reference`` until every constraint holds; False if one does not.
 
@@ -229,7 +229,7 @@ def constrain_positions(x: Any, reference: Any, constraints: Any, inverse_masses
     return True
 
 
-@kernel
+@shared
 def constrain_velocities(v: Any, x: Any, constraints: Any, inverse_masses: Any) -> bool:
     """Remove the velocity components along the constraints; False if that does not converge."""
     room = _room()

@@ -1,55 +1,138 @@
-"""All forces on a configuration: by one thread, or by a team of them in the course of a step."""
+"""All forces on a configuration: by one thread, or by a team of them in the course of a step.
+
+Each kind of force is a part of its own, compiled when a system first needs it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from topdown.engine._jit import helper, kernel
+from topdown.engine._jit import Part, call_part, helper, kernel, kind_of, part
+from topdown.engine._lent import lent
 from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.excluded_pairs import excluded_pair_forces
-from topdown.engine.neighbor_list import build_outer, list_is_valid, note_pruned, place, prune
+from topdown.engine.frame import Frame, frame_of
+from topdown.engine.neighbor_list import NeighborList, build_outer, is_valid, note_pruned, place, prune
 from topdown.engine.pair_forces import add_vector_forces, pair_forces
+from topdown.engine.parameters import TERMS, BondedParameters, PairParameters
 from topdown.engine.restraints import restraint_forces
-from topdown.engine.soft_core import solute_forces
-from topdown.engine.team import all_up, announce, announced, meet, raise_flag, share, split_clusters, team_size
+from topdown.engine.soft_core import Lambda, solute_forces
+from topdown.engine.team import (
+    Team,
+    all_up,
+    announce,
+    announced,
+    meet,
+    new_team,
+    raise_flag,
+    share,
+    split_clusters,
+    team_size,
+)
 from topdown.engine.vector_forces import force_unit, vector_forces, vector_forces_and_energies
 from topdown.engine.virtual_sites import spread_forces
 
 DONE, LIST_FULL, BLOWN_UP, UNCONSTRAINED, BOX_TOO_SMALL = 0, 1, 2, 3, 4
 
-
-@helper
-def other_forces(
-    x: Any, box: Any, pair: Any, bonded: Any, lam: Any, near: Any, forces: Any, energies: Any, virial: Any, measure: bool
-) -> None:  # fmt: skip
-    """Add all forces but those of listed pairs."""
-    excluded_pair_forces(x, box, pair, forces, energies, virial, measure)
-    solute_forces(x, box, pair, lam, near, forces, energies, virial, measure)
-    bond_forces(x, box, bonded, forces, energies, virial, measure)
-    angle_forces(x, box, bonded, forces, energies, virial, measure)
-    dihedral_forces(x, box, bonded, forces, energies, virial, measure)
-    bending_torsion_forces(x, box, bonded, forces, energies, virial, measure)
-    restraint_forces(x, box, bonded.restraints, forces, energies, virial, measure)
+Floats = npt.NDArray[np.float64]
 
 
-@kernel
-def total_forces(
-    x: Any, box: Any, pair: Any, bonded: Any, lam: Any, near: Any, double: bool, forces: Any, energies: Any,
-    virial: Any, measure: bool
-) -> None:  # fmt: skip
-    """All forces; energies (``parameters.TERMS``) and virial too when ``measure`` is set.
-
-    Virtual sites must be in place, and positions placed in ``near`` since the last call unless pairs are computed in ``double``.
-    """
+@part
+def _vector_pairs(thread: int, frame: Any, pair: Any, near: Any, team: Any, measure: int) -> int:
+    """Listed pairs of the thread's clusters, in mixed precision, onto slots."""
+    own = near.forces if team_size(team) == 1 else team.forces[thread]
+    first, last = team.split[thread], team.split[thread + 1]
     if measure:
-        energies[:] = 0.0
-        virial[:] = 0.0
-    forces[:] = 0.0
-    other_forces(x, box, pair, bonded, lam, near, forces, energies, virial, measure)
-    pair_forces(x, box, pair, near, double, forces, energies, virial, measure)
-    spread_forces(x, bonded.sites, forces, virial, measure)
+        vector_forces_and_energies(first, last, frame.box, pair, near, own, team.energies[thread], team.virials[thread])
+    else:
+        vector_forces(first, last, frame.box, pair, near, own)
+    return 0
+
+
+@part
+def _double_pairs(thread: int, frame: Any, pair: Any, near: Any, team: Any, measure: int) -> int:
+    """Listed pairs in double precision, by a single thread, onto beads."""
+    pair_forces(
+        frame.positions, frame.box, pair, near, frame.forces, team.energies[thread], team.virials[thread], measure != 0
+    )
+    return 0
+
+
+@part
+def _solute(thread: int, frame: Any, pair: Any, lam: Any, near: Any, team: Any, measure: int) -> int:
+    solute_forces(
+        frame.positions,
+        frame.box,
+        pair,
+        lam,
+        near,
+        frame.forces,
+        team.energies[thread],
+        team.virials[thread],
+        measure != 0,
+    )
+    return 0
+
+
+@part
+def _excluded(thread: int, frame: Any, pair: Any, team: Any, measure: int) -> int:
+    excluded_pair_forces(
+        frame.positions, frame.box, pair, frame.forces, team.energies[thread], team.virials[thread], measure != 0
+    )
+    return 0
+
+
+@part
+def _bonds_and_angles(thread: int, frame: Any, bonded: Any, team: Any, measure: int) -> int:
+    x, box, forces, energies, virial = (
+        frame.positions, frame.box, frame.forces, team.energies[thread], team.virials[thread]
+    )  # fmt: skip
+    bond_forces(x, box, bonded, forces, energies, virial, measure != 0)
+    angle_forces(x, box, bonded, forces, energies, virial, measure != 0)
+    return 0
+
+
+@part
+def _dihedrals(thread: int, frame: Any, bonded: Any, team: Any, measure: int) -> int:
+    x, box, forces, energies, virial = (
+        frame.positions, frame.box, frame.forces, team.energies[thread], team.virials[thread]
+    )  # fmt: skip
+    dihedral_forces(x, box, bonded, forces, energies, virial, measure != 0)
+    bending_torsion_forces(x, box, bonded, forces, energies, virial, measure != 0)
+    return 0
+
+
+@part
+def _restraints(thread: int, frame: Any, bonded: Any, team: Any, measure: int) -> int:
+    restraint_forces(
+        frame.positions, frame.box, bonded.restraints, frame.forces, team.energies[thread], team.virials[thread],
+        measure != 0
+    )  # fmt: skip
+    return 0
+
+
+@part
+def _spread(frame: Any, bonded: Any, measure: int) -> int:
+    spread_forces(frame.positions, bonded.sites, frame.forces, frame.virial, measure != 0)
+    return 0
+
+
+@lent
+class ForceParts(NamedTuple):
+    """Addresses of the parts that find the forces of a system; 0 for what it has not got."""
+
+    renew: int
+    prune: int
+    pairs: int
+    solute: int
+    excluded: int
+    bonds_and_angles: int
+    dihedrals: int
+    restraints: int
+    spread: int
 
 
 @helper
@@ -63,23 +146,109 @@ def _has_flown(x: Any, reference: Any, limit: float) -> bool:
     return False
 
 
-@helper
-def _renew_outer(x: Any, box: Any, pair: Any, near: Any, settings: Any) -> int:
+@part
+def _renew(frame: Any, pair: Any, near: Any, settings: Any) -> int:
     """Build the outer list anew if it is worn out; a status."""
+    x, box = frame.positions, frame.box
     allowed = max(0.5 * (near.radii[0] - pair.cutoff), 0.0)
     if _has_flown(x, near.reference, pair.cutoff + allowed):
         return BLOWN_UP
     if min(box[0], min(box[1], box[2])) < 2.0 * pair.cutoff:
         return BOX_TOO_SMALL
-    if not list_is_valid(x, near.reference, near.radii[0], settings.inner_radius):
+    if not is_valid(x, near.reference, near.radii[0], settings.inner_radius):
         if not build_outer(x, box, settings.list_radius, pair, near):
             return LIST_FULL
         place(0, x.shape[0], x, box, near, 0.0)
     return DONE
 
 
+@part
+def _prune(first: int, last: int, frame: Any, near: Any, settings: Any) -> int:
+    prune(first, last, frame.box, settings.inner_radius, near)
+    return DONE
+
+
+def force_parts(
+    frame: Frame, pair: PairParameters, bonded: BondedParameters, lam: Lambda, near: NeighborList, team: Team, *,
+    double: bool, listed: bool = True, settings: Any = None
+) -> ForceParts:  # fmt: skip
+    """The parts for a system, compiled where they have not been.
+
+    Pairs in ``double`` precision, or none at all unless ``listed``; those that renew the lists when there are ``settings``
+    (``integrators.Dynamics``) to do it by.
+    """
+    types = {
+        "n": kind_of(0), "frame": kind_of(frame), "pair": kind_of(pair), "bonded": kind_of(bonded), "lam": kind_of(lam),
+        "near": kind_of(near), "team": kind_of(team), "settings": kind_of(0 if settings is None else settings),
+    }  # fmt: skip
+
+    def address(which: Part, names: str, wanted: bool) -> int:
+        return which.address(tuple(types[name] for name in names.split())) if wanted else 0
+
+    restraints = bonded.restraints
+    return ForceParts(
+        renew=address(_renew, "frame pair near settings", settings is not None),
+        prune=address(_prune, "n n frame near settings", settings is not None),
+        pairs=address(_double_pairs if double else _vector_pairs, "n frame pair near team n", listed),
+        solute=address(_solute, "n frame pair lam near team n", pair.solute_block[0] < pair.solute_block[1]),
+        excluded=address(_excluded, "n frame pair team n", len(pair.charged) > 0),
+        bonds_and_angles=address(
+            _bonds_and_angles, "n frame bonded team n", len(bonded.lone_bonds) + len(bonded.angles) > 0
+        ),
+        dihedrals=address(
+            _dihedrals, "n frame bonded team n", len(bonded.dihedrals) + len(bonded.bending_torsions) > 0
+        ),
+        restraints=address(
+            _restraints, "n frame bonded team n", len(restraints.beads) + len(restraints.flat_beads) > 0
+        ),
+        spread=address(_spread, "frame bonded n", len(bonded.sites.beads) > 0),
+    )
+
+
 @helper
-def _share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
+def other_forces(
+    thread: int, frame: Any, pair: Any, bonded: Any, lam: Any, near: Any, team: Any, parts: Any, measure: int
+) -> None:
+    """Add all forces but those of listed pairs; energies and virial to the thread's own."""
+    if parts.excluded != 0:
+        call_part(parts.excluded, (thread, frame, pair, team, measure))
+    if parts.solute != 0:
+        call_part(parts.solute, (thread, frame, pair, lam, near, team, measure))
+    if parts.bonds_and_angles != 0:
+        call_part(parts.bonds_and_angles, (thread, frame, bonded, team, measure))
+    if parts.dihedrals != 0:
+        call_part(parts.dihedrals, (thread, frame, bonded, team, measure))
+    if parts.restraints != 0:
+        call_part(parts.restraints, (thread, frame, bonded, team, measure))
+
+
+@kernel
+def _single_point(frame: Any, pair: Any, bonded: Any, lam: Any, near: Any, team: Any, parts: Any) -> None:
+    other_forces(0, frame, pair, bonded, lam, near, team, parts, 1)
+    if parts.pairs != 0:
+        call_part(parts.pairs, (0, frame, pair, near, team, 1))
+    _sum_parts(team, frame.energies, frame.virial)
+    if parts.spread != 0:
+        call_part(parts.spread, (frame, bonded, 1))
+
+
+def total_forces(
+    x: Floats, box: Floats, pair: PairParameters, bonded: BondedParameters, lam: Lambda, near: NeighborList, *,
+    listed: bool = True
+) -> Frame:  # fmt: skip
+    """All forces, energies and virial in double precision, without the pairs of ``near`` unless ``listed``.
+
+    Virtual sites must be in place.
+    """
+    frame, team = frame_of(x, box), new_team(1, 0, len(TERMS))
+    parts = force_parts(frame, pair, bonded, lam, near, team, double=True, listed=listed)
+    _single_point(frame, pair, bonded, lam, near, team, parts)
+    return frame
+
+
+@helper
+def share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
+    """Divide the clusters among the threads; the last one does all but pairs besides."""
     solute = np.int64(pair.solute_block[1]) - np.int64(pair.solute_block[0])
     elsewhere = (
         0.5 * pair.charged_exclusions.shape[0] + 0.8 * bonded.lone_bonds.shape[0] + 1.5 * bonded.angles.shape[0]
@@ -88,46 +257,42 @@ def _share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
     split_clusters(near, elsewhere, team)
 
 
-@kernel
-def share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
-    """Divide the clusters among the threads; the last one does all but pairs besides."""
-    _share_out(pair, bonded, near, team)
-
-
 @helper
-def team_place(
-    thread: int, x: Any, box: Any, pair: Any, bonded: Any, near: Any, settings: Any, team: Any, forces: Any
-) -> int:
+def team_place(thread: int, frame: Any, pair: Any, bonded: Any, near: Any, settings: Any, team: Any, parts: Any) -> int:
     """Bring positions into the lists, which are made anew where they must be, and set forces to zero; a status.
 
-    Every thread of a team calls it, and has its own part of ``x`` ready.
+    Every thread of a team calls it, and has its own part of the positions ready.
     """
-    n_beads = x.shape[0]
-    first, last = share(thread, team, n_beads)
+    x, box, forces = frame.positions, frame.box, frame.forces
+    first, last = share(thread, team, x.shape[0])
     raise_flag(thread, place(first, last, x, box, near, pair.cutoff), team)
-    forces[first:last] = 0.0
+    for i in range(first, last):
+        forces[i, 0] = forces[i, 1] = forces[i, 2] = 0.0
     meet(thread, team)
     if all_up(team):
         return DONE
     if thread == 0:
-        announce(_renew_outer(x, box, pair, near, settings), team)
+        announce(call_part(parts.renew, (frame, pair, near, settings)), team)
     meet(thread, team)
     status = announced(team)
     if status == DONE:
         first, last = share(thread, team, near.counts[0])
-        prune(first, last, box, settings.inner_radius, near)
+        call_part(parts.prune, (first, last, frame, near, settings))
         meet(thread, team)
         if thread == 0:
             note_pruned(x, settings.inner_radius, near)
-            _share_out(pair, bonded, near, team)
+            share_out(pair, bonded, near, team)
         meet(thread, team)
     return status
 
 
 @helper
 def _sum_parts(team: Any, energies: Any, virial: Any) -> None:
-    energies[:] = 0.0
-    virial[:] = 0.0
+    for e in range(energies.shape[0]):
+        energies[e] = 0.0
+    for a in range(3):
+        for b in range(3):
+            virial[a, b] = 0.0
     for k in range(team.energies.shape[0]):
         for e in range(energies.shape[0]):
             energies[e] += team.energies[k, e]
@@ -138,39 +303,39 @@ def _sum_parts(team: Any, energies: Any, virial: Any) -> None:
 
 @helper
 def team_forces(
-    thread: int, x: Any, box: Any, pair: Any, bonded: Any, near: Any, settings: Any, team: Any, forces: Any,
-    energies: Any, virial: Any, measure: bool
-) -> None:  # fmt: skip
-    """As :func:`total_forces`, by all threads of a team, after :func:`team_place`; each has its own part of ``forces`` then."""
+    thread: int, frame: Any, pair: Any, bonded: Any, near: Any, settings: Any, team: Any, parts: Any, measure: int
+) -> None:
+    """As :func:`total_forces`, by all threads of a team, after :func:`team_place`; each has its own part of the forces then.
+
+    Energies and virial only when ``measure`` is 1.
+    """
     n = team_size(team)
-    own_energies, own_virial = team.energies[thread], team.virials[thread]
-    own = near.forces if n == 1 else team.forces[thread]
-    if n > 1:
-        own[:] = np.float32(0.0)  # not before: the others have read it only now
+    if n > 1:  # not before: the others have read them only now
+        for k in range(team.forces.shape[1]):
+            team.forces[thread, k] = np.float32(0.0)
     if measure:
-        own_energies[:] = 0.0
-        own_virial[:] = 0.0
+        for e in range(team.energies.shape[1]):
+            team.energies[thread, e] = 0.0
+        for a in range(3):
+            for b in range(3):
+                team.virials[thread, a, b] = 0.0
     if thread == n - 1:
-        other_forces(x, box, pair, bonded, settings.lam, near, forces, own_energies, own_virial, measure)
-    first_cluster, last_cluster = team.split[thread], team.split[thread + 1]
-    first, last = share(thread, team, x.shape[0])
-    if settings.double or pair.force_shift:
-        pair_forces(x, box, pair, near, True, forces, own_energies, own_virial, measure)
-    elif measure:
-        vector_forces_and_energies(first_cluster, last_cluster, box, pair, near, own, own_energies, own_virial)
-    else:
-        vector_forces(first_cluster, last_cluster, box, pair, near, own)
+        other_forces(thread, frame, pair, bonded, settings.lam, near, team, parts, measure)
+    call_part(parts.pairs, (thread, frame, pair, near, team, measure))
     meet(thread, team)
-    unit = force_unit(box, measure)
-    if n > 1:
-        for k in range(n):
-            add_vector_forces(first, last, team.forces[k], unit, near.slot_of, forces)
-    elif not (settings.double or pair.force_shift):
-        add_vector_forces(first, last, own, unit, near.slot_of, forces)
-    if measure or bonded.sites.beads.shape[0] > 0:
+    if not settings.double:
+        first, last = share(thread, team, frame.positions.shape[0])
+        unit = force_unit(frame.box, measure != 0)
+        if n == 1:
+            add_vector_forces(first, last, near.forces, unit, near.slot_of, frame.forces)
+        else:
+            for k in range(n):
+                add_vector_forces(first, last, team.forces[k], unit, near.slot_of, frame.forces)
+    if measure or parts.spread != 0:
         meet(thread, team)
         if thread == 0:
             if measure:
-                _sum_parts(team, energies, virial)
-            spread_forces(x, bonded.sites, forces, virial, measure)
+                _sum_parts(team, frame.energies, frame.virial)
+            if parts.spread != 0:
+                call_part(parts.spread, (frame, bonded, measure))
         meet(thread, team)

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from topdown.engine._arrays import copy_numbers, copy_rows
-from topdown.engine._jit import helper, kernel
+from topdown.engine._arrays import copy_numbers, copy_rows, total_of
+from topdown.engine._jit import Part, call_part, helper, kernel, kind_of, part
+from topdown.engine._lent import lent
 from topdown.engine.barostats import (
     draw_step,
     edge_factors,
@@ -27,14 +28,27 @@ from topdown.engine.barostats import (
     step_distribution,
 )
 from topdown.engine.constraints import constrain_positions, constrain_velocities
-from topdown.engine.forces import BOX_TOO_SMALL, DONE, UNCONSTRAINED, team_forces, team_place
+from topdown.engine.forces import (
+    BOX_TOO_SMALL,
+    DONE,
+    UNCONSTRAINED,
+    ForceParts,
+    force_parts,
+    share_out,
+    team_forces,
+    team_place,
+)
+from topdown.engine.frame import Frame
+from topdown.engine.neighbor_list import NeighborList
+from topdown.engine.parameters import BondedParameters, ConstraintParameters, MoleculeParameters, PairParameters
 from topdown.engine.soft_core import Lambda
-from topdown.engine.team import announce, announced, meet, share
+from topdown.engine.team import Team, announce, announced, meet, share
 from topdown.engine.virtual_sites import settle_sites
 
 NO_THERMOSTAT, V_RESCALE, LANGEVIN = 0, 1, 2
 
 
+@lent
 class Dynamics(NamedTuple):
     """Settings of a run as plain numbers (kJ/mol, ps, nm; pressures in kJ/mol/nm³, tension of all surfaces in kJ/mol/nm²)."""
 
@@ -59,6 +73,7 @@ class Dynamics(NamedTuple):
     double: bool
 
 
+@lent
 class Scratch(NamedTuple):
     """What one step leaves for the next, besides positions and velocities.
 
@@ -73,7 +88,7 @@ class Scratch(NamedTuple):
     virial: Any
 
 
-@kernel
+@helper
 def kinetic_energy(v: Any, masses: Any) -> float:
     """1/2 Σ m v²."""
     total = 0.0
@@ -99,30 +114,53 @@ def _copy_constrained(x: Any, pairs: Any, copy: Any) -> None:
                 copy[pairs[n, end], d] = x[pairs[n, end], d]
 
 
-@helper
-def _drift(x: Any, v: Any, dt: float, constraints: Any, inverse_masses: Any) -> bool:
-    """Half drift with constraints; the constraint displacement enters the velocities."""
-    if constraints.pairs.shape[0] == 0:
-        for i in range(x.shape[0]):
-            x[i, 0] += dt * v[i, 0]
-            x[i, 1] += dt * v[i, 1]
-            x[i, 2] += dt * v[i, 2]
-        return True
-    reference, free, pairs = np.empty_like(x), np.empty_like(x), constraints.pairs
+@part
+def _constrained_drift(frame: Any, constraints: Any, molecules: Any, settings: Any) -> int:
+    """Half drift with constraints, whose displacement enters the velocities; 0 if they cannot be met."""
+    x, v, pairs, dt = frame.positions, frame.velocities, constraints.pairs, 0.5 * settings.time_step
+    reference, free = np.empty(x.shape), np.empty(x.shape)
     _copy_constrained(x, pairs, reference)
     for i in range(x.shape[0]):
         for d in range(3):
             x[i, d] += dt * v[i, d]
     _copy_constrained(x, pairs, free)
-    if not constrain_positions(x, reference, constraints, inverse_masses):
-        return False
+    if not constrain_positions(x, reference, constraints, molecules.inverse_masses):
+        return 0
     for n in range(pairs.shape[0]):
         for end in range(2):
             i = pairs[n, end]
             for d in range(3):
                 v[i, d] += (x[i, d] - free[i, d]) / dt
                 free[i, d] = x[i, d]  # a bead of several constraints gets it once
-    return constrain_velocities(v, x, constraints, inverse_masses)
+    return int(constrain_velocities(v, x, constraints, molecules.inverse_masses))
+
+
+@part
+def _constrained_velocities(frame: Any, constraints: Any, molecules: Any) -> int:
+    """Velocities along constraints taken away; 0 if that does not work."""
+    return int(constrain_velocities(frame.velocities, frame.positions, constraints, molecules.inverse_masses))
+
+
+@part
+def _settled_sites(frame: Any, bonded: Any) -> int:
+    settle_sites(frame.positions, frame.velocities, bonded.sites)
+    return 0
+
+
+@helper
+def standard_gamma(shape: float, rng: Any) -> float:
+    """A number with the density ∝ x^(shape-1) exp(-x) (Marsaglia & Tsang 2000, doi:10.1145/358407.358414)."""
+    boost = 1.0
+    if shape < 1.0:
+        boost = (1.0 - rng.random()) ** (1.0 / shape)
+        shape += 1.0
+    d = shape - 1.0 / 3.0
+    c = 1.0 / math.sqrt(9.0 * d)
+    while True:
+        x = rng.standard_normal()
+        v = (1.0 + c * x) ** 3
+        if v > 0.0 and math.log(1.0 - rng.random()) < 0.5 * x * x + d * (1.0 - v + math.log(v)):
+            return float(boost * d * v)
 
 
 @helper
@@ -130,7 +168,7 @@ def rescale_factor(kinetic: float, kt: float, n_dof: float, ratio: float, rng: A
     """Velocity scaling factor of the v-rescale thermostat (Bussi 2007, eq. A7); ``ratio`` = exp(-Δt/τ)."""
     mean = 0.5 * n_dof * kt
     r1 = rng.standard_normal()
-    rest = 2.0 * rng.standard_gamma(0.5 * (n_dof - 1.0)) if n_dof > 1.0 else 0.0
+    rest = 2.0 * standard_gamma(0.5 * (n_dof - 1.0), rng) if n_dof > 1.0 else 0.0
     part = mean * (1.0 - ratio) / (n_dof * kinetic)
     squared = ratio + part * (r1 * r1 + rest) + 2.0 * r1 * math.sqrt(part * ratio)
     factor = math.sqrt(max(squared, 0.0))
@@ -149,12 +187,15 @@ def _thermostat(v: Any, masses: Any, settings: Any, rng: Any, step: int) -> None
         kinetic = kinetic_energy(v, masses)
         if kinetic > 0.0:
             ratio = math.exp(-settings.time_step * settings.thermostat_every / settings.tau_t)
-            v *= rescale_factor(kinetic, settings.kt, settings.degrees_of_freedom, ratio, rng)
+            factor = rescale_factor(kinetic, settings.kt, settings.degrees_of_freedom, ratio, rng)
+            for i in range(v.shape[0]):
+                for d in range(3):
+                    v[i, d] *= factor
 
 
 @helper
 def _remove_com_motion(v: Any, masses: Any) -> None:
-    total = masses.sum()
+    total = total_of(masses)
     for d in range(3):
         momentum = 0.0
         for i in range(v.shape[0]):
@@ -186,62 +227,98 @@ def _kick_and_drift(first: int, last: int, x: Any, v: Any, forces: Any, inverse_
 
 @helper
 def _first_half(
-    x: Any, v: Any, forces: Any, constraints: Any, molecules: Any, settings: Any, scratch: Any, rng: Any, step: int,
+    frame: Any, bonded: Any, constraints: Any, molecules: Any, settings: Any, scratch: Any, parts: Any, rng: Any, step: int,
     last: bool
 ) -> bool:  # fmt: skip
     """Half kick, half drift, thermostat, half drift; the ``last`` of many leaves kinetic energy and tensor."""
-    half = 0.5 * settings.time_step
-    inverse_masses = molecules.inverse_masses
-    constrained = constraints.pairs.shape[0] > 0
-    _kick(0, v.shape[0], v, forces, inverse_masses, half)
-    if constrained and not constrain_velocities(v, x, constraints, inverse_masses):
+    half, v = 0.5 * settings.time_step, frame.velocities
+    constrained = parts.drift != 0
+    _kick(0, v.shape[0], v, frame.forces, molecules.inverse_masses, half)
+    if constrained and call_part(parts.velocities, (frame, constraints, molecules)) == 0:
         return False
-    if not _drift(x, v, half, constraints, inverse_masses):
+    if not _drift(frame, constraints, molecules, settings, parts):
         return False
     _thermostat(v, molecules.masses, settings, rng, step)
-    if constrained and not constrain_velocities(v, x, constraints, inverse_masses):
+    if constrained and call_part(parts.velocities, (frame, constraints, molecules)) == 0:
         return False
     if settings.com_every > 0 and step % settings.com_every == 0:
         _remove_com_motion(v, molecules.masses)
     if last:
         scratch.kinetic[0] = kinetic_energy(v, molecules.masses)
         kinetic_tensor(v, molecules, scratch.molecular_kinetic)
-    return bool(_drift(x, v, half, constraints, inverse_masses))
+    if not _drift(frame, constraints, molecules, settings, parts):
+        return False
+    if parts.settle != 0:
+        call_part(parts.settle, (frame, bonded))
+    return True
 
 
-class _Trial(NamedTuple):
+@helper
+def _drift(frame: Any, constraints: Any, molecules: Any, settings: Any, parts: Any) -> bool:
+    """Half drift."""
+    if parts.drift != 0:
+        return bool(call_part(parts.drift, (frame, constraints, molecules, settings)) != 0)
+    x, v, dt = frame.positions, frame.velocities, 0.5 * settings.time_step
+    for i in range(x.shape[0]):
+        x[i, 0] += dt * v[i, 0]
+        x[i, 1] += dt * v[i, 1]
+        x[i, 2] += dt * v[i, 2]
+    return True
+
+
+@lent
+class Trial(NamedTuple):
     """What a refused step of the box goes back to, and what the judgement needs; filled by the first thread of a team."""
 
-    x: Any
+    positions: Any
     forces: Any
     box: Any
     energies: Any
     virial: Any
+    drift: Any
+    variance: Any
     changes: Any
     factors: Any
     log_forward: Any
 
 
-@helper
-def _propose_box(
-    x: Any, forces: Any, box: Any, pair: Any, molecules: Any, near: Any, settings: Any, scratch: Any, rng: Any, trial: Any
-) -> int:  # fmt: skip
-    """Step the box and scale molecules and lists with it; ``BOX_TOO_SMALL`` when it is smaller than twice the cut-off.
+def new_trial(n_beads: int, n_terms: int) -> Trial:
+    """Room for a system of this size."""
+    return Trial(
+        positions=np.zeros((n_beads, 3)),
+        forces=np.zeros((n_beads, 3)),
+        box=np.zeros(3),
+        energies=np.zeros(n_terms),
+        virial=np.zeros((3, 3)),
+        drift=np.zeros(3),
+        variance=np.zeros(3),
+        changes=np.zeros(3),
+        factors=np.zeros(3),
+        log_forward=np.zeros(1),
+    )
 
-    ``forces`` and the energies and virial in ``scratch`` must be those of ``x``.
-    """
-    pressure, drift, variance, changes = np.empty((3, 3)), np.empty(3), np.empty(3), trial.changes
-    copy_rows(x, trial.x)
-    copy_rows(forces, trial.forces)
+
+@part
+def _box_distribution(frame: Any, molecules: Any, settings: Any, trial: Any) -> int:
+    """Where the present frame would have its box go; forces, energies and virial must be those of its positions."""
+    pressure = np.empty((3, 3))
+    expected_pressure(frame.positions, frame.forces, frame.box, molecules, settings.kt, frame.virial, pressure)
+    step_distribution(frame.box, settings, pressure, trial.drift, trial.variance)
+    return 0
+
+
+@part
+def _stepped_box(frame: Any, pair: Any, molecules: Any, near: Any, settings: Any, trial: Any) -> int:
+    """Take the step drawn with molecules and lists; ``BOX_TOO_SMALL`` when an edge is shorter than twice the cut-off."""
+    box = frame.box
+    copy_rows(frame.positions, trial.positions)
+    copy_rows(frame.forces, trial.forces)
     copy_numbers(box, trial.box)
-    copy_numbers(scratch.energies, trial.energies)
-    copy_rows(scratch.virial, trial.virial)
-    expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
-    step_distribution(box, settings, pressure, drift, variance)
-    draw_step(drift, variance, rng, changes)
-    factors = edge_factors(settings, changes)
-    trial.log_forward[0] = log_probability(drift, variance, changes, 1.0)
-    scale_molecules(x, molecules, factors)
+    copy_numbers(frame.energies, trial.energies)
+    copy_rows(frame.virial, trial.virial)
+    trial.log_forward[0] = log_probability(trial.drift, trial.variance, trial.changes, 1.0)
+    factors = edge_factors(settings, trial.changes)
+    scale_molecules(frame.positions, molecules, factors)
     scale_list(near, factors)
     smallest = np.inf
     for d in range(3):
@@ -251,62 +328,114 @@ def _propose_box(
     return BOX_TOO_SMALL if smallest < 2.0 * pair.cutoff else DONE
 
 
+@part
+def _box_as_before(frame: Any, near: Any, trial: Any) -> int:
+    """Undo the step."""
+    factors = trial.factors
+    scale_list(near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
+    copy_rows(trial.positions, frame.positions)
+    copy_rows(trial.forces, frame.forces)
+    copy_numbers(trial.box, frame.box)
+    copy_numbers(trial.energies, frame.energies)
+    copy_rows(trial.virial, frame.virial)
+    return 0
+
+
+@helper
+def _propose_box(
+    frame: Any, pair: Any, molecules: Any, near: Any, settings: Any, parts: Any, rng: Any, trial: Any
+) -> int:  # fmt: skip
+    """Step the box; a status."""
+    call_part(parts.box_distribution, (frame, molecules, settings, trial))
+    draw_step(trial.drift, trial.variance, rng, trial.changes)
+    return int(call_part(parts.box_step, (frame, pair, molecules, near, settings, trial)))
+
+
 @helper
 def _judge_box(
-    fits: bool, x: Any, forces: Any, box: Any, molecules: Any, near: Any, settings: Any, scratch: Any, rng: Any, trial: Any
+    fits: bool, frame: Any, molecules: Any, near: Any, settings: Any, scratch: Any, parts: Any, rng: Any, trial: Any
 ) -> None:  # fmt: skip
     """Keep the step proposed, or go back; ``fits`` is whether the lists could be made for it."""
-    pressure, drift, variance = np.empty((3, 3)), np.empty(3), np.empty(3)
-    factors = (trial.factors[0], trial.factors[1], trial.factors[2])
     if fits:
-        expected_pressure(x, forces, box, molecules, settings.kt, scratch.virial, pressure)
-        step_distribution(box, settings, pressure, drift, variance)
+        call_part(parts.box_distribution, (frame, molecules, settings, trial))
         if is_accepted(
-            scratch.energies.sum() - trial.energies.sum(), molecules.start.shape[0] - 1, trial.box, factors, settings,
-            trial.log_forward[0], log_probability(drift, variance, trial.changes, -1.0), rng
+            total_of(frame.energies) - total_of(trial.energies), molecules.start.shape[0] - 1, trial.box,
+            (trial.factors[0], trial.factors[1], trial.factors[2]), settings,
+            trial.log_forward[0], log_probability(trial.drift, trial.variance, trial.changes, -1.0), rng
         ):  # fmt: skip
             scratch.counters[2] += 1
             return
-    scale_list(near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
-    copy_rows(trial.x, x)
-    copy_rows(trial.forces, forces)
-    copy_numbers(trial.box, box)
-    copy_numbers(trial.energies, scratch.energies)
-    copy_rows(trial.virial, scratch.virial)
+    call_part(parts.box_back, (frame, near, trial))
     if not fits:
-        near.radii[:] = 0.0  # the next step builds it, with more room
+        near.radii[0] = near.radii[1] = 0.0  # the next step builds it, with more room
+
+
+@lent
+class StepParts(NamedTuple):
+    """Addresses of the parts of a step; 0 for what a system has no use for."""
+
+    forces: ForceParts
+    drift: int
+    velocities: int
+    settle: int
+    box_distribution: int
+    box_step: int
+    box_back: int
+
+
+def step_parts(
+    frame: Frame, pair: PairParameters, bonded: BondedParameters, constraints: ConstraintParameters,
+    molecules: MoleculeParameters, near: NeighborList, settings: Dynamics, team: Team, trial: Trial
+) -> StepParts:  # fmt: skip
+    """The parts for a system and its settings, compiled where they have not been."""
+    types = {
+        "frame": kind_of(frame), "pair": kind_of(pair), "bonded": kind_of(bonded), "constraints": kind_of(constraints),
+        "molecules": kind_of(molecules), "near": kind_of(near), "settings": kind_of(settings), "trial": kind_of(trial),
+    }  # fmt: skip
+
+    def address(which: Part, names: str, wanted: bool) -> int:
+        return which.address(tuple(types[name] for name in names.split())) if wanted else 0
+
+    constrained, coupled = len(constraints.pairs) > 0, settings.barostat > 0
+    return StepParts(
+        forces=force_parts(frame, pair, bonded, settings.lam, near, team, double=settings.double, settings=settings),
+        drift=address(_constrained_drift, "frame constraints molecules settings", constrained),
+        velocities=address(_constrained_velocities, "frame constraints molecules", constrained),
+        settle=address(_settled_sites, "frame bonded", len(bonded.sites.beads) > 0),
+        box_distribution=address(_box_distribution, "frame molecules settings trial", coupled),
+        box_step=address(_stepped_box, "frame pair molecules near settings trial", coupled),
+        box_back=address(_box_as_before, "frame near trial", coupled),
+    )
 
 
 @kernel
 def advance(
-    thread: int, n_steps: int, x: Any, v: Any, forces: Any, box: Any, pair: Any, bonded: Any, constraints: Any,
-    molecules: Any, near: Any, settings: Any, scratch: Any, team: Any, rng: Any
+    thread: int, n_steps: int, frame: Any, pair: Any, bonded: Any, constraints: Any, molecules: Any, near: Any,
+    settings: Any, scratch: Any, team: Any, trial: Any, parts: Any, rng: Any
 ) -> tuple[int, int]:  # fmt: skip
     """Do up to ``n_steps`` steps; returns the steps done and a status. After ``LIST_FULL`` call again with a longer list.
 
+    With ``n_steps`` 0 everything else is found for the frame as it is: lists, forces, energies, virial, kinetic energy.
     All threads of a team call it at once, and return the same.
     """
+    x, v, forces = frame.positions, frame.velocities, frame.forces
     half, counters, inverse_masses = 0.5 * settings.time_step, scratch.counters, molecules.inverse_masses
-    constrained = constraints.pairs.shape[0] > 0
-    together = constrained or bonded.sites.beads.shape[0] > 0
+    constrained = parts.drift != 0
+    together = constrained or parts.settle != 0
     first, last = share(thread, team, x.shape[0])
     phase, step = counters[0], counters[1]
-    kept = x.shape[0] if thread == 0 and settings.barostat > 0 else 0
-    trial = _Trial(
-        np.empty((kept, 3)), np.empty((kept, 3)), np.empty(3), np.empty_like(scratch.energies), np.empty((3, 3)), np.empty(3),
-        np.empty(3), np.empty(1)
-    )  # fmt: skip
-    status, done, tries_box = DONE, 0, False
+    status, done, tries_box, measure = DONE, 0, False, 1
+    if thread == 0:
+        share_out(pair, bonded, near, team)
     meet(thread, team)  # all have read the counters
-    while done < n_steps or tries_box:
-        if phase == 0 and not tries_box:
+    while done < n_steps or tries_box or n_steps == 0:
+        if phase == 0 and not tries_box and n_steps > 0:
             if together or done == n_steps - 1 or _is_velocity_changed(settings, step):
                 meet(thread, team)
                 if thread == 0:
                     fine = _first_half(
-                        x, v, forces, constraints, molecules, settings, scratch, rng, step, done == n_steps - 1
+                        frame, bonded, constraints, molecules, settings, scratch, parts, rng, step, done == n_steps - 1
                     )
-                    settle_sites(x, v, bonded.sites)
                     announce(DONE if fine else UNCONSTRAINED, team)
                 meet(thread, team)
                 status = announced(team)
@@ -315,17 +444,22 @@ def advance(
             else:
                 _kick_and_drift(first, last, x, v, forces, inverse_masses, half)
             phase = 1
-        status = team_place(thread, x, box, pair, bonded, near, settings, team, forces)
+        status = team_place(thread, frame, pair, bonded, near, settings, team, parts.forces)
         if status != DONE and not tries_box:
             break
-        measure = settings.barostat > 0 and (tries_box or (step + 1) % settings.barostat_every == 0)
+        if n_steps > 0:
+            measure = 1 if settings.barostat > 0 and (tries_box or (step + 1) % settings.barostat_every == 0) else 0
         if status == DONE:
-            team_forces(
-                thread, x, box, pair, bonded, near, settings, team, forces, scratch.energies, scratch.virial, measure
-            )
+            team_forces(thread, frame, pair, bonded, near, settings, team, parts.forces, measure)
+        if n_steps == 0:
+            phase = 0
+            if thread == 0:
+                scratch.kinetic[0] = kinetic_energy(v, molecules.masses)
+                kinetic_tensor(v, molecules, scratch.molecular_kinetic)
+            break
         if tries_box:
             if thread == 0:
-                _judge_box(status == DONE, x, forces, box, molecules, near, settings, scratch, rng, trial)
+                _judge_box(status == DONE, frame, molecules, near, settings, scratch, parts, rng, trial)
             meet(thread, team)
             tries_box, status = False, DONE
             continue
@@ -333,7 +467,8 @@ def advance(
         if constrained:
             meet(thread, team)
             if thread == 0:
-                announce(DONE if constrain_velocities(v, x, constraints, inverse_masses) else UNCONSTRAINED, team)
+                fine = call_part(parts.velocities, (frame, constraints, molecules)) != 0
+                announce(DONE if fine else UNCONSTRAINED, team)
             meet(thread, team)
             status = announced(team)
             if status != DONE:
@@ -344,7 +479,7 @@ def advance(
         if measure:
             meet(thread, team)
             if thread == 0:
-                announce(_propose_box(x, forces, box, pair, molecules, near, settings, scratch, rng, trial), team)
+                announce(_propose_box(frame, pair, molecules, near, settings, parts, rng, trial), team)
             meet(thread, team)
             status = announced(team)
             if status != DONE:

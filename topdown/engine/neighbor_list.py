@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine._arrays import copy_rows
-from topdown.engine._jit import helper, kernel
+from topdown.engine._jit import helper, kernel, shared
+from topdown.engine._lent import lent
 from topdown.engine._simd import (
     LANES,
     WIDTH,
@@ -59,6 +60,7 @@ _AHEAD = 8
 _ALL = np.uint32(15)
 
 
+@lent
 class NeighborList(NamedTuple):
     """Slots, clusters and lists. A slot holds a bead or nothing; the last slot is a dummy that fills up packs of j beads.
 
@@ -246,12 +248,6 @@ def place(first: int, last: int, x: Any, box: Any, near: Any, needed: float) -> 
     return bool(ok)
 
 
-@kernel
-def place_all(x: Any, box: Any, near: Any, needed: float) -> bool:
-    """:func:`place` of all beads."""
-    return place(0, x.shape[0], x, box, near, needed)
-
-
 @helper
 def _grid(box: Any, n: int) -> tuple[int, int, int]:
     """Columns along x and y, such that four beads fill about a cube as wide as a column, and bins along z, of one bead."""
@@ -330,7 +326,7 @@ def _sort_into_clusters(x: Any, box: Any, solute: Any, near: Any) -> Any:
     return _Sorting((n_x, n_y, n_z), inside, bin_start, shift, column_start, u, v, w, occupied)
 
 
-@kernel
+@shared
 def fill_tables(pair: Any, near: Any) -> None:
     """Types, charges and Lennard-Jones parameters in the order of the slots."""
     n, n_types = near.slot_of.shape[0], pair.lj.shape[0]
@@ -659,8 +655,9 @@ def note_pruned(x: Any, radius: float, near: Any) -> None:
 
 
 @kernel
-def refresh_list(x: Any, box: Any, pair: Any, radius: float, inner_radius: float, near: Any) -> bool:
-    """Build both lists at ``x``, and place it; False when they need more room."""
+def refresh_list(frame: Any, pair: Any, radius: float, inner_radius: float, near: Any) -> bool:
+    """Build both lists at the positions of a frame, and place these; False when they need more room."""
+    x, box = frame.positions, frame.box
     if not build_outer(x, box, radius, pair, near):
         return False
     place(0, x.shape[0], x, box, near, 0.0)
@@ -669,8 +666,15 @@ def refresh_list(x: Any, box: Any, pair: Any, radius: float, inner_radius: float
     return True
 
 
-@kernel
-def list_is_valid(x: Any, reference: Any, radius: float, needed: float) -> bool:
+def list_is_valid(x: Floats, reference: Floats, radius: float, needed: float) -> bool:
+    """As :func:`is_valid`, for Python to call."""
+    allowed = 0.5 * (radius - needed)
+    away = x - reference
+    return allowed >= 0.0 and bool(np.all(np.einsum("id,id->i", away, away) <= allowed * allowed))
+
+
+@helper
+def is_valid(x: Any, reference: Any, radius: float, needed: float) -> bool:
     """Whether a list of ``radius`` made at ``reference`` surely holds all pairs within ``needed``; false for NaN."""
     allowed = 0.5 * (radius - needed)
     allowed2 = allowed * allowed

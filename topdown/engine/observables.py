@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine.forces import total_forces
+from topdown.engine.frame import frame_of
 from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, refresh_list, roomier
 from topdown.engine.parameters import TERMS, Parameters, build_parameters
 from topdown.engine.soft_core import COUPLED, Lambda, as_lambda
@@ -82,7 +83,8 @@ def fresh_list(
 ) -> NeighborList:
     """Both pair lists of ``positions``, in the arrays of ``near`` where they are long enough."""
     near = near or empty_neighbor_list(parameters.pair, box, radius)
-    while not refresh_list(positions, box, parameters.pair, radius, inner_radius, near):
+    frame = frame_of(positions, box)
+    while not refresh_list(frame, parameters.pair, radius, inner_radius, near):
         near = roomier(near, parameters.pair, box, radius)
     return near
 
@@ -95,14 +97,11 @@ def measure(
     ``lam`` is the solute's point of the coupling path; a plain number stands for both its λ.
     """
     positions = np.array(positions)
-    place_sites(positions, parameters.bonded.sites)
+    if len(parameters.bonded.sites.beads):
+        place_sites(positions, parameters.bonded.sites)
     near = fresh_list(parameters, positions, box, parameters.pair.cutoff, parameters.pair.cutoff)
-    forces = np.zeros_like(positions)
-    energies, virial = np.zeros(len(TERMS)), np.zeros((3, 3))
-    total_forces(
-        positions, box, parameters.pair, parameters.bonded, as_lambda(lam), near, True, forces, energies, virial, True
-    )
-    return energies, virial, forces
+    found = total_forces(positions, box, parameters.pair, parameters.bonded, as_lambda(lam), near)
+    return found.energies, found.virial, found.forces
 
 
 def place_virtual_sites(system: System) -> System:

@@ -14,7 +14,6 @@ import numpy as np
 from topdown.engine._jit import helper
 from topdown.engine._simd import LANES
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
-from topdown.engine.vector_forces import force_unit, vector_forces, vector_forces_and_energies
 
 
 @helper
@@ -58,94 +57,87 @@ def most_partners(near: Any) -> int:
     return longest
 
 
-def _pair_loop(measure: bool, force_shift: bool = False) -> Any:
-    """The loop in double precision with or without energies and virial, or force-shifted: several kernels from one text.
+@helper
+def pair_forces(
+    x: Any, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any, measure: bool
+) -> None:  # fmt: skip
+    """Add Lennard-Jones and reaction-field forces of all listed pairs inside the cut-off, in double precision.
 
     Bead by bead: the pairs inside the cut-off are first packed without branches (whether a listed pair is inside is a coin
     toss that no processor predicts), then their forces computed in a loop that compiles to vector instructions.
     """
-
-    @helper
-    def loop(x: Any, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any) -> None:
-        cutoff2 = pair.cutoff * pair.cutoff
-        scale, k_rf, c_rf = pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
-        lj, types, charges = pair.lj, pair.types, pair.charges
-        bx, by, bz = box[0], box[1], box[2]
-        inv_x, inv_y, inv_z = 1.0 / bx, 1.0 / by, 1.0 / bz
-        # F(r_c) = 12 C12/r_c^13 - 6 C6/r_c^7
-        steepest, flattest = 12.0 / pair.cutoff**13, 6.0 / pair.cutoff**7
-        longest = most_partners(near)
-        partner, listed = np.empty(longest, np.uint32), np.empty(longest, np.uint32)
-        apart = np.empty((4, longest))
-        values = np.empty((4, longest))
-        for slot in range(4 * near.counts[0]):
-            i = near.order[slot]
-            if i >= x.shape[0]:
-                continue
-            xi, yi, zi = x[i, 0], x[i, 1], x[i, 2]
-            inside = 0
-            for n in range(partners_of(slot, near, listed)):
-                j = listed[n]
-                dx = xi - x[j, 0]
-                dy = yi - x[j, 1]
-                dz = zi - x[j, 2]
-                dx -= bx * np.rint(dx * inv_x)
-                dy -= by * np.rint(dy * inv_y)
-                dz -= bz * np.rint(dz * inv_z)
-                r2 = dx * dx + dy * dy + dz * dz
-                partner[inside] = j
-                apart[0, inside] = dx
-                apart[1, inside] = dy
-                apart[2, inside] = dz
-                apart[3, inside] = max(r2, SMALLEST_R2)
-                inside += r2 < cutoff2
-            ti = types[i]
+    cutoff2 = pair.cutoff * pair.cutoff
+    scale, k_rf, c_rf = pair.coulomb[0], pair.coulomb[1], pair.coulomb[2]
+    lj, types, charges, force_shift = pair.lj, pair.types, pair.charges, pair.force_shift
+    bx, by, bz = box[0], box[1], box[2]
+    inv_x, inv_y, inv_z = 1.0 / bx, 1.0 / by, 1.0 / bz
+    # F(r_c) = 12 C12/r_c^13 - 6 C6/r_c^7
+    steepest, flattest = 12.0 / pair.cutoff**13, 6.0 / pair.cutoff**7
+    longest = most_partners(near)
+    partner, listed = np.empty(longest, np.uint32), np.empty(longest, np.uint32)
+    apart = np.empty((4, longest))
+    values = np.empty((4, longest))
+    for slot in range(4 * near.counts[0]):
+        i = near.order[slot]
+        if i >= x.shape[0]:
+            continue
+        xi, yi, zi = x[i, 0], x[i, 1], x[i, 2]
+        inside = 0
+        for n in range(partners_of(slot, near, listed)):
+            j = listed[n]
+            dx = xi - x[j, 0]
+            dy = yi - x[j, 1]
+            dz = zi - x[j, 2]
+            dx -= bx * np.rint(dx * inv_x)
+            dy -= by * np.rint(dy * inv_y)
+            dz -= bz * np.rint(dz * inv_z)
+            r2 = dx * dx + dy * dy + dz * dz
+            partner[inside] = j
+            apart[0, inside] = dx
+            apart[1, inside] = dy
+            apart[2, inside] = dz
+            apart[3, inside] = max(r2, SMALLEST_R2)
+            inside += r2 < cutoff2
+        ti = types[i]
+        for k in range(inside):
+            tj = types[partner[k]]
+            values[0, k] = lj[ti, tj, 0]
+            values[1, k] = lj[ti, tj, 1]
+            values[3, k] = lj[ti, tj, 2]
+        row_energy = 0.0
+        for k in range(inside):
+            energy, force = lennard_jones(apart[3, k], values[0, k], values[1, k])
+            if force_shift:
+                r = np.sqrt(apart[3, k])
+                at_cutoff = steepest * values[1, k] - flattest * values[0, k]
+                force -= at_cutoff / r
+                energy += at_cutoff * (r - pair.cutoff)
+            values[2, k] = force
+            row_energy += energy - values[3, k]
+        if measure:
+            energies[0] += row_energy
+        qi = charges[i] * scale
+        if qi != 0.0:
             for k in range(inside):
-                tj = types[partner[k]]
-                values[0, k] = lj[ti, tj, 0]
-                values[1, k] = lj[ti, tj, 1]
-                values[3, k] = lj[ti, tj, 2]
-            row_energy = 0.0
-            for k in range(inside):
-                energy, force = lennard_jones(apart[3, k], values[0, k], values[1, k])
-                if force_shift:
-                    r = np.sqrt(apart[3, k])
-                    at_cutoff = steepest * values[1, k] - flattest * values[0, k]
-                    force -= at_cutoff / r
-                    energy += at_cutoff * (r - pair.cutoff)
-                values[2, k] = force
-                row_energy += energy - values[3, k]
-            if measure:
-                energies[0] += row_energy
-            qi = charges[i] * scale
-            if qi != 0.0:
-                for k in range(inside):
-                    coulomb, extra = reaction_field(apart[3, k], qi * charges[partner[k]], k_rf, c_rf)
-                    values[2, k] += extra
-                    if measure:
-                        energies[1] += coulomb
-            fx = fy = fz = 0.0
-            for k in range(inside):
-                j = partner[k]
-                gx, gy, gz = values[2, k] * apart[0, k], values[2, k] * apart[1, k], values[2, k] * apart[2, k]
-                fx += gx
-                fy += gy
-                fz += gz
-                forces[j, 0] -= gx
-                forces[j, 1] -= gy
-                forces[j, 2] -= gz
+                coulomb, extra = reaction_field(apart[3, k], qi * charges[partner[k]], k_rf, c_rf)
+                values[2, k] += extra
                 if measure:
-                    add_virial(virial, apart[0, k], apart[1, k], apart[2, k], gx, gy, gz)
-            forces[i, 0] += fx
-            forces[i, 1] += fy
-            forces[i, 2] += fz
-
-    return loop
-
-
-_forces_only = _pair_loop(False)
-_forces_and_energies = _pair_loop(True)
-_force_shifted = _pair_loop(True, force_shift=True)
+                    energies[1] += coulomb
+        fx = fy = fz = 0.0
+        for k in range(inside):
+            j = partner[k]
+            gx, gy, gz = values[2, k] * apart[0, k], values[2, k] * apart[1, k], values[2, k] * apart[2, k]
+            fx += gx
+            fy += gy
+            fz += gz
+            forces[j, 0] -= gx
+            forces[j, 1] -= gy
+            forces[j, 2] -= gz
+            if measure:
+                add_virial(virial, apart[0, k], apart[1, k], apart[2, k], gx, gy, gz)
+        forces[i, 0] += fx
+        forces[i, 1] += fy
+        forces[i, 2] += fz
 
 
 @helper
@@ -156,29 +148,3 @@ def add_vector_forces(first: int, last: int, single: Any, unit: float, slot_of: 
         forces[i, 0] -= unit * single[k]
         forces[i, 1] -= unit * single[k + 1]
         forces[i, 2] -= unit * single[k + 2]
-
-
-@helper
-def pair_forces(
-    x: Any, box: Any, pair: Any, near: Any, double: bool, forces: Any, energies: Any, virial: Any, measure: bool
-) -> None:
-    """Add Lennard-Jones and reaction-field forces of all listed pairs inside the cut-off.
-
-    In mixed precision positions must have been placed.
-    """
-    if double or pair.force_shift:
-        if pair.force_shift and not measure:
-            # never on the way of production: one kernel will do, its sums left aside where they are not asked for
-            _force_shifted(x, box, pair, near, forces, np.zeros_like(energies), np.zeros_like(virial))
-        elif pair.force_shift:
-            _force_shifted(x, box, pair, near, forces, energies, virial)
-        elif measure:
-            _forces_and_energies(x, box, pair, near, forces, energies, virial)
-        else:
-            _forces_only(x, box, pair, near, forces, energies, virial)
-        return
-    if measure:
-        vector_forces_and_energies(0, near.counts[0], box, pair, near, near.forces, energies, virial)
-    else:
-        vector_forces(0, near.counts[0], box, pair, near, near.forces)
-    add_vector_forces(0, forces.shape[0], near.forces, force_unit(box, measure), near.slot_of, forces)

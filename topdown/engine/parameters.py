@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from topdown.engine._lent import lent
 from topdown.errors import TopologyError
 from topdown.model import Angle, Bond, CGMolecule, Constraint, Dihedral, System, TabulatedPotential, VirtualSite
 from topdown.units import COULOMB_CONSTANT
@@ -37,6 +38,7 @@ _FLAT_AXES = {
 }  # fmt: skip
 
 
+@lent
 class PairParameters(NamedTuple):
     """Non-bonded parameters.
 
@@ -62,6 +64,7 @@ class PairParameters(NamedTuple):
     force_shift: bool
 
 
+@lent
 class TableParameters(NamedTuple):
     """Tabulated potentials over angles [rad].
 
@@ -73,6 +76,7 @@ class TableParameters(NamedTuple):
     points: Floats
 
 
+@lent
 class SiteParameters(NamedTuple):
     """Virtual sites in the order of their construction.
 
@@ -88,6 +92,7 @@ class SiteParameters(NamedTuple):
     values: Floats
 
 
+@lent
 class RestraintParameters(NamedTuple):
     """Position restraints (``constants`` along x, y, z) and flat-bottomed ones.
 
@@ -105,6 +110,7 @@ class RestraintParameters(NamedTuple):
     flat_points: Floats
 
 
+@lent
 class BondedParameters(NamedTuple):
     """Bonded terms: bead indices (n, 2 | 3 | 4) and parameters (n, …); angles in radians, functions as integers.
 
@@ -136,6 +142,7 @@ class BondedParameters(NamedTuple):
     restraints: RestraintParameters
 
 
+@lent
 class ConstraintParameters(NamedTuple):
     """Distance constraints; those that share beads, however indirectly, form a group and follow one another."""
 
@@ -144,6 +151,7 @@ class ConstraintParameters(NamedTuple):
     group_start: Indices
 
 
+@lent
 class MoleculeParameters(NamedTuple):
     """``start`` (n_molecules + 1,) first bead of each molecule; masses [u], 0 for virtual sites, whose inverse mass is 0 too."""
 

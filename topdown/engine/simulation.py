@@ -14,25 +14,26 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine import checkpoint
-from topdown.engine.barostats import kinetic_tensor, pressure_tensor
+from topdown.engine.barostats import pressure_tensor
 from topdown.engine.basis import build_basis, measure_sums
 from topdown.engine.constraints import constrain_positions, constrain_velocities
 from topdown.engine.forces import (
     BLOWN_UP,
     BOX_TOO_SMALL,
+    DONE,
     LIST_FULL,
     UNCONSTRAINED,
-    share_out,
     total_forces,
 )
-from topdown.engine.integrators import Scratch, advance, kinetic_energy
+from topdown.engine.frame import Frame
+from topdown.engine.integrators import Scratch, StepParts, Trial, advance, new_trial, step_parts
 from topdown.engine.minimizer import CONSTRAINT_STIFFNESS, MinimizationResult, fire
-from topdown.engine.neighbor_list import NeighborList, list_is_valid, place_all, roomier
+from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, list_is_valid, roomier
 from topdown.engine.observables import EnergyTerms, check_box, fresh_list, measure
 from topdown.engine.parameters import TERMS, build_parameters
 from topdown.engine.settings import Coupling, SimulationSettings
 from topdown.engine.team import Team, new_team
-from topdown.engine.virtual_sites import place_sites, settle_sites
+from topdown.engine.virtual_sites import place_sites
 from topdown.errors import SettingsError, SimulationError
 from topdown.model import PairSums, System
 from topdown.units import GAS_CONSTANT, KJ_MOL_NM3_TO_BAR, kt
@@ -132,13 +133,17 @@ class Simulation:
             cutoff=system.table.scheme.cutoff,
             lam=self._lambda,
         )
+        if self.parameters.pair.force_shift:  # which mixed precision has not got
+            self._dynamics = self._dynamics._replace(double=True)
         self._team: Team | None = None
+        self._trial: Trial | None = None
+        self._parts: StepParts | None = None
         self._threads: ThreadPoolExecutor | None = None
         self.state = self._initial_state(system)
 
     def _initial_state(self, system: System) -> State:
         positions = np.array(system.whole().positions)
-        place_sites(positions, self.parameters.bonded.sites)
+        self._place_sites(positions)
         box = np.array(system.box)
         state = State(
             positions=positions,
@@ -153,16 +158,14 @@ class Simulation:
                 energies=np.zeros(len(TERMS)),
                 virial=np.zeros((3, 3)),
             ),
-            neighbor_list=fresh_list(
-                self.parameters, positions, box, self._dynamics.list_radius, self._dynamics.inner_radius
-            ),
+            neighbor_list=empty_neighbor_list(self.parameters.pair, box, self._dynamics.list_radius),
         )
         self.state = state
         if system.velocities is None:
             self.draw_velocities()
         else:
             state.velocities[:] = system.velocities
-            settle_sites(positions, state.velocities, self.parameters.bonded.sites)
+            state.velocities[self.parameters.bonded.sites.beads] = 0.0
         self._renew_forces()
         return state
 
@@ -270,12 +273,17 @@ class Simulation:
         """Put positions and velocities on the constraints."""
         constraints, inverse = self.parameters.constraints, self.parameters.molecules.inverse_masses
         x = self.state.positions
-        if not (
+        if len(constraints.pairs) and not (
             constrain_positions(x, x.copy(), constraints, inverse)
             and constrain_velocities(self.state.velocities, x, constraints, inverse)
         ):
             self._fail("the starting coordinates cannot be brought onto the constraints; minimise first")
-        settle_sites(x, self.state.velocities, self.parameters.bonded.sites)
+        self._place_sites(x)
+        self.state.velocities[self.parameters.bonded.sites.beads] = 0.0
+
+    def _place_sites(self, x: Floats) -> None:
+        if len(self.parameters.bonded.sites.beads):
+            place_sites(x, self.parameters.bonded.sites)
 
     def minimize(self, *, max_steps: int = 2000, force_tolerance: float = 10.0) -> MinimizationResult:
         """Go downhill in energy; velocities are drawn anew.
@@ -326,7 +334,6 @@ class Simulation:
             refcoord_scaling=self.settings.refcoord_scaling,
         )
         near = self.state.neighbor_list
-        forces, energies, virial = np.zeros_like(self.positions), np.zeros(len(TERMS)), np.zeros((3, 3))
         before = self.positions.copy()
 
         def energy_and_forces(x: Floats) -> tuple[float, Floats]:
@@ -334,13 +341,12 @@ class Simulation:
             if stiffness == 0.0 and not self._on_constraints(x, before):
                 self._fail("constraints cannot be met in minimisation")
             before[:] = x
-            place_sites(x, p.bonded.sites)
+            self._place_sites(x)
             if not list_is_valid(x, near.inner_reference, float(near.radii[1]), p.pair.cutoff):
                 near = self._build_list(x)
-            total_forces(x, self.box, p.pair, p.bonded, self._lambda, near, True, forces, energies, virial, True)
-            return float(energies.sum()), forces.copy() if stiffness > 0.0 else self._without_constraint_forces(
-                x, forces
-            )
+            found = total_forces(x, self.box, p.pair, p.bonded, self._lambda, near)
+            forces = found.forces if stiffness > 0.0 else self._without_constraint_forces(x, found.forces)
+            return float(found.energies.sum()), forces
 
         x, result = fire(self.positions, energy_and_forces, max_steps=max_steps, force_tolerance=force_tolerance)
         if not np.isfinite(result.potential):
@@ -392,7 +398,7 @@ class Simulation:
             left -= done
             state.time = self.step * self.settings.time_step
             if status == LIST_FULL:
-                state.neighbor_list = roomier(state.neighbor_list, p.pair, state.box, self._dynamics.list_radius)
+                self._find_room()
             elif status == BLOWN_UP:
                 self._fail("the simulation blew up")
             elif status == UNCONSTRAINED:
@@ -402,22 +408,32 @@ class Simulation:
         if not np.isfinite(state.scratch.kinetic[0]):
             self._fail("the simulation blew up")
 
+    def _find_room(self) -> None:
+        state = self.state
+        state.neighbor_list = roomier(state.neighbor_list, self.parameters.pair, state.box, self._dynamics.list_radius)
+
     def _advance_together(self, n_steps: int) -> tuple[int, int]:
         """Call :func:`advance` in every thread of the team."""
         state, p, n = self.state, self.parameters, self.settings.threads
         near = state.neighbor_list
         if self._team is None or (n > 1 and self._team.forces.shape[1] != len(near.slots)):
             self._team = new_team(n, len(near.slots), len(TERMS))
-        share_out(p.pair, p.bonded, near, self._team)
-
+        scratch = state.scratch
+        frame = Frame(state.positions, state.velocities, state.forces, state.box, scratch.energies, scratch.virial)
+        if self._trial is None:
+            self._trial = new_trial(len(state.positions) if self._dynamics.barostat else 0, len(TERMS))
+        if self._parts is None:
+            self._parts = step_parts(
+                frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, self._team, self._trial
+            )
         gate = threading.Barrier(n)  # inside the kernel they wait for one another without end: all enter or none
 
         def one(thread: int) -> tuple[int, int]:
             if n > 1:
                 gate.wait()
             done, status = advance(
-                thread, n_steps, state.positions, state.velocities, state.forces, state.box, p.pair, p.bonded,
-                p.constraints, p.molecules, near, self._dynamics, state.scratch, self._team, self.rng
+                thread, n_steps, frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, scratch,
+                self._team, self._trial, self._parts, self.rng
             )  # fmt: skip
             return int(done), int(status)
 
@@ -467,18 +483,14 @@ class Simulation:
             self._build_list(self.positions)
 
     def _renew_forces(self) -> None:
-        near = self._build_list(self.positions)
-        scratch = self.state.scratch
-        p = self.parameters
-        place_all(self.positions, self.box, near, p.pair.cutoff)
-        total_forces(
-            self.positions, self.box, p.pair, p.bonded, self._lambda, near, self._dynamics.double, self.state.forces,
-            scratch.energies, scratch.virial, True
-        )  # fmt: skip
-        scratch.counters[0] = 0
-        molecules = self.parameters.molecules
-        scratch.kinetic[0] = kinetic_energy(self.velocities, molecules.masses)
-        kinetic_tensor(self.velocities, molecules, scratch.molecular_kinetic)
+        """Lists, forces, energies and kinetic energy of the present frame."""
+        state = self.state
+        state.neighbor_list.radii[:] = 0.0  # whatever it holds is made anew
+        state.neighbor_list.reference[:] = state.positions
+        while (status := self._advance_together(0)[1]) == LIST_FULL:
+            self._find_room()
+        if status != DONE:
+            self._fail("the simulation blew up")
 
     # -- checkpoints -------------------------------------------------------------------------------------------------
 

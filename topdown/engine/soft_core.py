@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from topdown.engine._jit import helper
+from topdown.engine._lent import lent
 from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.pair_forces import add_virial
 from topdown.engine.potentials import SMALLEST_R2, SOFT_CORE_ALPHA, reaction_field, soft_core
 
 
+@lent
 class Lambda(NamedTuple):
     """A point of the path: λ of the soft-core Lennard-Jones and the factor of the solute-solvent Coulomb energy."""
 

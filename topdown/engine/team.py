@@ -17,6 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from topdown.engine._jit import helper
+from topdown.engine._lent import lent
 
 _I32, _I64, _VOID = ir.IntType(32), ir.IntType(64), ir.VoidType()
 _IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i686", "x86")
@@ -27,6 +28,7 @@ _LINE = 8
 _PATIENCE = 4000
 
 
+@lent
 class Team(NamedTuple):
     """What the threads of one system share.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from topdown.engine._jit import helper, kernel
+from topdown.engine._jit import helper, shared
 from topdown.engine.pair_forces import add_virial
 from topdown.engine.parameters import FIXED_ANGLE_3, FIXED_DISTANCE, FIXED_DISTANCE_3, LINEAR, OUT_OF_PLANE_3
 
@@ -111,7 +111,7 @@ def _shares(kind: int, x: Any, atoms: Any, first: int, p: Vector, f: Vector) -> 
     return _combined(-1.0, on_a, -1.0, on_b), _scaled(p[0], on_a), _scaled(p[1], on_b)
 
 
-@kernel
+@shared
 def place_sites(x: Any, sites: Any) -> None:
     """Put every virtual site of ``x`` (n, 3) where its construction says."""
     beads, kinds, start, atoms, weights, values = (
@@ -131,7 +131,7 @@ def place_sites(x: Any, sites: Any) -> None:
                 x[s, d] = x[atoms[first], d] + away[d]
 
 
-@kernel
+@shared
 def settle_sites(x: Any, v: Any, sites: Any) -> None:
     """Place the sites after a move, and take their velocities away: they carry neither momentum nor energy."""
     place_sites(x, sites)
@@ -140,7 +140,7 @@ def settle_sites(x: Any, v: Any, sites: Any) -> None:
         v[beads[n], 0], v[beads[n], 1], v[beads[n], 2] = 0.0, 0.0, 0.0
 
 
-@kernel
+@shared
 def spread_forces(x: Any, sites: Any, forces: Any, virial: Any, measure: bool) -> None:
     """Hand the forces on sites to the beads they are built from and leave zeros.
 

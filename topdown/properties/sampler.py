@@ -57,6 +57,10 @@ class _Box:
             }
         )
 
+    def cost(self) -> float:
+        """Beads times steps."""
+        return float(self.molecule.n_beads * self.n_molecules * self.n_steps)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Window:
@@ -82,6 +86,10 @@ class _Window:
                 description["charge_lambdas"] = list(request.charge_lambdas)
             description["table"] = describe_table(request.table, [request.solute, request.solvent])
         return hash_of(description)
+
+    def cost(self) -> float:
+        """Beads times steps; a solute's beads are not worth counting."""
+        return self.box.cost() / self.box.n_steps * (self.request.n_equilibration + self.request.n_steps)
 
 
 def _windows(request: SampleRequest) -> list[_Window]:
@@ -236,11 +244,13 @@ class EngineSampler:
             warm_up()
         folder = self.store.folder
         box_tasks = [(box, folder) for box in missing_boxes]
-        for index, _ in run_tasks(_make_box, box_tasks, workers=self._workers, executor=self._executor):
+        cost = sum(box.cost() for box in missing_boxes)
+        for index, _ in run_tasks(_make_box, box_tasks, workers=self._workers, executor=self._executor, cost=cost):
             done += 1
             self._progress(done, total, f"equilibrated {missing_boxes[index].molecule.name}")
         tasks = [(window, folder) for window in todo.values()]
-        for index, _ in run_tasks(_run_window, tasks, workers=self._workers, executor=self._executor):
+        cost = sum(window.cost() for window in todo.values())
+        for index, _ in run_tasks(_run_window, tasks, workers=self._workers, executor=self._executor, cost=cost):
             done += 1
             self._progress(done, total, _label(tasks[index][0]))
         samples = [self.store.load_window(key) for key in keys]

@@ -1,17 +1,21 @@
 """Independent tasks on several processors.
 
 Any ``concurrent.futures.Executor`` will do. The default is a pool of spawned processes with one thread each; a worker that
-dies takes only its own task with it, which is tried again in a new pool.
+dies takes only its own task with it, which is tried again in a new pool. A process takes a second or two to load the engine, so
+short tasks are done by threads of this process instead: the engine's kernels run side by side there.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
+import queue
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from topdown.errors import SettingsError, SimulationError
 
@@ -20,6 +24,10 @@ Result = TypeVar("Result")
 
 _THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _TRIES = 3
+#: Tasks that all together cost less than this, in beads times steps, are done by threads: about a minute of one processor.
+SHORT = 4e8
+#: Most threads that share one interpreter without waiting for it: between two of their calls a kernel runs for milliseconds.
+MOST_THREADS = 8
 
 
 def default_workers() -> int:
@@ -41,6 +49,7 @@ def run_tasks(
     *,
     workers: int = 0,
     executor: Executor | None = None,
+    cost: float = math.inf,
 ) -> Iterator[tuple[int, Result]]:
     """Yield (index of the task, its result) as tasks finish.
 
@@ -51,9 +60,11 @@ def run_tasks(
     tasks : sequence
         Anything that pickles.
     workers : int
-        Processes; 0 for one per available processor, 1 to run in this process.
+        Tasks at a time; 0 for one per available processor, 1 to run them one after the other.
     executor : Executor, optional
-        Use this instead of a pool of our own.
+        Use this instead of workers of our own.
+    cost : float
+        Of all tasks together, in beads times steps of the engine. Below :data:`SHORT` the workers are threads, else processes.
 
     Raises
     ------
@@ -71,6 +82,10 @@ def run_tasks(
     if workers == 1 or len(tasks) == 1:
         for index, task in enumerate(tasks):
             yield index, function(task)
+        return
+    workers = min(workers, len(tasks))
+    if cost < SHORT and workers <= MOST_THREADS:
+        yield from _threads(function, tasks, workers)
         return
     left = list(range(len(tasks)))
     for _ in range(_TRIES):
@@ -101,6 +116,37 @@ def _pool(
             process.terminate()
         raise
     pool.shutdown()
+
+
+def _threads(function: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Result]]:
+    """Threads that neither outlive an error, beyond the tasks they are at, nor keep the program from ending."""
+    todo: queue.SimpleQueue[int] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[int, Result | None, BaseException | None]] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def work() -> None:
+        while not stopped.is_set():
+            try:
+                index = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put((index, function(tasks[index]), None))
+            except BaseException as error:
+                done.put((index, None, error))
+
+    for index in range(len(tasks)):
+        todo.put(index)
+    for number in range(workers):
+        threading.Thread(target=work, daemon=True, name=f"topdown-{number}").start()
+    try:
+        for _ in tasks:
+            index, result, error = done.get()
+            if error is not None:
+                raise error
+            yield index, cast(Result, result)
+    finally:
+        stopped.set()
 
 
 def _collect(

@@ -183,6 +183,11 @@ def test_lists_that_outgrow_their_rows_in_a_team():
 
 
 @kernel
+def _share_out(pair, bonded, near, team):
+    share_out(pair, bonded, near, team)
+
+
+@kernel
 def _split(near, elsewhere, team):
     split_clusters(near, elsewhere, team)
 
@@ -195,7 +200,7 @@ def test_clusters_are_shared_evenly(threads):
     packs = (near.inner_end[:n].astype(int) - near.outer_start[:n] + 4) + np.diff(
         near.masked_start[: n + 1].astype(int)
     )
-    share_out(run.parameters.pair, run.parameters.bonded, near, team)
+    _share_out(run.parameters.pair, run.parameters.bonded, near, team)
     assert team.split[0] == 0
     assert team.split[-1] == n
     shares = [packs[a:b].sum() for a, b in zip(team.split[:-1], team.split[1:], strict=True)]

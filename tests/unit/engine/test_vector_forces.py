@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from engine_precision import evaluated, prepared
+from engine_precision import evaluated, place_all, prepared
 from engine_systems import (
     CUTOFF,
     LIPID,
@@ -32,7 +32,6 @@ from engine_systems import (
 from topdown.engine import reference
 from topdown.engine._jit import kernel
 from topdown.engine._simd import WIDTH
-from topdown.engine.neighbor_list import place_all
 from topdown.engine.parameters import TERMS, Parameters
 from topdown.engine.vector_forces import vector_forces, vector_forces_and_energies
 from topdown.model import System
