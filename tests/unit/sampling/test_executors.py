@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from topdown.errors import SettingsError, SimulationError
-from topdown.sampling.executors import default_workers, run_tasks
+from topdown.sampling.executors import MOST_THREADS, SHORT, default_workers, run_tasks
 
 HERE = Path(__file__).parent
 
@@ -73,3 +75,63 @@ def test_negative_workers() -> None:
     with pytest.raises(SettingsError, match="workers"):
         list(run_tasks(square, [1], workers=-1))
     assert default_workers() >= 1
+
+
+# -- threads -----------------------------------------------------------------------------------------------------------
+
+
+def test_short_tasks_are_done_by_threads_of_this_process(importable: str) -> None:
+    import pool_tasks
+
+    found = dict(run_tasks(pool_tasks.square_and_process, [2, 3, 4], workers=2, cost=SHORT / 2))
+    assert found == {k: (v, os.getpid()) for k, v in enumerate((4, 9, 16))}
+
+
+def test_long_tasks_and_many_workers_get_processes(importable: str) -> None:
+    import pool_tasks
+
+    for workers, cost in ((2, SHORT), (MOST_THREADS + 1, 1.0)):
+        found = dict(
+            run_tasks(pool_tasks.square_and_process, list(range(MOST_THREADS + 1)), workers=workers, cost=cost)
+        )
+        assert all(process != os.getpid() for _, process in found.values())
+
+
+def test_threads_work_at_the_same_time() -> None:
+    together = threading.Barrier(2)
+
+    def meet(_: int) -> int:
+        return together.wait(timeout=30)
+
+    assert sorted(arrived for _, arrived in run_tasks(meet, [0, 1], workers=2, cost=1.0)) == [0, 1]
+
+
+def test_an_error_in_a_thread_comes_through_and_stops_the_others() -> None:
+    begun = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        if number == 0:
+            raise SimulationError("blew up")
+        time.sleep(0.01)
+        return number
+
+    with pytest.raises(SimulationError, match="blew up"):
+        list(run_tasks(work, list(range(1000)), workers=2, cost=1.0))
+    time.sleep(0.1)
+    assert len(begun) < 1000
+
+
+def test_whoever_stops_listening_stops_the_threads() -> None:
+    begun = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.01)
+        return number
+
+    results = run_tasks(work, list(range(1000)), workers=2, cost=1.0)
+    next(results)
+    results.close()
+    time.sleep(0.1)
+    assert len(begun) < 1000
