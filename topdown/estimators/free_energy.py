@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import CubicSpline
-from scipy.optimize import brentq
 from scipy.special import log_expit, logsumexp
 
 from topdown.errors import SettingsError
@@ -74,6 +72,8 @@ def bar(
 
     every = np.concatenate([forward, -reverse])
     low, high = float(every.min()) - abs(m) - 50.0, float(every.max()) + abs(m) + 50.0
+    from scipy.optimize import brentq  # slow to load, as are splines
+
     delta_f = float(brentq(unbalance, low, high, xtol=1e-12, rtol=1e-14))
     variance = 0.0
     for argument, g in ((m + forward - delta_f, inefficiency[0]), (-m + reverse + delta_f, inefficiency[1])):
@@ -104,6 +104,8 @@ def thermodynamic_integration(
         weights[:-1] += 0.5 * np.diff(grid)
         weights[1:] += 0.5 * np.diff(grid)
     elif rule == "spline":
+        from scipy.interpolate import CubicSpline
+
         unit = CubicSpline(grid, np.eye(len(grid)), bc_type="natural")
         weights = np.asarray(unit.integrate(grid[0], grid[-1]))
     else:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicHermiteSpline
 
 from topdown.formats.gromacs_write import STIFF_BOND
 from topdown.formats.lammps_data import FIELDS_SECTION, FLAT_AXES, Content, longest_reach
@@ -412,6 +411,8 @@ def _integrators(content: Content, settings: RunSettings) -> list[str]:
 
 def angle_table_text(content: Content) -> str:
     """The tabulated angles at ``TABLE_POINTS`` angles, energies in kcal/mol and -dU/dθ in kcal/mol/degree."""
+    from scipy.interpolate import CubicHermiteSpline  # half of what importing the formats would cost
+
     lines = ["# tabulated angles: cubic between the points of the original tables, written out finely"]
     for place, ((_, k), table) in enumerate(content.registry.angle_tables.items()):
         theta = np.linspace(0.0, 180.0, TABLE_POINTS)
