@@ -413,18 +413,19 @@ class Simulation:
         state.neighbor_list = roomier(state.neighbor_list, self.parameters.pair, state.box, self._dynamics.list_radius)
 
     def _advance_together(self, n_steps: int) -> tuple[int, int]:
-        """Call :func:`advance` in every thread of the team."""
-        state, p, n = self.state, self.parameters, self.settings.threads
+        """Call :func:`advance` in every thread of the team; for no steps in one, so that all begin with the same forces."""
+        state, p, n = self.state, self.parameters, self.settings.threads if n_steps > 0 else 1
         near = state.neighbor_list
-        if self._team is None or (n > 1 and self._team.forces.shape[1] != len(near.slots)):
-            self._team = new_team(n, len(near.slots), len(TERMS))
+        team = self._team
+        if team is None or len(team.split) != n + 1 or (n > 1 and team.forces.shape[1] != len(near.slots)):
+            team = self._team = new_team(n, len(near.slots), len(TERMS))
         scratch = state.scratch
         frame = Frame(state.positions, state.velocities, state.forces, state.box, scratch.energies, scratch.virial)
         if self._trial is None:
             self._trial = new_trial(len(state.positions) if self._dynamics.barostat else 0, len(TERMS))
         if self._parts is None:
             self._parts = step_parts(
-                frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, self._team, self._trial
+                frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, team, self._trial
             )
         gate = threading.Barrier(n)  # inside the kernel they wait for one another without end: all enter or none
 
@@ -433,7 +434,7 @@ class Simulation:
                 gate.wait()
             done, status = advance(
                 thread, n_steps, frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, scratch,
-                self._team, self._trial, self._parts, self.rng
+                team, self._trial, self._parts, self.rng
             )  # fmt: skip
             return int(done), int(status)
 
