@@ -131,7 +131,7 @@ def place_sites(x: Any, sites: Any) -> None:
                 x[s, d] = x[atoms[first], d] + away[d]
 
 
-@shared
+@helper
 def settle_sites(x: Any, v: Any, sites: Any) -> None:
     """Place the sites after a move, and take their velocities away: they carry neither momentum nor energy."""
     place_sites(x, sites)
