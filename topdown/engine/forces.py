@@ -14,7 +14,7 @@ from topdown.engine.pair_forces import add_vector_forces, pair_forces
 from topdown.engine.restraints import restraint_forces
 from topdown.engine.soft_core import solute_forces
 from topdown.engine.team import all_up, announce, announced, meet, raise_flag, share, split_clusters, team_size
-from topdown.engine.vector_forces import force_unit, vector_forces, vector_forces_and_energies
+from topdown.engine.vector_forces import vector_forces, vector_forces_and_energies
 from topdown.engine.virtual_sites import spread_forces
 
 DONE, LIST_FULL, BLOWN_UP, UNCONSTRAINED, BOX_TOO_SMALL = 0, 1, 2, 3, 4
@@ -161,12 +161,11 @@ def team_forces(
     else:
         vector_forces(first_cluster, last_cluster, box, pair, near, own)
     meet(thread, team)
-    unit = force_unit(box, measure)
     if n > 1:
         for k in range(n):
-            add_vector_forces(first, last, team.forces[k], unit, near.slot_of, forces)
+            add_vector_forces(first, last, team.forces[k], box, near.slot_of, forces)
     elif not (settings.double or pair.force_shift):
-        add_vector_forces(first, last, own, unit, near.slot_of, forces)
+        add_vector_forces(first, last, own, box, near.slot_of, forces)
     if measure or bonded.sites.beads.shape[0] > 0:
         meet(thread, team)
         if thread == 0:
