@@ -311,7 +311,7 @@ def slots() -> np.ndarray:
 
 
 #: Rows hold four times the number of a slot; read from the third on.
-ROWS = 4 * np.array([11, 11, 7, 2, 9, 0, 4], np.uint32)
+ROWS = 4 * np.array([11, 11, 7, 2, 9, 0, 4, 5], np.uint32)
 
 
 @compiled
