@@ -175,6 +175,15 @@ def _caching() -> Iterator[None]:
             config.CACHE_DIR = previous
 
 
+def uncounted(function: Function) -> Function:
+    """As :func:`helper`, for functions that make no arrays: without the counting of references to those they are given.
+
+    Counting is an atomic operation wherever an array gets another name, on the way into every innermost loop for instance.
+    """
+    compilable: Function = register_jitable(no_cfunc_wrapper=True, _nrt=False, **_FLAGS)(function)
+    return compilable
+
+
 def inlined(function: Function) -> Function:
     """As :func:`helper`, written into the text of its caller: for innermost loops that share a dozen arrays with it.
 

@@ -32,7 +32,7 @@ from topdown.engine.team import (
     split_clusters,
     team_size,
 )
-from topdown.engine.vector_forces import force_unit, vector_forces, vector_forces_and_energies
+from topdown.engine.vector_forces import vector_forces, vector_forces_and_energies
 from topdown.engine.virtual_sites import spread_forces
 
 DONE, LIST_FULL, BLOWN_UP, UNCONSTRAINED, BOX_TOO_SMALL = 0, 1, 2, 3, 4
@@ -325,12 +325,11 @@ def team_forces(
     meet(thread, team)
     if not settings.double:
         first, last = share(thread, team, frame.positions.shape[0])
-        unit = force_unit(frame.box, measure != 0)
         if n == 1:
-            add_vector_forces(first, last, near.forces, unit, near.slot_of, frame.forces)
+            add_vector_forces(first, last, near.forces, frame.box, near.slot_of, frame.forces)
         else:
             for k in range(n):
-                add_vector_forces(first, last, team.forces[k], unit, near.slot_of, frame.forces)
+                add_vector_forces(first, last, team.forces[k], frame.box, near.slot_of, frame.forces)
     if measure or parts.spread != 0:
         meet(thread, team)
         if thread == 0:

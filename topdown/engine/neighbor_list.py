@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine._arrays import copy_rows
-from topdown.engine._jit import helper, kernel, shared
+from topdown.engine._jit import helper, kernel, shared, uncounted
 from topdown.engine._lent import lent
 from topdown.engine._simd import (
     LANES,
@@ -55,9 +55,13 @@ Wholes = npt.NDArray[np.int32]
 #: Whole-number positions per box edge.
 TURN = 4294967296.0
 #: Rows past the last that may be read.
-_AHEAD = 8
+_AHEAD = 16
 #: All four pairs of a j bead with a cluster count.
 _ALL = np.uint32(15)
+#: All pairs of a pack.
+_EVERY_BIT = np.uint32((1 << WIDTH) - 1)
+#: A mark of clusters whose beads are of several types, or have no list yet.
+_MIXED = -1
 
 
 @lent
@@ -71,9 +75,11 @@ class NeighborList(NamedTuple):
         then room for the *negative* force (float32).
     forces : the same memory read as float32.
     charges, charged : charge of each slot; whether a cluster has any.
+    uniform : 8 times the type of the j beads of a cluster's plain packs where all are of one, else -1.
     table : 6 C6 [4] and 12 C12 [4] of a cluster's beads with each type; all clusters, all types.
     masked_start, masked_rows, masks : first pack of each cluster, j beads as 4 times their slot, a bit for each pair of a pack
-        that counts: packs with excluded pairs, or of the cluster's own beads.
+        that counts: packs with excluded pairs, or of the cluster's own beads, and last those left over when the inner list is
+        cut into whole packs.
     outer_start, outer_rows : packs in which all pairs count; a cluster's last row is that before the next one's first. A
         whole number of registers to a cluster.
     inner_end, inner_rows : the same of the inner list, each cluster's rows at the same place as in the outer one.
@@ -89,6 +95,7 @@ class NeighborList(NamedTuple):
     forces: Singles
     charges: Singles
     charged: npt.NDArray[np.bool_]
+    uniform: Wholes
     table: Singles
     masked_start: Indices
     masked_rows: Indices
@@ -109,8 +116,8 @@ def empty_neighbor_list(pair: PairParameters, box: Floats, radius: float, *, roo
     n = len(pair.types)
     n_clusters = int(room * (1.05 * n / 4 + 2 * int(np.prod(_grid(box, n)[:2])) / 3 + 16))
     pairs = n * min(n, n / float(np.prod(box)) * 4.19 * radius**3) / 2.0
-    n_rows = int(room * (0.6 * pairs + 4 * n_clusters)) + 64
-    n_masked = 8 * int(room * (n_clusters + len(pair.exclusions) // 4 + 16))
+    n_rows = int(room * (0.6 * pairs + 0.75 * WIDTH * n_clusters)) + 64
+    n_masked = 8 * int(room * (2 * n_clusters + len(pair.exclusions) // 4 + 16))
     return _allocated(pair, n_clusters, n_masked, n_rows)
 
 
@@ -128,6 +135,7 @@ def _allocated(pair: PairParameters, n_clusters: int, n_masked: int, n_rows: int
         forces=slots.view(np.float32),
         charges=np.zeros(n_slots + 1, np.float32),
         charged=np.zeros(n_clusters, np.bool_),
+        uniform=np.full(n_clusters, -1, np.int32),
         table=_aligned(8 * kinds * n_clusters).view(np.float32),
         masked_start=indices(n_clusters + 1),
         masked_rows=indices(n_masked + _AHEAD),
@@ -169,7 +177,7 @@ def roomier(near: NeighborList, pair: PairParameters, box: Floats, radius: float
 #: What a checkpoint must hold of a list, the rows only as far as they are filled; :func:`restored` makes the rest again.
 STORED = (
     "order", "masked_start", "masked_rows", "masks", "outer_start", "outer_rows", "inner_end", "inner_rows",
-    "near_solute", "reference", "inner_reference", "radii", "counts",
+    "uniform", "near_solute", "reference", "inner_reference", "radii", "counts",
 )  # fmt: skip
 
 
@@ -224,7 +232,7 @@ def _whole(fraction: float) -> Any:
     return np.int32(np.int64((fraction - np.rint(fraction)) * TURN))
 
 
-@helper
+@uncounted
 def place(first: int, last: int, x: Any, box: Any, near: Any, needed: float) -> bool:
     """Bring positions of beads ``first`` … ``last - 1`` into ``slots``, forces there to zero.
 
@@ -263,7 +271,7 @@ class _Sorting(NamedTuple):
 
     ``inside`` (n, 3): fractions in [0, 1). ``bin_start``: first bead of each bin in sorted order. ``shift`` of each column: from
     there to the slot. ``column_start``: first cluster of each column. ``x``, ``y``, ``z``: whole-number positions by slot.
-    ``occupied``: a bit for each slot of a cluster that holds a bead.
+    ``occupied``: a bit for each slot of a cluster that holds a bead, and above them those of the next clusters of a register.
     """
 
     grid: tuple[int, int, int]
@@ -275,6 +283,14 @@ class _Sorting(NamedTuple):
     y: Any
     z: Any
     occupied: Any
+
+
+@helper
+def _join(n: int, bits: Any) -> None:
+    """Above the four bits of each of ``n`` clusters put those of the next ones, as many as there are lanes."""
+    for q in range(n):
+        for lane in range(1, LANES):
+            bits[q] |= (bits[q + lane] & _ALL) << np.uint32(4 * lane)
 
 
 @helper
@@ -310,8 +326,8 @@ def _sort_into_clusters(x: Any, box: Any, solute: Any, near: Any) -> Any:
     column_start[n_columns] = n_clusters
     room = near.charged.shape[0]
     near.counts[0] = n_clusters if n_clusters <= room else -1
-    u, v, w = np.empty(4 * room + 8, np.int32), np.empty(4 * room + 8, np.int32), np.empty(4 * room + 8, np.int32)
-    occupied = np.zeros(room + 2, np.uint32)
+    u, v, w = np.empty(4 * room + 16, np.int32), np.empty(4 * room + 16, np.int32), np.empty(4 * room + 16, np.int32)
+    occupied = np.zeros(room + 4, np.uint32)
     order, slot_of = near.order, near.slot_of
     if n_clusters <= room:
         order[:] = n
@@ -323,6 +339,7 @@ def _sort_into_clusters(x: Any, box: Any, solute: Any, near: Any) -> Any:
             slot_of[i] = slot
             u[slot], v[slot], w[slot] = _whole(inside[i, 0]), _whole(inside[i, 1]), _whole(inside[i, 2])
             occupied[slot // 4] |= np.uint32(1) << np.uint32(slot % 4)
+        _join(n_clusters, occupied)
     return _Sorting((n_x, n_y, n_z), inside, bin_start, shift, column_start, u, v, w, occupied)
 
 
@@ -355,7 +372,7 @@ def fill_tables(pair: Any, near: Any) -> None:
     slots[8 * (order.shape[0] - 1) + 3] = 8 * n_types
 
 
-@helper
+@uncounted
 def _mark_exclusions(
     q: int, order: Any, slot_of: Any, exclusion_start: Any, exclusions: Any, marks: Any, marked: Any, mark: bool
 ) -> None:
@@ -373,7 +390,7 @@ def _mark_exclusions(
                 marks[slot] = _ALL
 
 
-@helper
+@uncounted
 def _set_masked(rows: Any, masks: Any, entry: int, slot: Any, bits: Any) -> int:
     """A j bead of the masked list, and its four bits; the next entry."""
     rows[entry] = np.uint32(4) * np.uint32(slot)
@@ -407,7 +424,7 @@ def _column_offsets(box: Any, grid: tuple[int, int, int], wide: float) -> Any:
     return steps[:used], along[:used]
 
 
-@helper
+@uncounted
 def _neighbor_columns(column: int, steps: Any, along: Any, sorting: Any, columns: Any, depths: Any) -> int:
     """Write the columns around ``column`` that hold clusters of its own or later number, and their depths; their number."""
     n_x, n_y, _ = sorting.grid
@@ -427,7 +444,7 @@ def _neighbor_columns(column: int, steps: Any, along: Any, sorting: Any, columns
     return used
 
 
-@helper
+@uncounted
 def _rows_of(
     other: int, low: float, high: float, depth: float, bin_start: Any, shift: Any, column_start: Any, n_z: int
 ) -> Any:
@@ -447,8 +464,73 @@ def _rows_of(
     return (begin, lower, upper, end) if lower < upper else (begin, end, end, end)
 
 
+class _Notes(NamedTuple):
+    """Room for what :func:`_list_pairs` notes on its way.
+
+    ``marks``: of the pairs of each slot with the present cluster, a bit for each that is not excluded; ``marked``: whether a
+    cluster has a mark. ``steps``, ``along``: :func:`_column_offsets`. ``columns``, ``depths``: :func:`_neighbor_columns`.
+    ``looks``, ``wanted``: where registers of beads to look at begin, and a bit for each that is wanted. ``odd``: a bit for each
+    slot from a cluster on whose bead is not of the most frequent type, which is ``usual`` eighths.
+    """
+
+    marks: Any
+    marked: Any
+    steps: Any
+    along: Any
+    columns: Any
+    depths: Any
+    looks: Any
+    wanted: Any
+    odd: Any
+    usual: Any
+
+
 @helper
-def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> bool:
+def _new_notes(box: Any, wide: float, pair: Any, sorting: Any, near: Any) -> Any:
+    steps, along = _column_offsets(box, sorting.grid, wide)
+    usual = np.int32(8 * np.argmax(np.bincount(pair.types)))
+    odd = np.zeros(near.charged.shape[0] + 4, np.uint32)
+    for q in range(near.counts[0]):
+        for k in range(4):
+            odd[q] |= np.uint32(near.slots[8 * (4 * q + k) + 3] != usual) << np.uint32(k)
+    _join(near.counts[0], odd)
+    return _Notes(
+        np.full(near.order.shape[0] + 16, _ALL), np.zeros(near.charged.shape[0] + 4, np.bool_), steps, along,
+        np.empty(steps.shape[0] + 1, np.int64), np.empty(steps.shape[0] + 1), np.empty(near.charged.shape[0] + 8, np.int64),
+        np.empty(near.charged.shape[0] + 8, np.uint32), odd, usual
+    )  # fmt: skip
+
+
+@uncounted
+def _looks_of(
+    q: int, around: int, columns: Any, depths: Any, low: float, high: float, bin_start: Any, shift: Any, column_start: Any,
+    n_z: int, occupied: Any, looks: Any, wanted: Any
+) -> int:  # fmt: skip
+    """Where to look for j beads of cluster q, in ``looks`` and ``wanted``; how often.
+
+    Apart from looking, so that of the two loops none has a length that nobody can guess and much work in it.
+    """
+    used = 0
+    for n in range(around):
+        begin, end, second, second_end = _rows_of(columns[n], low, high, depths[n], bin_start, shift, column_start, n_z)
+        for part in range(2):
+            if part == 1:
+                begin, end = second, second_end
+            for r in range(max(begin, q + 1), end, LANES):
+                looks[used] = r
+                wanted[used] = occupied[r] & (_EVERY_BIT >> np.uint32(4 * max(LANES - (end - r), 0)))
+                used += 1
+    return used
+
+
+@helper
+def _middle(low: float, high: float, edge: float) -> Any:
+    """Middle (whole number) and half the length [nm] of what lies between two fractions of an edge."""
+    return splat_whole(_whole(0.5 * (low + high))), splat(np.float32(0.5 * (high - low) * edge))
+
+
+@uncounted
+def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, notes: Any, near: Any) -> bool:
     """Fill the outer and the masked list; False when there is no room.
 
     Each pair of clusters is looked at once, from the one that comes first: its bounding box against the other's beads.
@@ -464,79 +546,56 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
     )
     masks, order, slot_of, n_beads = near.masks, near.order, near.slot_of, near.slot_of.shape[0]
     exclusion_start, exclusions = pair.exclusion_start, pair.exclusions
-    marks, marked = np.full(order.shape[0] + 8, _ALL), np.zeros(near.charged.shape[0] + 2, np.bool_)
+    marks, marked, steps, along, columns, depths, looks, wanted, odd, usual = notes
     scale_x, scale_y, scale_z = scales(box)
     limit, zero = splat(np.float32((radius + margin(box)) ** 2)), splat(np.float32(0.0))
-    wide = radius + 2.0 * margin(box)
-    steps, along = _column_offsets(box, sorting.grid, wide)
-    columns, depths = np.empty(steps.shape[0] + 1, np.int64), np.empty(steps.shape[0] + 1)
     plain, masked = 0, 0
-    low, high = np.empty(3), np.empty(3)
-    ranges = np.empty(4, np.int64)
     for column in range(n_x * n_y + 1):
         around = _neighbor_columns(column, steps, along, sorting, columns, depths)
         for q in range(column_start[column], column_start[column + 1]):
             if masked + 16 > masked_rows.shape[0] or plain + 16 > outer.shape[0]:
                 return False
             outer_start[q], masked_start[q] = plain // LANES, masked // LANES
-            low[:] = 2.0
-            high[:] = -1.0
+            strange = np.uint32(0)
             has_exclusions = False
+            low_x, low_y, low_z, high_x, high_y, high_z = 2.0, 2.0, 2.0, -1.0, -1.0, -1.0
             for k in range(4):
                 i = order[4 * q + k]
                 if i < n_beads:
                     has_exclusions |= exclusion_start[i] != exclusion_start[i + 1]
-                    for d in range(3):
-                        low[d], high[d] = min(low[d], inside[i, d]), max(high[d], inside[i, d])
+                    low_x, high_x = min(low_x, inside[i, 0]), max(high_x, inside[i, 0])
+                    low_y, high_y = min(low_y, inside[i, 1]), max(high_y, inside[i, 1])
+                    low_z, high_z = min(low_z, inside[i, 2]), max(high_z, inside[i, 2])
             if has_exclusions:
                 _mark_exclusions(q, order, slot_of, exclusion_start, exclusions, marks, marked, True)
             for k in range(1, 4):
                 if order[4 * q + k] < n_beads:
                     own = marks[4 * q + k] & np.uint32((1 << k) - 1)
                     masked = _set_masked(masked_rows, masks, masked, 4 * q + k, own)
-            center_x, half_x = (
-                splat_whole(_whole(0.5 * (low[0] + high[0]))),
-                splat(np.float32(0.5 * (high[0] - low[0]) * box[0])),
+            center_x, half_x = _middle(low_x, high_x, box[0])
+            center_y, half_y = _middle(low_y, high_y, box[1])
+            center_z, half_z = _middle(low_z, high_z, box[2])
+            n_looks = _looks_of(
+                q, around, columns, depths, low_z, high_z, bin_start, shift, column_start, n_z, occupied, looks, wanted
             )
-            center_y, half_y = (
-                splat_whole(_whole(0.5 * (low[1] + high[1]))),
-                splat(np.float32(0.5 * (high[1] - low[1]) * box[1])),
-            )
-            center_z, half_z = (
-                splat_whole(_whole(0.5 * (low[2] + high[2]))),
-                splat(np.float32(0.5 * (high[2] - low[2]) * box[2])),
-            )
-            for n in range(around):
-                ranges[0], ranges[1], ranges[2], ranges[3] = _rows_of(
-                    columns[n], low[2], high[2], depths[n], bin_start, shift, column_start, n_z
-                )
-                for part in range(2):
-                    first, last = max(ranges[2 * part], q + 1), ranges[2 * part + 1]
-                    if plain + 4 * (last - first) + 16 > outer.shape[0]:
-                        return False
-                    for r in range(first, last, LANES):
-                        slot = 4 * r
-                        dx = maximum(
-                            sub(magnitude(mul(to_float(isub(load(u, slot), center_x)), scale_x)), half_x), zero
-                        )
-                        dy = maximum(
-                            sub(magnitude(mul(to_float(isub(load(v, slot), center_y)), scale_y)), half_y), zero
-                        )
-                        dz = maximum(
-                            sub(magnitude(mul(to_float(isub(load(w, slot), center_z)), scale_z)), half_z), zero
-                        )
-                        bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit))
-                        allowed, has_mark = np.uint32(0), False
-                        for lane in range(LANES):
-                            if r + lane < last:
-                                allowed |= occupied[r + lane] << np.uint32(4 * lane)
-                                has_mark |= marked[r + lane]
-                        bits &= allowed
-                        if has_mark:
-                            bits, masked = _take_marked(bits, slot, marks, masked_rows, masks, masked)
-                            if masked + 16 > masked_rows.shape[0]:
-                                return False
-                        plain = store_where(outer, plain, ramp(np.int32(4 * slot)), np.uint32(bits))
+            if plain + WIDTH * n_looks + 16 > outer.shape[0]:
+                return False
+            for n in range(n_looks):
+                slot = 4 * looks[n]
+                dx = maximum(sub(magnitude(mul(to_float(isub(load(u, slot), center_x)), scale_x)), half_x), zero)
+                dy = maximum(sub(magnitude(mul(to_float(isub(load(v, slot), center_y)), scale_y)), half_y), zero)
+                dz = maximum(sub(magnitude(mul(to_float(isub(load(w, slot), center_z)), scale_z)), half_z), zero)
+                bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit)) & wanted[n]
+                if has_exclusions:
+                    has_mark = False
+                    for lane in range(LANES):
+                        has_mark |= marked[looks[n] + lane]
+                    if has_mark:
+                        bits, masked = _take_marked(bits, slot, marks, masked_rows, masks, masked)
+                        if masked + 16 > masked_rows.shape[0]:
+                            return False
+                strange |= bits & odd[looks[n]]
+                plain = store_where(outer, plain, ramp(np.int32(4 * slot)), np.uint32(bits))
             if has_exclusions:
                 _mark_exclusions(q, order, slot_of, exclusion_start, exclusions, marks, marked, False)
             # filled up with the dummy: to whole registers, as many as are pruned at a time
@@ -545,11 +604,14 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, near: Any) -> 
                 plain += 1
             while masked % LANES:
                 masked = _set_masked(masked_rows, masks, masked, order.shape[0] - 1, np.uint32(0))
+            for _ in range(LANES):  # for what the inner list leaves over
+                masked = _set_masked(masked_rows, masks, masked, order.shape[0] - 1, np.uint32(0))
+            near.uniform[q] = usual if strange == 0 else _MIXED
             outer_start[q + 1], masked_start[q + 1] = plain // LANES, masked // LANES
     return True
 
 
-@helper
+@uncounted
 def _take_marked(bits: Any, slot: int, marks: Any, rows: Any, masks: Any, masked: int) -> Any:
     """Move beads with excluded pairs from ``bits`` to the masked list."""
     for k in range(WIDTH):
@@ -587,7 +649,9 @@ def build_outer(x: Any, box: Any, radius: float, pair: Any, near: Any) -> bool:
         near.counts[0] = 0
         return False
     fill_tables(pair, near)
-    if not _list_pairs(box, radius, pair, sorting, near):
+    if not _list_pairs(
+        box, radius, pair, sorting, _new_notes(box, radius + 2.0 * margin(box), pair, sorting, near), near
+    ):
         return False
     _list_near_solute(x, box, radius, pair, near)
     copy_rows(x, near.reference)
@@ -596,7 +660,7 @@ def build_outer(x: Any, box: Any, radius: float, pair: Any, near: Any) -> bool:
     return True
 
 
-@helper
+@uncounted
 def _fill_up(q: int, order: Any, n_beads: int, slots: Any) -> None:
     """Put the empty slots of cluster q where its first bead is, so that nothing is near them that is not near a bead."""
     for k in range(1, 4):
@@ -605,7 +669,7 @@ def _fill_up(q: int, order: Any, n_beads: int, slots: Any) -> None:
                 slots[8 * (4 * q + k) + d] = slots[32 * q + d]
 
 
-@helper
+@uncounted
 def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: Any) -> None:
     """Copy from the outer to the inner list the j beads within ``radius`` of any bead of the cluster; positions are placed.
 
@@ -614,36 +678,40 @@ def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: 
     dummy = np.uint32(4 * (near.order.shape[0] - 1))
     outer, inner, slots = near.outer_rows, near.inner_rows, near.slots
     outer_start, inner_end, order, n_beads = near.outer_start, near.inner_end, near.order, near.slot_of.shape[0]
-    scale_x, scale_y, scale_z = scales(box)
-    limit = splat(np.float32((radius + margin(box)) ** 2))
+    masked_start, masked_rows, masks = near.masked_start, near.masked_rows, near.masks
+    unit2 = (box[0] / TURN) ** 2  # squares of lengths in those of the first edge over 2^32
+    ratio_y, ratio_z = splat(np.float32((box[1] / box[0]) ** 2)), splat(np.float32((box[2] / box[0]) ** 2))
+    limit = splat(np.float32((radius + margin(box)) ** 2 / unit2))
     for q in range(first_cluster, last_cluster):
         begin, end = LANES * np.int64(outer_start[q]), LANES * np.int64(outer_start[q + 1])
-        used = begin
+        used: Any = begin
         if order[4 * q + 3] == n_beads:
             _fill_up(q, order, n_beads, slots)
         xi, yi, zi = cluster_positions(slots, q)
         for first in range(begin, end, WIDTH):
-            bits = np.uint32(0)  # four for each of WIDTH rows
+            bits = np.uint64(0)  # four for each of WIDTH rows
             for pack in range(4):
                 j = gather(slots, outer, first + LANES * pack)
-                dx = mul(to_float(isub(xi, lane0(j))), scale_x)
-                dy = mul(to_float(isub(yi, lane1(j))), scale_y)
-                dz = mul(to_float(isub(zi, lane2(j))), scale_z)
-                near_bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit))
-                bits |= near_bits << np.uint32(WIDTH * pack)
-            bits |= bits >> np.uint32(1)
-            bits |= bits >> np.uint32(2)
-            bits &= np.uint32(0x11111111)  # one for each row, four places apart; then side by side
-            bits = (bits | (bits >> np.uint32(3))) & np.uint32(0x03030303)
-            bits = (bits | (bits >> np.uint32(6))) & np.uint32(0x000F000F)
-            bits = (bits | (bits >> np.uint32(12))) & np.uint32(0xFF)
+                dx, dy, dz = to_float(isub(xi, lane0(j))), to_float(isub(yi, lane1(j))), to_float(isub(zi, lane2(j)))
+                r2 = fma(dz, mul(dz, ratio_z), fma(dy, mul(dy, ratio_y), mul(dx, dx)))
+                near_bits = get_bits(less(r2, limit))
+                bits |= np.uint64(near_bits) << np.uint64(WIDTH * pack)
+            bits |= bits >> np.uint64(1)
+            bits |= bits >> np.uint64(2)
+            bits &= np.uint64(0x1111111111111111)  # one for each row, four places apart; then side by side
+            bits = (bits | (bits >> np.uint64(3))) & np.uint64(0x0303030303030303)
+            bits = (bits | (bits >> np.uint64(6))) & np.uint64(0x000F000F000F000F)
+            bits = (bits | (bits >> np.uint64(12))) & np.uint64(0x000000FF000000FF)
+            bits = (bits | (bits >> np.uint64(24))) & np.uint64(0xFFFF)
             used = store_where(inner, used, load(outer, first), np.uint32(bits))
         while used > begin and inner[used - 1] == dummy:
             used -= 1  # the dummies of the outer list came last
-        while used % LANES:
-            inner[used] = dummy
-            used += 1
-        inner_end[q] = used // LANES
+        whole = used - (used - begin) % LANES
+        inner_end[q] = whole // LANES
+        rest = np.int64(masked_start[q + 1]) - 1
+        masks[rest] = np.uint32((1 << (4 * (used - whole))) - 1)
+        for lane in range(LANES):
+            masked_rows[LANES * rest + lane] = inner[whole + lane] if whole + lane < used else dummy
 
 
 @helper

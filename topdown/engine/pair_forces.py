@@ -14,6 +14,7 @@ import numpy as np
 from topdown.engine._jit import helper
 from topdown.engine._simd import LANES
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
+from topdown.engine.vector_forces import force_units
 
 
 @helper
@@ -141,10 +142,11 @@ def pair_forces(
 
 
 @helper
-def add_vector_forces(first: int, last: int, single: Any, unit: float, slot_of: Any, forces: Any) -> None:
-    """Bring forces of beads ``first`` … ``last - 1`` from the slots, where they are in ``unit``, to where the beads are."""
+def add_vector_forces(first: int, last: int, single: Any, box: Any, slot_of: Any, forces: Any) -> None:
+    """Bring forces of beads ``first`` … ``last - 1`` from the slots to where the beads are, in kJ/mol/nm."""
+    unit_x, unit_y, unit_z = force_units(box)
     for i in range(first, last):
         k = 8 * np.int64(slot_of[i]) + 4
-        forces[i, 0] -= unit * single[k]
-        forces[i, 1] -= unit * single[k + 1]
-        forces[i, 2] -= unit * single[k + 2]
+        forces[i, 0] -= unit_x * single[k]
+        forces[i, 1] -= unit_y * single[k + 1]
+        forces[i, 2] -= unit_z * single[k + 2]

@@ -3,8 +3,11 @@
 The loops run over the lists of :mod:`neighbor_list` and gather the *negative* of each force: what is to be taken from the j bead
 is added, so that the processor reads, adds and writes in two instructions. ``forces`` is laid out as ``NeighborList.slots`` are.
 
-What limits the innermost loop is how many results the processor can keep in flight, so while the forces of one pack are
-worked out the distances of the next one are on their way. The unit of length there is the first edge over 2^32: a product less.
+What limits the innermost loop is how many results the processor can keep in flight. So each pack of j beads goes through three
+stages, distances, their inverses, forces, and while one pack is in the last stage those behind it are in the others: no stage
+waits for results of its own turn of the loop. Where there are 16 registers only, two packs are under way instead of three.
+
+Lengths along each edge are in that edge over 2^32, as the positions are, squares in the first edge's: a product less to wait for.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from topdown.engine._jit import helper, inlined
+from topdown.engine._jit import inlined, uncounted
 from topdown.engine._simd import (
     LANES,
+    WIDTH,
     add,
     add_to_rows,
-    both,
     cluster_positions,
     div,
     fma,
@@ -26,7 +29,6 @@ from topdown.engine._simd import (
     gather_by_kind,
     gather_values,
     in_order,
-    inverse_root,
     isub,
     lane0,
     lane1,
@@ -35,7 +37,6 @@ from topdown.engine._simd import (
     maximum,
     mul,
     quad,
-    reciprocal,
     set_bits,
     splat,
     square_root,
@@ -45,88 +46,182 @@ from topdown.engine._simd import (
     total,
     where,
 )
-from topdown.engine.neighbor_list import TURN, scales
+from topdown.engine.neighbor_list import TURN
 from topdown.engine.potentials import SMALLEST_R2
 
-_EVERY_BIT = np.uint32(0xFFFFFFFF)
+#: Whether there are the registers for three packs at a time.
+_DEEP = WIDTH == 16
 
 
-def _packs(masked: bool, charged: bool) -> Any:
-    """One i-cluster against its packs ``first`` … ``last - 1``: four kernels from one text, without branches inside."""
+# The stages take and give registers only: an array handed on to them would have its references counted.
+
+
+@inlined
+def _apart(j: Any, at: Any, constants: Any) -> Any:
+    """First stage: a cluster from a pack of j beads; dx, dy, dz and r², each in its unit."""
+    dx = to_float(isub(at[0], lane0(j)))
+    dy = to_float(isub(at[1], lane1(j)))
+    dz = to_float(isub(at[2], lane2(j)))
+    return dx, dy, dz, fma(dz, mul(dz, constants[1]), fma(dy, mul(dy, constants[0]), mul(dx, dx)))
+
+
+@inlined
+def _inverse(r2: Any, constants: Any) -> Any:
+    """Second stage: 1/r² [1/nm²]; zero beyond the cut-off."""
+    return div(where(less(r2, constants[2]), constants[3], constants[5]), maximum(r2, constants[4]))
+
+
+@inlined
+def _cube(a: Any) -> Any:
+    return mul(mul(a, a), a)
+
+
+def _last_stage(charged: bool, measured: bool) -> tuple[Any, Any]:
+    """Last stage: the force on each pair over its distance, and the sums of the cluster with that pack's part."""
+
+    @inlined
+    def force_over_r(inverse: Any, inverse6: Any, c6: Any, c12: Any, qq: Any, constants: Any) -> Any:
+        force = mul(mul(inverse6, inverse), sub(mul(c12, inverse6), c6))
+        if charged:
+            force = fma(qq, sub(mul(square_root(inverse), inverse), constants[6]), force)
+        return force
+
+    @inlined
+    def with_pack(
+        sums: Any, apart: Any, f: Any, inverse: Any, inverse6: Any, c6: Any, c12: Any, qq: Any, constants: Any
+    ) -> Any:
+        if measured:
+            shift6, shift12, sixth, twelfth, k_rf, c_rf = constants[7:]
+            dx, dy, dz, r2 = apart
+            attraction = mul(c6, sub(mul(inverse6, sixth), shift6))
+            repulsion = mul(c12, sub(mul(mul(inverse6, inverse6), twelfth), shift12))
+            # pairs that do not count have an inverse of zero
+            lj = where(less(constants[5], inverse), sub(repulsion, attraction), constants[5])
+            coulomb = sums[4]
+            if charged:
+                coulomb = fma(qq, sub(fma(k_rf, r2, square_root(inverse)), c_rf), coulomb)
+            result: Any = (
+                add(sums[0], f[0]), add(sums[1], f[1]), add(sums[2], f[2]), add(sums[3], lj), coulomb,
+                fma(dx, f[0], sums[5]), fma(dy, f[1], sums[6]), fma(dz, f[2], sums[7]),
+                fma(dx, f[1], sums[8]), fma(dx, f[2], sums[9]), fma(dy, f[2], sums[10])
+            )  # fmt: skip
+        else:
+            result = (add(sums[0], f[0]), add(sums[1], f[1]), add(sums[2], f[2]))
+        return result
+
+    return force_over_r, with_pack
+
+
+def _masked(charged: bool, measured: bool) -> Any:
+    """One i-cluster against its masked packs ``first`` … ``last - 1``: a few, one after the other."""
+    force_over_r, with_pack = _last_stage(charged, measured)
 
     @inlined
     def packs(
-        first: int, last: int, rows: Any, at: Any, charges: Any, offset: int, constants: Any, near: Any, forces: Any,
-        total_force: Any
-    ) -> Any:  # fmt: skip
-        slots, table, masks = near.slots, near.table, near.masks
-        xi, yi, zi = at
-        fx, fy, fz = total_force
-        ratio_y, ratio_z, cutoff2, per_unit2, smallest, two_k = constants
-        zero = splat(np.float32(0.0))
-        j = gather(slots, rows, first * LANES)
-        dx = to_float(isub(xi, lane0(j)))
-        dy = mul(to_float(isub(yi, lane1(j))), ratio_y)
-        dz = mul(to_float(isub(zi, lane2(j))), ratio_z)
-        r2 = fma(dx, dx, fma(dy, dy, mul(dz, dz)))
-        inverse = div(where(less(r2, cutoff2), per_unit2, zero), maximum(r2, smallest))
+        first: int, last: int, at: Any, charges: Any, lj: Any, constants: Any, near: Any, forces: Any, sums: Any
+    ) -> Any:
+        slots, rows, table, masks, charge_of = near.slots, near.masked_rows, near.table, near.masks, near.charges
+        zero = constants[5]
+        qq = zero
         for pack in range(first, last):
             start = pack * LANES
-            j = gather(slots, rows, start + LANES)
-            next_x = to_float(isub(xi, lane0(j)))
-            next_y = mul(to_float(isub(yi, lane1(j))), ratio_y)
-            next_z = mul(to_float(isub(zi, lane2(j))), ratio_z)
-            next_r2 = fma(next_x, next_x, fma(next_y, next_y, mul(next_z, next_z)))
-            next_inverse = div(where(less(next_r2, cutoff2), per_unit2, zero), maximum(next_r2, smallest))
-            inverse = in_order(next_inverse, inverse)
-            c6 = gather_by_kind(table, slots, rows, start, offset)
-            c12 = gather_by_kind(table, slots, rows, start, offset + 4)
+            apart = _apart(gather(slots, rows, start), at, constants)
+            inverse = where(set_bits(masks[pack]), _inverse(apart[3], constants), zero)
+            inverse6 = _cube(inverse)
+            c6 = gather_by_kind(table, slots, rows, start, lj)
+            c12 = gather_by_kind(table, slots, rows, start, lj + 4)
             if charged:
-                inverse_r = square_root(inverse)
-            if masked:
-                inverse = where(set_bits(masks[pack]), inverse, zero)
-            inverse6 = mul(mul(inverse, inverse), inverse)
-            force = mul(mul(inverse6, inverse), sub(mul(c12, inverse6), c6))
-            if charged:
-                # pairs that do not count have an inverse of zero
-                qq = where(less(zero, inverse), mul(charges, gather_values(near.charges, rows, start)), zero)
-                force = fma(qq, sub(mul(inverse_r, inverse), two_k), force)
-            gx, gy, gz = mul(force, dx), mul(force, dy), mul(force, dz)
-            fx, fy, fz = add(fx, gx), add(fy, gy), add(fz, gz)
-            add_to_rows(forces, rows, start, gx, gy, gz)
-            dx, dy, dz, inverse = next_x, next_y, next_z, next_inverse
-        return fx, fy, fz
+                qq = where(less(zero, inverse), mul(charges, gather_values(charge_of, rows, start)), zero)
+            force = force_over_r(inverse, inverse6, c6, c12, qq, constants)
+            f = (mul(force, apart[0]), mul(force, apart[1]), mul(force, apart[2]))
+            add_to_rows(forces, rows, start, f[0], f[1], f[2])
+            sums = with_pack(sums, apart, f, inverse, inverse6, c6, c12, qq, constants)
+        return sums
 
     return packs
 
 
-_masked_neutral, _masked_charged = _packs(True, False), _packs(True, True)
-_plain_neutral, _plain_charged = _packs(False, False), _packs(False, True)
+def _plain(charged: bool, uniform: bool, measured: bool) -> Any:
+    """One i-cluster against its packs ``first`` … ``last - 1`` of the inner list: several kernels from one text."""
+    force_over_r, with_pack = _last_stage(charged, measured)
+
+    @inlined
+    def packs(
+        first: int, last: int, at: Any, charges: Any, lj: Any, constants: Any, near: Any, forces: Any, sums: Any
+    ) -> Any:
+        slots, rows, table, charge_of = near.slots, near.inner_rows, near.table, near.charges
+        zero = constants[5]
+        qq = zero
+        if uniform:
+            c6, c12 = lj
+        start = first * LANES
+        apart = _apart(gather(slots, rows, start), at, constants)
+        inverse = _inverse(apart[3], constants)
+        inverse6 = _cube(inverse)
+        if _DEEP:
+            second = _apart(gather(slots, rows, start + LANES), at, constants)
+        for pack in range(first, last):
+            start = pack * LANES
+            if _DEEP:
+                third = _apart(gather(slots, rows, start + 2 * LANES), at, constants)
+                next_inverse = _inverse(second[3], constants)
+            else:
+                second = _apart(gather(slots, rows, start + LANES), at, constants)
+                next_inverse = _inverse(second[3], constants)
+                inverse = in_order(next_inverse, inverse)
+                inverse6 = _cube(inverse)
+            if not uniform:
+                c6 = gather_by_kind(table, slots, rows, start, lj)
+                c12 = gather_by_kind(table, slots, rows, start, lj + 4)
+            if charged:
+                qq = where(less(zero, inverse), mul(charges, gather_values(charge_of, rows, start)), zero)
+            force = force_over_r(inverse, inverse6, c6, c12, qq, constants)
+            f = (mul(force, apart[0]), mul(force, apart[1]), mul(force, apart[2]))
+            add_to_rows(forces, rows, start, f[0], f[1], f[2])
+            sums = with_pack(sums, apart, f, inverse, inverse6, c6, c12, qq, constants)
+            apart, inverse = second, next_inverse
+            if _DEEP:
+                second, inverse6 = third, _cube(next_inverse)
+        return sums
+
+    return packs
 
 
-@helper
-def force_unit(box: Any, measured: bool) -> float:
-    """What the sums of :func:`vector_forces` are in, or of :func:`vector_forces_and_energies` when ``measured`` [kJ/mol/nm]."""
-    return 1.0 if measured else box[0] / TURN
+_masked_neutral, _masked_charged = _masked(False, False), _masked(True, False)
+_plain_neutral, _plain_charged = _plain(False, False, False), _plain(True, False, False)
+_plain_uniform = _plain(False, True, False)
+# measuring is rare: fewer kernels to compile
+_measured_masked, _measured_neutral = _masked(True, True), _plain(False, False, True)
+_measured_charged = _plain(True, False, True)
 
 
-@helper
+@uncounted
+def force_units(box: Any) -> tuple[float, float, float]:
+    """What the forces in the slots are in along each edge [kJ/mol/nm]."""
+    return box[0] / TURN, box[1] / TURN, box[2] / TURN
+
+
+@uncounted
+def _constants(box: Any, pair: Any) -> Any:
+    """What :func:`vector_forces` needs of box and potential, in its units."""
+    unit2 = (box[0] / TURN) ** 2
+    return (
+        splat(np.float32((box[1] / box[0]) ** 2)), splat(np.float32((box[2] / box[0]) ** 2)),
+        splat(np.float32(pair.cutoff * pair.cutoff / unit2)), splat(np.float32(1.0 / unit2)),
+        splat(np.float32(SMALLEST_R2 / unit2)), splat(np.float32(0.0)), splat(np.float32(2.0 * pair.coulomb[1])),
+    )  # fmt: skip
+
+
+@uncounted
 def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any, forces: Any) -> None:
     """Subtract the forces of the lists of clusters ``first`` … ``last - 1`` from ``forces``; positions must be placed.
 
-    Times :func:`force_unit` they are in kJ/mol/nm.
+    Times :func:`force_units` they are in kJ/mol/nm.
     """
-    slots, charged = near.slots, near.charged
-    masked_start, masked_rows = near.masked_start, near.masked_rows
-    start, end, rows = near.outer_start, near.inner_end, near.inner_rows
+    slots, table, charged, uniform = near.slots, near.table, near.charged, near.uniform
+    masked_start, start, end = near.masked_start, near.outer_start, near.inner_end
     stride = 8 * (pair.lj.shape[0] + 1)
-    unit2 = (box[0] / TURN) ** 2
-    constants = (
-        splat(np.float32(box[1] / box[0])), splat(np.float32(box[2] / box[0])),
-        splat(np.float32(pair.cutoff * pair.cutoff / unit2)), splat(np.float32(1.0 / unit2)),
-        splat(np.float32(SMALLEST_R2 / unit2)),
-        splat(np.float32(2.0 * pair.coulomb[1])),
-    )  # fmt: skip
+    constants = _constants(box, pair)
     f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
     for q in range(first, last):
         at = cluster_positions(slots, q)
@@ -135,56 +230,20 @@ def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any, forces:
         m0, m1, p0, p1 = masked_start[q], masked_start[q + 1], start[q], end[q]
         if charged[q]:
             charges = mul(f_r, quad(near.charges, 4 * q))
-            f = _masked_charged(m0, m1, masked_rows, at, charges, own, constants, near, forces, f)
-            f = _plain_charged(p0, p1, rows, at, charges, own, constants, near, forces, f)
+            f = _masked_charged(m0, m1, at, charges, own, constants, near, forces, f)
+            f = _plain_charged(p0, p1, at, charges, own, constants, near, forces, f)
         else:
-            f = _masked_neutral(m0, m1, masked_rows, at, zero, own, constants, near, forces, f)
-            f = _plain_neutral(p0, p1, rows, at, zero, own, constants, near, forces, f)
+            f = _masked_neutral(m0, m1, at, zero, own, constants, near, forces, f)
+            if uniform[q] >= 0:
+                place = own + np.int64(uniform[q])
+                lj = quad(table, place), quad(table, place + 4)
+                f = _plain_uniform(p0, p1, at, zero, lj, constants, near, forces, f)
+            else:
+                f = _plain_neutral(p0, p1, at, zero, own, constants, near, forces, f)
         subtract_from_cluster(forces, q, f[0], f[1], f[2])
 
 
-@inlined
-def _measured_packs(
-    first: int, last: int, rows: Any, masked: bool, at: Any, charges: Any, offset: int, constants: Any, near: Any, forces: Any,
-    sums: Any
-) -> Any:  # fmt: skip
-    """As ``_packs``, and adds to ``sums`` (forces, Lennard-Jones and Coulomb energy, Σ d ⊗ f as xx, yy, zz, xy, xz, yz)."""
-    slots, table, masks = near.slots, near.table, near.masks
-    xi, yi, zi = at
-    fx, fy, fz, lj, coulomb, xx, yy, zz, xy, xz, yz = sums
-    scale_x, scale_y, scale_z, cutoff2, smallest, two_k, k_rf, c_rf, shift6, shift12, sixth, twelfth = constants
-    zero = splat(np.float32(0.0))
-    for pack in range(first, last):
-        start = pack * LANES
-        j = gather(slots, rows, start)
-        dx = mul(to_float(isub(xi, lane0(j))), scale_x)
-        dy = mul(to_float(isub(yi, lane1(j))), scale_y)
-        dz = mul(to_float(isub(zi, lane2(j))), scale_z)
-        distance2 = fma(dx, dx, fma(dy, dy, mul(dz, dz)))
-        inside = both(less(distance2, cutoff2), set_bits(masks[pack] if masked else _EVERY_BIT))
-        r2 = maximum(distance2, smallest)
-        inverse_r = inverse_root(r2)
-        inverse = reciprocal(r2)
-        inverse6 = mul(mul(inverse, inverse), inverse)
-        c6 = gather_by_kind(table, slots, rows, start, offset)
-        c12 = gather_by_kind(table, slots, rows, start, offset + 4)
-        qq = mul(charges, gather_values(near.charges, rows, start))
-        force = mul(mul(inverse6, inverse), sub(mul(c12, inverse6), c6))
-        force = where(inside, fma(qq, sub(mul(inverse_r, inverse), two_k), force), zero)
-        energy = sub(
-            mul(c12, sub(mul(mul(inverse6, inverse6), twelfth), shift12)), mul(c6, sub(mul(inverse6, sixth), shift6))
-        )
-        lj = add(lj, where(inside, energy, zero))
-        coulomb = add(coulomb, where(inside, mul(qq, sub(fma(k_rf, r2, inverse_r), c_rf)), zero))
-        gx, gy, gz = mul(force, dx), mul(force, dy), mul(force, dz)
-        fx, fy, fz = add(fx, gx), add(fy, gy), add(fz, gz)
-        xx, yy, zz = fma(dx, gx, xx), fma(dy, gy, yy), fma(dz, gz, zz)
-        xy, xz, yz = fma(dx, gy, xy), fma(dx, gz, xz), fma(dy, gz, yz)
-        add_to_rows(forces, rows, start, gx, gy, gz)
-    return fx, fy, fz, lj, coulomb, xx, yy, zz, xy, xz, yz
-
-
-@helper
+@uncounted
 def _is_shifted(lj: Any) -> bool:
     for a in range(lj.shape[0]):
         for b in range(lj.shape[1]):
@@ -193,42 +252,42 @@ def _is_shifted(lj: Any) -> bool:
     return False
 
 
-@helper
+@uncounted
 def vector_forces_and_energies(
     first: int, last: int, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any
 ) -> None:
     """As :func:`vector_forces`, with energies and virial; sums over a cluster in float32, over clusters in float64."""
     slots = near.slots
+    masked_start, start, end = near.masked_start, near.outer_start, near.inner_end
     stride = 8 * (pair.lj.shape[0] + 1)
-    k_rf, c_rf = pair.coulomb[1], pair.coulomb[2]
+    unit_x, unit_y, unit_z = force_units(box)
     at_cutoff6 = pair.cutoff**-6 if _is_shifted(pair.lj) else 0.0
-    scale_x, scale_y, scale_z = scales(box)
     constants = (
-        scale_x, scale_y, scale_z,
-        splat(np.float32(pair.cutoff * pair.cutoff)), splat(np.float32(SMALLEST_R2)), splat(np.float32(2.0 * k_rf)),
-        splat(np.float32(k_rf)), splat(np.float32(c_rf)),
+        *_constants(box, pair),
         splat(np.float32(at_cutoff6 / 6.0)), splat(np.float32(at_cutoff6 * at_cutoff6 / 12.0)),
         splat(np.float32(1.0 / 6.0)), splat(np.float32(1.0 / 12.0)),
+        splat(np.float32(pair.coulomb[1] * unit_x * unit_x)), splat(np.float32(pair.coulomb[2])),
     )  # fmt: skip
     f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
     for q in range(first, last):
         at = cluster_positions(slots, q)
         s = (zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero)
+        own, p0, p1 = stride * q, start[q], end[q]
         charges = mul(f_r, quad(near.charges, 4 * q))
-        s = _measured_packs(
-            near.masked_start[q], near.masked_start[q + 1], near.masked_rows, True, at, charges, stride * q, constants, near,
-            forces, s
-        )  # fmt: skip
-        s = _measured_packs(
-            near.outer_start[q], near.inner_end[q], near.inner_rows, False, at, charges, stride * q, constants, near, forces, s
-        )  # fmt: skip
+        s = _measured_masked(masked_start[q], masked_start[q + 1], at, charges, own, constants, near, forces, s)
+        if near.charged[q]:
+            s = _measured_charged(p0, p1, at, charges, own, constants, near, forces, s)
+        else:
+            s = _measured_neutral(p0, p1, at, charges, own, constants, near, forces, s)
         subtract_from_cluster(forces, q, s[0], s[1], s[2])
         energies[0] += total(s[3])
         energies[1] += total(s[4])
-        xy, xz, yz = 0.5 * total(s[8]), 0.5 * total(s[9]), 0.5 * total(s[10])
-        virial[0, 0] -= 0.5 * total(s[5])
-        virial[1, 1] -= 0.5 * total(s[6])
-        virial[2, 2] -= 0.5 * total(s[7])
+        xy, xz, yz = (
+            0.5 * unit_x * unit_y * total(s[8]), 0.5 * unit_x * unit_z * total(s[9]), 0.5 * unit_y * unit_z * total(s[10])
+        )  # fmt: skip
+        virial[0, 0] -= 0.5 * unit_x * unit_x * total(s[5])
+        virial[1, 1] -= 0.5 * unit_y * unit_y * total(s[6])
+        virial[2, 2] -= 0.5 * unit_z * unit_z * total(s[7])
         virial[0, 1] -= xy
         virial[1, 0] -= xy
         virial[0, 2] -= xz

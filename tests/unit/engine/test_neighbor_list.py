@@ -50,8 +50,10 @@ def _pruned(first_cluster, last_cluster, box, radius, near):
 
 
 def _as_inner(near: NeighborList) -> NeighborList:
-    """The same list with the outer one in the place of the inner one."""
-    return near._replace(inner_end=near.outer_start[1:], inner_rows=near.outer_rows)
+    """The same list with the outer one in the place of the inner one, which leaves nothing over for the masked packs."""
+    masks = near.masks.copy()
+    masks[near.masked_start[1 : int(near.counts[0]) + 1].astype(int) - 1] = 0
+    return near._replace(inner_end=near.outer_start[1:], inner_rows=near.outer_rows, masks=masks)
 
 
 def _built(system: System, radius: float, solute_component: int, longer: float = 0.3) -> tuple[NeighborList, set]:
@@ -159,6 +161,16 @@ def test_a_list_with_room_for_too_few_clusters_grows():
 def test_lists_survive_being_stored():
     near = Simulation(everything(2), SimulationSettings(), seed=2).state.neighbor_list
     again = restored(stored(near), build_parameters(everything(2)).pair)
-    for name in ("order", "slot_of", "table", "charges", "charged", "masked_start", "outer_start", "inner_end"):
+    for name in (
+        "order",
+        "slot_of",
+        "table",
+        "charges",
+        "charged",
+        "uniform",
+        "masked_start",
+        "outer_start",
+        "inner_end",
+    ):
         assert getattr(near, name).tobytes() == getattr(again, name).tobytes(), name
     assert listed_pairs(near) == listed_pairs(again)

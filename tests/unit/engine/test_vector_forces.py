@@ -225,10 +225,11 @@ def test_the_compiled_loops_are_vectors_of_the_width_chosen(measure):
     function(int(near.counts[0]), box, parameters.pair, near, *sums)
     (assembly,) = function.inspect_asm().values()
     assert not re.search(r"^\s+vp?gather", assembly, re.MULTILINE)
-    register = "ymm" if WIDTH == 8 else "xmm"
-    for operation, least in ((r"v?mulps", 20), (r"v?addps", 8), (r"v?cmp\w*ps", 2), (r"v?divps", 1)):
+    register = {4: "xmm", 8: "ymm", 16: "zmm"}[WIDTH]
+    inverse = r"vrcp14ps" if WIDTH == 16 else r"v?divps"
+    for operation, least in ((r"v?mulps", 20), (r"v?addps", 8), (r"v?cmp\w*ps", 2), (inverse, 1)):
         found = re.findall(rf"^\s+{operation}\s[^\n]*%{register}\d", assembly, re.MULTILINE)
         assert len(found) >= least, operation
-    if WIDTH == 8:
-        assert re.search(r"^\s+vfn?m\w+ps\s[^\n]*%ymm", assembly, re.MULTILINE)
-        assert re.search(r"^\s+v(rsqrt|sqrt)ps\s[^\n]*%ymm", assembly, re.MULTILINE)
+    if WIDTH > 4:
+        assert re.search(rf"^\s+vfn?m\w+ps\s[^\n]*%{register}", assembly, re.MULTILINE)
+        assert re.search(rf"^\s+v(rsqrt14|rsqrt|sqrt)ps\s[^\n]*%{register}", assembly, re.MULTILINE)
