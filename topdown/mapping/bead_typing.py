@@ -8,9 +8,10 @@ is left out, for the same level and support (``benchmarks/mapping.py`` measures 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from topdown.errors import BeadTableError
@@ -163,6 +164,55 @@ def choose_type(
         confidence=CONFIDENCE["estimate", ""],
         alternatives=tuple(estimates[1 : MAX_ALTERNATIVES + 1]),
         level="estimate",
+        support="",
+    )
+
+
+def choose_types(
+    mol: Any,
+    groups: Sequence[tuple[int, ...]],
+    table: BeadTable,
+    *,
+    shared: frozenset[int] = frozenset(),
+    index: BuildingBlockIndex | None = None,
+    fixed: Mapping[int, str] = MappingProxyType({}),
+) -> tuple[TypeChoice, ...]:
+    """The bead types of a whole molecule, one per group.
+
+    Parameters
+    ----------
+    mol, table, shared, index
+        As for :func:`choose_type`.
+    groups : sequence of tuple of int
+        Atoms of each bead.
+    fixed : mapping of int to str
+        Bead types the user has decided on, by place in ``groups``: they are kept, with confidence 1.
+
+    Raises
+    ------
+    BeadTableError
+        A fixed type is not in the table or its place is not that of a group; no type fits one of the other groups.
+    """
+    for place, name in fixed.items():
+        if not 0 <= place < len(groups):
+            raise BeadTableError(
+                f"type {name!r} is meant for bead {place}, but there are only {len(groups)} beads, counted from 0",
+                where=f"bead table {table.name}",
+            )
+        table.index(name)
+    return tuple(
+        _given(table, fixed[place]) if place in fixed else choose_type(mol, group, table, shared=shared, index=index)
+        for place, group in enumerate(groups)
+    )
+
+
+def _given(table: BeadTable, name: str) -> TypeChoice:
+    return TypeChoice(
+        bead_type=table.bead_type(name).name,
+        reason="given by the user",
+        confidence=1.0,
+        alternatives=(),
+        level="given",
         support="",
     )
 

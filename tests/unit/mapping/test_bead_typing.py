@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from topdown.errors import BeadTableError
-from topdown.mapping.bead_typing import BuildingBlockIndex, choose_type
+from topdown.mapping.bead_typing import BuildingBlockIndex, choose_type, choose_types
 from topdown.mapping.fragments import coarser, distance, environment_of
 from topdown.mapping.type_estimate import estimate_types, table_style
 from topdown.model import BeadTable, BeadType, BuildingBlock
@@ -195,3 +195,17 @@ def test_shipped_building_blocks_are_canonical_and_of_the_table():
             assert coarser(block.fragment)[0] == block.fragment
             assert block.bead_type in table
             assert block.source
+
+
+def test_types_of_a_molecule_keep_what_the_user_gave():
+    mol = Chem.MolFromSmiles("CCCCCCCCO")
+    groups = ((0, 1, 2, 3), (4, 5, 6, 7, 8))
+    free = choose_types(mol, groups, M3)
+    assert [c.bead_type for c in free] == [choose_type(mol, g, M3).bead_type for g in groups]
+    given_first = choose_types(mol, groups, M3, fixed={0: "X1"})
+    assert (given_first[0].bead_type, given_first[0].confidence, given_first[0].level) == ("X1", 1.0, "given")
+    assert given_first[1] == free[1]
+    with pytest.raises(BeadTableError, match="unknown bead type"):
+        choose_types(mol, groups, M3, fixed={0: "Z9"})
+    with pytest.raises(BeadTableError, match="only 2 beads"):
+        choose_types(mol, groups, M3, fixed={2: "C1"})
