@@ -16,8 +16,7 @@ none   atom of the bead, in a chain or an aromatic ring
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -104,40 +103,3 @@ def coarser(environment: str) -> tuple[str, str, str]:
             if atom.GetAtomMapNum() == _OUTSIDE and any(n.GetAtomicNum() == 6 for n in atom.GetNeighbors()):
                 skeleton.RemoveAtom(atom.GetIdx())
         return canonical, str(Chem.MolToSmiles(attached)), str(Chem.MolToSmiles(skeleton))
-
-
-@lru_cache(maxsize=20000)
-def description(environment: str) -> Mapping[tuple[object, ...], int]:
-    """Counts of what a fragment is made of, for :func:`distance`: its atoms, coarsely and finely, and its attachments."""
-    found: Counter[tuple[object, ...]] = Counter()
-    with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(environment, sanitize=False)
-        if mol is None:
-            return found
-        mol.UpdatePropertyCache(strict=False)
-    for atom in mol.GetAtoms():
-        mark, element = atom.GetAtomMapNum(), atom.GetAtomicNum()
-        if mark == _OUTSIDE:
-            found["attached", element, atom.GetIsAromatic()] += 1
-            continue
-        ring = mark in (_RING, _SHARED_RING)
-        orders = sorted(b.GetBondTypeAsDouble() for b in atom.GetBonds())
-        if element != 6:
-            found["hetero", element, atom.GetFormalCharge(), orders[-1] if orders else 0] += 1
-            found["hydrogens", element, atom.GetTotalNumHs(), atom.GetDegree()] += 1
-        elif orders and orders[-1] > 1.5:
-            found["unsaturated", orders[-1]] += 1
-        found["atom", element, atom.GetIsAromatic(), ring, mark in (_SHARED, _SHARED_RING)] += 1
-        found["size",] += 1
-    return found
-
-
-#: What a difference of one costs in :func:`distance`.
-_DISTANCE_WEIGHTS = {"size": 1.0, "atom": 0.5, "hetero": 1.5, "hydrogens": 0.75, "unsaturated": 0.5, "attached": 0.2}
-
-
-def distance(a: str, b: str) -> float:
-    """How different two fragments are: 0 for equal make-up; about 1 for one methylene more or one donor turned acceptor."""
-    one, two = description(a), description(b)
-    differences = (_DISTANCE_WEIGHTS[str(key[0])] * abs(one.get(key, 0) - two.get(key, 0)) for key in {**one, **two})
-    return round(sum(differences), 6)
