@@ -134,7 +134,7 @@ def _role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, ...]) -
     if element == 8:
         return _oxygen_role(atom, facts, carbonyls)
     if element in (16, 34):
-        return _sulfur_role(atom)
+        return _sulfur_role(atom, facts)
     if element in HALOGENS:
         return HALOGENS[element] + ("a" if atom.neighbours and atom.neighbours[0][3] else "")
     return {5: "B", 14: "Si", 15: "P"}.get(element, "other")
@@ -171,6 +171,8 @@ def _nitrogen_role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str
     h = min(atom.hydrogens, 2)
     near = atom.neighbours
     if atom.aromatic:
+        if atom.charge > 0 and any(z == 8 and facts[j].charge < 0 for j, z, _, _ in near):
+            return "N-oxide N"
         return "n+" if atom.charge > 0 else "nH" if h else "nR" if len(near) == 3 else "n"
     if atom.charge > 0:
         if sum(z == 8 for _, z, _, _ in near) >= 2 and atom.has_double_bond:
@@ -211,6 +213,8 @@ def _oxygen_role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, 
             return "O- carboxylate" if carbonyls[other] else "O- C"
         if z == 7 and facts[other].has_double_bond:
             return "O- nitro"
+        if z == 16 and facts[other].charge > 0:
+            return "=O S"
         return f"O- {({7: 'N', 15: 'P', 16: 'S'}).get(z, 'other')}"
     if atom.hydrogens:
         if z != 6:
@@ -239,11 +243,13 @@ def _bridging_oxygen(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[s
     return "ether O"
 
 
-def _sulfur_role(atom: AtomFacts) -> str:
-    oxo = len(atom.doubly_bonded(8))
+def _sulfur_role(atom: AtomFacts, facts: list[AtomFacts]) -> str:
+    # S=O may be drawn with charges.
+    drawn = sum(z == 8 and facts[j].charge < 0 for j, z, _, _ in atom.neighbours) if atom.charge > 0 else 0
+    oxo = len(atom.doubly_bonded(8)) + drawn
     if atom.aromatic:
         return "s"
-    if atom.charge:
+    if atom.charge and not drawn:
         return "S+" if atom.charge > 0 else "S-"
     if oxo:
         return "SO2" if oxo > 1 else "SO"

@@ -31,6 +31,12 @@ class FunctionalGroup:
     labels: str = ""
 
 
+#: Ions of one atom, by element: the models of martini_v3.0.0_ions; those not in it follow the nearest in their group.
+_ION_CLASSES = {3: "Q5", 9: "Q5", 11: "Q5", 12: "D", 17: "Q5", 19: "Q5", 20: "D", 35: "Q4", 53: "Q2"}
+#: N2, O2 and CO, which have no polar group.
+_GASES = ((7, 7), (8, 8), (6, 8))
+
+
 @dataclass(frozen=True, slots=True)
 class _Bead:
     """What the rules ask of one bead."""
@@ -55,6 +61,16 @@ class _Bead:
     @property
     def size(self) -> int:
         return len(self.group)
+
+    @property
+    def element(self) -> int:
+        return self.roles.facts[self.group[0]].element
+
+    @property
+    def is_gas(self) -> bool:
+        facts = [self.roles.facts[a] for a in self.group]
+        bare = not any(f.hydrogens or len(f.neighbours) > 1 for f in facts)
+        return bare and tuple(sorted(f.element for f in facts)) in _GASES
 
     @property
     def n_carbons(self) -> int:
@@ -105,6 +121,8 @@ def functional_group(roles: AtomRoles, group: tuple[int, ...], shared: frozenset
     style : {"martini3", "martini2"}
     """
     bead = _Bead(roles, group, shared, tuple(roles.names[a] for a in group))
+    if bead.is_gas:
+        return FunctionalGroup("diatomic gas", "C6" if style == "martini3" else "C5")
     if style == "martini3":
         return _charged_m3(bead) or _polar_m3(bead) or _weakly_polar_m3(bead) or _apolar_m3(bead)
     return _charged_m2(bead) or _polar_m2(bead) or _apolar_m2(bead)
@@ -127,6 +145,8 @@ def _charged_m3(bead: _Bead) -> FunctionalGroup | None:
     charge = bead.roles.charge(bead.group)
     if charge == 0:
         return FunctionalGroup("zwitterion", "P6") if _is_zwitterion(bead) else None
+    if bead.size == 1 and bead.element in _ION_CLASSES:
+        return FunctionalGroup("ion of one atom", _ION_CLASSES[bead.element])
     if abs(charge) > 1:
         return FunctionalGroup("ion of charge two or more", "D")
     if charge > 0:
@@ -211,7 +231,7 @@ def _weakly_polar_m3(bead: _Bead) -> FunctionalGroup | None:
         return FunctionalGroup("carbonyl of an aromatic ring", "N6", "a")
     if bead.starts("amide N"):
         return FunctionalGroup("nitrogen of an amide", "N3", "d")
-    if bead.has("nitrile N"):
+    if bead.has("nitrile N", "N#+"):
         return FunctionalGroup("nitrile", "N4" if bead.size == 2 else "N5", "a")
     if bead.has("imine N", "imine NH", "amidine N"):
         return FunctionalGroup("imine", "N6", "d" if bead.has("imine NH") else "a")
@@ -258,15 +278,17 @@ def _ether_m3(bead: _Bead) -> FunctionalGroup | None:
         if bead.in_aliphatic_ring:
             return FunctionalGroup("ring ether", "N3" if bead.oxygen_across_ring() else "N4", "a")
         return FunctionalGroup("ether", "N2") if bead.n_carbons >= 4 else FunctionalGroup("ether", "N3", "r")
-    if bead.starts("O ", "O-", "=O P", "=O N", "=O other") or bead.has("P", "B"):
+    if bead.has("Si") and bead.starts("O other"):
+        return FunctionalGroup("siloxane", "N1")
+    if bead.starts("O ", "O-", "=O P", "=O N", "=O other"):
         return FunctionalGroup("polar group of phosphorus, boron or another element", "P2")
     return None
 
 
 def _apolar_m3(bead: _Bead) -> FunctionalGroup:
     facts = bead.roles.facts
-    if bead.has("S", "s", "SH", "S-S", "=S", "C=S"):
-        return FunctionalGroup("sulfur", "C6")
+    if bead.has("S", "s", "SH", "S-S", "=S", "C=S", "P", "B"):
+        return FunctionalGroup("sulfur, phosphine or borane", "C6")
     halogens = [facts[a].element for a in bead.group if facts[a].element in HALOGENS]
     if halogens:
         return _halogen_m3(bead, halogens)
@@ -312,6 +334,8 @@ def _charged_m2(bead: _Bead) -> FunctionalGroup | None:
     if charge == 0:
         return FunctionalGroup("zwitterion", "P5") if _is_zwitterion(bead) else None
     facts = bead.roles.facts
+    if bead.size == 1 and bead.element in _ION_CLASSES:
+        return FunctionalGroup("ion of one atom", "Qd" if charge > 0 else "Qa")
     acceptor = bead.starts("OH", "O-", "=O")
     if charge < 0:
         donor = any(facts[a].hydrogens and facts[a].element in (7, 8) for a in bead.group) and not bead.has("P")
@@ -351,15 +375,15 @@ def _polar_m2(bead: _Bead) -> FunctionalGroup | None:
         return FunctionalGroup("ester", "Na")
     if bead.starts("ether O", "acetal O", "aryl ether O", "amine N", "aniline N", "nR", "O "):
         return FunctionalGroup("ether or tertiary amine", "N0")
-    if bead.has("P", "B"):
-        return FunctionalGroup("polar group of phosphorus or boron", "P2")
+    if bead.starts("=O P", "O-"):
+        return FunctionalGroup("polar group of phosphorus or another element", "P2")
     return None
 
 
 def _apolar_m2(bead: _Bead) -> FunctionalGroup:
     facts = bead.roles.facts
-    if bead.has("S", "s", "SH", "S-S", "=S", "C=S"):
-        return FunctionalGroup("sulfur", "C5")
+    if bead.has("S", "s", "SH", "S-S", "=S", "C=S", "P", "B"):
+        return FunctionalGroup("sulfur, phosphine or borane", "C5")
     n_halogens = sum(facts[a].element in HALOGENS for a in bead.group)
     if n_halogens:
         return FunctionalGroup("halogen", "C3" if n_halogens == 1 else "C4")

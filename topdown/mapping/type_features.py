@@ -16,9 +16,9 @@ _ETHER_LIKE = ("o", "ester O", "aryl ether O", "ether O", "acetal O")
 def size_rule(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], style: str) -> str:
     """Size by the published rules: ``R`` for four atoms, ``S`` for three, ``T`` for two, compact shapes one size less.
 
-    An atom two beads share counts half; iodine counts twice, for its bulk. Aliphatic ring pieces and fully branched or
-    carbonyl pieces of four atoms are small (Alessandri et al., Adv. Theory Simul. 5, 2100391 (2022)). Martini 2 has
-    small beads in rings only.
+    An atom two beads share counts half; iodine counts twice, for its bulk. Pieces of four atoms are small in aliphatic
+    rings, when fully branched, and when flat and polar (Alessandri et al., Adv. Theory Simul. 5, 2100391 (2022)). Ions of
+    one atom follow the published ion models. Martini 2 has small beads in rings only.
     """
     facts = roles.facts
     weight = effective_atoms(roles, group, shared)
@@ -27,8 +27,10 @@ def size_rule(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], 
         return "S" if ring >= 2 and len(group) <= 3 else "R"
     aromatic = any(facts[a].aromatic for a in group)
     if weight < 2.75 and len(group) < 4:
-        # A charge brings its hydration along: only flat rings stay tiny.
-        return "S" if roles.charge(group) and not aromatic and len(group) > 1 else "T"
+        # A charge brings its hydration along: only flat rings and hard ions of one atom stay tiny.
+        charge = roles.charge(group)
+        soft = len(group) > 1 or abs(charge) > 1 or facts[group[0]].element in (35, 53)
+        return "S" if charge and not aromatic and soft else "T"
     if weight < 3.5 or (ring and weight <= (3.5 if aromatic else 4.0)):
         return "S"
     inside = set(group)
@@ -36,14 +38,13 @@ def size_rule(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], 
     branches = sum(j in inside for j, _, _, _ in facts[centre].neighbours)
     if sum(facts[a].element in (17, 35) for a in group) > 1:
         return "R"
-    quaternary = branches > 3 and len(group) <= 5
-    return "S" if quaternary or (branches == 3 and weight <= 4.0 and _is_compact(roles, group, centre)) else "R"
+    return "S" if branches == 3 and weight <= 4.0 and _is_compact(roles, group, centre) else "R"
 
 
 def _is_compact(roles: AtomRoles, group: tuple[int, ...], centre: int) -> bool:
-    """Whether four atoms around ``centre`` are flat and polar, as an acid or a guanidinium, or around a nitrogen."""
+    """Whether four atoms around ``centre`` are flat and polar, as an acid or a guanidinium, or leave it no hydrogen."""
     atom = roles.facts[centre]
-    if atom.element == 7:
+    if atom.element == 7 or len(atom.neighbours) == 4:
         return True
     polar = sum(z in (7, 8) for j, z, _, _ in atom.neighbours if j in group)
     return atom.element == 6 and atom.has_double_bond and polar > 1
