@@ -6,7 +6,7 @@ is. They are the vocabulary of :mod:`topdown.mapping.functional_groups` and :mod
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ class AtomFacts:
     charge : int
         Formal charge [e].
     neighbours : tuple of Neighbour
+    has_double_bond, has_triple_bond : bool
     """
 
     element: int
@@ -37,18 +38,12 @@ class AtomFacts:
     hydrogens: int
     charge: int
     neighbours: tuple[Neighbour, ...]
+    has_double_bond: bool
+    has_triple_bond: bool
 
     def doubly_bonded(self, element: int) -> list[int]:
         """Atoms of ``element`` at the other end of double bonds."""
         return [j for j, z, order, _ in self.neighbours if order == 2.0 and z == element]
-
-    @property
-    def has_double_bond(self) -> bool:
-        return any(order == 2.0 for _, _, order, _ in self.neighbours)
-
-    @property
-    def has_triple_bond(self) -> bool:
-        return any(order == 3.0 for _, _, order, _ in self.neighbours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +68,41 @@ class AtomRoles:
         return sum(self.facts[a].charge for a in group)
 
 
+def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
+    """Facts of the atoms of a molecule of heavy atoms."""
+    aromatic = [atom.GetIsAromatic() for atom in mol.GetAtoms()]
+    elements = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
+    neighbours: list[list[Neighbour]] = [[] for _ in elements]
+    orders: list[set[float]] = [set() for _ in elements]
+    for bond in mol.GetBonds():
+        i, j, order = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), bond.GetBondTypeAsDouble()
+        neighbours[i].append((j, elements[j], order, aromatic[j]))
+        neighbours[j].append((i, elements[i], order, aromatic[i]))
+        orders[i].add(order)
+        orders[j].add(order)
+    return tuple(
+        AtomFacts(
+            elements[i],
+            aromatic[i],
+            atom.IsInRing(),
+            atom.GetTotalNumHs(),
+            atom.GetFormalCharge(),
+            tuple(neighbours[i]),
+            2.0 in orders[i],
+            3.0 in orders[i],
+        )
+        for i, atom in enumerate(mol.GetAtoms())
+    )
+
+
 def atom_roles(mol: Any) -> AtomRoles:
     """Roles of the atoms of a molecule of heavy atoms."""
-    facts = []
-    for atom in mol.GetAtoms():
-        index = atom.GetIdx()
-        neighbours = []
-        for bond in atom.GetBonds():
-            other = bond.GetOtherAtom(atom)
-            neighbours.append((other.GetIdx(), other.GetAtomicNum(), bond.GetBondTypeAsDouble(), other.GetIsAromatic()))
-        facts.append(
-            AtomFacts(
-                atom.GetAtomicNum(),
-                atom.GetIsAromatic(),
-                atom.IsInRing(),
-                atom.GetTotalNumHs(),
-                atom.GetFormalCharge(),
-                tuple(neighbours),
-            )
-        )
-        assert index == len(facts) - 1
+    facts = atom_facts(mol)
     carbonyls = tuple(_carbonyl(a, facts) for a in facts)
-    return AtomRoles(tuple(facts), carbonyls, tuple(_role(a, facts, carbonyls) for a in facts))
+    return AtomRoles(facts, carbonyls, tuple(_role(a, facts, carbonyls) for a in facts))
 
 
-def _carbonyl(atom: AtomFacts, facts: list[AtomFacts]) -> str:
+def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
     """Which kind of carbonyl carbon an atom is; empty when none."""
     if atom.element != 6:
         return ""
@@ -125,7 +130,7 @@ def _carbonyl(atom: AtomFacts, facts: list[AtomFacts]) -> str:
     return "aldehyde" if atom.hydrogens else "ketone"
 
 
-def _role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
     element = atom.element
     if element == 6:
         return _carbon_role(atom, facts, carbonyls)
@@ -140,7 +145,7 @@ def _role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, ...]) -
     return {5: "B", 14: "Si", 15: "P"}.get(element, "other")
 
 
-def _carbon_role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _carbon_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
     kind = _carbonyl(atom, facts)
     if atom.aromatic:
         outside = [(z, order) for _, z, order, _ in atom.neighbours if order != 1.5]
@@ -167,7 +172,7 @@ def _carbon_role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, 
     return f"C{min(atom.hydrogens, 3)}{'r' if atom.in_ring else ''}{'p' * polar}"
 
 
-def _nitrogen_role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _nitrogen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
     h = min(atom.hydrogens, 2)
     near = atom.neighbours
     if atom.aromatic:
@@ -197,7 +202,7 @@ def _nitrogen_role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str
     return f"aniline N{h}" if any(aromatic for _, _, _, aromatic in near) else f"amine N{h}"
 
 
-def _oxygen_role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _oxygen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
     near = atom.neighbours
     if atom.aromatic:
         return "o"
@@ -229,7 +234,7 @@ def _oxygen_role(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, 
     return _bridging_oxygen(atom, facts, carbonyls) + ("r" if atom.in_ring else "")
 
 
-def _bridging_oxygen(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _bridging_oxygen(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
     elements = [z for _, z, _, _ in atom.neighbours]
     ends = [j for j, _, _, _ in atom.neighbours]
     if any(z != 6 for z in elements):
@@ -243,7 +248,7 @@ def _bridging_oxygen(atom: AtomFacts, facts: list[AtomFacts], carbonyls: tuple[s
     return "ether O"
 
 
-def _sulfur_role(atom: AtomFacts, facts: list[AtomFacts]) -> str:
+def _sulfur_role(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
     # S=O may be drawn with charges.
     drawn = sum(z == 8 and facts[j].charge < 0 for j, z, _, _ in atom.neighbours) if atom.charge > 0 else 0
     oxo = len(atom.doubly_bonded(8)) + drawn

@@ -21,7 +21,7 @@ import numpy as np
 
 from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
-from topdown.mapping.fragments import LEVELS, coarser, environment_of
+from topdown.mapping.fragments import LEVELS, coarser, environment
 from topdown.mapping.functional_groups import FunctionalGroup
 from topdown.mapping.type_estimate import (
     FloatArray,
@@ -111,16 +111,15 @@ class BuildingBlockIndex:
 
 
 @lru_cache(maxsize=8)
-def building_block_index(blocks: tuple[BuildingBlock, ...]) -> BuildingBlockIndex:
-    """The index of building blocks, made once."""
-    return BuildingBlockIndex(blocks)
+def building_block_index(table: BeadTable) -> BuildingBlockIndex:
+    """The index of a table's building blocks, made once."""
+    return BuildingBlockIndex(table.building_blocks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Context:
     """What the beads of one molecule have in common."""
 
-    mol: Any
     roles: AtomRoles
     shared: frozenset[int]
     table: BeadTable
@@ -197,11 +196,10 @@ def choose_types(
             )
         table.index(name)
     context = _Context(
-        mol=mol,
         roles=atom_roles(mol),
         shared=shared,
         table=table,
-        index=building_block_index(table.building_blocks) if index is None else index,
+        index=building_block_index(table) if index is None else index,
         model=type_model(table_style(table)) if model is None else model,
         free_energies=lru_cache(maxsize=1)(lambda: atom_free_energies(mol)),
     )
@@ -224,7 +222,7 @@ def _given(table: BeadTable, name: str) -> TypeChoice:
 
 def _choose(context: _Context, group: tuple[int, ...]) -> TypeChoice:
     table, style = context.table, context.model.style
-    keys = coarser(environment_of(context.mol, group, context.shared))
+    keys = coarser(environment(context.roles.facts, group, context.shared))
     charge = context.roles.charge(group)
     features, chemistry = bead_features(context.roles, group, context.shared, style)
     votes = tuple(_votes(context, level, key, charge) for level, key in enumerate(keys))
@@ -266,7 +264,7 @@ def _votes(context: _Context, level: int, key: str, charge: int) -> dict[str, in
 
 
 def _is_ionic(name: str, table: BeadTable) -> bool:
-    return bool(candidates(table).ionic[table.index(name)])
+    return table.bead_type(name).chemical_class[:1] in ("Q", "D")
 
 
 def _moved_by_votes(
@@ -282,12 +280,11 @@ def _moved_by_votes(
 
 def _ranked(probabilities: FloatArray, table: BeadTable) -> list[tuple[str, float]]:
     """(type, probability), most probable first; equals by name."""
-    places = np.flatnonzero(probabilities > 0.0)
-    if len(places) > 4 * MAX_ALTERNATIVES:
-        places = places[np.argsort(-probabilities[places], kind="stable")[: 4 * MAX_ALTERNATIVES]]
+    highest = float(probabilities.max(initial=0.0))
+    places = np.flatnonzero(probabilities >= max(min(_LEAST_PROBABILITY, highest), 1e-300))
     pairs = [(table.bead_types[i].name, float(probabilities[i])) for i in places]
     pairs.sort(key=lambda pair: (-round(pair[1], 12), pair[0]))
-    return [pair for place, pair in enumerate(pairs) if place == 0 or pair[1] >= _LEAST_PROBABILITY]
+    return pairs
 
 
 def _calibrated(probability: float, style: str, level: str) -> float:

@@ -16,16 +16,26 @@ none   atom of the bead, in a chain or an aromatic ring
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from rdkit import Chem, rdBase
 
+from topdown.mapping.atom_roles import AtomFacts, atom_facts
+
 #: Levels of detail, finest first.
 LEVELS = ("environment", "fragment", "skeleton")
 
 _OUTSIDE, _SHARED, _RING, _SHARED_RING = 1, 2, 3, 4
+_BOND_TYPES = {
+    1.0: Chem.BondType.SINGLE,
+    1.5: Chem.BondType.AROMATIC,
+    2.0: Chem.BondType.DOUBLE,
+    3.0: Chem.BondType.TRIPLE,
+}
+#: Element, charge, hydrogens, aromatic, mark.
+_Atom = tuple[int, int, int, bool, int]
 
 
 def environment_of(mol: Any, group: Iterable[int], shared: Iterable[int] = ()) -> str:
@@ -40,32 +50,46 @@ def environment_of(mol: Any, group: Iterable[int], shared: Iterable[int] = ()) -
     shared : iterable of int
         Those that stand in another bead too.
     """
-    members = sorted(group)
-    inside, both = set(members), set(shared)
-    fragment = Chem.RWMol()
+    return environment(atom_facts(mol), group, frozenset(shared))
+
+
+def environment(facts: Sequence[AtomFacts], group: Iterable[int], shared: frozenset[int]) -> str:
+    """The same from the facts of the molecule's atoms."""
     new: dict[int, int] = {}
+    atoms: list[_Atom] = []
+    members = sorted(group)
     for index in members:
-        atom = mol.GetAtomWithIdx(index)
-        in_ring = atom.IsInRing() and not atom.GetIsAromatic()
-        copy = Chem.Atom(atom.GetAtomicNum())
-        copy.SetFormalCharge(atom.GetFormalCharge())
-        copy.SetNumExplicitHs(atom.GetTotalNumHs())
-        copy.SetIsAromatic(atom.GetIsAromatic())
+        atom = facts[index]
+        in_ring = atom.in_ring and not atom.aromatic
+        mark = (_SHARED_RING if in_ring else _SHARED) if index in shared else _RING if in_ring else 0
+        new[index] = len(atoms)
+        atoms.append((atom.element, atom.charge, atom.hydrogens, atom.aromatic, mark))
+    bonds = []
+    for index in members:
+        for other, element, order, aromatic in facts[index].neighbours:
+            known = new.get(other)
+            if known is None:
+                known = new[other] = len(atoms)
+                atoms.append((element, 0, 0, aromatic, _OUTSIDE))
+            if known >= len(members) or index < other:
+                bonds.append((new[index], known, order))
+    return _written(tuple(atoms), tuple(bonds))
+
+
+@lru_cache(maxsize=20000)
+def _written(atoms: tuple[_Atom, ...], bonds: tuple[tuple[int, int, float], ...]) -> str:
+    """SMILES of a fragment; most fragments of a molecule have been met before."""
+    fragment = Chem.RWMol()
+    for element, charge, hydrogens, aromatic, mark in atoms:
+        copy = Chem.Atom(element)
+        copy.SetFormalCharge(charge)
+        copy.SetNumExplicitHs(hydrogens)
+        copy.SetIsAromatic(aromatic)
         copy.SetNoImplicit(True)
-        copy.SetAtomMapNum((_SHARED_RING if in_ring else _SHARED) if index in both else _RING if in_ring else 0)
-        new[index] = fragment.AddAtom(copy)
-    for index in members:
-        for bond in mol.GetAtomWithIdx(index).GetBonds():
-            other = bond.GetOtherAtomIdx(index)
-            if other not in new:
-                outside = mol.GetAtomWithIdx(other)
-                copy = Chem.Atom(outside.GetAtomicNum())
-                copy.SetIsAromatic(outside.GetIsAromatic())
-                copy.SetNoImplicit(True)
-                copy.SetAtomMapNum(_OUTSIDE)
-                new[other] = fragment.AddAtom(copy)
-            if (other in inside and index < other) or other not in inside:
-                fragment.AddBond(new[index], new[other], bond.GetBondType())
+        copy.SetAtomMapNum(mark)
+        fragment.AddAtom(copy)
+    for i, j, order in bonds:
+        fragment.AddBond(i, j, _BOND_TYPES[order])
     with rdBase.BlockLogs():
         return str(Chem.MolToSmiles(fragment))
 

@@ -45,12 +45,13 @@ class _Bead:
     group: tuple[int, ...]
     shared: frozenset[int]
     names: tuple[str, ...]
+    kinds: frozenset[str]
 
     def has(self, *wanted: str) -> bool:
-        return any(name in wanted for name in self.names)
+        return not self.kinds.isdisjoint(wanted)
 
     def starts(self, *stems: str) -> bool:
-        return any(name.startswith(stems) for name in self.names)
+        return any(name.startswith(stems) for name in self.kinds)
 
     def count(self, *wanted: str) -> int:
         return sum(name in wanted for name in self.names)
@@ -120,7 +121,8 @@ def functional_group(roles: AtomRoles, group: tuple[int, ...], shared: frozenset
         Atoms that stand in more than one bead.
     style : {"martini3", "martini2"}
     """
-    bead = _Bead(roles, group, shared, tuple(roles.names[a] for a in group))
+    names = tuple(roles.names[a] for a in group)
+    bead = _Bead(roles, group, shared, names, frozenset(names))
     if bead.is_gas:
         return FunctionalGroup("diatomic gas", "C6" if style == "martini3" else "C5")
     if style == "martini3":

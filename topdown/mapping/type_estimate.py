@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +111,16 @@ class TypeModel:
 
     def parts(self, features: dict[str, float]) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Probabilities of sizes (n_sizes,), classes (n_classes,), and labels given the class (n_classes, n_labels)."""
-        rows = [self.features[name] for name in features if name in self.features]
-        values = np.array([value for name, value in features.items() if name in self.features])
-        size, core, label = (values @ weights[rows] for weights in (self.sizes, self.classes, self.labels))
-        return _softmax(size), _softmax(core), _softmax(label[None, :] + self.labels_of_class)
+        known = [(self.features[name], value) for name, value in features.items() if name in self.features]
+        scores = np.array([value for _, value in known]) @ self.weights[[row for row, _ in known]]
+        first, second = self.sizes.shape[1], self.sizes.shape[1] + self.classes.shape[1]
+        size, core, label = scores[:first], scores[first:second], scores[second:]
+        return _softmax(size), _softmax(core), _softmax(label + self.labels_of_class)
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """The three side by side."""
+        return np.hstack([self.sizes, self.classes, self.labels])
 
 
 def _softmax(scores: FloatArray) -> FloatArray:
