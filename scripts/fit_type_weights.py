@@ -17,6 +17,7 @@ import io
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import derive_building_blocks as derive
@@ -27,7 +28,7 @@ from scipy.optimize import minimize
 
 from topdown.formats.atomic import atomic_write_text
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
-from topdown.mapping.bead_typing import BuildingBlockIndex, choose_type
+from topdown.mapping.bead_typing import BuildingBlockIndex, TypeChoice, choose_type
 from topdown.mapping.fragments import coarser
 from topdown.mapping.type_estimate import CLASSES, LABELS, SIZES, WEIGHTS_FILE, TypeModel, type_parts, weight_columns
 from topdown.mapping.type_features import bead_features
@@ -54,13 +55,16 @@ class Encoder:
         self._roles: dict[int, tuple[Chem.Mol, AtomRoles]] = {}
         self._features: dict[tuple[int, tuple[int, ...]], dict[str, float]] = {}
 
+    def roles(self, mol: Chem.Mol) -> AtomRoles:
+        """Roles of a molecule's atoms."""
+        if id(mol) not in self._roles:
+            self._roles[id(mol)] = (mol, atom_roles(mol))
+        return self._roles[id(mol)][1]
+
     def __call__(self, fact: derive.Observation) -> dict[str, float]:
         key = id(fact.mol), fact.group
         if key not in self._features:
-            if id(fact.mol) not in self._roles:
-                self._roles[id(fact.mol)] = (fact.mol, atom_roles(fact.mol))
-            roles = self._roles[id(fact.mol)][1]
-            self._features[key] = bead_features(roles, fact.group, fact.shared, self.style)[0]
+            self._features[key] = bead_features(self.roles(fact.mol), fact.group, fact.shared, self.style)[0]
         return self._features[key]
 
 
@@ -196,30 +200,75 @@ def fold_of(name: str, folds: int = FOLDS) -> int:
     return zlib.crc32(name.encode()) % folds
 
 
+@dataclass(frozen=True)
+class Held:
+    """A published bead and the type chosen for it without having seen it."""
+
+    fact: derive.Observation
+    choice: TypeChoice
+
+    @property
+    def right(self) -> bool:
+        return self.choice.bead_type == self.fact.bead_type
+
+    @property
+    def known(self) -> bool:
+        return self.choice.level == "environment"
+
+
 def held_out(
-    facts: list[derive.Observation], style: str, key: Callable[[derive.Observation], str], encode: Encoder
-) -> list[tuple[float, bool, str]]:
-    """(probability of the winner, right, level) of every bead, without its molecule and without equal keys."""
+    facts: Sequence[derive.Observation],
+    style: str,
+    encode: Encoder,
+    key: Callable[[derive.Observation], str],
+    *,
+    one_by_one: bool = False,
+) -> list[Held]:
+    """Types of all beads, each without the beads of its own molecule and without those that have its ``key``.
+
+    Votes leave out exactly those. The weights are fitted once per fold of keys (with ``one_by_one``, per key and without
+    any molecule that has the key), on the facts of the other folds.
+    """
     table = load_bead_table(style)
+    keys = {id(f): key(f) for f in facts}
+    names = sorted(set(keys.values()))
+    fold_of_key = {name: i if one_by_one else zlib.crc32(name.encode()) % FOLDS for i, name in enumerate(names)}
     found = []
-    for fold in range(FOLDS):
-        test = [f for f in facts if fold_of(key(f)) == fold]
-        molecules = {f.molecule for f in test}
-        model = fit([f for f in facts if fold_of(key(f)) != fold], style, encode)
-        for held in sorted({(f.molecule, key(f)) for f in test}):
-            rest = [f for f in facts if f.molecule != held[0] and key(f) != held[1]]
-            index = BuildingBlockIndex(derive.building_blocks(rest))
-            for fact in (f for f in test if (f.molecule, key(f)) == held):
-                choice = choose_type(fact.mol, fact.group, table, shared=fact.shared, index=index, model=model)
-                found.append((choice.probabilities[0], choice.bead_type == fact.bead_type, choice.level))
-        assert molecules
+    for fold in sorted(set(fold_of_key.values())):
+        test = [f for f in facts if fold_of_key[keys[id(f)]] == fold]
+        hidden = {f.molecule for f in test} if one_by_one else set()
+        rest = [f for f in facts if fold_of_key[keys[id(f)]] != fold and f.molecule not in hidden]
+        model = fit(rest, style, encode)
+        indices: dict[tuple[str, str], BuildingBlockIndex] = {}
+        for fact in test:
+            held = (fact.molecule, keys[id(fact)])
+            if held not in indices:
+                others = (f for f in facts if f.molecule != held[0] and keys[id(f)] != held[1])
+                indices[held] = BuildingBlockIndex(derive.building_blocks(others))
+            found.append(
+                Held(
+                    fact,
+                    choose_type(fact.mol, fact.group, table, shared=fact.shared, index=indices[held], model=model),
+                )
+            )
     return found
 
 
-def calibration(results: list[tuple[float, bool]]) -> tuple[float, float]:
+def by_molecule(fact: derive.Observation) -> str:
+    """Key under which a molecule is left out."""
+    return fact.molecule
+
+
+def by_fragment(fact: derive.Observation) -> str:
+    """Key under which a fragment is left out wherever it occurs."""
+    return coarser(fact.fragment)[1]
+
+
+def calibration(results: Iterable[Held]) -> tuple[float, float]:
     """(a, b) of right = 1 / (1 + exp(-(a + b logit p))), by maximum likelihood with a weak pull towards (0, 1)."""
-    p = np.clip([r[0] for r in results], 1e-6, 1 - 1e-6)
-    right = np.array([r[1] for r in results], dtype=float)
+    held = list(results)
+    p = np.clip([r.choice.probabilities[0] for r in held], 1e-6, 1 - 1e-6)
+    right = np.array([r.right for r in held], dtype=float)
     x = np.column_stack([np.ones(len(p)), np.log(p / (1 - p))])
 
     def cost(beta: np.ndarray) -> float:
@@ -244,10 +293,10 @@ def main() -> None:
         print(f"{path}: {text.count(chr(10)) - 1} rows, {len(text) / 1024:.0f} KiB", flush=True)
         if arguments.no_calibration:
             continue
-        by_molecule = held_out(facts, style, lambda f: f.molecule, encode)
-        by_fragment = held_out(facts, style, lambda f: coarser(f.fragment)[1], encode)
-        known = [(p, right) for p, right, level in by_molecule if level == "environment"]
-        unseen = [(p, right) for p, right, level in by_molecule + by_fragment if level != "environment"]
+        molecules = held_out(facts, style, encode, by_molecule)
+        fragments = held_out(facts, style, encode, by_fragment)
+        known = [r for r in molecules if r.known]
+        unseen = [r for r in molecules + fragments if not r.known]
         for name, results in (("known", known), ("unseen", unseen)):
             print(f'    ("{style}", "{name}"): {calibration(results)},  # {len(results)} beads', flush=True)
 

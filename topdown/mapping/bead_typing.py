@@ -27,7 +27,6 @@ from topdown.mapping.type_estimate import (
     FloatArray,
     TypeModel,
     atom_free_energies,
-    candidates,
     table_style,
     type_model,
     type_probabilities,
