@@ -135,7 +135,7 @@ def main() -> None:
         "molecule": fitting.by_molecule,
         "fragment": fitting.by_fragment,
         "class": by_class,
-        "source": lambda fact: fact.origin,
+        "source": fitting.by_origin,
     }
     print(f"{arguments.table}: {len(facts)} published beads of {len({f.molecule for f in facts})} molecules")
     for scheme in arguments.scheme:

@@ -264,6 +264,11 @@ def by_fragment(fact: derive.Observation) -> str:
     return coarser(fact.fragment)[1]
 
 
+def by_origin(fact: derive.Observation) -> str:
+    """Key under which a source is left out."""
+    return fact.origin
+
+
 def calibration(results: Iterable[Held]) -> tuple[float, float]:
     """(a, b) of right = 1 / (1 + exp(-(a + b logit p))), by maximum likelihood with a weak pull towards (0, 1)."""
     held = list(results)
@@ -293,12 +298,15 @@ def main() -> None:
         print(f"{path}: {text.count(chr(10)) - 1} rows, {len(text) / 1024:.0f} KiB", flush=True)
         if arguments.no_calibration:
             continue
-        molecules = held_out(facts, style, encode, by_molecule)
-        fragments = held_out(facts, style, encode, by_fragment)
-        known = [r for r in molecules if r.known]
-        unseen = [r for r in molecules + fragments if not r.known]
-        for name, results in (("known", known), ("unseen", unseen)):
-            print(f'    ("{style}", "{name}"): {calibration(results)},  # {len(results)} beads', flush=True)
+        # What users bring is neither a molecule nor, often, a source seen here: all three kinds of hiding count.
+        results = [
+            *held_out(facts, style, encode, by_molecule),
+            *held_out(facts, style, encode, by_origin, one_by_one=True),
+            *(r for r in held_out(facts, style, encode, by_fragment) if not r.known),
+        ]
+        for name, known in (("known", True), ("unseen", False)):
+            chosen = [r for r in results if r.known == known]
+            print(f'    ("{style}", "{name}"): {calibration(chosen)},  # {len(chosen)} beads', flush=True)
 
 
 if __name__ == "__main__":

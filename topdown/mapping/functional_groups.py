@@ -85,6 +85,16 @@ class _Bead:
     def aromatic(self) -> bool:
         return any(self.roles.facts[a].aromatic for a in self.group)
 
+    @property
+    def is_lactam(self) -> bool:
+        """Whether a carbonyl of the bead's aromatic ring has a ring nitrogen beside it, or a nitrogen such a carbonyl."""
+        facts, names = self.roles.facts, self.roles.names
+        return any(
+            (names[a] == "c=O" and facts[j].element == 7) or (facts[a].element == 7 and names[j] == "c=O")
+            for a in self.group
+            for j, _, _, _ in facts[a].neighbours
+        )
+
     def nitrogen_within_two(self, atom: int, *, adjacent: bool) -> bool:
         """Another ring nitrogen two bonds away from ``atom``, or also next to it."""
         facts = self.roles.facts
@@ -230,9 +240,15 @@ def _weakly_polar_m3(bead: _Bead) -> FunctionalGroup | None:
     if bead.has("C(=O) ketone", "=O ketone"):
         return FunctionalGroup("ketone", "N6" if bead.size <= 2 or bead.in_aliphatic_ring else "N5", "a")
     if bead.has("c=O", "=O c"):
-        return FunctionalGroup("carbonyl of an aromatic ring", "N6", "a")
+        return FunctionalGroup("carbonyl of an aromatic ring", *(("P1", "a") if bead.is_lactam else ("N6", "a")))
+    # An amide that two beads divide between them: its carbonyl as in caffeine, its NH as in uracil.
+    if bead.has("C(=O) amide", "=O amide"):
+        return FunctionalGroup("carbonyl of an amide", "P1", "a")
     if bead.starts("amide N"):
-        return FunctionalGroup("nitrogen of an amide", "N3", "d")
+        hydrogen = not bead.has("amide N0")
+        return FunctionalGroup("nitrogen of an amide", *(("N5", "d") if hydrogen else ("N1", "")))
+    if bead.starts("=O") and not bead.starts("=O P", "=O N", "=O other", "=O dioxide"):
+        return FunctionalGroup("carbonyl", "N5", "a")
     if bead.has("nitrile N", "N#+"):
         return FunctionalGroup("nitrile", "N4" if bead.size == 2 else "N5", "a")
     if bead.has("imine N", "imine NH", "amidine N"):
@@ -244,6 +260,8 @@ def _weakly_polar_m3(bead: _Bead) -> FunctionalGroup | None:
 
 def _ring_nitrogen_m3(bead: _Bead) -> FunctionalGroup | None:
     if bead.has("nH"):
+        if bead.is_lactam:
+            return FunctionalGroup("NH of an aromatic lactam", "N5", "d")
         near = bead.nitrogen_within_two(bead.first("nH"), adjacent=True)
         return FunctionalGroup("aromatic NH", "N4" if near else "N6", "d")
     if bead.has("nR"):

@@ -44,7 +44,7 @@ def size_rule(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], 
 def _is_compact(roles: AtomRoles, group: tuple[int, ...], centre: int) -> bool:
     """Whether four atoms around ``centre`` are flat and polar, as an acid or a guanidinium, or leave it no hydrogen."""
     atom = roles.facts[centre]
-    if atom.element == 7 or len(atom.neighbours) == 4:
+    if atom.element == 7 or (atom.element == 6 and len(atom.neighbours) == 4):
         return True
     polar = sum(z in (7, 8) for j, z, _, _ in atom.neighbours if j in group)
     return atom.element == 6 and atom.has_double_bond and polar > 1
