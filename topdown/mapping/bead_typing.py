@@ -40,8 +40,8 @@ PRIOR_VOTES = (0.5, 2.0, 5.0)
 #: Style and level → (a, b): the share of right types among held-out beads is 1 / (1 + exp(-(a + b logit p))) of the
 #: winner's probability p. Written by ``scripts/fit_type_weights.py``.
 CALIBRATION: Mapping[tuple[str, str], tuple[float, float]] = {
-    ("martini3", "known"): (0.39, 0.5),
-    ("martini3", "unseen"): (0.12, 0.88),
+    ("martini3", "known"): (0.18, 0.42),
+    ("martini3", "unseen"): (0.07, 0.81),
     ("martini2", "known"): (0.0, 1.0),
     ("martini2", "unseen"): (0.0, 1.0),
 }
