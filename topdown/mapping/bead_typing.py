@@ -4,8 +4,8 @@ The votes are looked up from coarse to fine (:data:`topdown.mapping.fragments.LE
 fragment, the fragment with what it is attached to. Each level starts from the probabilities of the one before and moves
 them towards its own votes, the more the more there are (a Dirichlet prior whose weight is :data:`PRIOR_VOTES`); the first
 starts from the estimate of :mod:`topdown.mapping.type_estimate`. So one vote against chemistry does not decide, five
-do. Confidence is the probability of the winner, brought onto the hit rate of beads whose own molecule was left out
-(:data:`CALIBRATION`; ``benchmarks/mapping.py`` shows it in bins).
+do. Confidence is the probability of the winner, brought onto the hit rate of held-out beads (:data:`CALIBRATION`;
+``benchmarks/mapping_types.py`` shows it in bins).
 """
 
 from __future__ import annotations
@@ -42,12 +42,10 @@ PRIOR_VOTES = (0.5, 2.0, 5.0)
 CALIBRATION: Mapping[tuple[str, str], tuple[float, float]] = {
     ("martini3", "known"): (0.18, 0.42),
     ("martini3", "unseen"): (0.07, 0.81),
-    ("martini2", "known"): (0.0, 1.0),
-    ("martini2", "unseen"): (0.0, 1.0),
+    ("martini2", "known"): (0.16, 0.67),
+    ("martini2", "unseen"): (-0.4, 0.64),
 }
 MAX_ALTERNATIVES = 5
-#: Less probable types are not worth naming.
-_LEAST_PROBABILITY = 1e-4
 _LEVEL_NAMES = ("fragment in its environment", "fragment", "skeleton")
 _SIZE_NAMES = {"R": "regular", "S": "small", "T": "tiny"}
 
@@ -278,12 +276,9 @@ def _moved_by_votes(
 
 
 def _ranked(probabilities: FloatArray, table: BeadTable) -> list[tuple[str, float]]:
-    """(type, probability), most probable first; equals by name."""
-    highest = float(probabilities.max(initial=0.0))
-    places = np.flatnonzero(probabilities >= max(min(_LEAST_PROBABILITY, highest), 1e-300))
-    pairs = [(table.bead_types[i].name, float(probabilities[i])) for i in places]
-    pairs.sort(key=lambda pair: (-round(pair[1], 12), pair[0]))
-    return pairs
+    """(type, probability) of the winner and the alternatives, most probable first; equals in the order of the table."""
+    order = np.argsort(-np.round(probabilities, 12), kind="stable")[: MAX_ALTERNATIVES + 1]
+    return [(table.bead_types[i].name, float(probabilities[i])) for i in order if probabilities[i] > 0.0]
 
 
 def _calibrated(probability: float, style: str, level: str) -> float:
