@@ -123,6 +123,7 @@ class _Context:
     index: BuildingBlockIndex
     model: TypeModel
     free_energies: Callable[[], FloatArray]
+    remember: bool
 
 
 def choose_type(
@@ -199,6 +200,8 @@ def choose_types(
         index=building_block_index(table) if index is None else index,
         model=type_model(table_style(table)) if model is None else model,
         free_energies=lru_cache(maxsize=1)(lambda: atom_free_energies(mol)),
+        # Choices made with somebody's own votes would keep those alive.
+        remember=index is None and model is None,
     )
     return tuple(
         _given(table, fixed[place]) if place in fixed else _choose(context, tuple(group))
@@ -219,14 +222,42 @@ def _given(table: BeadTable, name: str) -> TypeChoice:
 
 def _choose(context: _Context, group: tuple[int, ...]) -> TypeChoice:
     table, style = context.table, context.model.style
-    keys = coarser(environment(context.roles.facts, group, context.shared))
+    fragment = environment(context.roles.facts, group, context.shared)
     charge = context.roles.charge(group)
     features, chemistry = bead_features(context.roles, group, context.shared, style)
-    votes = tuple(_votes(context, level, key, charge) for level, key in enumerate(keys))
-    probabilities = type_probabilities(context.model, features, chemistry, charge, table)
-    if not votes[0] and not charge:
+    target = None
+    if not charge and not _votes(table, context.index, 0, coarser(fragment)[0], charge):
         energies = context.free_energies()
         target = float(sum((0.5 if a in context.shared else 1.0) * energies[a] for a in group))
+    atoms = effective_atoms(context.roles, group, context.shared)
+    size = size_rule(context.roles, group, context.shared, style)
+    by_rule = (
+        f"{chemistry.name} (usually {chemistry.core}{chemistry.labels}), {atoms:g} heavy atoms "
+        f"({_SIZE_NAMES[size]} by rule), and its neighbours"
+    )
+    decide = _decided if context.remember else _decided.__wrapped__
+    return decide(
+        table, context.index, context.model, fragment, tuple(features.items()), chemistry, charge, target, by_rule
+    )
+
+
+@lru_cache(maxsize=8192)
+def _decided(
+    table: BeadTable,
+    index: BuildingBlockIndex,
+    model: TypeModel,
+    fragment: str,
+    features: tuple[tuple[str, float], ...],
+    chemistry: FunctionalGroup,
+    charge: int,
+    target: float | None,
+    by_rule: str,
+) -> TypeChoice:
+    """The choice for a fragment in its surroundings; most have been met before."""
+    keys = coarser(fragment)
+    votes = tuple(_votes(table, index, level, key, charge) for level, key in enumerate(keys))
+    probabilities = type_probabilities(model, dict(features), chemistry, charge, table)
+    if target is not None:
         probabilities = weighted_by_free_energy(probabilities, target, table)
     for level in reversed(range(len(LEVELS))):
         probabilities = _moved_by_votes(probabilities, votes[level], PRIOR_VOTES[level], table)
@@ -242,21 +273,21 @@ def _choose(context: _Context, group: tuple[int, ...]) -> TypeChoice:
     best, probability = ranked[0]
     return TypeChoice(
         bead_type=best,
-        reason=_reason(context, group, chemistry, keys, votes, found, best),
-        confidence=_calibrated(probability, style, evidence),
-        alternatives=tuple(name for name, _ in ranked[1 : MAX_ALTERNATIVES + 1]),
+        reason=_reason(table, index, keys, votes, found, best, by_rule),
+        confidence=_calibrated(probability, model.style, evidence),
+        alternatives=tuple(name for name, _ in ranked[1:]),
         level=evidence,
         support="" if found is None else _support(votes[found]),
-        probabilities=tuple(p for _, p in ranked[: MAX_ALTERNATIVES + 1]),
+        probabilities=tuple(p for _, p in ranked),
     )
 
 
-def _votes(context: _Context, level: int, key: str, charge: int) -> dict[str, int]:
+def _votes(table: BeadTable, index: BuildingBlockIndex, level: int, key: str, charge: int) -> dict[str, int]:
     """Votes for types of the table that carry a charge when the fragment does, and only then."""
     return {
         name: count
-        for name, count in context.index.votes(level, key).items()
-        if name in context.table and _is_ionic(name, context.table) == (charge != 0)
+        for name, count in index.votes(level, key).items()
+        if name in table and _is_ionic(name, table) == (charge != 0)
     }
 
 
@@ -292,24 +323,23 @@ def _support(votes: Mapping[str, int]) -> str:
 
 
 def _reason(
-    context: _Context,
-    group: tuple[int, ...],
-    chemistry: FunctionalGroup,
+    table: BeadTable,
+    index: BuildingBlockIndex,
     keys: tuple[str, str, str],
     votes: tuple[dict[str, int], ...],
     found: int | None,
     best: str,
+    by_rule: str,
 ) -> str:
     """What decided, in a sentence."""
-    by_rule = _rules(context, group, chemistry)
     if found is None:
-        return f"fragment {keys[1]} unknown to {context.table.name}: {by_rule} -> {best}"
+        return f"fragment {keys[1]} unknown to {table.name}: {by_rule} -> {best}"
     here = votes[found]
     total = sum(here.values())
     name = f"{_LEVEL_NAMES[found]} {keys[found]}"
     if best in here:
         count = f"{here[best]} of {total}" if len(here) > 1 else str(total)
-        source = context.index.source(found, keys[found], best)
+        source = index.source(found, keys[found], best)
         times = "time" if count == "1" else "times"
         text = f"{name} seen {count} {times} in published models -> {best}" + (f" [{source}]" if source else "")
         return text if found == 0 else f"{text}; {by_rule}"
@@ -317,13 +347,3 @@ def _reason(
         f"{t} ({n} of {total})" for t, n in sorted(here.items(), key=lambda item: (-item[1], item[0]))
     )
     return f"{name} is published as {published}, but {by_rule} -> {best}"
-
-
-def _rules(context: _Context, group: tuple[int, ...], chemistry: FunctionalGroup) -> str:
-    style = context.model.style
-    size = size_rule(context.roles, group, context.shared, style)
-    atoms = effective_atoms(context.roles, group, context.shared)
-    return (
-        f"{chemistry.name} (usually {chemistry.core}{chemistry.labels}), {atoms:g} heavy atoms "
-        f"({_SIZE_NAMES[size]} by rule), and its neighbours"
-    )
