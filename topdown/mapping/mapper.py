@@ -10,7 +10,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Descriptors
 
 from topdown.errors import BeadTableError, SettingsError
-from topdown.mapping.bead_typing import TypeChoice, choose_type
+from topdown.mapping.bead_typing import TypeChoice, choose_types
 from topdown.mapping.conformers import bead_ensemble
 from topdown.mapping.fragmenting import canonical_order, partition_atoms
 from topdown.mapping.geometry import BondedTerms, bonded_terms
@@ -62,7 +62,7 @@ def map_molecule(
     order = canonical_order(parsed.mol)
     mol = Chem.RenumberAtoms(parsed.mol, order)
     partition = partition_atoms(mol, table_style(table))
-    choices = [choose_type(mol, group, table, shared=partition.shared) for group in partition.groups]
+    choices = list(choose_types(mol, partition.groups, table, shared=partition.shared))
     terms, warnings = _geometry(parsed, mol, order, partition.groups, choices, table, conformers, seed)
     if not partition.exact:
         warnings.insert(0, "too many ways to divide this molecule: its partition is good but not proven the best")
