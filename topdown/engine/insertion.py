@@ -1,8 +1,8 @@
 """A solute put into frames of a pure solvent: what the soft-core path needs to know of its decoupled end.
 
-Decoupled, a solute does not feel the solvent: wherever it is put, and in whatever shape it takes alone, the frame is one of the state
-λ = 0. One run of the pure solvent therefore serves every solute, and its frames at λ = 1 are Widom's test-particle insertion
-(J. Chem. Phys. 39, 2808, 1963, doi:10.1063/1.1734110).
+Decoupled, a solute does not feel the solvent: wherever it is put, and in whatever shape it takes alone, the frame is one of
+the state λ = 0. One run of the pure solvent therefore serves every solute, and its frames at λ = 1 are Widom's test-particle
+insertion (J. Chem. Phys. 39, 2808, 1963, doi:10.1063/1.1734110).
 """
 
 from __future__ import annotations

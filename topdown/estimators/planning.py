@@ -10,8 +10,9 @@ drops out of differences). Each run adds n g Var(φ) to the variance, g being th
 correlated frames are counted rightly, and the error falls into parts that belong to runs. The same expression without
 correlation is the asymptotic covariance of Shirts and Chodera (2008).
 
-*Path.* The distance of two states is 2 arccos Σ_n (w_an w_bn)^½, which is Fisher's metric for near ones: a Gaussian work of standard
-deviation d has the distance d. States at equal steps of it overlap alike; the length of the path says how many are needed.
+*Path.* The distance of two states is 2 arccos Σ_n (w_an w_bn)^½, which is Fisher's metric for near ones: a Gaussian work of
+standard deviation d has the distance d. States at equal steps of it overlap alike; the path's length says how many are
+needed.
 
 *Allocation.* A run of n frames with variance v adds v n/(n + m) with m more, so sampling goes, chunk by chunk, where the
 variance falls most for the work.

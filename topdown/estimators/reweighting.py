@@ -119,6 +119,8 @@ class PooledSamples:
         The frames kept of each run, for other observables.
     reference : _State
         ε, temperature and pressure of the last run: what is not given to a method keeps these values.
+    sampled : tuple of _State
+        The states of ``solution``.
     solution : MbarResult
     replicates : MbarReplicates or None
     """
@@ -135,6 +137,7 @@ class PooledSamples:
     segments: tuple[Segment, ...]
     frames: tuple[PairSums, ...]
     reference: _State
+    sampled: tuple[_State, ...]
     solution: MbarResult
     replicates: MbarReplicates | None = field(default=None)
 
@@ -142,6 +145,15 @@ class PooledSamples:
     def n_frames(self) -> int:
         """Frames pooled."""
         return len(self.volume)
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """λ index of every state of ``solution``."""
+        return tuple(state.lambda_index for state in self.sampled)
+
+    def reduced_energy(self, lambda_index: int, theta: Mapping[Pair, float] | None = None) -> FloatArray:
+        """u of every frame (N,) at one λ and the ε of ``theta``, for the estimators of :mod:`topdown.estimators.planning`."""
+        return self._reduced(self.epsilon(theta), lambda_index)
 
     def epsilon(self, theta: Mapping[Pair, float] | None = None) -> FloatArray:
         """ε of ``pairs`` (P,) [kJ/mol]: those in ``theta``, the others as in the last run.
@@ -407,6 +419,7 @@ def pool_samples(
         segments=tuple(segments),
         frames=tuple(frames for frames, _ in kept),
         reference=run_states[-1],
+        sampled=tuple(states),
         solution=solution,
         replicates=replicates,
     )

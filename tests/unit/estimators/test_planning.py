@@ -1,5 +1,7 @@
 """Influence of frames on free energies, parts of the variance, distances along a path, allocation."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,7 @@ def frames(rng: np.random.Generator, correlation: float = 0.0) -> np.ndarray:
 
 def segments() -> tuple[Segment, ...]:
     ends = np.concatenate([[0], np.cumsum(LENGTHS)])
-    return tuple(Segment(start=int(a), stop=int(b)) for a, b in zip(ends[:-1], ends[1:]))
+    return tuple(Segment(start=int(a), stop=int(b)) for a, b in pairwise(ends))
 
 
 def solve(x: np.ndarray) -> MbarResult:
@@ -100,7 +102,7 @@ def test_distance_of_shifted_gaussians_is_their_shift_in_standard_deviations() -
     x = np.linspace(-9.0, 9.0, 20001)
     weights = np.stack([np.exp(-0.5 * (x - shift) ** 2) for shift in (0.0, 0.1, 0.4)])
     weights /= weights.sum(axis=1, keepdims=True)
-    exact = 2.0 * np.arccos(np.exp(-np.array([0.1, 0.3]) ** 2 / 8.0))
+    exact = 2.0 * np.arccos(np.exp(-(np.array([0.1, 0.3]) ** 2) / 8.0))
     np.testing.assert_allclose(state_distances(weights), exact, rtol=1e-9)
     np.testing.assert_allclose(state_distances(weights), [0.1, 0.3], rtol=5e-3)
 
