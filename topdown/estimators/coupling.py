@@ -98,7 +98,7 @@ def coupling_diagnostics(
         variance = sum(s.var() * len(s) * statistical_inefficiency(s) for s in series) / len(values) ** 2
         errors.append(float(np.sqrt(variance)) if series else float("nan"))
     order = np.array([sampled.index(k) for k in indices])
-    variances = np.bincount(order, weights=by_run, minlength=len(sampled))
+    variances = np.asarray(np.bincount(order, weights=by_run, minlength=len(sampled)), dtype=np.float64)
     path = np.asarray(runs[0].sums.lambdas), np.asarray(runs[0].sums.charge_lambdas)
     forward = [_part(kept, f, from_end=False) for f in fractions]
     backward = [_part(kept, f, from_end=True) for f in fractions]
