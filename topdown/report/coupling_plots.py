@@ -109,7 +109,9 @@ def _convergence(axis: Any, found: CouplingDiagnostics) -> None:
         (found.forward, found.forward_errors, "first part", "tab:blue"),
         (found.backward, found.backward_errors, "last part", "tab:red"),
     ):
-        axis.errorbar(found.fractions, values, yerr=errors, marker="o", markersize=4, capsize=3, label=name, color=colour)
+        axis.errorbar(
+            found.fractions, values, yerr=errors, marker="o", markersize=4, capsize=3, label=name, color=colour
+        )
     axis.set_xlabel("part of the data")
     axis.set_ylabel("ΔG [kJ/mol]")
     axis.legend(frameon=False)

@@ -1,6 +1,12 @@
-"""Sampling one window: the sums of the energy on stored frames."""
+"""Sampling one window, or a piece of one: the sums of the energy on stored frames."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from topdown.engine import Coupling, Simulation
 from topdown.errors import SettingsError, SimulationError
@@ -13,7 +19,27 @@ from topdown.sampling.liquid_state import ALARM_HINT, LiquidWatch
 CHECK_EVERY = 5000
 
 
-def sample_window(
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SampledRun:
+    """A piece of a run, and where it ended.
+
+    Attributes
+    ----------
+    samples : WindowSamples
+    end : System
+        Coordinates and velocities after the last step: the next piece starts there.
+    positions : (n_frames, n_beads, 3) float32 [nm] or None
+        Of the frames, in no particular periodic image.
+    boxes : (n_frames, 3) float64 [nm] or None
+    """
+
+    samples: WindowSamples
+    end: System
+    positions: npt.NDArray[np.float32] | None = None
+    boxes: npt.NDArray[np.float64] | None = None
+
+
+def sample_run(
     system: System,
     *,
     key: str,
@@ -25,13 +51,16 @@ def sample_window(
     every: int,
     seed: int,
     coupling: Coupling | None = None,
-) -> WindowSamples:
-    """Equilibrate and sample ``system`` at constant pressure, storing the sums every ``every`` steps.
+    goes_on: bool = False,
+    keep_positions: bool = False,
+) -> SampledRun:
+    """Sample ``system`` at constant pressure, storing the sums every ``every`` steps.
 
     Parameters
     ----------
     system : System
-        An equilibrated liquid, with the solute as component ``coupling.component`` where there is one.
+        An equilibrated liquid, with the solute as component ``coupling.component`` where there is one; or the end of the piece
+        before.
     key, name : str
         Of the samples made.
     temperature, pressure : float
@@ -40,6 +69,10 @@ def sample_window(
         Steps of 20 fs.
     seed : int
     coupling : Coupling, optional
+    goes_on : bool
+        ``system`` is the end of another piece: a solute is not relaxed first.
+    keep_positions : bool
+        Store the coordinates of the frames too.
 
     Raises
     ------
@@ -57,15 +90,18 @@ def sample_window(
         raise SettingsError(f"{n_steps} steps with a frame every {every} store nothing")
     settings = production_settings(temperature, pressure)
     simulation = Simulation(system, settings, seed=seed, coupling=coupling)
-    if coupling is not None:
+    if coupling is not None and not goes_on:
         simulation.minimize(max_steps=100, force_tolerance=500.0)
     simulation.run(n_equilibration)
-    frames, alarm = _watched_frames(simulation, n_steps=n_steps, every=every, name=name)
+    places: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]] = []
+    frames, alarm = _watched_frames(
+        simulation, n_steps=n_steps, every=every, name=name, places=places if keep_positions else None
+    )
     sums = join_frames(frames)
     table = system.table
     epsilon = tuple(table.pair(a, b)[1] for a, b in (*sums.pairs, *sums.solute_pairs))
     component = -1 if coupling is None else coupling.component
-    return WindowSamples(
+    samples = WindowSamples(
         key=key,
         system=name,
         sums=sums,
@@ -76,16 +112,44 @@ def sample_window(
         n_molecules=sum(count for k, (_, count) in enumerate(system.components) if k != component),
         alarm=alarm,
     )
+    kept = places[: sums.n_frames]
+    return SampledRun(
+        samples=samples,
+        end=simulation.system(),
+        positions=np.stack([x for x, _ in kept]) if keep_positions else None,
+        boxes=np.stack([box for _, box in kept]) if keep_positions else None,
+    )
 
 
-def _watched_frames(simulation: Simulation, *, n_steps: int, every: int, name: str) -> tuple[list[PairSums], str]:
-    """The frames of a run up to its end or to the last good check before an alarm, and the alarm's message."""
+def sample_window(system: System, **settings: Any) -> WindowSamples:
+    """The samples of :func:`sample_run`, whose parameters it takes."""
+    return sample_run(system, **settings).samples
+
+
+def _watched_frames(
+    simulation: Simulation,
+    *,
+    n_steps: int,
+    every: int,
+    name: str,
+    places: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]] | None,
+) -> tuple[list[PairSums], str]:
+    """The frames of a run up to its end or to the last good check before an alarm, and the alarm's message.
+
+    Coordinates and boxes are appended to ``places`` if there is such a list.
+    """
+
+    def keep(running: Simulation) -> None:
+        frames.append(running.pair_sums())
+        if places is not None:
+            places.append((np.float32(running.positions), np.array(running.box)))
+
     frames: list[PairSums] = []
     watch, stored = LiquidWatch(simulation), [0]
     between = max(CHECK_EVERY // every, 1) * every
     for first in range(0, n_steps, between):
         steps = min(between, n_steps - first)
-        simulation.run(steps, every=every, observe=lambda s: frames.append(s.pair_sums()))
+        simulation.run(steps, every=every, observe=keep)
         stored.append(len(frames))
         alarm = watch.look(simulation)
         if alarm is None:
