@@ -1,7 +1,7 @@
 """What a calibration asks a sampler for: one solute in a solvent along λ, or one liquid.
 
 A request holds everything that decides the samples, ε included (in its table), so that a run store can name a run by
-the hash of its request.
+the hash of its request. A liquid, and a solvent, is one molecule and its number; a mixture has ``cosolvents`` besides.
 """
 
 from __future__ import annotations
@@ -14,20 +14,31 @@ from topdown.errors import SettingsError
 from topdown.model.bead_table import BeadTable
 from topdown.model.molecule import CGMolecule
 
+#: Molecules and how many of each, the main one first.
+Components = tuple[tuple[CGMolecule, int], ...]
 
-def _check(where: str, *, temperature: float, pressure: float, n_molecules: int, n_steps: int, every: int) -> None:
+
+def _check(
+    where: str, *, temperature: float, pressure: float, components: Components, n_steps: int, every: int
+) -> None:
     if not temperature > 0:
         raise SettingsError(f"the temperature must be positive, got {temperature} K", where=where)
     if not abs(pressure) < float("inf"):
         raise SettingsError(f"the pressure must be a finite number, got {pressure} bar", where=where)
-    if n_molecules < 1:
-        raise SettingsError(f"the number of molecules must be at least 1, got {n_molecules}", where=where)
+    for molecule, count in components:
+        if count < 1:
+            raise SettingsError(f"the number of molecules must be at least 1, got {count} {molecule.name}", where=where)
     if every < 1 or n_steps < every:
         raise SettingsError(
             f"n_steps = {n_steps} with one frame every {every} steps would store nothing",
             where=where,
             hint="ask for at least one frame",
         )
+
+
+def contents_text(components: Components) -> str:
+    """``130 octanol, 12 water``."""
+    return ", ".join(f"{count} {molecule.name}" for molecule, count in components)
 
 
 def charges_last(lambdas: Sequence[float], charges: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -68,6 +79,8 @@ class CouplingRequest:
     solute, solvent : CGMolecule
     n_solvent : int
         Number of solvent molecules.
+    cosolvents : tuple of (CGMolecule, int)
+        What else is in the solvent, and how many of each; empty for a pure one.
     table : BeadTable
         Carries the ε and σ of the run; the soft-core radius of a pair is its σ here.
     temperature : float
@@ -95,6 +108,7 @@ class CouplingRequest:
     every: int
     seed: int
     charge_lambdas: tuple[float, ...] | None = None
+    cosolvents: Components = ()
 
     def __post_init__(self) -> None:
         where = f"coupling of {self.solute.name} to {self.solvent.name}"
@@ -102,7 +116,7 @@ class CouplingRequest:
             where,
             temperature=self.temperature,
             pressure=self.pressure,
-            n_molecules=self.n_solvent,
+            components=self.components,
             n_steps=self.n_steps,
             every=self.every,
         )
@@ -113,19 +127,26 @@ class CouplingRequest:
             )
 
     @property
+    def components(self) -> Components:
+        """The solvent: every molecule in the box but the solute."""
+        return ((self.solvent, self.n_solvent), *self.cosolvents)
+
+    @property
     def system(self) -> str:
         """Name under which runs are pooled: solute, solvent and size."""
-        return f"{self.solute.name} in {self.n_solvent} {self.solvent.name}"
+        return f"{self.solute.name} in {contents_text(self.components)}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LiquidRequest:
-    """A pure liquid at constant pressure: one ``WindowSamples``.
+    """A liquid at constant pressure: one ``WindowSamples``.
 
     Attributes
     ----------
     molecule : CGMolecule
     n_molecules : int
+    cosolvents : tuple of (CGMolecule, int)
+        What else is in a mixture, and how many of each; empty for a pure liquid.
     table : BeadTable
     temperature : float
         [K]
@@ -144,21 +165,27 @@ class LiquidRequest:
     n_steps: int
     every: int
     seed: int
+    cosolvents: Components = ()
 
     def __post_init__(self) -> None:
         _check(
             f"liquid {self.molecule.name}",
             temperature=self.temperature,
             pressure=self.pressure,
-            n_molecules=self.n_molecules,
+            components=self.components,
             n_steps=self.n_steps,
             every=self.every,
         )
 
     @property
+    def components(self) -> Components:
+        """Every molecule in the box."""
+        return ((self.molecule, self.n_molecules), *self.cosolvents)
+
+    @property
     def system(self) -> str:
         """Name under which runs are pooled: molecule and size."""
-        return f"{self.n_molecules} {self.molecule.name}"
+        return contents_text(self.components)
 
 
 SampleRequest = CouplingRequest | LiquidRequest

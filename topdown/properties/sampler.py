@@ -12,11 +12,11 @@ import numpy as np
 
 from topdown import __version__
 from topdown.building.conformation import conformation_of
-from topdown.building.liquid import build_liquid
+from topdown.building.liquid import build_mixture
 from topdown.engine import Coupling, engine_version
 from topdown.errors import SimulationError
 from topdown.model import BeadTable, CGMolecule, System, WindowSamples
-from topdown.model.requests import CouplingRequest, LiquidRequest, SampleRequest
+from topdown.model.requests import Components, CouplingRequest, LiquidRequest, SampleRequest
 from topdown.resources import cache_folder
 from topdown.sampling.equilibrate import equilibrate_liquid
 from topdown.sampling.executors import run_tasks
@@ -32,10 +32,9 @@ LIQUID_EQUILIBRATION = 25_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Box:
-    """An equilibrated box of one liquid, shared by all windows that start from it."""
+    """An equilibrated box of one liquid or mixture, shared by all windows that start from it."""
 
-    molecule: CGMolecule
-    n_molecules: int
+    components: Components
     table: BeadTable
     temperature: float
     pressure: float
@@ -43,19 +42,25 @@ class _Box:
     n_steps: int
 
     def key(self) -> str:
-        return hash_of(
-            {
-                "protocol": PROTOCOL,
-                "engine": engine_version(),
-                "box": describe_molecule(self.molecule),
-                "table": describe_table(self.table, [self.molecule]),
-                "n": self.n_molecules,
-                "temperature": self.temperature,
-                "pressure": self.pressure,
-                "steps": self.n_steps,
-                "seed": self.seed,
-            }
-        )
+        (molecule, n_molecules), *others = self.components
+        description: dict[str, Any] = {
+            "protocol": PROTOCOL,
+            "engine": engine_version(),
+            "box": describe_molecule(molecule),
+            "table": describe_table(self.table, [m for m, _ in self.components]),
+            "n": n_molecules,
+            "temperature": self.temperature,
+            "pressure": self.pressure,
+            "steps": self.n_steps,
+            "seed": self.seed,
+        }
+        if others:
+            description["others"] = [[describe_molecule(m), n] for m, n in others]
+        return hash_of(description)
+
+    @property
+    def name(self) -> str:
+        return ", ".join(f"{n} {m.name}" for m, n in self.components)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,32 +85,28 @@ class _Window:
             description["lambdas"] = list(request.lambdas)
             if request.charge_lambdas is not None:
                 description["charge_lambdas"] = list(request.charge_lambdas)
-            description["table"] = describe_table(request.table, [request.solute, request.solvent])
+            description["table"] = describe_table(request.table, [request.solute, *(m for m, _ in request.components)])
         return hash_of(description)
 
 
 def _windows(request: SampleRequest) -> list[_Window]:
-    if isinstance(request, CouplingRequest):
-        molecule, n_molecules, count = request.solvent, request.n_solvent, len(request.lambdas)
-    else:
-        molecule, n_molecules, count = request.molecule, request.n_molecules, 0
     box = _Box(
-        molecule=molecule,
-        n_molecules=n_molecules,
-        table=request.table.subset(molecule.type_names),
+        components=request.components,
+        table=request.table.subset({name for molecule, _ in request.components for name in molecule.type_names}),
         temperature=request.temperature,
         pressure=request.pressure,
         seed=request.seed,
         n_steps=LIQUID_EQUILIBRATION,
     )
-    return [_Window(request=request, lambda_index=k, box=box) for k in (range(count) if count else (-1,))]
+    indices = range(len(request.lambdas)) if isinstance(request, CouplingRequest) else (-1,)
+    return [_Window(request=request, lambda_index=k, box=box) for k in indices]
 
 
 def _make_box(task: tuple[_Box, Path]) -> str:
     """Worker: build and equilibrate a box and store its coordinates."""
     box, folder = task
     key = box.key()
-    built = build_liquid(box.molecule, box.n_molecules, box.table, rng=np.random.default_rng(box.seed))
+    built = build_mixture(box.components, box.table, rng=np.random.default_rng(box.seed), title=box.name)
     system = equilibrate_liquid(
         built,
         temperature=box.temperature,
@@ -115,7 +116,7 @@ def _make_box(task: tuple[_Box, Path]) -> str:
     )
     assert system.velocities is not None
     arrays = {"positions": system.positions, "velocities": system.velocities, "box": system.box}
-    RunStore(folder).save(key, arrays, {"liquid": box.molecule.name, "n_molecules": box.n_molecules})
+    RunStore(folder).save(key, arrays, {"liquid": box.name})
     return key
 
 
@@ -126,7 +127,7 @@ def _load_box(box: _Box, store: RunStore, table: BeadTable) -> System:
     arrays, _ = found
     return System(
         table=table,
-        components=((box.molecule, box.n_molecules),),
+        components=box.components,
         positions=arrays["positions"],
         velocities=arrays["velocities"],
         box=arrays["box"],
@@ -156,7 +157,7 @@ def insert_solute(solvent: System, solute: CGMolecule, rng: np.random.Generator)
         components=((solute, 1), *solvent.components),
         positions=np.concatenate([best, solvent.positions]),
         box=solvent.box,
-        title=f"{solute.name} in {solvent.n_molecules} {solvent.components[0][0].name}",
+        title=f"{solute.name} in {', '.join(f'{n} {m.name}' for m, n in solvent.components)}",
     )
 
 
@@ -238,7 +239,7 @@ class EngineSampler:
         box_tasks = [(box, folder) for box in missing_boxes]
         for index, _ in run_tasks(_make_box, box_tasks, workers=self._workers, executor=self._executor):
             done += 1
-            self._progress(done, total, f"equilibrated {missing_boxes[index].molecule.name}")
+            self._progress(done, total, f"equilibrated {missing_boxes[index].name}")
         tasks = [(window, folder) for window in todo.values()]
         for index, _ in run_tasks(_run_window, tasks, workers=self._workers, executor=self._executor):
             done += 1
@@ -255,7 +256,7 @@ def _label(window: _Window) -> str:
         return request.system
     charge = 0.0 if request.charge_lambdas is None else request.charge_lambdas[window.lambda_index]
     state = f"λ = {request.lambdas[window.lambda_index]:g}" + (f", charges {charge:g}" if charge else "")
-    return f"{request.solute.name} in {request.solvent.name}, {state}"
+    return f"{request.solute.name} in {' + '.join(m.name for m, _ in request.components)}, {state}"
 
 
 def warm_up() -> None:
