@@ -1,4 +1,4 @@
-"""What a calibration asks a sampler for: one solute in a solvent along λ, or one liquid.
+"""What can be asked of a sampler: one solute in a solvent along λ, a liquid, a slab of it, one molecule alone.
 
 A request holds everything that decides the samples, ε included (in its table), so that a run store can name a run by
 the hash of its request. A liquid, and a solvent, is one molecule and its number; a mixture has ``cosolvents`` besides.
@@ -34,6 +34,11 @@ def _check(
             where=where,
             hint="ask for at least one frame",
         )
+
+
+def _check_part(part: int) -> None:
+    if part < 0:
+        raise SettingsError(f"the part of a run must not be negative, got {part}")
 
 
 def contents_text(components: Components) -> str:
@@ -153,7 +158,10 @@ class LiquidRequest:
     pressure : float
         [bar]
     n_equilibration, n_steps, every : int
+        Steps before the first frame (of part 0 only), steps of one part, and steps between stored frames.
     seed : int
+    part : int
+        A run is stored in parts of ``n_steps``; each goes on where the one before it ended.
     """
 
     molecule: CGMolecule
@@ -166,8 +174,10 @@ class LiquidRequest:
     every: int
     seed: int
     cosolvents: Components = ()
+    part: int = 0
 
     def __post_init__(self) -> None:
+        _check_part(self.part)
         _check(
             f"liquid {self.molecule.name}",
             temperature=self.temperature,
@@ -188,4 +198,101 @@ class LiquidRequest:
         return contents_text(self.components)
 
 
-SampleRequest = CouplingRequest | LiquidRequest
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SlabRequest:
+    """A slab of liquid between two vapours at constant volume: one ``WindowSamples``, with virials and test areas.
+
+    The slab is cut from a liquid equilibrated at ``pressure`` and brought to the width asked for, so that every run of one
+    request's molecules and edges is at one volume and may be pooled with the others.
+
+    Attributes
+    ----------
+    molecule, n_molecules, cosolvents, table, temperature, n_equilibration, n_steps, every, seed, part
+        As in :class:`LiquidRequest`.
+    pressure : float
+        Of the liquid the slab is cut from [bar]; the slab itself has none.
+    width, height : float
+        L_x = L_y and L_z of the box [nm]; the surfaces are parallel to xy.
+    """
+
+    molecule: CGMolecule
+    n_molecules: int
+    table: BeadTable
+    temperature: float
+    width: float
+    height: float
+    n_equilibration: int
+    n_steps: int
+    every: int
+    seed: int
+    pressure: float = 1.0
+    cosolvents: Components = ()
+    part: int = 0
+
+    def __post_init__(self) -> None:
+        where = f"slab of {self.molecule.name}"
+        _check_part(self.part)
+        if not 0.0 < self.width < self.height < float("inf"):
+            raise SettingsError(
+                f"a slab needs a box taller than wide, got {self.width} x {self.height} nm", where=where
+            )
+        _check(
+            where,
+            temperature=self.temperature,
+            pressure=self.pressure,
+            components=self.components,
+            n_steps=self.n_steps,
+            every=self.every,
+        )
+
+    @property
+    def components(self) -> Components:
+        """Every molecule in the box."""
+        return ((self.molecule, self.n_molecules), *self.cosolvents)
+
+    @property
+    def system(self) -> str:
+        """Name under which runs are pooled: molecules and box."""
+        return f"slab of {contents_text(self.components)} in {self.width:g} x {self.width:g} x {self.height:g} nm"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GasRequest:
+    """One molecule alone at constant volume, touching nothing: one ``WindowSamples``.
+
+    Attributes
+    ----------
+    molecule, table, temperature, n_equilibration, n_steps, every, seed
+        As in :class:`LiquidRequest`.
+    """
+
+    molecule: CGMolecule
+    table: BeadTable
+    temperature: float
+    n_equilibration: int
+    n_steps: int
+    every: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        _check(
+            f"gas {self.molecule.name}",
+            temperature=self.temperature,
+            pressure=0.0,
+            components=self.components,
+            n_steps=self.n_steps,
+            every=self.every,
+        )
+
+    @property
+    def components(self) -> Components:
+        """The molecule."""
+        return ((self.molecule, 1),)
+
+    @property
+    def system(self) -> str:
+        """Name under which runs are pooled."""
+        return f"{self.molecule.name} alone"
+
+
+SampleRequest = CouplingRequest | LiquidRequest | SlabRequest | GasRequest
