@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from topdown.errors import SettingsError, TopdownError
-from topdown.mapping import canonical_smiles, map_molecule
+from topdown.mapping import canonical_smiles
 from topdown.model import BeadTable, CGMolecule
+from topdown.properties.molecule_models import molecule_model
 from topdown.properties.phases import Phase, find_phase
 from topdown.properties.sampler import EngineSampler
 from topdown.properties.transfer import (
@@ -23,7 +24,7 @@ from topdown.properties.transfer import (
     solvation_free_energy,
     transfer_free_energy,
 )
-from topdown.tables import find_molecule, load_bead_table
+from topdown.tables import load_bead_table
 from topdown.workflows.map_molecules import MoleculeRequest
 
 
@@ -149,12 +150,8 @@ def _solute(
             "a W bead stands for four waters, so one water molecule has no free energy of transfer here",
             where=request.smiles,
         )
-    published = find_molecule(table_name, canonical)
-    if published is not None:
-        beads = " ".join(published.type_names)
-        return replace(published, name=canonical), f"published model {published.name}: {beads}"
-    molecule = map_molecule(request.smiles, table, name=canonical, seed=seed)
-    return molecule, f"mapped: {' '.join(molecule.type_names)}"
+    found = molecule_model(request.smiles, table, table_name, name=canonical, seed=seed)
+    return found.molecule, found.origin
 
 
 def _legs(
