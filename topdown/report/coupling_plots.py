@@ -1,4 +1,7 @@
-"""Figures of a coupling free energy: overlap of states, ∂U/∂λ, convergence in time. Needs matplotlib (``pip install topdown[plot]``)."""
+"""Figures of a coupling free energy: overlap of states, ∂U/∂λ, convergence in time.
+
+They need matplotlib, ``pip install topdown[plot]``.
+"""
 
 from __future__ import annotations
 

@@ -96,7 +96,14 @@ def _turned(shapes: Floats, rng: np.random.Generator) -> Floats:
 def draw_poses(
     alone: Trajectory, solvent: Trajectory, n_poses: int, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Shapes, turns and places at random: which frame of ``alone`` (n_frames, n_poses), and beads (n_frames, n_poses, n_solute, 3)."""
+    """Shapes, turns and places at random.
+
+    Returns
+    -------
+    (n_frames, n_poses) int64
+        Which frame of ``alone`` each shape is.
+    (n_frames, n_poses, n_solute, 3) float64 [nm]
+    """
     n_frames = solvent.sums.n_frames
     drawn = rng.integers(alone.sums.n_frames, size=(n_frames, n_poses))
     turned = _turned(np.asarray(alone.positions, dtype=np.float64)[drawn.ravel()], rng)
@@ -140,7 +147,7 @@ def inserted_samples(
     Returns
     -------
     WindowSamples
-        ``n_poses`` frames for each of the solvent's, pose by pose: as a run at λ = 0 would leave them, but for their order in time.
+        ``n_poses`` frames for each of the solvent's, pose by pose, as a run at λ = 0 would leave them.
     """
     drawn, poses = draw_poses(alone, solvent, n_poses, rng)
     n_frames = solvent.sums.n_frames

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from engine_systems import COUNTER_ION, DIMER, ION, LIPID, THREE_TYPES, W, molecule, placed
 
+from topdown.building.single import single_molecule
 from topdown.engine import Coupling, Simulation, SimulationSettings
 from topdown.errors import SettingsError
 from topdown.model import Angle, Bond, System
@@ -39,10 +40,7 @@ def solvent_frames(n_frames: int) -> Trajectory:
 
 
 def alone(solute, n_frames: int = 20, temperature: float = 300.0) -> Trajectory:
-    system = System(
-        table=TABLE, components=((solute, 1),), positions=placed(((solute, 1),), (6.0,) * 3, table=TABLE).positions,
-        box=np.full(3, 6.0),
-    )  # fmt: skip
+    system = single_molecule(solute, TABLE, rim=2.5)
     return solute_alone(system, temperature=temperature, n_frames=n_frames, every=20, seed=1)
 
 
