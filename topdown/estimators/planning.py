@@ -132,9 +132,9 @@ def spread_out(distances: npt.ArrayLike, largest_step: float) -> tuple[int, ...]
 
 
 def allocate(
-    variances: npt.ArrayLike, lengths: npt.ArrayLike, costs: npt.ArrayLike, *, n_chunks: int, chunk: int
+    variances: npt.ArrayLike, lengths: npt.ArrayLike, chunks: npt.ArrayLike, costs: npt.ArrayLike, *, n_chunks: int
 ) -> IntArray:
-    """Where ``n_chunks`` more pieces of ``chunk`` frames lower the total variance most for their cost.
+    """Where ``n_chunks`` more pieces lower the total variance most for their cost.
 
     Parameters
     ----------
@@ -142,21 +142,31 @@ def allocate(
         Each state's part of the variance at its present length.
     lengths : (n,) array
         Frames there are; at least one each.
+    chunks : (n,) array
+        Frames of one more piece.
     costs : (n,) array
-        Of one chunk in each, in any unit.
-    n_chunks, chunk : int
+        Of one more piece, in any unit; infinite where there can be none.
+    n_chunks : int
 
     Returns
     -------
     (n,) int64
         Pieces for each state.
     """
-    v, n, c = (np.asarray(a, dtype=np.float64) for a in (variances, lengths, costs))
-    if np.any(n < 1) or np.any(c <= 0) or np.any(v < 0):
+    v, n, m, c = (np.asarray(a, dtype=np.float64) for a in (variances, lengths, chunks, costs))
+    if np.any(n < 1) or np.any(m < 1) or np.any(c <= 0) or np.any(v < 0):
         raise SettingsError("every state needs frames, a positive cost, and a variance that is not negative")
     given = np.zeros(len(v), dtype=np.int64)
     for _ in range(n_chunks):
-        now = n + given * chunk
-        gain = v * n / now * chunk / (now + chunk) / c
+        now = n + given * m
+        gain = v * n / now * m / (now + m) / c
         given[int(np.argmax(gain))] += 1
     return given
+
+
+def variance_after(
+    variances: npt.ArrayLike, lengths: npt.ArrayLike, chunks: npt.ArrayLike, given: npt.ArrayLike
+) -> float:
+    """Total variance to be expected with ``given`` more pieces; see :func:`allocate`."""
+    v, n, m, k = (np.asarray(a, dtype=np.float64) for a in (variances, lengths, chunks, given))
+    return float((v * n / (n + k * m)).sum())

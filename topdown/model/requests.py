@@ -97,8 +97,12 @@ class CouplingRequest:
     charge_lambdas : tuple of float, optional
         Factor of the solute-solvent Coulomb energy at each of them, see :func:`charges_last`; needed for a charged solute.
     n_equilibration, n_steps, every : int
-        Steps before the first frame, steps of production, and steps between stored frames; per λ.
+        Steps before the first frame (of part 0 only), steps of one part, and steps between stored frames; per λ.
     seed : int
+    sampled : tuple of int, optional
+        Which states of the path are run; all when not given. Sums are stored at all of them in any case.
+    part : int
+        A run is stored in parts of ``n_steps``; each goes on where the one before it ended.
     """
 
     solute: CGMolecule
@@ -114,9 +118,12 @@ class CouplingRequest:
     seed: int
     charge_lambdas: tuple[float, ...] | None = None
     cosolvents: Components = ()
+    sampled: tuple[int, ...] | None = None
+    part: int = 0
 
     def __post_init__(self) -> None:
         where = f"coupling of {self.solute.name} to {self.solvent.name}"
+        _check_part(self.part)
         _check(
             where,
             temperature=self.temperature,
@@ -130,6 +137,15 @@ class CouplingRequest:
             raise SettingsError(
                 f"{self.solute.name} carries charges, which need charge_lambdas", where=where, hint="see charges_last"
             )
+        if self.sampled is not None and not (
+            self.sampled and all(0 <= k < len(self.lambdas) for k in self.sampled)
+        ):
+            raise SettingsError(f"the states {self.sampled} are not on a path of {len(self.lambdas)}", where=where)
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The states of the path that are run."""
+        return tuple(range(len(self.lambdas))) if self.sampled is None else self.sampled
 
     @property
     def components(self) -> Components:
@@ -162,6 +178,8 @@ class LiquidRequest:
     seed : int
     part : int
         A run is stored in parts of ``n_steps``; each goes on where the one before it ended.
+    keep_positions : bool
+        Keep the coordinates of the frames beside their sums, for solutes to be put into.
     """
 
     molecule: CGMolecule
@@ -175,6 +193,7 @@ class LiquidRequest:
     seed: int
     cosolvents: Components = ()
     part: int = 0
+    keep_positions: bool = False
 
     def __post_init__(self) -> None:
         _check_part(self.part)
@@ -295,4 +314,45 @@ class GasRequest:
         return f"{self.molecule.name} alone"
 
 
-SampleRequest = CouplingRequest | LiquidRequest | SlabRequest | GasRequest
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InsertionRequest:
+    """The solute put at random into the frames of its solvent: one ``WindowSamples`` of the state λ = 0.
+
+    Attributes
+    ----------
+    coupling : CouplingRequest
+        Solute, solvent, table and path; its steps do not count.
+    solvent : tuple of LiquidRequest
+        Parts of one run of the same solvent at the same state, with positions.
+    n_poses : int
+        In each frame.
+    n_shapes : int
+        Frames of the solute alone from which its shapes are drawn.
+    """
+
+    coupling: CouplingRequest
+    solvent: tuple[LiquidRequest, ...]
+    n_poses: int = 8
+    n_shapes: int = 1000
+
+    def __post_init__(self) -> None:
+        where, own = self.coupling.system, self.coupling
+        if not self.solvent or self.n_poses < 1 or self.n_shapes < 1:
+            raise SettingsError("an insertion needs frames, poses and shapes", where=where)
+        for run in self.solvent:
+            state = (run.temperature, run.pressure, contents_text(run.components), run.keep_positions)
+            if state != (own.temperature, own.pressure, contents_text(own.components), True):
+                raise SettingsError(f"frames of {run.system} are not those of its solvent", where=where)
+
+    @property
+    def system(self) -> str:
+        """As the coupling's."""
+        return self.coupling.system
+
+    @property
+    def seed(self) -> int:
+        """As the coupling's."""
+        return self.coupling.seed
+
+
+SampleRequest = CouplingRequest | LiquidRequest | SlabRequest | GasRequest | InsertionRequest

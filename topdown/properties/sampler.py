@@ -16,6 +16,7 @@ import numpy as np
 from topdown import __version__
 from topdown.building.conformation import conformation_of
 from topdown.building.liquid import build_mixture
+from topdown.building.single import single_molecule
 from topdown.building.slab import build_slab
 from topdown.engine import Coupling, engine_version
 from topdown.errors import SimulationError
@@ -25,6 +26,7 @@ from topdown.model.requests import (
     Components,
     CouplingRequest,
     GasRequest,
+    InsertionRequest,
     LiquidRequest,
     SampleRequest,
     SlabRequest,
@@ -34,8 +36,8 @@ from topdown.resources import cache_folder
 from topdown.sampling.equilibrate import equilibrate_liquid, settle
 from topdown.sampling.executors import run_tasks
 from topdown.sampling.fingerprints import describe_molecule, describe_table, hash_of
-from topdown.sampling.lambda_windows import sample_window
-from topdown.sampling.liquid_runs import TEST_AREA_SCALINGS, RunPart, run_gas, run_liquid, run_slab
+from topdown.sampling.insertions import Trajectory, inserted_samples, join_trajectories, solute_alone
+from topdown.sampling.liquid_runs import TEST_AREA_SCALINGS, RunPart, run_coupled, run_gas, run_liquid, run_slab
 from topdown.sampling.run_store import RunStore
 
 #: Changes when the way runs are made changes, so that older runs are not taken for new ones.
@@ -87,6 +89,8 @@ class _Window:
 
     def key(self) -> str:
         request = self.request
+        if isinstance(request, InsertionRequest):
+            return hash_of(_describe_insertion(request))
         description: dict[str, Any] = {
             "lambda_index": self.lambda_index,
             "steps": [request.n_equilibration, request.n_steps, request.every],
@@ -106,7 +110,9 @@ class _Window:
             description["gas"] = describe_molecule(request.molecule)
             description["table"] = describe_table(request.table, [request.molecule])
             description["state"] = [PROTOCOL, engine_version(), request.temperature]
-        elif request.part:
+        if isinstance(request, LiquidRequest) and request.keep_positions:
+            description["positions"] = True
+        if not isinstance(request, GasRequest) and request.part:
             description["part"] = request.part
         if isinstance(request, SlabRequest):
             description["slab"] = [request.width, request.height, *TEST_AREA_SCALINGS]
@@ -120,14 +126,25 @@ class _Window:
     def before(self) -> _Window | None:
         """The part that this one goes on from."""
         request = self.request
-        if not isinstance(request, LiquidRequest | SlabRequest) or request.part == 0:
+        if isinstance(request, GasRequest | InsertionRequest) or request.part == 0:
             return None
         return replace(self, request=replace(request, part=request.part - 1))
+
+
+def _describe_insertion(request: InsertionRequest) -> dict[str, Any]:
+    first = replace(request.coupling, part=0, sampled=(0,), n_equilibration=0, n_steps=1, every=1)
+    return {
+        "coupled": [window.key() for window in _windows(first)],
+        "frames": [window.key() for run in request.solvent for window in _windows(run)],
+        "numbers": [request.n_poses, request.n_shapes],
+    }
 
 
 def _windows(request: SampleRequest) -> list[_Window]:
     if isinstance(request, GasRequest):
         return [_Window(request=request, lambda_index=-1, box=None)]
+    if isinstance(request, InsertionRequest):
+        return [_Window(request=request, lambda_index=0, box=None)]
     box = _Box(
         components=request.components,
         table=request.table.subset({name for molecule, _ in request.components for name in molecule.type_names}),
@@ -136,7 +153,7 @@ def _windows(request: SampleRequest) -> list[_Window]:
         seed=request.seed,
         n_steps=LIQUID_EQUILIBRATION,
     )
-    indices = range(len(request.lambdas)) if isinstance(request, CouplingRequest) else (-1,)
+    indices = request.indices if isinstance(request, CouplingRequest) else (-1,)
     return [_Window(request=request, lambda_index=k, box=box) for k in indices]
 
 
@@ -203,12 +220,13 @@ def _run_window(task: tuple[_Window, Path]) -> str:
     """Worker: run one window and store it, and before it the parts it goes on from that are not there."""
     window, folder = task
     store, request, key = RunStore(folder), window.request, window.key()
-    if isinstance(request, CouplingRequest):
-        samples = _couple(window, request, store)
+    if isinstance(request, InsertionRequest):
+        samples = _insert(request, key, store)
     elif isinstance(request, GasRequest):
         samples = run_gas(request, key=key, seed=_seed(request.seed, 0, 0, 2))
     else:
-        part = _run_part(window, request, store)
+        is_coupled = isinstance(request, CouplingRequest)
+        part = _couple(window, request, store) if is_coupled else _run_part(window, request, store)
         arrays = dict(part.extra)
         if part.end is not None:
             arrays |= {"positions": part.end.positions, "box": part.end.box}
@@ -225,22 +243,48 @@ def _seed(*numbers: int) -> int:
     return int(np.random.default_rng(np.random.SeedSequence(numbers)).integers(2**62))
 
 
-def _couple(window: _Window, request: CouplingRequest, store: RunStore) -> WindowSamples:
+def _couple(window: _Window, request: CouplingRequest, store: RunStore) -> RunPart:
     assert window.box is not None
-    rng = np.random.default_rng(np.random.SeedSequence([request.seed, window.lambda_index + 1]))
-    system = insert_solute(_load_box(window.box, store, request.table), request.solute, rng)
-    return sample_window(
-        system,
-        key=window.key(),
-        name=request.system,
-        temperature=request.temperature,
-        pressure=request.pressure,
-        n_equilibration=request.n_equilibration,
-        n_steps=request.n_steps,
-        every=request.every,
-        seed=int(rng.integers(2**62)),
-        coupling=Coupling(lambdas=request.lambdas, charge_lambdas=request.charge_lambdas, index=window.lambda_index),
+    numbers = [request.seed, window.lambda_index + 1, *([request.part] if request.part else [])]
+    rng = np.random.default_rng(np.random.SeedSequence(numbers))
+    system = _start_of_part(window, request, store)
+    if request.part == 0:
+        system = insert_solute(system, request.solute, rng)
+    return run_coupled(request, window.lambda_index, system, key=window.key(), seed=int(rng.integers(2**62)))
+
+
+def _insert(request: InsertionRequest, key: str, store: RunStore) -> WindowSamples:
+    coupling = request.coupling
+    rng = np.random.default_rng(np.random.SeedSequence([coupling.seed, 0, 0, 3]))
+    lone = single_molecule(coupling.solute, coupling.table, rim=coupling.table.scheme.cutoff + 0.5)
+    alone = solute_alone(
+        lone, temperature=coupling.temperature, n_frames=request.n_shapes, every=25, seed=int(rng.integers(2**62))
     )
+    frames = join_trajectories([_frames_of(run, coupling.table, store) for run in request.solvent])
+    path = Coupling(lambdas=coupling.lambdas, charge_lambdas=coupling.charge_lambdas, index=0)
+    return inserted_samples(
+        coupling.solute,
+        alone,
+        frames,
+        path,
+        key=key,
+        name=coupling.system,
+        temperature=coupling.temperature,
+        pressure=coupling.pressure,
+        n_poses=request.n_poses,
+        rng=rng,
+    )
+
+
+def _frames_of(request: LiquidRequest, table: BeadTable, store: RunStore) -> Trajectory:
+    """Stored frames of a solvent, with the table of the solute that is to be put into them."""
+    (window,) = _windows(request)
+    samples, kept = store.load_window(window.key()), store.load(window.end_key())
+    if samples is None or kept is None or "frame_positions" not in kept[0]:
+        raise SimulationError("frames of the solvent have gone from the run store", where=str(store.folder))
+    positions, boxes = kept[0]["frame_positions"], kept[0]["frame_boxes"]
+    system = System(table=table, components=request.components, positions=positions[-1], box=boxes[-1])
+    return Trajectory(system=system, positions=positions, boxes=boxes, sums=samples.sums)
 
 
 def _run_part(window: _Window, request: LiquidRequest | SlabRequest, store: RunStore) -> RunPart:
@@ -255,7 +299,7 @@ def _run_part(window: _Window, request: LiquidRequest | SlabRequest, store: RunS
     return run_liquid(request, start, key=window.key(), seed=_seed(*numbers))
 
 
-def _start_of_part(window: _Window, request: LiquidRequest | SlabRequest, store: RunStore) -> System:
+def _start_of_part(window: _Window, request: CouplingRequest | LiquidRequest | SlabRequest, store: RunStore) -> System:
     """The box, or where the part before this one ended; that part is run here if it has not been."""
     before = window.before()
     if before is None:
@@ -268,9 +312,10 @@ def _start_of_part(window: _Window, request: LiquidRequest | SlabRequest, store:
     if found is None or "positions" not in found[0]:
         raise SimulationError("the run cannot go on: its liquid froze, evaporated or broke", where=request.system)
     arrays, _ = found
+    solute = ((request.solute, 1),) if isinstance(request, CouplingRequest) else ()
     return System(
         table=request.table,
-        components=request.components,
+        components=(*solute, *request.components),
         positions=arrays["positions"],
         velocities=arrays["velocities"],
         box=arrays["box"],
@@ -313,6 +358,9 @@ class EngineSampler:
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[WindowSamples]:
         """Samples of every request in order, a coupling request giving one per λ; see ``calibration.sampler``."""
+        solvents = [run for request in requests if isinstance(request, InsertionRequest) for run in request.solvent]
+        if solvents:
+            self.sample(solvents)
         windows = [window for request in requests for window in _windows(request)]
         keys = [window.key() for window in windows]
         todo = {key: window for key, window in zip(keys, windows) if self.store.load_window(key) is None}
@@ -355,6 +403,8 @@ def _parts_made(window: _Window, on_the_way: set[str]) -> int:
 
 def _label(window: _Window) -> str:
     request = window.request
+    if isinstance(request, InsertionRequest):
+        return f"{request.coupling.solute.name} put into {contents_text(request.coupling.components)}"
     if not isinstance(request, CouplingRequest):
         return request.system
     charge = 0.0 if request.charge_lambdas is None else request.charge_lambdas[window.lambda_index]

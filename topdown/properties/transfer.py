@@ -13,6 +13,7 @@ from math import hypot
 import numpy as np
 
 from topdown.errors import SettingsError
+from topdown.estimators.coupling import CouplingDiagnostics
 from topdown.estimators.reweighting import MIN_EFFECTIVE, pool_samples
 from topdown.model import BeadTable, CGMolecule, Estimate, Measurement, WindowSamples
 from topdown.model.requests import CouplingRequest, charges_last
@@ -43,6 +44,10 @@ class SolvationResult:
         Solvent molecules in the box.
     alarms : tuple of str
         Runs that froze or evaporated and were cut short.
+    diagnostics : CouplingDiagnostics or None
+        What it rests on.
+    cost : float
+        Beads times steps of this solute's own runs.
     """
 
     phase: str
@@ -52,6 +57,8 @@ class SolvationResult:
     n_frames: int
     n_solvent: int
     alarms: tuple[str, ...] = ()
+    diagnostics: CouplingDiagnostics | None = None
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

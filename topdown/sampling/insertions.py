@@ -46,6 +46,16 @@ class Trajectory:
             )
 
 
+def join_trajectories(parts: Sequence[Trajectory]) -> Trajectory:
+    """Parts of one run as one."""
+    return Trajectory(
+        system=parts[-1].system,
+        positions=np.concatenate([part.positions for part in parts]),
+        boxes=np.concatenate([part.boxes for part in parts]),
+        sums=join_frames([part.sums for part in parts]),
+    )
+
+
 def solute_alone(system: System, *, temperature: float, n_frames: int, every: int, seed: int) -> Trajectory:
     """Shapes of a molecule in the ideal gas: Langevin dynamics of it alone.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import numpy as np
 
 from topdown.building.conformation import conformation_of
-from topdown.engine import Simulation, SimulationSettings
+from topdown.engine import Coupling, Simulation, SimulationSettings
 from topdown.errors import SimulationError
 from topdown.model import PairSums, System, WindowSamples
 from topdown.model._arrays import FloatArray
-from topdown.model.requests import GasRequest, LiquidRequest, SlabRequest
+from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest, SlabRequest
 from topdown.model.samples import join_frames
 from topdown.sampling.equilibrate import TIME_STEP, production_settings
 from topdown.sampling.liquid_state import ALARM_HINT, Alarm, LiquidWatch
@@ -27,7 +27,7 @@ TEST_AREA: Final = 5e-4
 TEST_AREA_SCALINGS: Final = tuple(
     ((1.0 + d) ** 0.5, (1.0 + d) ** 0.5, 1.0 / (1.0 + d)) for d in (TEST_AREA, -TEST_AREA)
 )
-_NAME_OF: Final = {LiquidRequest: "liquid", SlabRequest: "slab"}
+_NAME_OF: Final = {CouplingRequest: "liquid", LiquidRequest: "liquid", SlabRequest: "slab"}
 
 
 class _Watch(Protocol):
@@ -45,7 +45,8 @@ class RunPart:
         Where the next part starts; None after an alarm, which ends the run.
     extra : dict of str to arrays
         Of a slab: ``profile`` (n_blocks, n_components, n_bins) [u/nm³] over the parts between checks, and ``edges``
-        (n_bins + 1,) [nm].
+        (n_bins + 1,) [nm]. Of a liquid whose positions are kept: ``frame_positions`` (n_frames, n_beads, 3) float32 [nm] in
+        any periodic image, and ``frame_boxes`` (n_frames, 3) [nm].
     """
 
     samples: WindowSamples
@@ -73,8 +74,19 @@ def run_liquid(request: LiquidRequest, start: System, *, key: str, seed: int) ->
     simulation = Simulation(start, production_settings(request.temperature, request.pressure), seed=seed)
     if request.part == 0:
         simulation.run(request.n_equilibration)
-    frames, alarm = _watched(simulation, request, LiquidWatch(simulation), lambda s: s.pair_sums())
-    return _part(request, simulation, frames, alarm, key=key, pressure=request.pressure)
+    positions, boxes = [], []
+
+    def measure(s: Simulation) -> PairSums:
+        if request.keep_positions:
+            positions.append(np.float32(s.positions))
+            boxes.append(np.array(s.box))
+        return s.pair_sums()
+
+    frames, _, alarm = _watched(simulation, request, LiquidWatch(simulation), measure)
+    extra = {}
+    if request.keep_positions:
+        extra = {"frame_positions": np.stack(positions[: len(frames)]), "frame_boxes": np.stack(boxes[: len(frames)])}
+    return _part(request, simulation, frames, alarm, key=key, pressure=request.pressure, extra=extra)
 
 
 def run_slab(request: SlabRequest, start: System, *, key: str, seed: int) -> RunPart:
@@ -94,10 +106,22 @@ def run_slab(request: SlabRequest, start: System, *, key: str, seed: int) -> Run
         profiles.append(recorder.mean(float(start.box[0] * start.box[1])))
         recorder.reset()
 
-    frames, alarm = _watched(simulation, request, SlabWatch(simulation), measure, at_check)
-    kept = len(profiles) if alarm is None else alarm.last_good
+    frames, kept, alarm = _watched(simulation, request, SlabWatch(simulation), measure, at_check)
     extra = {"profile": np.array(profiles[:kept]), "edges": recorder.edges}
     return _part(request, simulation, frames, alarm, key=key, pressure=None, extra=extra)
+
+
+def run_coupled(request: CouplingRequest, lambda_index: int, start: System, *, key: str, seed: int) -> RunPart:
+    """One part of a solute's run at one state of its path, the solute being the first component; see :func:`run_liquid`."""
+    coupling = Coupling(lambdas=request.lambdas, charge_lambdas=request.charge_lambdas, index=lambda_index)
+    settings = production_settings(request.temperature, request.pressure)
+    simulation = Simulation(start, settings, seed=seed, coupling=coupling)
+    if request.part == 0:
+        simulation.minimize(max_steps=100, force_tolerance=500.0)
+        simulation.run(request.n_equilibration)
+    frames, _, alarm = _watched(simulation, request, LiquidWatch(simulation), lambda s: s.pair_sums())
+    part = _part(request, simulation, frames, alarm, key=key, pressure=request.pressure)
+    return replace(part, samples=replace(part.samples, lambda_index=lambda_index))
 
 
 def run_gas(request: GasRequest, *, key: str, seed: int) -> WindowSamples:
@@ -117,7 +141,7 @@ def run_gas(request: GasRequest, *, key: str, seed: int) -> WindowSamples:
     simulation.run(request.n_equilibration)
     frames: list[PairSums] = []
     simulation.run(request.n_steps, every=request.every, observe=lambda s: frames.append(s.pair_sums()))
-    return _part(request, simulation, frames, None, key=key, pressure=None).samples
+    return _part(request, simulation, frames, "", key=key, pressure=None).samples
 
 
 def _closed(temperature: float) -> SimulationSettings:
@@ -127,12 +151,12 @@ def _closed(temperature: float) -> SimulationSettings:
 
 def _watched(
     simulation: Simulation,
-    request: LiquidRequest | SlabRequest,
+    request: CouplingRequest | LiquidRequest | SlabRequest,
     watch: _Watch,
     measure: Callable[[Simulation], PairSums],
     at_check: Callable[[], None] | None = None,
-) -> tuple[list[PairSums], Alarm | None]:
-    """The frames of a part up to its end, or to the last good check before an alarm."""
+) -> tuple[list[PairSums], int, str]:
+    """The frames of a part up to its end, or to the last good check before an alarm; how many checks that is; the alarm's text."""
     frames: list[PairSums] = []
     stored = [0]
     between = max(CHECK_EVERY // request.every, 1) * request.every
@@ -152,32 +176,31 @@ def _watched(
                 where=request.system,
                 hint=ALARM_HINT,
             )
-        return frames[:kept], alarm
-    return frames, None
+        lost = len(frames) - kept
+        message = f"{request.system} {alarm.kind}: {alarm.message}; {lost} frames since the last good check are not used"
+        return frames[:kept], alarm.last_good, message
+    return frames, len(stored) - 1, ""
 
 
 def _part(
-    request: LiquidRequest | SlabRequest | GasRequest,
+    request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest,
     simulation: Simulation,
     frames: list[PairSums],
-    alarm: Alarm | None,
+    alarm: str,
     *,
     key: str,
     pressure: float | None,
     extra: dict[str, FloatArray] | None = None,
 ) -> RunPart:
     sums = join_frames(frames)
-    message = ""
-    if alarm is not None:
-        message = f"{request.system} {alarm.kind}: {alarm.message}; frames since the last good check are not used"
     samples = WindowSamples(
         key=key,
         system=request.system,
         sums=sums,
-        epsilon=tuple(request.table.pair(a, b)[1] for a, b in sums.pairs),
+        epsilon=tuple(request.table.pair(a, b)[1] for a, b in (*sums.pairs, *sums.solute_pairs)),
         temperature=request.temperature,
         pressure=pressure,
         n_molecules=sum(count for _, count in request.components),
-        alarm=message,
+        alarm=alarm,
     )
-    return RunPart(samples=samples, end=None if alarm is not None else simulation.system(), extra=extra or {})
+    return RunPart(samples=samples, end=None if alarm else simulation.system(), extra=extra or {})

@@ -7,7 +7,14 @@ import pytest
 
 from topdown.errors import SettingsError
 from topdown.estimators.mbar import MbarResult, Segment, mbar
-from topdown.estimators.planning import allocate, influence, spread_out, state_distances, variance_by_segment
+from topdown.estimators.planning import (
+    allocate,
+    influence,
+    spread_out,
+    state_distances,
+    variance_after,
+    variance_by_segment,
+)
 
 STIFFNESS = np.array([1.0, 2.0, 4.5, 9.0])
 CENTRE = np.array([0.0, 0.4, 0.7, 0.9])
@@ -116,11 +123,16 @@ def test_states_are_spread_evenly_over_the_path() -> None:
 
 
 def test_sampling_goes_where_it_lowers_the_variance_most() -> None:
-    given = allocate([4.0, 1.0, 0.0], [10, 10, 10], [1.0, 1.0, 1.0], n_chunks=30, chunk=10)
+    tens, ones = [10, 10, 10], [1.0, 1.0, 1.0]
+    given = allocate([4.0, 1.0, 0.0], tens, tens, ones, n_chunks=30)
     # the best shares are in proportion to (v n)^½
     assert given[2] == 0
     assert (given[0] + 1) / (given[1] + 1) == pytest.approx(2.0, abs=0.15)
-    dear = allocate([4.0, 1.0], [10, 10], [16.0, 1.0], n_chunks=30, chunk=10)
+    assert variance_after([4.0, 1.0, 0.0], tens, tens, given) == pytest.approx(
+        4.0 / (1 + given[0]) + 1.0 / (1 + given[1])
+    )
+    dear = allocate([4.0, 1.0], [10, 10], [10, 10], [16.0, 1.0], n_chunks=30)
     assert (dear[0] + 1) / (dear[1] + 1) == pytest.approx(0.5, abs=0.1)
+    assert allocate([4.0, 1.0], [10, 10], [10, 10], [np.inf, 1.0], n_chunks=5).tolist() == [0, 5]
     with pytest.raises(SettingsError):
-        allocate([1.0], [0], [1.0], n_chunks=1, chunk=1)
+        allocate([1.0], [0], [1], [1.0], n_chunks=1)
