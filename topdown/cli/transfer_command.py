@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.option("--to", "to_phases", default="octanol", show_default=True, help="Phase to end in, or several: a,b,c.")
 @click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder.")
 @click.option("--temperature", type=float, default=298.15, show_default=True, help="[K]")
-@click.option("--ns", "nanoseconds", type=float, default=0.6, show_default=True, help="Sampling per window [ns].")
+@click.option("--error", "target_error", type=float, default=0.5, show_default=True, help="Aim [kJ/mol]: sample until then.")
+@click.option("--budget", help="Most processor time per molecule, as 90s, 5min, 1h, at a nominal 4 million bead steps a second.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Folder for figures: overlap, ∂U/∂λ, convergence. Needs matplotlib.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
 @click.option("--store", type=click.Path(path_type=Path), help="Folder of finished runs; default the user cache.")
@@ -31,7 +33,9 @@ def command(
     to_phases: str,
     table: str,
     temperature: float,
-    nanoseconds: float,
+    target_error: float,
+    budget: str | None,
+    plot: Path | None,
     seed: int,
     workers: int,
     store: Path | None,
@@ -49,7 +53,8 @@ def command(
         from_phase=from_phase,
         to_phases=tuple(to_phases.split(",")),
         temperature=temperature,
-        nanoseconds=nanoseconds,
+        target_error=target_error,
+        budget_s=None if budget is None else seconds_of(budget),
         seed=seed,
     )
     is_file = what.lower().endswith((".smi", ".csv"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,10 @@ from topdown.model import BeadTable, CGMolecule
 from topdown.properties.molecule_models import molecule_model
 from topdown.properties.phases import Phase, find_phase
 from topdown.properties.sampler import EngineSampler
+from topdown.properties.solvation import NOMINAL_SPEED, Effort, measure_solvation, solvation_request
 from topdown.properties.transfer import (
     SolvationResult,
     TransferResult,
-    check_sampling_time,
-    coupling_request,
-    solvation_free_energy,
     transfer_free_energy,
 )
 from topdown.tables import load_bead_table
@@ -56,23 +55,50 @@ class TransferOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class TransferSettings:
-    """How to compute: phases, temperature [K], sampling per window [ns], seed."""
+    """How to compute.
+
+    Attributes
+    ----------
+    from_phase, to_phases
+        As :func:`topdown.properties.phases.find_phase` reads them.
+    temperature : float
+        [K]
+    target_error : float
+        Standard error of each ΔG of transfer at which sampling ends [kJ/mol].
+    budget_s : float, optional
+        Seconds of all processors together for one molecule, at a nominal speed
+        (:data:`topdown.properties.solvation.NOMINAL_SPEED`), shared evenly by its phases.
+    seed : int
+
+    Raises
+    ------
+    SettingsError
+        A value out of range, or phases that are not different.
+    """
 
     from_phase: str = "water"
     to_phases: tuple[str, ...] = ("octanol",)
     temperature: float = 298.15
-    nanoseconds: float = 0.6
+    target_error: float = 0.5
+    budget_s: float | None = None
     seed: int = 1
 
     def __post_init__(self) -> None:
         if not 200.0 <= self.temperature <= 500.0:
             raise SettingsError(f"a temperature of {self.temperature:g} K is out of range", hint="200 to 500 K")
-        check_sampling_time(self.nanoseconds)
+        self.effort(2)
         if self.seed < 0:
             raise SettingsError(f"the seed must not be negative, got {self.seed}")
         names = [name.strip().lower() for name in (self.from_phase, *self.to_phases)]
         if len(set(names)) != len(names) or len(names) < 2:
             raise SettingsError(f"phases must differ, got {', '.join(names)}")
+
+    def effort(self, n_legs: int) -> Effort:
+        """What each of the liquids a molecule is put into may cost; the errors of two add up in squares."""
+        target = self.target_error / math.sqrt(min(n_legs, 2))
+        if self.budget_s is None:
+            return Effort(target_error=target)
+        return Effort(target_error=target, budget=self.budget_s * NOMINAL_SPEED / n_legs)
 
 
 def transfer(
@@ -161,25 +187,17 @@ def _legs(
     settings: TransferSettings,
     sampler: EngineSampler,
 ) -> dict[str, SolvationResult]:
-    condensed = [phase for phase in phases if phase.solvent is not None]
-    requests = [
-        coupling_request(
-            solute,
-            phase,
-            table,
-            temperature=settings.temperature,
-            nanoseconds=settings.nanoseconds,
-            seed=settings.seed,
+    condensed = [phase for phase in phases if phase.components]
+    effort = settings.effort(len(condensed))
+    return {
+        phase.name: measure_solvation(
+            solvation_request(solute, phase, table, temperature=settings.temperature, seed=settings.seed),
+            phase.name,
+            sampler,
+            effort,
         )
         for phase in condensed
-    ]
-    windows = sampler.sample(requests)
-    legs: dict[str, SolvationResult] = {}
-    for phase, request in zip(condensed, requests):
-        own, windows = windows[: len(request.lambdas)], windows[len(request.lambdas) :]
-        rng = np.random.default_rng([settings.seed, len(legs)])
-        legs[phase.name] = solvation_free_energy(phase.name, own, rng)
-    return legs
+    }
 
 
 def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
@@ -219,6 +237,8 @@ def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
                 "n_solvent": leg.n_solvent,
                 "n_windows": leg.n_windows,
                 "n_frames": leg.n_frames,
+                "bead_steps": leg.cost,
+                **_diagnostics_json(leg),
             }
             for leg in result.legs
         ],
@@ -228,4 +248,30 @@ def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
         },
         "remarks": list(result.remarks),
         "wall_s": round(outcome.wall_s, 2),
+    }
+
+
+def _diagnostics_json(leg: SolvationResult) -> dict[str, Any]:
+    """What a leg rests on, as plain lists; NaN, which JSON does not have, as null."""
+    found = leg.diagnostics
+    if found is None:
+        return {}
+
+    def plain(values: Any) -> list[Any]:
+        return [None if value != value else value for value in np.asarray(values).tolist()]
+
+    return {
+        "lambdas": plain(found.lambdas),
+        "charge_lambdas": plain(found.charge_lambdas),
+        "frames_per_state": plain(found.n_frames),
+        "overlap_matrix": np.round(found.overlap, 6).tolist(),
+        "du_dlambda_kJ_mol": plain(found.slopes),
+        "variance_by_state": plain(found.variances),
+        "convergence": {
+            "fraction": plain(found.fractions),
+            "forward_kJ_mol": plain(found.forward),
+            "forward_error": plain(found.forward_errors),
+            "backward_kJ_mol": plain(found.backward),
+            "backward_error": plain(found.backward_errors),
+        },
     }
