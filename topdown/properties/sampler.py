@@ -16,6 +16,7 @@ import numpy as np
 from topdown import __version__
 from topdown.building.conformation import conformation_of
 from topdown.building.liquid import build_mixture
+from topdown.building.single import single_molecule
 from topdown.building.slab import build_slab
 from topdown.engine import Coupling, engine_version
 from topdown.errors import SimulationError
@@ -206,7 +207,7 @@ def _run_window(task: tuple[_Window, Path]) -> str:
     if isinstance(request, CouplingRequest):
         samples = _couple(window, request, store)
     elif isinstance(request, GasRequest):
-        samples = run_gas(request, key=key, seed=_seed(request.seed, 0, 0, 2))
+        samples = run_gas(request, _alone(request), key=key, seed=_seed(request.seed, 0, 0, 2))
     else:
         part = _run_part(window, request, store)
         arrays = dict(part.extra)
@@ -223,6 +224,12 @@ def _run_window(task: tuple[_Window, Path]) -> str:
 
 def _seed(*numbers: int) -> int:
     return int(np.random.default_rng(np.random.SeedSequence(numbers)).integers(2**62))
+
+
+def _alone(request: GasRequest) -> System:
+    """One molecule in a box in which it cannot meet itself."""
+    stretched = 0.5 * request.molecule.n_beads  # no conformation is longer [nm]
+    return single_molecule(request.molecule, request.table, rim=request.table.scheme.cutoff + 0.5 * stretched)
 
 
 def _couple(window: _Window, request: CouplingRequest, store: RunStore) -> WindowSamples:
@@ -338,6 +345,10 @@ class EngineSampler:
         if any(found is None for found in samples):
             raise SimulationError("a stored run cannot be read back", where=str(folder), hint="is the disk full?")
         return [found for found in samples if found is not None]
+
+    def key(self, request: LiquidRequest | SlabRequest | GasRequest) -> str:
+        """Name of the samples of a request without λ."""
+        return _windows(request)[0].key()
 
     def record(self, request: LiquidRequest | SlabRequest) -> dict[str, FloatArray]:
         """What is kept beside the samples of a part, by name: where it ended, and a slab's profile; empty if not run."""

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from topdown.building.conformation import conformation_of
 from topdown.engine import Simulation, SimulationSettings
 from topdown.errors import SimulationError
 from topdown.model import PairSums, System, WindowSamples
@@ -100,19 +99,9 @@ def run_slab(request: SlabRequest, start: System, *, key: str, seed: int) -> Run
     return _part(request, simulation, frames, alarm, key=key, pressure=None, extra=extra)
 
 
-def run_gas(request: GasRequest, *, key: str, seed: int) -> WindowSamples:
-    """One molecule alone in a box so large that it cannot meet itself."""
-    shape = conformation_of(request.molecule)
-    length = float(np.linalg.norm(shape[:, None] - shape[None, :], axis=-1).max())
-    edge = 2.0 * (request.table.scheme.cutoff + length) + 1.0
-    system = System(
-        table=request.table,
-        components=request.components,
-        positions=shape - shape.mean(axis=0) + 0.5 * edge,
-        box=np.full(3, edge),
-        title=request.system,
-    )
-    simulation = Simulation(system, _closed(request.temperature), seed=seed)
+def run_gas(request: GasRequest, start: System, *, key: str, seed: int) -> WindowSamples:
+    """One molecule alone; ``start`` must be so large that it cannot meet itself."""
+    simulation = Simulation(start, _closed(request.temperature), seed=seed)
     simulation.minimize(max_steps=200)
     simulation.run(request.n_equilibration)
     frames: list[PairSums] = []
