@@ -137,9 +137,7 @@ class CouplingRequest:
             raise SettingsError(
                 f"{self.solute.name} carries charges, which need charge_lambdas", where=where, hint="see charges_last"
             )
-        if self.sampled is not None and not (
-            self.sampled and all(0 <= k < len(self.lambdas) for k in self.sampled)
-        ):
+        if self.sampled is not None and not (self.sampled and all(0 <= k < len(self.lambdas) for k in self.sampled)):
             raise SettingsError(f"the states {self.sampled} are not on a path of {len(self.lambdas)}", where=where)
 
     @property

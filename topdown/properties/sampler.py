@@ -36,7 +36,7 @@ from topdown.resources import cache_folder
 from topdown.sampling.equilibrate import equilibrate_liquid, settle
 from topdown.sampling.executors import run_tasks
 from topdown.sampling.fingerprints import describe_molecule, describe_table, hash_of
-from topdown.sampling.insertions import Trajectory, inserted_samples, join_trajectories, solute_alone
+from topdown.sampling.insertions import Trajectory, inserted_samples, join_trajectories, trajectory_of
 from topdown.sampling.liquid_runs import TEST_AREA_SCALINGS, RunPart, run_coupled, run_gas, run_liquid, run_slab
 from topdown.sampling.run_store import RunStore
 
@@ -223,10 +223,13 @@ def _run_window(task: tuple[_Window, Path]) -> str:
     if isinstance(request, InsertionRequest):
         samples = _insert(request, key, store)
     elif isinstance(request, GasRequest):
-        samples = run_gas(request, key=key, seed=_seed(request.seed, 0, 0, 2))
+        start = _alone(request.molecule, request.table)
+        samples = run_gas(request, start, key=key, seed=_seed(request.seed, 0, 0, 2)).samples
     else:
-        is_coupled = isinstance(request, CouplingRequest)
-        part = _couple(window, request, store) if is_coupled else _run_part(window, request, store)
+        if isinstance(request, CouplingRequest):
+            part = _couple(window, request, store)
+        else:
+            part = _run_part(window, request, store)
         arrays = dict(part.extra)
         if part.end is not None:
             arrays |= {"positions": part.end.positions, "box": part.end.box}
@@ -243,6 +246,12 @@ def _seed(*numbers: int) -> int:
     return int(np.random.default_rng(np.random.SeedSequence(numbers)).integers(2**62))
 
 
+def _alone(molecule: CGMolecule, table: BeadTable) -> System:
+    """One molecule in a box in which it cannot meet itself."""
+    stretched = 0.5 * molecule.n_beads  # no conformation is longer [nm]
+    return single_molecule(molecule, table, rim=table.scheme.cutoff + 0.5 * stretched)
+
+
 def _couple(window: _Window, request: CouplingRequest, store: RunStore) -> RunPart:
     assert window.box is not None
     numbers = [request.seed, window.lambda_index + 1, *([request.part] if request.part else [])]
@@ -256,15 +265,26 @@ def _couple(window: _Window, request: CouplingRequest, store: RunStore) -> RunPa
 def _insert(request: InsertionRequest, key: str, store: RunStore) -> WindowSamples:
     coupling = request.coupling
     rng = np.random.default_rng(np.random.SeedSequence([coupling.seed, 0, 0, 3]))
-    lone = single_molecule(coupling.solute, coupling.table, rim=coupling.table.scheme.cutoff + 0.5)
-    alone = solute_alone(
-        lone, temperature=coupling.temperature, n_frames=request.n_shapes, every=25, seed=int(rng.integers(2**62))
+    start = _alone(coupling.solute, coupling.table)
+    alone = run_gas(
+        GasRequest(
+            molecule=coupling.solute,
+            table=start.table,
+            temperature=coupling.temperature,
+            n_equilibration=2500,
+            n_steps=25 * request.n_shapes,
+            every=25,
+            seed=coupling.seed,
+        ),
+        start,
+        key=key,
+        seed=int(rng.integers(2**62)),
     )
     frames = join_trajectories([_frames_of(run, coupling.table, store) for run in request.solvent])
     path = Coupling(lambdas=coupling.lambdas, charge_lambdas=coupling.charge_lambdas, index=0)
     return inserted_samples(
         coupling.solute,
-        alone,
+        trajectory_of(alone, start),
         frames,
         path,
         key=key,
@@ -284,7 +304,7 @@ def _frames_of(request: LiquidRequest, table: BeadTable, store: RunStore) -> Tra
         raise SimulationError("frames of the solvent have gone from the run store", where=str(store.folder))
     positions, boxes = kept[0]["frame_positions"], kept[0]["frame_boxes"]
     system = System(table=table, components=request.components, positions=positions[-1], box=boxes[-1])
-    return Trajectory(system=system, positions=positions, boxes=boxes, sums=samples.sums)
+    return trajectory_of(RunPart(samples=samples, end=None, extra=kept[0]), system)
 
 
 def _run_part(window: _Window, request: LiquidRequest | SlabRequest, store: RunStore) -> RunPart:
@@ -386,6 +406,10 @@ class EngineSampler:
         if any(found is None for found in samples):
             raise SimulationError("a stored run cannot be read back", where=str(folder), hint="is the disk full?")
         return [found for found in samples if found is not None]
+
+    def key(self, request: LiquidRequest | SlabRequest | GasRequest) -> str:
+        """Name of the samples of a request without λ."""
+        return _windows(request)[0].key()
 
     def record(self, request: LiquidRequest | SlabRequest) -> dict[str, FloatArray]:
         """What is kept beside the samples of a part, by name: where it ended, and a slab's profile; empty if not run."""

@@ -1,10 +1,10 @@
 """Free energies of solvation to a wanted error: where to sample is decided on the way, from what has been sampled.
 
-The path is a fixed, fine grid of λ, and every frame stores its sums at all of it; only some states are run. The decoupled end needs
-no run of its own: the solute is put into stored frames of the solvent, which every solute shares. A pilot at a few states shows how
-far neighbours are apart (:func:`topdown.estimators.planning.state_distances`); states at equal steps along the path follow, and
-then, part by part, sampling goes where it lowers the variance most for its cost. Decisions count beads times steps, never time, so
-that a repeated command decides as before and finds its runs in the store.
+The path is a fixed, fine grid of λ, and every frame stores its sums at all of it; only some states are run. The decoupled end
+needs no run of its own: the solute is put into stored frames of the solvent, which every solute shares. A pilot at a few states
+shows how far neighbours are apart (:func:`topdown.estimators.planning.state_distances`); states at equal steps along the path
+follow, and then, part by part, sampling goes where it lowers the variance most for its cost. Decisions count beads times steps,
+never time, so that a repeated command decides as before and finds its runs in the store.
 """
 
 from __future__ import annotations
@@ -154,7 +154,8 @@ class _Leg:
 def solvation_request(
     solute: CGMolecule, phase: Phase, table: BeadTable, *, temperature: float, pressure: float = 1.0, seed: int
 ) -> CouplingRequest:
-    """The path of ``solute`` into ``phase`` on :data:`GRID`, in parts; see :func:`topdown.properties.transfer.coupling_request`."""
+    """The path of ``solute`` into ``phase`` on :data:`GRID`, in parts; else as
+    :func:`topdown.properties.transfer.coupling_request`."""
     request = coupling_request(
         solute,
         phase,

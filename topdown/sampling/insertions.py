@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from topdown.engine import Coupling, Simulation, SimulationSettings
+from topdown.engine import Coupling
 from topdown.engine.insertion import insertion_sums
 from topdown.errors import SettingsError
 from topdown.model import CGMolecule, PairSums, System, WindowSamples
 from topdown.model.samples import join_frames
-from topdown.sampling.equilibrate import TIME_STEP
+from topdown.sampling.liquid_runs import RunPart
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,37 +56,10 @@ def join_trajectories(parts: Sequence[Trajectory]) -> Trajectory:
     )
 
 
-def solute_alone(system: System, *, temperature: float, n_frames: int, every: int, seed: int) -> Trajectory:
-    """Shapes of a molecule in the ideal gas: Langevin dynamics of it alone.
-
-    Parameters
-    ----------
-    system : System
-        One molecule in a box with nothing else, wide enough that it does not see itself.
-    temperature : float
-        [K]
-    n_frames, every : int
-        Frames, and steps of 20 fs between them.
-    seed : int
-    """
-    settings = SimulationSettings(time_step=TIME_STEP, temperature=temperature, thermostat="langevin", tau_t=0.5)
-    simulation = Simulation(system, settings, seed=seed)
-    if system.n_beads > 1:
-        simulation.minimize(max_steps=200, force_tolerance=50.0)
-        simulation.run(2500)
-    frames: list[PairSums] = []
-    positions: list[Floats] = []
-
-    def keep(running: Simulation) -> None:
-        frames.append(running.pair_sums())
-        positions.append(np.array(running.positions))
-
-    if system.n_beads == 1:
-        keep(simulation)  # every frame would be the same
-    else:
-        simulation.run(n_frames * every, every=every, observe=keep)
-    boxes = np.repeat(np.asarray(simulation.box)[None], len(frames), axis=0)
-    return Trajectory(system=simulation.system(), positions=np.stack(positions), boxes=boxes, sums=join_frames(frames))
+def trajectory_of(run: RunPart, system: System) -> Trajectory:
+    """The frames of a run that kept its positions."""
+    positions, boxes = run.extra["frame_positions"], run.extra["frame_boxes"]
+    return Trajectory(system=system, positions=positions, boxes=boxes, sums=run.samples.sums)
 
 
 def _turned(shapes: Floats, rng: np.random.Generator) -> Floats:
@@ -140,7 +113,7 @@ def inserted_samples(
     ----------
     solute : CGMolecule
     alone : Trajectory
-        Of the solute in the gas, from :func:`solute_alone`.
+        Of the solute in the gas.
     solvent : Trajectory
         Of the solvent without it, at constant pressure.
     coupling : Coupling

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from topdown.building.conformation import conformation_of
 from topdown.engine import Coupling, Simulation, SimulationSettings
 from topdown.errors import SimulationError
 from topdown.model import PairSums, System, WindowSamples
@@ -74,18 +73,15 @@ def run_liquid(request: LiquidRequest, start: System, *, key: str, seed: int) ->
     simulation = Simulation(start, production_settings(request.temperature, request.pressure), seed=seed)
     if request.part == 0:
         simulation.run(request.n_equilibration)
-    positions, boxes = [], []
+    places = _Places()
 
     def measure(s: Simulation) -> PairSums:
         if request.keep_positions:
-            positions.append(np.float32(s.positions))
-            boxes.append(np.array(s.box))
+            places.keep(s)
         return s.pair_sums()
 
     frames, _, alarm = _watched(simulation, request, LiquidWatch(simulation), measure)
-    extra = {}
-    if request.keep_positions:
-        extra = {"frame_positions": np.stack(positions[: len(frames)]), "frame_boxes": np.stack(boxes[: len(frames)])}
+    extra = places.arrays(len(frames)) if request.keep_positions else {}
     return _part(request, simulation, frames, alarm, key=key, pressure=request.pressure, extra=extra)
 
 
@@ -124,24 +120,39 @@ def run_coupled(request: CouplingRequest, lambda_index: int, start: System, *, k
     return replace(part, samples=replace(part.samples, lambda_index=lambda_index))
 
 
-def run_gas(request: GasRequest, *, key: str, seed: int) -> WindowSamples:
-    """One molecule alone in a box so large that it cannot meet itself."""
-    shape = conformation_of(request.molecule)
-    length = float(np.linalg.norm(shape[:, None] - shape[None, :], axis=-1).max())
-    edge = 2.0 * (request.table.scheme.cutoff + length) + 1.0
-    system = System(
-        table=request.table,
-        components=request.components,
-        positions=shape - shape.mean(axis=0) + 0.5 * edge,
-        box=np.full(3, edge),
-        title=request.system,
-    )
-    simulation = Simulation(system, _closed(request.temperature), seed=seed)
+def run_gas(request: GasRequest, start: System, *, key: str, seed: int) -> RunPart:
+    """One molecule alone, with the positions of its frames; ``start`` must be so large that it cannot meet itself."""
+    simulation = Simulation(start, _closed(request.temperature), seed=seed)
     simulation.minimize(max_steps=200)
     simulation.run(request.n_equilibration)
     frames: list[PairSums] = []
-    simulation.run(request.n_steps, every=request.every, observe=lambda s: frames.append(s.pair_sums()))
-    return _part(request, simulation, frames, "", key=key, pressure=None).samples
+    places = _Places()
+
+    def measure(s: Simulation) -> None:
+        frames.append(s.pair_sums())
+        places.keep(s)
+
+    simulation.run(request.n_steps, every=request.every, observe=measure)
+    return _part(request, simulation, frames, "", key=key, pressure=None, extra=places.arrays(len(frames)))
+
+
+class _Places:
+    """Coordinates and boxes of frames."""
+
+    def __init__(self) -> None:
+        self._positions: list[FloatArray] = []
+        self._boxes: list[FloatArray] = []
+
+    def keep(self, simulation: Simulation) -> None:
+        self._positions.append(np.array(simulation.positions, dtype=np.float32))
+        self._boxes.append(np.array(simulation.box))
+
+    def arrays(self, n_frames: int) -> dict[str, FloatArray]:
+        """Of the first ``n_frames``, as :class:`RunPart` holds them."""
+        return {
+            "frame_positions": np.stack(self._positions[:n_frames]),
+            "frame_boxes": np.stack(self._boxes[:n_frames]),
+        }
 
 
 def _closed(temperature: float) -> SimulationSettings:
@@ -156,7 +167,7 @@ def _watched(
     measure: Callable[[Simulation], PairSums],
     at_check: Callable[[], None] | None = None,
 ) -> tuple[list[PairSums], int, str]:
-    """The frames of a part up to its end, or to the last good check before an alarm; how many checks that is; the alarm's text."""
+    """The frames of a part up to its end or to the last good check before an alarm, how many checks that is, and the alarm."""
     frames: list[PairSums] = []
     stored = [0]
     between = max(CHECK_EVERY // request.every, 1) * request.every
@@ -177,7 +188,9 @@ def _watched(
                 hint=ALARM_HINT,
             )
         lost = len(frames) - kept
-        message = f"{request.system} {alarm.kind}: {alarm.message}; {lost} frames since the last good check are not used"
+        message = (
+            f"{request.system} {alarm.kind}: {alarm.message}; {lost} frames since the last good check are not used"
+        )
         return frames[:kept], alarm.last_good, message
     return frames, len(stored) - 1, ""
 

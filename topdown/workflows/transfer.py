@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from topdown.properties.transfer import (
     TransferResult,
     transfer_free_energy,
 )
+from topdown.resources import atomic_write_bytes
 from topdown.tables import load_bead_table
 from topdown.workflows.map_molecules import MoleculeRequest
 
@@ -198,6 +200,42 @@ def _legs(
         )
         for phase in condensed
     }
+
+
+class TransferPlots:
+    """Figures of free energies as they come, one file for each molecule and pair of phases.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when first written to.
+
+    Raises
+    ------
+    SettingsError
+        matplotlib is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from topdown.report.coupling_plots import require_matplotlib
+
+        require_matplotlib()
+        self._folder = folder
+        self._number = 0
+
+    def add(self, outcome: TransferOutcome) -> Path:
+        """Draw one outcome; the file is named by its number and phases, never by what a user calls a molecule."""
+        from topdown.report.coupling_plots import coupling_figure
+
+        assert outcome.result is not None
+        self._number += 1
+        legs = [(leg.phase, leg.diagnostics) for leg in outcome.result.legs if leg.diagnostics is not None]
+        names = (outcome.result.from_phase, outcome.result.to_phase)
+        plain = "-".join(re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:30] for name in names)
+        path = self._folder / f"{self._number:03d}-{plain}.png"
+        title = f"{outcome.request.name}, {names[0]} → {names[1]}"
+        atomic_write_bytes(path, coupling_figure(legs, title=title))
+        return path
 
 
 def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
