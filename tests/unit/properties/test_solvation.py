@@ -74,7 +74,7 @@ def test_the_error_asked_for_is_reached_and_honest() -> None:
 def test_a_smaller_error_asks_for_the_same_runs_and_more() -> None:
     coarse, fine = ModelSampler(), ModelSampler()
     rough = measure(coarse, target_error=0.6)
-    good = measure(fine, target_error=0.3)
+    good = measure(fine, target_error=0.2)
     assert good.delta_g.standard_error < rough.delta_g.standard_error
     assert good.cost > 1.5 * rough.cost
     # decisions follow from samples alone, so that the pilot is the same and no run is asked for twice
@@ -82,7 +82,7 @@ def test_a_smaller_error_asks_for_the_same_runs_and_more() -> None:
     windows = [run for run in fine.asked if run[0] > 0]
     assert len(set(windows)) == len(windows)
     again = ModelSampler()
-    assert measure(again, target_error=0.3).delta_g == good.delta_g
+    assert measure(again, target_error=0.2).delta_g == good.delta_g
     assert again.asked == fine.asked
 
 
