@@ -411,6 +411,14 @@ class EngineSampler:
         """Name of the samples of a request without λ."""
         return _windows(request)[0].key()
 
+    def solvent_box(self, request: CouplingRequest) -> System:
+        """The equilibrated box of solvent that the windows of ``request`` start from, with its table; made if need be."""
+        (window, *_) = _windows(request)
+        assert window.box is not None
+        if self.store.load(window.box.key()) is None:
+            _make_box((window.box, self.store.folder))
+        return _load_box(window.box, self.store, request.table)
+
     def record(self, request: LiquidRequest | SlabRequest) -> dict[str, FloatArray]:
         """What is kept beside the samples of a part, by name: where it ended, and a slab's profile; empty if not run."""
         found = self.store.load(_windows(request)[0].end_key())
