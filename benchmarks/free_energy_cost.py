@@ -3,8 +3,8 @@
     python benchmarks/free_energy_cost.py [--cases C1:water,OCO:octanol] [--gmx gmx] [--ns 0.6] [--json FILE]
 
 Ours: everything a new solute costs once its solvent's run is stored (that is timed apart), to the error aimed at. GROMACS:
-grompp, eleven soft-core windows and gmx bar on the same box as our writer exports it. Times are scaled to an error of exactly 0.3 kJ/mol
-by the square of the error each program states. One process, one thread each.
+grompp, eleven soft-core windows and gmx bar on the same box as our writer exports it. Times are scaled to an error of exactly
+0.3 kJ/mol by the square of the error each program states. One process, one thread each.
 """
 
 from __future__ import annotations
