@@ -18,6 +18,8 @@ KJ_MOL_NM3_TO_BAR: Final = 16.6053906717
 BAR_NM_TO_MN_M: Final = 0.1
 #: 1 u/nm^3 in kg/m^3.
 U_NM3_TO_KG_M3: Final = 1.66053906717
+#: 1 nm³ per molecule in cm³/mol.
+NM3_TO_CM3_MOL: Final = 602.214076
 #: 1 nm²/ps in 10⁻⁹ m²/s.
 NM2_PS_TO_1E9_M2_S: Final = 1e3
 #: 1 kJ/mol ps/nm³ in Pa s.

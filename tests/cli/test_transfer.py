@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 import topdown.properties.phases as phases_module
 import topdown.properties.sampler as sampler_module
-import topdown.properties.transfer as transfer_module
-import topdown.workflows.transfer as workflow_module
-from topdown.properties.transfer import coupling_request
+import topdown.properties.solvation as solvation_module
 
 
 @pytest.mark.parametrize(
@@ -25,7 +21,8 @@ from topdown.properties.transfer import coupling_request
         (["CCO", "--to", "water"], "phases must differ"),
         (["CCO", "--table", "martini4"], "martini4"),
         (["CCO", "--temperature", "-3"], "temperature"),
-        (["CCO", "--ns", "0"], "sampling"),
+        (["CCO", "--error", "0"], "cannot be aimed at"),
+        (["CCO", "--budget", "soon"], "--budget must be a time"),
         (["CC[NH3+]"], "net charge of +1"),
         (["O"], "four waters"),
         (["nowhere.csv"], "nowhere.csv"),
@@ -47,38 +44,47 @@ def test_refused_molecule_as_json(topdown) -> None:
     assert found["smiles"] == "C1CC"
 
 
-def test_json_of_a_short_run(topdown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real engine on butane from the gas into hexadecane; far too short for a good number, enough for the contract."""
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far too short for a good number, enough for the contract."""
     monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 500)
     monkeypatch.setattr(phases_module, "MIN_BEADS", 100)
-    monkeypatch.setattr(workflow_module, "coupling_request", partial(coupling_request, lambdas=(0.0, 0.4, 1.0)))
-    real = transfer_module.pool_samples
+    for name, value in {"PART_STEPS": 1000, "SETTLING_STEPS": 200, "SOLVENT_STEPS": 5000, "SOLVENT_PARTS": 1}.items():
+        monkeypatch.setattr(solvation_module, name, value)
+    monkeypatch.setattr(solvation_module, "MIN_EFFECTIVE", 1.0)
+    monkeypatch.setattr(solvation_module, "MIN_OVERLAP", 0.0)
 
-    def lenient(*args: Any, **kwargs: Any) -> Any:
-        pooled = real(*args, **kwargs)
-        answer = pooled.coupling_free_energy(min_effective=1.0, min_overlap=0.0)
-        monkeypatch.setattr(type(pooled), "coupling_free_energy", lambda self, **_: answer)
-        return pooled
 
-    monkeypatch.setattr(transfer_module, "pool_samples", lenient)
-    arguments = ["transfer", "CCCC", "--from", "gas", "--to", "hexadecane", "--table", "martini2", "--ns", "0.02",
-                 "--store", str(tmp_path), "--workers", "1", "--json"]  # fmt: skip
+@pytest.mark.usefixtures("hasty")
+def test_json_and_figure_of_a_short_run(topdown, tmp_path: Path) -> None:
+    """The real engine on butane from the gas into hexadecane."""
+    arguments = ["transfer", "CCCC", "--from", "gas", "--to", "hexadecane", "--table", "martini2", "--error", "8",
+                 "--budget", "5s", "--store", str(tmp_path), "--workers", "1", "--json"]  # fmt: skip
     code, out, err = topdown(*arguments)
     assert code == 0, err
     found = json.loads(out)
     assert (found["from"], found["to"], found["smiles"]) == ("gas", "hexadecane", "CCCC")
     assert found["standard_error"] > 0
-    assert found["phases"][0]["phase"] == "hexadecane"
+    (leg,) = found["phases"]
+    assert leg["phase"] == "hexadecane"
+    assert leg["n_windows"] == len(leg["lambdas"]) == len(leg["frames_per_state"]) == len(leg["overlap_matrix"])
+    assert leg["lambdas"][0] == 0.0
+    assert leg["convergence"]["forward_kJ_mol"][-1] == pytest.approx(found["delta_g_kJ_mol"], abs=1e-6)
     assert found["log_p"] == pytest.approx(-found["delta_g_kJ_mol"] / 5.708, rel=1e-3)
     assert found["diagnostics"]["n_effective"] > 0
     assert found["model"].startswith("published model BUT")
-    again = json.loads(topdown(*arguments)[1])
+    # everything is stored: again, and drawn
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    again = json.loads(topdown(*arguments, "--plot", str(tmp_path / "plots"))[1])
     assert again["delta_g_kJ_mol"] == found["delta_g_kJ_mol"]
+    (figure,) = (tmp_path / "plots").iterdir()
+    assert figure.name == "001-gas-hexadecane.png"
+    assert figure.read_bytes().startswith(b"\x89PNG")
 
 
 def test_help_names_the_options() -> None:
     from topdown.cli.transfer_command import command
 
     text = CliRunner().invoke(command, ["--help"]).output
-    for option in ("--from", "--to", "--table", "--ns", "--json", "--store"):
+    for option in ("--from", "--to", "--table", "--error", "--budget", "--plot", "--json", "--store"):
         assert option in text

@@ -10,8 +10,9 @@ import pytest
 from topdown.building.liquid import build_liquid
 from topdown.engine import Simulation, SimulationSettings
 from topdown.model import System
+from topdown.model.requests import LiquidRequest
 from topdown.sampling.equilibrate import production_settings, settle
-from topdown.sampling.lambda_windows import sample_window
+from topdown.sampling.liquid_runs import run_liquid
 from topdown.sampling.liquid_state import CLEAN_FRACTION, LiquidWatch
 from topdown.tables import load_bead_table, load_molecule
 
@@ -87,10 +88,11 @@ def test_a_crystal_is_always_seen(kind, temperature):
 
 def test_water_that_freezes_by_itself_is_cut_off_before_it_does():
     """Supercooled to 250 K, 400 W freeze within a nanosecond; no frame of the crystal is stored."""
-    samples = sample_window(
-        liquid("W", 400, 250.0),
-        key="k",
-        name="400 W",
+    system = liquid("W", 400, 250.0)
+    request = LiquidRequest(
+        molecule=system.components[0][0],
+        n_molecules=400,
+        table=system.table,
         temperature=250.0,
         pressure=1.0,
         n_equilibration=1000,
@@ -98,6 +100,7 @@ def test_water_that_freezes_by_itself_is_cut_off_before_it_does():
         every=50,
         seed=5,
     )
+    samples = run_liquid(request, system, key="k", seed=5).samples
     print(f"\n{samples.alarm}; {samples.sums.n_frames} frames kept")
     assert "froze" in samples.alarm
     energy = samples.sums.sums[:, 0] * samples.epsilon[0] / 400

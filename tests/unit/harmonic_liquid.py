@@ -70,10 +70,11 @@ class HarmonicLiquid:
             + np.sqrt(thermal / self.kappa) * _autoregression(rng, n_frames, 1, correlation)[:, 0]
         )
         half = 0.5 * x**2
-        solute = np.zeros((n_frames, len(lambdas), len(self.solute_pairs())))
+        slopes = np.zeros((n_frames, len(self.solute_pairs())))
         for mode, bead in enumerate(owner):
             column = self.solute_pairs().index(tuple(sorted((self.solute_types[bead], self.solvent_type))))
-            solute[:, :, column] += half[:, mode][:, None] * np.array(lambdas)
+            slopes[:, column] += half[:, mode]
+        solute = slopes[:, None, :] * np.array(lambdas)[:, None]
         sums = PairSums(
             pairs=self.pairs(),
             sums=(half.sum(axis=1) + v)[:, None],
@@ -81,6 +82,7 @@ class HarmonicLiquid:
             volume=v,
             solute_pairs=self.solute_pairs(),
             solute_sums=solute,
+            solute_slopes=slopes,
             lambdas=np.array(lambdas),
         )
         return WindowSamples(

@@ -14,6 +14,8 @@ from topdown.errors import TopdownError
 COMMANDS: dict[str, tuple[str, str]] = {
     "map": ("topdown.cli.map_command", "Coarse-grain molecules: SMILES to beads, topology files, picture."),
     "transfer": ("topdown.cli.transfer_command", "Free energy of transfer and log P between two liquids."),
+    "density": ("topdown.cli.density_command", "Density of a liquid or mixture, and its heat of vaporisation."),
+    "surface-tension": ("topdown.cli.surface_tension_command", "Surface tension of a liquid from a slab, two ways."),
     "calibrate": ("topdown.cli.calibrate_command", "Fit the ε of a bead table to measured values."),
     "membrane": ("topdown.cli.membrane_command", "A relaxed bilayer, ready to run, with or without a molecule in it."),
     "run": ("topdown.cli.run_command", "Dynamics of a Martini GROMACS system, with checkpoints."),

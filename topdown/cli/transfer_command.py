@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 @click.option("--to", "to_phases", default="octanol", show_default=True, help="Phase to end in, or several: a,b,c.")
 @click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder.")
 @click.option("--temperature", type=float, default=298.15, show_default=True, help="[K]")
-@click.option("--ns", "nanoseconds", type=float, default=0.6, show_default=True, help="Sampling per window [ns].")
+@click.option(
+    "--error", "target_error", type=float, default=0.5, show_default=True, help="Standard error to reach [kJ/mol]."
+)
+@click.option(
+    "--budget",
+    metavar="TIME",
+    help="Processor time per molecule not to exceed, 90s, 5min, 1h: counted as work, 4 million bead steps a second.",
+)
+@click.option(
+    "--plot", "plots", type=click.Path(path_type=Path), help="Folder for figures: overlap, ∂U/∂λ, convergence in time."
+)
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
 @click.option("--store", type=click.Path(path_type=Path), help="Folder of finished runs; default the user cache.")
@@ -31,7 +41,9 @@ def command(
     to_phases: str,
     table: str,
     temperature: float,
-    nanoseconds: float,
+    target_error: float,
+    budget: str | None,
+    plots: Path | None,
     seed: int,
     workers: int,
     store: Path | None,
@@ -39,27 +51,35 @@ def command(
 ) -> int:
     """Free energy of transfer of a molecule between two liquids, by coupling it to each along a soft-core path.
 
-    A finished window is stored and never run again: interrupt and repeat the command to go on. FILE is a .smi or .csv
-    as for 'topdown map'.
+    A phase is a name (octanol is wet, 'dry octanol' is not; heptane, chloroform, …), a SMILES, a model of the bead table, or a
+    mixture with mole fractions, ethanol:0.4,water:0.6. Sampling goes on until the error asked for, where it helps most. A
+    finished run is stored and never repeated: interrupt and repeat the command to go on, ask for a smaller error to go further.
+    FILE is a .smi or .csv as for 'topdown map'.
     """
+    from topdown.properties.phases import split_phases
+    from topdown.workflows.liquids import parse_wall_time
     from topdown.workflows.map_molecules import MoleculeRequest, read_requests
-    from topdown.workflows.transfer import TransferSettings, transfer, transfer_json
+    from topdown.workflows.transfer import TransferPlots, TransferSettings, transfer, transfer_json
 
     settings = TransferSettings(
         from_phase=from_phase,
-        to_phases=tuple(to_phases.split(",")),
+        to_phases=split_phases(to_phases),
         temperature=temperature,
-        nanoseconds=nanoseconds,
+        target_error=target_error,
+        budget_s=None if budget is None else parse_wall_time(budget),
         seed=seed,
     )
     is_file = what.lower().endswith((".smi", ".csv"))
     requests = read_requests(Path(what)) if is_file else (MoleculeRequest(smiles=what, name=what),)
+    figures = None if plots is None else TransferPlots(plots)
     outcomes = transfer(requests, table, settings, store=store, workers=workers, progress=ProgressLine())
     codes = []
     for outcome in outcomes:
         codes.append(outcome.error.exit_code if outcome.error else 0)
         if outcome.error:
             click.echo(f"error: {outcome.request.name}: {outcome.error}", err=True)
+        if figures is not None and outcome.result is not None:
+            figures.add(outcome)
         if as_json:
             click.echo(json.dumps(transfer_json(outcome), allow_nan=False, ensure_ascii=False))
         elif not outcome.error:

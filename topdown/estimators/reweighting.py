@@ -119,6 +119,8 @@ class PooledSamples:
         The frames kept of each run, for other observables.
     reference : _State
         ε, temperature and pressure of the last run: what is not given to a method keeps these values.
+    sampled : tuple of _State
+        The states of ``solution``.
     solution : MbarResult
     replicates : MbarReplicates or None
     """
@@ -135,6 +137,7 @@ class PooledSamples:
     segments: tuple[Segment, ...]
     frames: tuple[PairSums, ...]
     reference: _State
+    sampled: tuple[_State, ...]
     solution: MbarResult
     replicates: MbarReplicates | None = field(default=None)
 
@@ -142,6 +145,15 @@ class PooledSamples:
     def n_frames(self) -> int:
         """Frames pooled."""
         return len(self.volume)
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """λ index of every state of ``solution``."""
+        return tuple(state.lambda_index for state in self.sampled)
+
+    def reduced_energy(self, lambda_index: int, theta: Mapping[Pair, float] | None = None) -> FloatArray:
+        """u of every frame (N,) at one λ and the ε of ``theta``, for the estimators of :mod:`topdown.estimators.planning`."""
+        return self._reduced(self.epsilon(theta), lambda_index)
 
     def epsilon(self, theta: Mapping[Pair, float] | None = None) -> FloatArray:
         """ε of ``pairs`` (P,) [kJ/mol]: those in ``theta``, the others as in the last run.
@@ -220,11 +232,13 @@ class PooledSamples:
         theta: Mapping[Pair, float] | None = None,
         *,
         lambda_index: int = -1,
+        temperature: float | None = None,
+        pressure: float | None = None,
         explicit_gradient: ObservableGradient | None = None,
         min_effective: float = MIN_EFFECTIVE,
         error: bool = True,
     ) -> ReweightedValue:
-        """⟨O⟩ at the ε of ``theta``, with ∂⟨O⟩/∂ε_p = ⟨∂O/∂ε_p⟩ - β Cov(O, S_p).
+        """⟨O⟩ at the ε of ``theta`` and at any temperature and pressure, with ∂⟨O⟩/∂ε_p = ⟨∂O/∂ε_p⟩ - β Cov(O, S_p).
 
         Parameters
         ----------
@@ -233,7 +247,9 @@ class PooledSamples:
         theta : mapping of pair to float, optional
             ε [kJ/mol]; pairs not given keep the values of the last run.
         lambda_index : int
-            Which λ; -1 in a pure liquid.
+            Which λ; -1 in a liquid.
+        temperature, pressure : float, optional
+            [K], [bar]; default those of the last run.
         explicit_gradient : function of PairSums, optional
             ∂O/∂ε of every frame for the pairs O itself depends on.
         min_effective : float
@@ -246,18 +262,19 @@ class PooledSamples:
         SamplingError
             Too few effective samples.
         SettingsError
-            A λ index that does not exist.
+            A λ index that does not exist, a temperature that is not positive, or a pressure for runs at constant volume.
         """
         if not (lambda_index == -1 and not len(self.lambdas)) and not 0 <= lambda_index < len(self.lambdas):
             raise SettingsError(f"λ index {lambda_index} does not exist", where=self.system)
         epsilon = self.epsilon(theta)
-        u = self._reduced(epsilon, lambda_index)
+        at = self._state(epsilon, lambda_index, temperature, pressure)
+        u = self._reduced_in(at)
         state = self._perturb(u)
         n_effective = self._effective(state)
         self._require(n_effective, min_effective, epsilon)
         values = np.concatenate([observable(frames) for frames in self.frames])
         explicit = self._explicit(explicit_gradient)
-        sums, beta = self._sums(lambda_index), 1.0 / kt(self.reference.temperature)
+        sums, beta = self._sums(lambda_index), 1.0 / kt(at.temperature)
         value, gradient = _mean_and_slope(state.weights, values, sums, explicit, beta)
         standard_error, gradient_error = float("nan"), np.full(len(self.pairs), np.nan)
         if error:
@@ -283,8 +300,23 @@ class PooledSamples:
     def _sums(self, lambda_index: int) -> FloatArray:
         return self.coupled_sums if lambda_index < 0 else self.coupled_sums + self.solute_sums[lambda_index]
 
+    def _state(
+        self, epsilon: FloatArray, lambda_index: int, temperature: float | None = None, pressure: float | None = None
+    ) -> _State:
+        at_temperature = self.reference.temperature if temperature is None else temperature
+        at_pressure = self.reference.pressure if pressure is None else pressure
+        if not 0.0 < at_temperature < np.inf:
+            raise SettingsError(f"a temperature must be positive, got {at_temperature} K", where=self.system)
+        if pressure is not None and (self.reference.pressure is None or not np.isfinite(pressure)):
+            raise SettingsError(
+                f"runs at constant volume, or no number: {pressure} bar cannot be gone to", where=self.system
+            )
+        return _State(lambda_index, at_temperature, at_pressure, tuple(epsilon))
+
     def _reduced(self, epsilon: FloatArray, lambda_index: int) -> FloatArray:
-        state = _State(lambda_index, self.reference.temperature, self.reference.pressure, tuple(epsilon))
+        return self._reduced_in(self._state(epsilon, lambda_index))
+
+    def _reduced_in(self, state: _State) -> FloatArray:
         return _reduced_energy(state, self.coupled_sums, self.solute_sums, self.charging, self.rest_energy, self.volume)
 
     def _perturb(self, u_n: FloatArray) -> Perturbation:
@@ -407,6 +439,7 @@ def pool_samples(
         segments=tuple(segments),
         frames=tuple(frames for frames, _ in kept),
         reference=run_states[-1],
+        sampled=tuple(states),
         solution=solution,
         replicates=replicates,
     )

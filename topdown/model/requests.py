@@ -1,7 +1,7 @@
-"""What a calibration asks a sampler for: one solute in a solvent along λ, or one liquid.
+"""What can be asked of a sampler: one solute in a solvent along λ, a liquid, a slab of it, one molecule alone.
 
 A request holds everything that decides the samples, ε included (in its table), so that a run store can name a run by
-the hash of its request.
+the hash of its request. A liquid, and a solvent, is one molecule and its number; a mixture has ``cosolvents`` besides.
 """
 
 from __future__ import annotations
@@ -14,20 +14,36 @@ from topdown.errors import SettingsError
 from topdown.model.bead_table import BeadTable
 from topdown.model.molecule import CGMolecule
 
+#: Molecules and how many of each, the main one first.
+Components = tuple[tuple[CGMolecule, int], ...]
 
-def _check(where: str, *, temperature: float, pressure: float, n_molecules: int, n_steps: int, every: int) -> None:
+
+def _check(
+    where: str, *, temperature: float, pressure: float, components: Components, n_steps: int, every: int
+) -> None:
     if not temperature > 0:
         raise SettingsError(f"the temperature must be positive, got {temperature} K", where=where)
     if not abs(pressure) < float("inf"):
         raise SettingsError(f"the pressure must be a finite number, got {pressure} bar", where=where)
-    if n_molecules < 1:
-        raise SettingsError(f"the number of molecules must be at least 1, got {n_molecules}", where=where)
+    for molecule, count in components:
+        if count < 1:
+            raise SettingsError(f"the number of molecules must be at least 1, got {count} {molecule.name}", where=where)
     if every < 1 or n_steps < every:
         raise SettingsError(
             f"n_steps = {n_steps} with one frame every {every} steps would store nothing",
             where=where,
             hint="ask for at least one frame",
         )
+
+
+def _check_part(part: int) -> None:
+    if part < 0:
+        raise SettingsError(f"the part of a run must not be negative, got {part}")
+
+
+def contents_text(components: Components) -> str:
+    """``130 octanol, 12 water``."""
+    return ", ".join(f"{count} {molecule.name}" for molecule, count in components)
 
 
 def charges_last(lambdas: Sequence[float], charges: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -68,6 +84,8 @@ class CouplingRequest:
     solute, solvent : CGMolecule
     n_solvent : int
         Number of solvent molecules.
+    cosolvents : tuple of (CGMolecule, int)
+        What else is in the solvent, and how many of each; empty for a pure one.
     table : BeadTable
         Carries the ε and σ of the run; the soft-core radius of a pair is its σ here.
     temperature : float
@@ -79,8 +97,12 @@ class CouplingRequest:
     charge_lambdas : tuple of float, optional
         Factor of the solute-solvent Coulomb energy at each of them, see :func:`charges_last`; needed for a charged solute.
     n_equilibration, n_steps, every : int
-        Steps before the first frame, steps of production, and steps between stored frames; per λ.
+        Steps before the first frame (of part 0 only), steps of one part, and steps between stored frames; per λ.
     seed : int
+    sampled : tuple of int, optional
+        Which states of the path are run; all when not given. Sums are stored at all of them in any case.
+    part : int
+        A run is stored in parts of ``n_steps``; each goes on where the one before it ended.
     """
 
     solute: CGMolecule
@@ -95,14 +117,18 @@ class CouplingRequest:
     every: int
     seed: int
     charge_lambdas: tuple[float, ...] | None = None
+    cosolvents: Components = ()
+    sampled: tuple[int, ...] | None = None
+    part: int = 0
 
     def __post_init__(self) -> None:
         where = f"coupling of {self.solute.name} to {self.solvent.name}"
+        _check_part(self.part)
         _check(
             where,
             temperature=self.temperature,
             pressure=self.pressure,
-            n_molecules=self.n_solvent,
+            components=self.components,
             n_steps=self.n_steps,
             every=self.every,
         )
@@ -111,28 +137,47 @@ class CouplingRequest:
             raise SettingsError(
                 f"{self.solute.name} carries charges, which need charge_lambdas", where=where, hint="see charges_last"
             )
+        if self.sampled is not None and not (self.sampled and all(0 <= k < len(self.lambdas) for k in self.sampled)):
+            raise SettingsError(f"the states {self.sampled} are not on a path of {len(self.lambdas)}", where=where)
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The states of the path that are run."""
+        return tuple(range(len(self.lambdas))) if self.sampled is None else self.sampled
+
+    @property
+    def components(self) -> Components:
+        """The solvent: every molecule in the box but the solute."""
+        return ((self.solvent, self.n_solvent), *self.cosolvents)
 
     @property
     def system(self) -> str:
         """Name under which runs are pooled: solute, solvent and size."""
-        return f"{self.solute.name} in {self.n_solvent} {self.solvent.name}"
+        return f"{self.solute.name} in {contents_text(self.components)}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LiquidRequest:
-    """A pure liquid at constant pressure: one ``WindowSamples``.
+    """A liquid at constant pressure: one ``WindowSamples``.
 
     Attributes
     ----------
     molecule : CGMolecule
     n_molecules : int
+    cosolvents : tuple of (CGMolecule, int)
+        What else is in a mixture, and how many of each; empty for a pure liquid.
     table : BeadTable
     temperature : float
         [K]
     pressure : float
         [bar]
     n_equilibration, n_steps, every : int
+        Steps before the first frame (of part 0 only), steps of one part, and steps between stored frames.
     seed : int
+    part : int
+        A run is stored in parts of ``n_steps``; each goes on where the one before it ended.
+    keep_positions : bool
+        Keep the coordinates of the frames beside their sums, for solutes to be put into.
     """
 
     molecule: CGMolecule
@@ -144,21 +189,168 @@ class LiquidRequest:
     n_steps: int
     every: int
     seed: int
+    cosolvents: Components = ()
+    part: int = 0
+    keep_positions: bool = False
 
     def __post_init__(self) -> None:
+        _check_part(self.part)
         _check(
             f"liquid {self.molecule.name}",
             temperature=self.temperature,
             pressure=self.pressure,
-            n_molecules=self.n_molecules,
+            components=self.components,
             n_steps=self.n_steps,
             every=self.every,
         )
 
     @property
+    def components(self) -> Components:
+        """Every molecule in the box."""
+        return ((self.molecule, self.n_molecules), *self.cosolvents)
+
+    @property
     def system(self) -> str:
         """Name under which runs are pooled: molecule and size."""
-        return f"{self.n_molecules} {self.molecule.name}"
+        return contents_text(self.components)
 
 
-SampleRequest = CouplingRequest | LiquidRequest
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SlabRequest:
+    """A slab of liquid between two vapours at constant volume: one ``WindowSamples``, with virials and test areas.
+
+    The slab is cut from a liquid equilibrated at ``pressure`` and brought to the width asked for, so that every run of one
+    request's molecules and edges is at one volume and may be pooled with the others.
+
+    Attributes
+    ----------
+    molecule, n_molecules, cosolvents, table, temperature, n_equilibration, n_steps, every, seed, part
+        As in :class:`LiquidRequest`.
+    pressure : float
+        Of the liquid the slab is cut from [bar]; the slab itself has none.
+    width, height : float
+        L_x = L_y and L_z of the box [nm]; the surfaces are parallel to xy.
+    """
+
+    molecule: CGMolecule
+    n_molecules: int
+    table: BeadTable
+    temperature: float
+    width: float
+    height: float
+    n_equilibration: int
+    n_steps: int
+    every: int
+    seed: int
+    pressure: float = 1.0
+    cosolvents: Components = ()
+    part: int = 0
+
+    def __post_init__(self) -> None:
+        where = f"slab of {self.molecule.name}"
+        _check_part(self.part)
+        if not 0.0 < self.width < self.height < float("inf"):
+            raise SettingsError(
+                f"a slab needs a box taller than wide, got {self.width} x {self.height} nm", where=where
+            )
+        _check(
+            where,
+            temperature=self.temperature,
+            pressure=self.pressure,
+            components=self.components,
+            n_steps=self.n_steps,
+            every=self.every,
+        )
+
+    @property
+    def components(self) -> Components:
+        """Every molecule in the box."""
+        return ((self.molecule, self.n_molecules), *self.cosolvents)
+
+    @property
+    def system(self) -> str:
+        """Name under which runs are pooled: molecules and box."""
+        return f"slab of {contents_text(self.components)} in {self.width:g} x {self.width:g} x {self.height:g} nm"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GasRequest:
+    """One molecule alone at constant volume, touching nothing: one ``WindowSamples``.
+
+    Attributes
+    ----------
+    molecule, table, temperature, n_equilibration, n_steps, every, seed
+        As in :class:`LiquidRequest`.
+    """
+
+    molecule: CGMolecule
+    table: BeadTable
+    temperature: float
+    n_equilibration: int
+    n_steps: int
+    every: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        _check(
+            f"gas {self.molecule.name}",
+            temperature=self.temperature,
+            pressure=0.0,
+            components=self.components,
+            n_steps=self.n_steps,
+            every=self.every,
+        )
+
+    @property
+    def components(self) -> Components:
+        """The molecule."""
+        return ((self.molecule, 1),)
+
+    @property
+    def system(self) -> str:
+        """Name under which runs are pooled."""
+        return f"{self.molecule.name} alone"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class InsertionRequest:
+    """The solute put at random into the frames of its solvent: one ``WindowSamples`` of the state λ = 0.
+
+    Attributes
+    ----------
+    coupling : CouplingRequest
+        Solute, solvent, table and path; its steps do not count.
+    solvent : tuple of LiquidRequest
+        Parts of one run of the same solvent at the same state, with positions.
+    n_poses : int
+        In each frame.
+    n_shapes : int
+        Frames of the solute alone from which its shapes are drawn.
+    """
+
+    coupling: CouplingRequest
+    solvent: tuple[LiquidRequest, ...]
+    n_poses: int = 8
+    n_shapes: int = 1000
+
+    def __post_init__(self) -> None:
+        where, own = self.coupling.system, self.coupling
+        if not self.solvent or self.n_poses < 1 or self.n_shapes < 1:
+            raise SettingsError("an insertion needs frames, poses and shapes", where=where)
+        for run in self.solvent:
+            state = (run.temperature, run.pressure, contents_text(run.components), run.keep_positions)
+            if state != (own.temperature, own.pressure, contents_text(own.components), True):
+                raise SettingsError(f"frames of {run.system} are not those of its solvent", where=where)
+
+    @property
+    def system(self) -> str:
+        """As the coupling's."""
+        return self.coupling.system
+
+    @property
+    def seed(self) -> int:
+        """As the coupling's."""
+        return self.coupling.seed
+
+
+SampleRequest = CouplingRequest | LiquidRequest | SlabRequest | GasRequest | InsertionRequest

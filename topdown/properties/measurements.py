@@ -148,6 +148,86 @@ def find_measurement(
     return best
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredValue:
+    """A measured value brought to the temperature asked for.
+
+    Attributes
+    ----------
+    value, uncertainty, temperature : float
+        ``temperature`` is the one asked for, unless ``how`` says that the value is of the nearest one.
+    how : str
+        ``"measured"``, ``"interpolated between 300 and 310 K"``, or ``"nearest temperature measured"``.
+    unit, name, flag, reference : str
+        As in :class:`~topdown.model.Measurement`.
+    """
+
+    value: float
+    uncertainty: float
+    temperature: float
+    how: str
+    unit: str
+    name: str
+    flag: str
+    reference: str
+
+    def z_score(self, value: float, standard_error: float) -> float:
+        """(``value`` - measured)/√(both errors squared)."""
+        return (value - self.value) / math.hypot(standard_error, self.uncertainty)
+
+
+def measured_at(
+    quantity: str, canonical_smiles: str, temperature: float, *, phase: str = "liquid"
+) -> MeasuredValue | None:
+    """What was measured at a temperature: itself, or a straight line between its neighbours at most 25 K apart.
+
+    Outside the range measured, the nearest row if it is within 5 K. Suspect rows are used, and their flag handed on.
+
+    Parameters
+    ----------
+    quantity : str
+        As in :func:`load_measurements`.
+    canonical_smiles : str
+    temperature : float
+        [K]
+    phase : str
+    """
+    rows = sorted(_by_state(_known(quantity)).get((canonical_smiles, phase), ()), key=lambda row: row.temperature)
+    if not rows:
+        return None
+    exact = min(rows, key=lambda row: abs(row.temperature - temperature))
+    below = [row for row in rows if row.temperature < temperature]
+    above = [row for row in rows if row.temperature > temperature]
+    if abs(exact.temperature - temperature) < 0.05:
+        return _measured(exact, exact.value, exact.uncertainty, exact.temperature, "measured", exact.flag)
+    if below and above and above[0].temperature - below[-1].temperature <= 25.0:
+        low, high = below[-1], above[0]
+        share = (temperature - low.temperature) / (high.temperature - low.temperature)
+        how = f"interpolated between {low.temperature:g} and {high.temperature:g} K"
+        value = low.value + share * (high.value - low.value)
+        uncertainty = max(low.uncertainty, high.uncertainty)
+        return _measured(low, value, uncertainty, temperature, how, low.flag or high.flag)
+    if abs(exact.temperature - temperature) <= 5.0:
+        how = "nearest temperature measured"
+        return _measured(exact, exact.value, exact.uncertainty, exact.temperature, how, exact.flag)
+    return None
+
+
+def _measured(
+    row: Measurement, value: float, uncertainty: float, temperature: float, how: str, flag: str
+) -> MeasuredValue:
+    return MeasuredValue(
+        value=value,
+        uncertainty=uncertainty,
+        temperature=temperature,
+        how=how,
+        unit=row.unit,
+        name=row.name,
+        flag=flag,
+        reference=row.reference,
+    )
+
+
 def _known(quantity: str) -> str:
     if quantity not in FILES:
         near = get_close_matches(quantity, list(FILES), n=1, cutoff=0.5)

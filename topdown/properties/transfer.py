@@ -13,11 +13,12 @@ from math import hypot
 import numpy as np
 
 from topdown.errors import SettingsError
+from topdown.estimators.coupling import CouplingDiagnostics
 from topdown.estimators.reweighting import MIN_EFFECTIVE, pool_samples
 from topdown.model import BeadTable, CGMolecule, Estimate, Measurement, WindowSamples
 from topdown.model.requests import CouplingRequest, charges_last
 from topdown.properties.measurements import find_measurement
-from topdown.properties.phases import Phase, solvent_count
+from topdown.properties.phases import DATA_NAMES, Phase, solvent_components
 from topdown.sampling.equilibrate import TIME_STEP
 from topdown.units import kj_mol_per_log_unit
 
@@ -43,6 +44,10 @@ class SolvationResult:
         Solvent molecules in the box.
     alarms : tuple of str
         Runs that froze or evaporated and were cut short.
+    diagnostics : CouplingDiagnostics or None
+        What it rests on.
+    cost : float
+        Beads times steps of this solute's own runs.
     """
 
     phase: str
@@ -52,6 +57,8 @@ class SolvationResult:
     n_frames: int
     n_solvent: int
     alarms: tuple[str, ...] = ()
+    diagnostics: CouplingDiagnostics | None = None
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +127,7 @@ def coupling_request(
     SettingsError
         The gas, a solute with a net charge, or a sampling time out of range.
     """
-    if phase.solvent is None:
-        raise SettingsError("nothing is simulated in the gas phase")
+    (solvent, n_solvent), *cosolvents = solvent_components(solute, phase, table)
     net = sum(bead.charge for bead in solute.beads)
     if abs(net) > 1e-6:
         raise SettingsError(
@@ -135,9 +141,10 @@ def coupling_request(
     n_steps = round(nanoseconds * 1000.0 / TIME_STEP)
     return CouplingRequest(
         solute=solute,
-        solvent=phase.solvent,
-        n_solvent=solvent_count(solute, phase.solvent, table),
-        table=table.subset({*solute.type_names, *phase.solvent.type_names}),
+        solvent=solvent,
+        n_solvent=n_solvent,
+        cosolvents=tuple(cosolvents),
+        table=table.subset({*solute.type_names, *phase.type_names()}),
         temperature=temperature,
         pressure=pressure,
         lambdas=lambdas,
@@ -218,6 +225,7 @@ def measured_transfer(canonical_smiles: str, from_phase: str, to_phase: str) -> 
         other = to_phase if oil == from_phase else from_phase
         if other != "water":
             continue
+        oil = DATA_NAMES.get(oil, oil)
         if oil == "gas":
             found = find_measurement("hydration_free_energy", canonical_smiles, "gas/water")
         else:

@@ -160,7 +160,8 @@ class Alarm:
 
     Attributes
     ----------
-    kind : {"froze", "evaporated"}
+    kind : {"froze", "evaporated", "broke"}
+        The last of slabs only.
     time : float
         Of the check that raised it [ps].
     last_good : int
@@ -169,7 +170,7 @@ class Alarm:
         What was seen, for the user.
     """
 
-    kind: Literal["froze", "evaporated"]
+    kind: Literal["froze", "evaporated", "broke"]
     time: float
     last_good: int
     message: str

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import math
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from topdown.errors import SettingsError, TopdownError
-from topdown.mapping import canonical_smiles, map_molecule
+from topdown.mapping import canonical_smiles
 from topdown.model import BeadTable, CGMolecule
+from topdown.properties.molecule_models import molecule_model
 from topdown.properties.phases import Phase, find_phase
 from topdown.properties.sampler import EngineSampler
+from topdown.properties.solvation import NOMINAL_SPEED, Effort, measure_solvation, solvation_request
 from topdown.properties.transfer import (
     SolvationResult,
     TransferResult,
-    check_sampling_time,
-    coupling_request,
-    solvation_free_energy,
     transfer_free_energy,
 )
-from topdown.tables import find_molecule, load_bead_table
+from topdown.resources import atomic_write_bytes
+from topdown.tables import load_bead_table
 from topdown.workflows.map_molecules import MoleculeRequest
 
 
@@ -55,23 +57,50 @@ class TransferOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class TransferSettings:
-    """How to compute: phases, temperature [K], sampling per window [ns], seed."""
+    """How to compute.
+
+    Attributes
+    ----------
+    from_phase, to_phases
+        As :func:`topdown.properties.phases.find_phase` reads them.
+    temperature : float
+        [K]
+    target_error : float
+        Standard error of each ΔG of transfer at which sampling ends [kJ/mol].
+    budget_s : float, optional
+        Seconds of all processors together for one molecule, at a nominal speed
+        (:data:`topdown.properties.solvation.NOMINAL_SPEED`), shared evenly by its phases.
+    seed : int
+
+    Raises
+    ------
+    SettingsError
+        A value out of range, or phases that are not different.
+    """
 
     from_phase: str = "water"
     to_phases: tuple[str, ...] = ("octanol",)
     temperature: float = 298.15
-    nanoseconds: float = 0.6
+    target_error: float = 0.5
+    budget_s: float | None = None
     seed: int = 1
 
     def __post_init__(self) -> None:
         if not 200.0 <= self.temperature <= 500.0:
             raise SettingsError(f"a temperature of {self.temperature:g} K is out of range", hint="200 to 500 K")
-        check_sampling_time(self.nanoseconds)
+        self.effort(2)
         if self.seed < 0:
             raise SettingsError(f"the seed must not be negative, got {self.seed}")
         names = [name.strip().lower() for name in (self.from_phase, *self.to_phases)]
         if len(set(names)) != len(names) or len(names) < 2:
             raise SettingsError(f"phases must differ, got {', '.join(names)}")
+
+    def effort(self, n_legs: int) -> Effort:
+        """What each of the liquids a molecule is put into may cost; the errors of two add up in squares."""
+        target = self.target_error / math.sqrt(min(n_legs, 2))
+        if self.budget_s is None:
+            return Effort(target_error=target)
+        return Effort(target_error=target, budget=self.budget_s * NOMINAL_SPEED / n_legs)
 
 
 def transfer(
@@ -149,12 +178,8 @@ def _solute(
             "a W bead stands for four waters, so one water molecule has no free energy of transfer here",
             where=request.smiles,
         )
-    published = find_molecule(table_name, canonical)
-    if published is not None:
-        beads = " ".join(published.type_names)
-        return replace(published, name=canonical), f"published model {published.name}: {beads}"
-    molecule = map_molecule(request.smiles, table, name=canonical, seed=seed)
-    return molecule, f"mapped: {' '.join(molecule.type_names)}"
+    found = molecule_model(request.smiles, table, table_name, name=canonical, seed=seed)
+    return found.molecule, found.origin
 
 
 def _legs(
@@ -164,25 +189,53 @@ def _legs(
     settings: TransferSettings,
     sampler: EngineSampler,
 ) -> dict[str, SolvationResult]:
-    condensed = [phase for phase in phases if phase.solvent is not None]
-    requests = [
-        coupling_request(
-            solute,
-            phase,
-            table,
-            temperature=settings.temperature,
-            nanoseconds=settings.nanoseconds,
-            seed=settings.seed,
+    condensed = [phase for phase in phases if phase.components]
+    effort = settings.effort(len(condensed))
+    return {
+        phase.name: measure_solvation(
+            solvation_request(solute, phase, table, temperature=settings.temperature, seed=settings.seed),
+            phase.name,
+            sampler,
+            effort,
         )
         for phase in condensed
-    ]
-    windows = sampler.sample(requests)
-    legs: dict[str, SolvationResult] = {}
-    for phase, request in zip(condensed, requests):
-        own, windows = windows[: len(request.lambdas)], windows[len(request.lambdas) :]
-        rng = np.random.default_rng([settings.seed, len(legs)])
-        legs[phase.name] = solvation_free_energy(phase.name, own, rng)
-    return legs
+    }
+
+
+class TransferPlots:
+    """Figures of free energies as they come, one file for each molecule and pair of phases.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when first written to.
+
+    Raises
+    ------
+    SettingsError
+        matplotlib is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from topdown.report.coupling_plots import require_matplotlib
+
+        require_matplotlib()
+        self._folder = folder
+        self._number = 0
+
+    def add(self, outcome: TransferOutcome) -> Path:
+        """Draw one outcome; the file is named by its number and phases, never by what a user calls a molecule."""
+        from topdown.report.coupling_plots import coupling_figure
+
+        assert outcome.result is not None
+        self._number += 1
+        legs = [(leg.phase, leg.diagnostics) for leg in outcome.result.legs if leg.diagnostics is not None]
+        names = (outcome.result.from_phase, outcome.result.to_phase)
+        plain = "-".join(re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:30] for name in names)
+        path = self._folder / f"{self._number:03d}-{plain}.png"
+        title = f"{outcome.request.name}, {names[0]} → {names[1]}"
+        atomic_write_bytes(path, coupling_figure(legs, title=title))
+        return path
 
 
 def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
@@ -222,6 +275,8 @@ def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
                 "n_solvent": leg.n_solvent,
                 "n_windows": leg.n_windows,
                 "n_frames": leg.n_frames,
+                "bead_steps": leg.cost,
+                **_diagnostics_json(leg),
             }
             for leg in result.legs
         ],
@@ -231,4 +286,30 @@ def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
         },
         "remarks": list(result.remarks),
         "wall_s": round(outcome.wall_s, 2),
+    }
+
+
+def _diagnostics_json(leg: SolvationResult) -> dict[str, Any]:
+    """What a leg rests on, as plain lists; NaN, which JSON does not have, as null."""
+    found = leg.diagnostics
+    if found is None:
+        return {}
+
+    def plain(values: Any) -> list[Any]:
+        return [None if value != value else value for value in np.asarray(values).tolist()]
+
+    return {
+        "lambdas": plain(found.lambdas),
+        "charge_lambdas": plain(found.charge_lambdas),
+        "frames_per_state": plain(found.n_frames),
+        "overlap_matrix": np.round(found.overlap, 6).tolist(),
+        "du_dlambda_kJ_mol": plain(found.slopes),
+        "variance_by_state": plain(found.variances),
+        "convergence": {
+            "fraction": plain(found.fractions),
+            "forward_kJ_mol": plain(found.forward),
+            "forward_error": plain(found.forward_errors),
+            "backward_kJ_mol": plain(found.backward),
+            "backward_error": plain(found.backward_errors),
+        },
     }

@@ -128,3 +128,28 @@ def test_insertion_puts_the_solute_first_and_in_the_roomiest_place() -> None:
     gap = whole.positions[1:] - whole.positions[0]
     gap -= 2.0 * np.rint(gap / 2.0)
     assert np.linalg.norm(gap, axis=1).min() > 0.45
+
+
+def test_a_solute_in_a_mixture(tmp_path: Path) -> None:
+    """The box holds both solvents, mixed; its sums hold every pair of types; another composition is another run."""
+    mixed = coupling(n_solvent=40, cosolvents=((single("B"), 20),), lambdas=(0.0, 1.0), n_steps=40)
+    assert mixed.system == "B in 40 A, 20 B"
+    sampler = EngineSampler(tmp_path, workers=1)
+    _, coupled = sampler.sample([mixed])
+    assert coupled.n_molecules == 60
+    assert coupled.sums.pairs == (("A", "A"), ("A", "B"), ("B", "B"))
+    assert coupled.sums.solute_pairs == (("A", "B"), ("B", "B"))
+    box = sampler_module._windows(mixed)[0].box
+    system = sampler_module._load_box(box, sampler.store, mixed.table)
+    x = system.positions % system.box
+    middle = [np.abs(part.mean(axis=0) / system.box - 0.5).max() for part in (x[:40], x[40:])]
+    assert max(middle) < 0.25, "neither keeps to one side"
+    assert sampler.missing([mixed]) == 0
+    assert sampler.missing([replace(mixed, cosolvents=((single("B"), 21),))]) == 2
+    assert sampler.missing([replace(mixed, cosolvents=())]) == 2
+
+
+def test_runs_stored_before_mixtures_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of a pure liquid's window, as the version before mixtures wrote it."""
+    monkeypatch.setattr(sampler_module, "engine_version", lambda: "some engine")
+    assert sampler_module._windows(coupling())[1].key() == "035129a6070d8ae304853ecf8a8083602d117896"

@@ -12,7 +12,8 @@ import topdown.properties.sampler as sampler_module
 from topdown.errors import SamplingError, SettingsError
 from topdown.model import Bead, BeadTable, BeadType, Bond, CGMolecule, Estimate, NonbondedScheme
 from topdown.model.requests import CouplingRequest, charges_last
-from topdown.properties.phases import Phase, find_phase, solvent_count
+from topdown.properties.molecule_models import MoleculeModel
+from topdown.properties.phases import Phase, find_phase, pure_phase, solvent_count
 from topdown.properties.sampler import EngineSampler
 from topdown.properties.transfer import (
     CHARGES,
@@ -33,8 +34,10 @@ def leg(phase: str, value: float, error: float) -> SolvationResult:
 
 
 def phase(name: str) -> Phase:
-    solvent = None if name == "gas" else CGMolecule(name=name, beads=(Bead(name="A", bead_type="A"),))
-    return Phase(name=name, solvent=solvent, remark="")
+    if name == "gas":
+        return Phase(name="gas")
+    molecule = CGMolecule(name=name, beads=(Bead(name="A", bead_type="A"),))
+    return pure_phase(name, MoleculeModel(molecule=molecule, origin=""))
 
 
 def test_transfer_is_the_difference_of_the_legs() -> None:
@@ -63,18 +66,6 @@ def test_measured_values_have_the_sign_of_the_question() -> None:
     assert hydration is not None
     assert -24.0 < hydration.value < -18.0
     assert measured_transfer("CCO", "octanol", "hexadecane") is None
-
-
-def test_phases_of_the_tables() -> None:
-    octanol = find_phase(" Octanol ", "martini3")
-    assert octanol.solvent is not None
-    assert octanol.solvent.type_names == ("SC2", "SC2", "SP1")
-    assert "dry" in octanol.remark
-    assert find_phase("gas", "martini2").solvent is None
-    with pytest.raises(SettingsError, match="did you mean octanol"):
-        find_phase("octanoll", "martini3")
-    with pytest.raises(SettingsError, match="no solvent model"):
-        find_phase("benzene", "martini3")
 
 
 @pytest.mark.parametrize("oil", ["octanol", "hexadecane", "water"])

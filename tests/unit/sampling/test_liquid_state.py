@@ -12,8 +12,9 @@ from scipy.special import sph_harm_y
 from topdown.engine import Simulation, SimulationSettings
 from topdown.errors import SimulationError
 from topdown.model import System
-from topdown.sampling import equilibrate, lambda_windows, liquid_state
-from topdown.sampling.lambda_windows import sample_window
+from topdown.model.requests import LiquidRequest
+from topdown.sampling import equilibrate, liquid_runs, liquid_state
+from topdown.sampling.liquid_runs import run_liquid
 from topdown.sampling.liquid_state import (
     LiquidState,
     LiquidWatch,
@@ -129,13 +130,17 @@ def test_fluctuations_are_no_alarm() -> None:
 
 def _sample(system: System, **changes: int):
     values = {"n_equilibration": 0, "n_steps": 400, "every": 20, **changes}
-    return sample_window(system, key="k", name="500 W", temperature=300.0, pressure=1.0, seed=3, **values)
+    ((water, count),) = system.components
+    request = LiquidRequest(
+        molecule=water, n_molecules=count, table=system.table, temperature=300.0, pressure=1.0, seed=3, **values
+    )
+    return run_liquid(request, system, key="k", seed=3).samples
 
 
 def test_frames_after_the_last_good_check_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checks every 100 steps, five frames between two; good, good, doubtful, frozen."""
     fractions = iter([0.0, 0.01, 0.10, 0.5])
-    monkeypatch.setattr(lambda_windows, "CHECK_EVERY", 100)
+    monkeypatch.setattr(liquid_runs, "CHECK_EVERY", 100)
     monkeypatch.setattr(
         liquid_state,
         "liquid_state",
@@ -153,7 +158,7 @@ def test_frames_after_the_last_good_check_are_dropped(monkeypatch: pytest.Monkey
 
 def test_checks_leave_the_run_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     seldom = _sample(liquid_water())
-    monkeypatch.setattr(lambda_windows, "CHECK_EVERY", 60)
+    monkeypatch.setattr(liquid_runs, "CHECK_EVERY", 60)
     often = _sample(liquid_water())
     np.testing.assert_array_equal(seldom.sums.sums, often.sums.sums)
 

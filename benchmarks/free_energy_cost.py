@@ -1,0 +1,103 @@
+"""Processor time of a solvation free energy with an error of 0.3 kJ/mol: this package beside GROMACS's own workflow.
+
+    python benchmarks/free_energy_cost.py [--cases C1:water,OCO:octanol] [--gmx gmx] [--ns 0.6] [--json FILE]
+
+Ours: everything a new solute costs once its solvent's run is stored (that is timed apart), to the error aimed at. GROMACS:
+grompp, eleven soft-core windows and gmx bar on the same box as our writer exports it. Times are scaled to an error of exactly
+0.3 kJ/mol by the square of the error each program states. One process, one thread each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from gromacs_bar import solvation_free_energy
+
+from topdown.formats.mdp import CouplingSettings
+from topdown.model import Bead, CGMolecule, System
+from topdown.properties.phases import find_phase
+from topdown.properties.sampler import EngineSampler, insert_solute
+from topdown.properties.solvation import Effort, measure_solvation, solvation_request
+from topdown.resources import atomic_write_bytes
+from topdown.tables import load_bead_table, load_molecule
+
+CASES = "C1:water,C1:octanol,C1:hexadecane,OCO:water,OCO:octanol,OCO:hexadecane"
+WANTED = 0.3
+
+
+def children() -> float:
+    """Processor time of finished child processes [s]."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default=CASES, help="solute:solvent; a curated model or a bead type, and a phase")
+    parser.add_argument("--gmx", default="gmx")
+    parser.add_argument("--ns", type=float, default=0.6, help="of each of GROMACS's windows")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    table, rows = load_bead_table("martini3"), []
+    for case in options.cases.split(","):
+        name, solvent = case.split(":")
+        single = name in table
+        solute = (
+            CGMolecule(name=name, beads=(Bead(name="S", bead_type=name, mass=table.bead_type(name).mass),))
+            if single
+            else load_molecule("martini3", name)
+        )
+        phase = find_phase(solvent, "martini3")
+        request = solvation_request(solute, phase, table, temperature=298.15, seed=options.seed)
+        with tempfile.TemporaryDirectory() as folder:
+            sampler = EngineSampler(Path(folder) / "store", workers=1)
+            other = CGMolecule(name="other", beads=(Bead(name="S", bead_type="C1"),))
+            shared = solvation_request(other, phase, table, temperature=298.15, seed=options.seed)
+            began = time.process_time()
+            measure_solvation(shared, solvent, sampler, Effort(target_error=50.0))  # solvent, its frames, compilation
+            start_up = time.process_time() - began
+            began = time.process_time()
+            ours = measure_solvation(request, solvent, sampler, Effort(target_error=WANTED))
+            our_time = time.process_time() - began
+            box = sampler.solvent_box(request)
+            system = insert_solute(box, solute, np.random.default_rng(1))
+            small = system.table.subset({n for m, _ in system.components for n in m.type_names})
+            system = System(table=small, components=system.components, positions=system.positions, box=system.box)
+            before = children()
+            theirs = solvation_free_energy(
+                system,
+                Path(folder) / "gmx",
+                settings=CouplingSettings(molecule="", temperature=298.15, length=options.ns, seed=options.seed),
+                program=options.gmx,
+            )
+            their_time = children() - before
+        row = {
+            "case": case,
+            "ours_kJ_mol": ours.delta_g.value,
+            "our_error": ours.delta_g.standard_error,
+            "our_cpu_s": our_time * (ours.delta_g.standard_error / WANTED) ** 2,
+            "solvent_cpu_s": start_up,
+            "gromacs_kJ_mol": theirs.value,
+            "gromacs_error": theirs.standard_error,
+            "gromacs_cpu_s": their_time * (theirs.standard_error / WANTED) ** 2,
+        }
+        rows.append(row)
+        print(
+            f"{case:16s} ours {row['ours_kJ_mol']:7.2f} ± {row['our_error']:.2f}: {row['our_cpu_s']:6.1f} CPU s for ± {WANTED}   "
+            f"(solvent, once: {start_up:.0f})   gmx bar {theirs.value:7.2f} ± {theirs.standard_error:.2f}: "
+            f"{row['gromacs_cpu_s']:7.1f} CPU s",
+            flush=True,
+        )
+    if options.json:
+        atomic_write_bytes(options.json, json.dumps(rows, indent=1).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Sampling that decides for itself: error reached, budget kept, decisions repeated, on a liquid with a known answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from harmonic_liquid import HarmonicLiquid
+
+from topdown.errors import SamplingError, SettingsError
+from topdown.model import WindowSamples
+from topdown.model.requests import CouplingRequest, InsertionRequest, SampleRequest
+from topdown.properties.phases import find_phase
+from topdown.properties.solvation import (
+    EVERY,
+    GRID,
+    PART_STEPS,
+    Effort,
+    measure_solvation,
+    solvation_request,
+)
+from topdown.tables import load_bead_table, load_molecule
+
+EPSILON = {("W", "W"): 2.0, ("A", "W"): 9.0, ("B", "W"): 30.0}
+LIQUID = HarmonicLiquid(solvent_type="W", solute_types=("A", "B"), modes_per_bead=5)
+
+
+class ModelSampler:
+    """Answers requests from the model liquid: frames depend on the request alone, as those of a store do."""
+
+    def __init__(self, *, alarm_at: int | None = None) -> None:
+        self.asked: list[tuple[int, int]] = []
+        self._alarm_at = alarm_at
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[WindowSamples]:
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: SampleRequest) -> WindowSamples:
+        if isinstance(request, InsertionRequest):
+            state, part, n_frames = 0, len(request.solvent), 800 * len(request.solvent)
+        else:
+            assert isinstance(request, CouplingRequest)
+            (state,), part, n_frames = request.indices, request.part, request.n_steps // request.every
+        self.asked.append((state, part))
+        rng = np.random.default_rng([request.seed, state, part])
+        window = LIQUID._window(EPSILON, rng, GRID, state, n_frames, 1.0, 0.5, request.system)
+        return replace(window, alarm="it froze") if state == self._alarm_at else window
+
+
+def request(seed: int = 1) -> CouplingRequest:
+    table = load_bead_table("martini3")
+    return solvation_request(
+        load_molecule("martini3", "OCO"), find_phase("water", "martini3"), table, temperature=300.0, seed=seed
+    )
+
+
+def measure(sampler: ModelSampler, seed: int = 1, **effort: float):
+    return measure_solvation(request(seed), "water", sampler, Effort(**effort))
+
+
+def test_the_error_asked_for_is_reached_and_honest() -> None:
+    exact, z = LIQUID.delta_g(EPSILON), []
+    for seed in range(8):
+        found = measure(ModelSampler(), seed, target_error=0.4)
+        assert found.delta_g.standard_error <= 0.4
+        z.append((found.delta_g.value - exact) / found.delta_g.standard_error)
+    assert abs(np.mean(z)) < 3.5 / np.sqrt(len(z))
+    assert np.abs(z).max() < 3.5
+    assert 0.4 < np.sqrt(np.mean(np.square(z))) < 1.8
+
+
+def test_a_smaller_error_asks_for_the_same_runs_and_more() -> None:
+    coarse, fine = ModelSampler(), ModelSampler()
+    rough = measure(coarse, target_error=0.6)
+    good = measure(fine, target_error=0.2)
+    assert good.delta_g.standard_error < rough.delta_g.standard_error
+    assert good.cost > 1.5 * rough.cost
+    # decisions follow from samples alone, so that the pilot is the same and no run is asked for twice
+    assert fine.asked[:5] == coarse.asked[:5]
+    windows = [run for run in fine.asked if run[0] > 0]
+    assert len(set(windows)) == len(windows)
+    again = ModelSampler()
+    assert measure(again, target_error=0.2).delta_g == good.delta_g
+    assert again.asked == fine.asked
+
+
+def test_sampling_goes_where_the_error_comes_from() -> None:
+    sampler = ModelSampler()
+    found = measure(sampler, target_error=0.25)
+    assert found.diagnostics is not None
+    per_frame = found.diagnostics.variances / found.diagnostics.n_frames
+    grown = found.diagnostics.n_frames > PART_STEPS // EVERY
+    assert grown[1:].any()
+    # what was extended most is where a frame still counts most: gains have been evened out
+    most = int(np.argmax(found.diagnostics.n_frames[1:])) + 1
+    assert per_frame[most] < 3.0 * np.median(per_frame[1:])
+
+
+def test_the_budget_ends_it() -> None:
+    small = measure(ModelSampler(), target_error=0.02, budget=2e7)
+    large = measure(ModelSampler(), target_error=0.02, budget=6e7)
+    assert 2e7 <= small.cost < 5e7 <= large.cost < 1.4e8
+    assert small.delta_g.standard_error > large.delta_g.standard_error > 0.02
+
+
+def test_no_step_of_the_path_is_longer_than_it_may_be() -> None:
+    found = measure(ModelSampler(), target_error=1.0)
+    assert found.diagnostics is not None
+    neighbours = np.diag(found.diagnostics.overlap, 1)
+    assert neighbours.min() > 0.03
+    assert found.overlap > 0.1
+    assert {0.0, 1.0} <= set(found.diagnostics.lambdas.tolist())
+
+
+def test_a_run_that_froze_is_not_extended() -> None:
+    state = GRID.index(0.4)
+    sampler = ModelSampler(alarm_at=state)
+    found = measure(sampler, target_error=0.3)
+    assert [run for run in sampler.asked if run[0] == state] == [(state, 0)]
+    assert found.alarms == ("it froze",)
+
+
+def test_efforts_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(SettingsError, match="cannot be aimed at"):
+        Effort(target_error=0.0)
+    with pytest.raises(SettingsError, match="budget"):
+        Effort(budget=0.0)
+
+
+def test_too_few_samples_give_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    import topdown.properties.solvation as solvation
+
+    monkeypatch.setattr(solvation, "MIN_EFFECTIVE", 1e6)
+    with pytest.raises(SamplingError, match="effective samples"):
+        measure(ModelSampler(), target_error=1.0)

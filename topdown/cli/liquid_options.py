@@ -1,0 +1,94 @@
+"""Options that ``topdown density`` and ``topdown surface-tension`` share, and how both print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from topdown.workflows.liquids import LiquidOutcome, LiquidSettings
+
+Command = Callable[..., Any]
+
+
+def liquid_options(default_ns: str) -> Callable[[Command], Command]:
+    """The arguments and options of both commands."""
+
+    def add(function: Command) -> Command:
+        for option in reversed(
+            [
+                click.argument("liquids", metavar="SMILES|MODEL|NAME|MIXTURE…", nargs=-1, required=True),
+                click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder."),
+                click.option(
+                    "--temperature", default="298.15", show_default=True, metavar="K[,K…]", help="One or several [K]."
+                ),
+                click.option("--pressure", type=float, default=1.0, show_default=True, help="[bar]"),
+                click.option(
+                    "--ns", type=float, help=f"Simulate this long, all runs together [ns]; default {default_ns}."
+                ),
+                click.option("--error", type=float, help="Go on until the standard error is this small."),
+                click.option("--budget", metavar="TIME", help="Wall time not to exceed: 90s, 5min, 1h."),
+                click.option("--seed", type=int, default=1, show_default=True),
+                click.option("--workers", type=int, default=0, help="Processes; default one per available processor."),
+                click.option(
+                    "--store", type=click.Path(path_type=Path), help="Folder of finished runs; default the user cache."
+                ),
+                click.option(
+                    "--json", "as_json", is_flag=True, help="Print one JSON object per liquid and temperature."
+                ),
+            ]
+        ):
+            function = option(function)
+        return function
+
+    return add
+
+
+def liquid_settings(options: dict[str, Any]) -> LiquidSettings:
+    """State and effort from the options of the command line."""
+    from topdown.errors import SettingsError
+    from topdown.workflows.liquids import Effort, LiquidSettings, parse_wall_time
+
+    try:
+        temperatures = tuple(float(text) for text in options["temperature"].split(","))
+    except ValueError:
+        raise SettingsError(
+            f"--temperature must be numbers, got {options['temperature']!r}", hint="for instance 298.15 or 290,310"
+        ) from None
+    return LiquidSettings(
+        temperatures=temperatures,
+        pressure=options["pressure"],
+        effort=Effort(
+            nanoseconds=options["ns"],
+            error=options["error"],
+            wall_s=parse_wall_time(options["budget"]) if options["budget"] else None,
+        ),
+        seed=options["seed"],
+    )
+
+
+def print_outcomes(
+    outcomes: Iterable[LiquidOutcome[Any]],
+    *,
+    as_json: bool,
+    to_json: Callable[[Any], dict[str, Any]],
+    to_lines: Callable[[str, Any], tuple[str, ...]],
+) -> int:
+    """Print outcomes as they come; the exit code."""
+    codes = []
+    for outcome in outcomes:
+        codes.append(outcome.error.exit_code if outcome.error else 0)
+        if outcome.error:
+            click.echo(f"error: {outcome.liquid}: {outcome.error}", err=True)
+        if as_json:
+            click.echo(json.dumps(to_json(outcome), allow_nan=False, ensure_ascii=False))
+        elif outcome.result is not None:
+            notes = [f"  note: {remark}" for remark in outcome.remarks]
+            for line in (*to_lines(outcome.liquid, outcome.result), *notes, f"  {outcome.wall_s:.1f} s"):
+                click.echo(line)
+    failed = sum(code != 0 for code in codes)
+    return 0 if failed == 0 else 3 if failed < len(codes) else max(codes)
