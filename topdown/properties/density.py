@@ -114,14 +114,21 @@ def liquid_request(
     )
 
 
-def liquid_components(phase: Phase, table: BeadTable) -> Components:
-    """The box a density is measured in: at least 400 beads and wider than two cut-offs with room to shrink."""
+def require_liquid(phase: Phase) -> None:
+    """Refuse the gas, and models whose real molar mass is not known (SettingsError)."""
+    if not phase.components:
+        raise SettingsError("nothing is simulated in the gas phase", hint="name a liquid")
     for component in phase.components:
         if not component.molecule.molar_mass > 0.0:
             raise SettingsError(
                 f"the real molar mass of model {component.molecule.name} is not known",
                 hint="give molar_mass in its file, or a SMILES",
             )
+
+
+def liquid_components(phase: Phase, table: BeadTable) -> Components:
+    """The box a density is measured in: at least 400 beads and wider than two cut-offs with room to shrink."""
+    require_liquid(phase)
     return box_components(phase, table, volume=(2.0 * table.scheme.cutoff + 0.6) ** 3)
 
 

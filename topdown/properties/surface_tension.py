@@ -26,7 +26,7 @@ from topdown.model import BeadTable, Estimate, PairSums, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import Components, SlabRequest
 from topdown.properties.averages import average_runs, join_parts, stationary_start, trust_remarks
-from topdown.properties.density import potential_energies, run_seed
+from topdown.properties.density import potential_energies, require_liquid, run_seed
 from topdown.properties.measurements import MeasuredValue, measured_at
 from topdown.properties.phases import Phase, box_components
 from topdown.sampling.equilibrate import TIME_STEP
@@ -132,12 +132,10 @@ def slab_request(
     SettingsError
         The gas, or a model whose real molar mass is not known.
     """
+    require_liquid(phase)
     small = table.subset(phase.type_names())
     width = round(max(WIDTH_CUTOFFS * table.scheme.cutoff, WIDTH_SIGMAS * float(small.sigma.max())), 3)
     thickness = THICKNESS_CUTOFFS * table.scheme.cutoff
-    for component in phase.components:
-        if not component.molecule.molar_mass > 0.0:
-            raise SettingsError(f"the real molar mass of model {component.molecule.name} is not known")
     (molecule, n_molecules), *cosolvents = box_components(phase, table, volume=width**2 * thickness, min_beads=1)
     return SlabRequest(
         molecule=molecule,
