@@ -10,8 +10,8 @@ import pytest
 from small_world import single, small_table
 
 import topdown.properties.sampler as sampler_module
-from topdown.estimators.reweighting import pool_samples
 from topdown.errors import SimulationError
+from topdown.estimators.reweighting import pool_samples
 from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest
 from topdown.properties.sampler import EngineSampler, insert_solute
 

@@ -28,7 +28,7 @@ def disordered(n: int, low: float, high: float, seed: int = 1) -> np.ndarray:
         np.add.at(x, pairs[:, 0], push)
         np.subtract.at(x, pairs[:, 1], push)
         x[:, 2] = np.clip(x[:, 2], 0.0, high - low)
-    return x + [0.0, 0.0, low]
+    return x + np.array([0.0, 0.0, low])
 
 
 def test_heights_are_from_the_centre_of_mass_wherever_the_slab_is() -> None:
@@ -101,7 +101,7 @@ def test_a_crystal() -> None:
     cell = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
     grid = np.stack(np.meshgrid(range(6), range(6), range(6), indexing="ij"), axis=-1).reshape(-1, 1, 3)
     x = ((grid + cell).reshape(-1, 3)) * (4.4 / 6) + np.random.default_rng(1).normal(0, 0.02, (864, 3))
-    frozen = slab_state(x + [0, 0, 4.5], BOX)
+    frozen = slab_state(x + np.array([0, 0, 4.5]), BOX)
     alarm = slab_alarm([slab_state(disordered(760, 4.7, 9.3), BOX), frozen])
     assert alarm is not None
     assert (alarm.kind, alarm.last_good) == ("froze", 0)
