@@ -6,13 +6,13 @@ Runs are kept in the folder TOPDOWN_VALIDATION_STORE names, if it names one, so 
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from statistical_checks import check
 
 from topdown.estimators.reweighting import PooledSamples, pool_samples
 from topdown.model import Bead, BeadTable, BeadType, CGMolecule, NonbondedScheme
@@ -38,14 +38,6 @@ pytestmark = pytest.mark.validate
 def sampler(tmp_path_factory: pytest.TempPathFactory) -> EngineSampler:
     folder = os.environ.get("TOPDOWN_VALIDATION_STORE")
     return EngineSampler(Path(folder) if folder else tmp_path_factory.mktemp("runs"), workers=2)
-
-
-def check(
-    label: str, found: float, error: float, expected: float, expected_error: float = 0.0, limit: float = 3.0
-) -> None:
-    z = (found - expected) / math.hypot(error, expected_error)
-    print(f"\n{label}: {found:.4g} ± {error:.2g}, expected {expected:.4g} ± {expected_error:.2g}, z {z:+.2f}")
-    assert abs(z) <= limit
 
 
 def liquid(
@@ -99,7 +91,7 @@ def test_density_against_gromacs(sampler: EngineSampler, model: str) -> None:
     molecule = result.components[0][0]
     factor = molecule.mass / molecule.molar_mass
     found = result.density
-    check(f"density of {model} by bead masses", found.value * factor, found.standard_error * factor, *GROMACS[model])
+    check(f"density of {model} by bead masses", (found.value * factor, found.standard_error * factor), *GROMACS[model])
 
 
 #: (pair, change of ε [kJ/mol]) of each liquid.
@@ -117,7 +109,7 @@ def test_reweighted_density_against_direct_runs(sampler: EngineSampler, model: s
     here = reweighted_density(pooled, mass)
     print(f"\n{model}: {here.value:.2f} before, slope {here.gradient_of(pair):.1f} kg/m³ per kJ/mol, "
           f"{found.n_effective:.0f} effective samples")  # fmt: skip
-    check(f"density of {model} at {pair} {change:+g}", found.value, found.standard_error, direct.value,
+    check(f"density of {model} at {pair} {change:+g}", (found.value, found.standard_error), direct.value,
           direct.standard_error, limit=2.0)  # fmt: skip
 
 
@@ -127,7 +119,7 @@ def test_reweighted_density_at_another_temperature_and_pressure(sampler: EngineS
     for temperature, pressure in ((310.0, 1.0), (300.0, 120.0)):
         direct = liquid(sampler, phase, table, 8, temperature=temperature, pressure=pressure)[0].density
         found = reweighted_density(pooled, mass, temperature=temperature, pressure=pressure)
-        check(f"density of OCO at {temperature:g} K, {pressure:g} bar", found.value, found.standard_error, direct.value,
+        check(f"density of OCO at {temperature:g} K, {pressure:g} bar", (found.value, found.standard_error), direct.value,
               direct.standard_error, limit=2.0)  # fmt: skip
 
 
@@ -144,9 +136,9 @@ def test_reweighted_surface_tension_against_direct_runs(sampler: EngineSampler, 
     print(f"\n{model}: γ {at_here.pressure_tensor.value:.2f} before, slope {slope:.1f} mN/m per kJ/mol, "
           f"{found.n_effective:.0f} effective samples, methods differ by {at_here.method_z:+.1f} errors")  # fmt: skip
     assert abs(at_here.method_z) < 3.0
-    check(f"γ of {model} at {pair} {change:+g}", found.value, found.standard_error, direct.pressure_tensor.value,
+    check(f"γ of {model} at {pair} {change:+g}", (found.value, found.standard_error), direct.pressure_tensor.value,
           direct.pressure_tensor.standard_error, limit=2.0)  # fmt: skip
-    check(f"γ of {model}, test areas", by_area.value, by_area.standard_error, direct.test_area.value,
+    check(f"γ of {model}, test areas", (by_area.value, by_area.standard_error), direct.test_area.value,
           direct.test_area.standard_error, limit=2.0)  # fmt: skip
 
 
