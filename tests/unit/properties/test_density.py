@@ -103,6 +103,10 @@ def test_seeds_and_refusals() -> None:
     nameless = Phase(name="x", components=(PhaseComponent(model=MoleculeModel(molecule=molecule(0.0), origin="")),))
     with pytest.raises(SettingsError, match="molar mass of model W is not known"):
         liquid_request(nameless, table, temperature=300.0, pressure=1.0, seed=1, run=0, part=0)
+    with pytest.raises(SettingsError, match=r"net charge of \+1"):
+        liquid_request(
+            find_phase("model:NA", "martini3"), table, temperature=300.0, pressure=1.0, seed=1, run=0, part=0
+        )
 
 
 def test_reweighting_in_epsilon_pressure_and_temperature() -> None:
