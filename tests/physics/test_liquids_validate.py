@@ -7,15 +7,18 @@ Runs are kept in the folder TOPDOWN_VALIDATION_STORE names, if it names one, so 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from small_world import single, small_table
 from statistical_checks import check
 
 from topdown.estimators.reweighting import PooledSamples, pool_samples
 from topdown.model import Bead, BeadTable, BeadType, CGMolecule, NonbondedScheme
+from topdown.model.requests import SlabRequest
 from topdown.properties.averages import join_parts
 from topdown.properties.density import box_mass, liquid_request, measure_density, reweighted_density
 from topdown.properties.molecule_models import MoleculeModel
@@ -140,6 +143,50 @@ def test_reweighted_surface_tension_against_direct_runs(sampler: EngineSampler, 
           direct.pressure_tensor.standard_error, limit=2.0)  # fmt: skip
     check(f"γ of {model}, test areas", (by_area.value, by_area.standard_error), direct.test_area.value,
           direct.test_area.standard_error, limit=2.0)  # fmt: skip
+
+
+def test_reweighted_surface_tension_of_a_small_slab(sampler: EngineSampler) -> None:
+    """250 soft beads, whose tension changes by several errors where reweighting still reaches."""
+    molecule = replace(single("A"), molar_mass=72.0)
+    phase, pair = pure_phase("A", MoleculeModel(molecule=molecule, origin="")), ("A", "A")
+
+    def sampled(epsilon: float) -> tuple[SurfaceTensionResult, PooledSamples]:
+        requests = [
+            [
+                SlabRequest(
+                    molecule=molecule, n_molecules=250, table=small_table().with_epsilon({pair: epsilon}),
+                    temperature=250.0, width=2.4, height=8.0, n_equilibration=20_000, n_steps=100_000, every=50,
+                    seed=seed, part=part,
+                )
+                for part in range(10)
+            ]
+            for seed in (1, 2)
+        ]  # fmt: skip
+        windows = sampler.sample([request for of_run in requests for request in of_run])
+        runs = [windows[:10], windows[10:]]
+        records = [[sampler.record(request) for request in of_run] for of_run in requests]
+        pooled = pool_samples([join_parts(of_run) for of_run in runs], np.random.default_rng(1))
+        return measure_surface_tension(phase, requests[0][0], runs, records), pooled
+
+    here, pooled = sampled(3.6)
+    direct, other = sampled(3.75)
+    slopes = [reweighted_surface_tension(p, 2.4**2) for p in (pooled, other)]
+    mean_slope = 0.5 * sum(s.gradient_of(pair) for s in slopes)
+    slope_error = 0.5 * float(np.hypot(*(s.gradient_error[0] for s in slopes)))
+    rise = direct.pressure_tensor.value - here.pressure_tensor.value
+    rise_error = float(np.hypot(direct.pressure_tensor.standard_error, here.pressure_tensor.standard_error))
+    check(
+        "γ of the small slab, rise by its slope", (0.15 * mean_slope, 0.15 * slope_error), rise, rise_error, limit=2.0
+    )
+    assert rise > 2.0 * rise_error, "the test can tell"
+    for name, method, expected in (
+        ("pressure tensor", reweighted_surface_tension, direct.pressure_tensor),
+        ("test area", reweighted_test_area, direct.test_area),
+    ):
+        found = method(pooled, 2.4**2, {pair: 3.75})
+        print(f"\n{name}: {found.n_effective:.0f} effective samples; before {here.pressure_tensor.value:.2f}")
+        check(f"γ of the small slab, {name}", (found.value, found.standard_error), expected.value,
+              expected.standard_error, limit=2.0)  # fmt: skip
 
 
 #: T*: γ* and ρ* of the liquid of the Lennard-Jones fluid cut and shifted at 2.5 σ (Vrabec et al., Mol. Phys. 104, 1509, 2006).

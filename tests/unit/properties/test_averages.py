@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from topdown.errors import SamplingError
 from topdown.properties.averages import average_runs, join_parts, series_estimate, trust_remarks
@@ -11,11 +12,8 @@ from topdown.properties.averages import average_runs, join_parts, series_estimat
 
 def autoregression(rng: np.random.Generator, n: int, phi: float, mean: float = 0.0) -> np.ndarray:
     noise = rng.standard_normal(n) * np.sqrt(1.0 - phi**2)
-    x = np.empty(n)
-    x[0] = rng.standard_normal()
-    for k in range(1, n):
-        x[k] = phi * x[k - 1] + noise[k]
-    return x + mean
+    noise[0] /= np.sqrt(1.0 - phi**2)
+    return lfilter([1.0], [1.0, -phi], noise) + mean
 
 
 def test_errors_of_correlated_runs_are_right() -> None:

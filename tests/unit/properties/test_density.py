@@ -126,7 +126,7 @@ def test_reweighting_in_epsilon_pressure_and_temperature() -> None:
 
 def test_averages_at_another_temperature() -> None:
     """⟨S⟩ = n kT/2ε + ⟨V⟩ at 310 K from frames at 300 K, and the gradient with the β of 310 K."""
-    pooled = pool_samples([run(1, 6000), run(2, 6000)], np.random.default_rng(1), n_replicates=30)
+    pooled = pool_samples([run(1, 4000), run(2, 4000)], np.random.default_rng(1), n_replicates=20)
     found = pooled.average(lambda sums: sums.sums[:, 0], temperature=310.0)
     expected = 12 * kt(310.0) / 4.0 + MODEL.mean_volume(EPSILON, 1.0)
     assert found.value == pytest.approx(expected, abs=4 * found.standard_error)
