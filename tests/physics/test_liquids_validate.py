@@ -36,6 +36,9 @@ from topdown.units import GAS_CONSTANT
 
 pytestmark = pytest.mark.validate
 
+#: Parts of 0.5 ns of each of two runs.
+DENSITY_PARTS, SLAB_PARTS = 4, 6
+
 
 @pytest.fixture(scope="session")
 def sampler(tmp_path_factory: pytest.TempPathFactory) -> EngineSampler:
@@ -90,7 +93,7 @@ GROMACS = {"W": (987.58, 0.14), "HD": (1018.66, 0.19), "OCO": (1086.43, 0.18)}
 def test_density_against_gromacs(sampler: EngineSampler, model: str) -> None:
     """Real masses here, bead masses there: compared as molecules per volume."""
     table = load_bead_table("martini3")
-    result, _, _ = liquid(sampler, find_phase(model, "martini3"), table, 8)
+    result, _, _ = liquid(sampler, find_phase(model, "martini3"), table, DENSITY_PARTS)
     molecule = result.components[0][0]
     factor = molecule.mass / molecule.molar_mass
     found = result.density
@@ -106,8 +109,8 @@ def test_reweighted_density_against_direct_runs(sampler: EngineSampler, model: s
     table, phase = load_bead_table("martini3"), find_phase(model, "martini3")
     pair, change = MOVES[model]
     there = table.pair(*pair)[1] + change
-    _, pooled, mass = liquid(sampler, phase, table, 8)
-    direct = liquid(sampler, phase, table.with_epsilon({pair: there}), 8)[0].density
+    _, pooled, mass = liquid(sampler, phase, table, DENSITY_PARTS)
+    direct = liquid(sampler, phase, table.with_epsilon({pair: there}), DENSITY_PARTS)[0].density
     found = reweighted_density(pooled, mass, {pair: there})
     here = reweighted_density(pooled, mass)
     print(f"\n{model}: {here.value:.2f} before, slope {here.gradient_of(pair):.1f} kg/m³ per kJ/mol, "
@@ -118,9 +121,9 @@ def test_reweighted_density_against_direct_runs(sampler: EngineSampler, model: s
 
 def test_reweighted_density_at_another_temperature_and_pressure(sampler: EngineSampler) -> None:
     table, phase = load_bead_table("martini3"), find_phase("OCO", "martini3")
-    _, pooled, mass = liquid(sampler, phase, table, 8)
+    _, pooled, mass = liquid(sampler, phase, table, DENSITY_PARTS)
     for temperature, pressure in ((310.0, 1.0), (300.0, 120.0)):
-        direct = liquid(sampler, phase, table, 8, temperature=temperature, pressure=pressure)[0].density
+        direct = liquid(sampler, phase, table, DENSITY_PARTS, temperature=temperature, pressure=pressure)[0].density
         found = reweighted_density(pooled, mass, temperature=temperature, pressure=pressure)
         check(f"density of OCO at {temperature:g} K, {pressure:g} bar", (found.value, found.standard_error), direct.value,
               direct.standard_error, limit=2.0)  # fmt: skip
@@ -131,8 +134,8 @@ def test_reweighted_surface_tension_against_direct_runs(sampler: EngineSampler, 
     table, phase = load_bead_table("martini3"), find_phase(model, "martini3")
     pair, change = MOVES[model]
     there = table.pair(*pair)[1] + change
-    at_here, pooled, area = slab(sampler, phase, table, 12)
-    direct = slab(sampler, phase, table.with_epsilon({pair: there}), 12)[0]
+    at_here, pooled, area = slab(sampler, phase, table, SLAB_PARTS)
+    direct = slab(sampler, phase, table.with_epsilon({pair: there}), SLAB_PARTS)[0]
     found = reweighted_surface_tension(pooled, area, {pair: there})
     by_area = reweighted_test_area(pooled, area, {pair: there})
     slope = reweighted_surface_tension(pooled, area).gradient_of(pair)
@@ -204,7 +207,7 @@ def test_slab_of_the_lennard_jones_fluid(sampler: EngineSampler, reduced: float)
         scheme=NonbondedScheme(cutoff=2.5 * SIGMA),
     )  # fmt: skip
     phase = pure_phase("LJ", MoleculeModel(molecule=molecule, origin=""))
-    result, _, _ = slab(sampler, phase, table, 12, temperature=reduced * EPSILON / GAS_CONSTANT)
+    result, _, _ = slab(sampler, phase, table, SLAB_PARTS, temperature=reduced * EPSILON / GAS_CONSTANT)
     unit = EPSILON / SIGMA**2 * 1.66053906717
     tension, density = VRABEC[reduced]
     bulk = result.profile.liquid.value / (200.0 * 1.66053906717) * SIGMA**3
