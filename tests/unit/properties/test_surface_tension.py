@@ -148,7 +148,13 @@ def test_profile_is_recovered() -> None:
     for found, expected in ((fit.liquid, 800), (fit.vapour, 6), (fit.half_thickness, 2.3), (fit.width, 0.9)):
         assert found.value == pytest.approx(expected, abs=4.5 * found.standard_error)
         assert 0 < found.standard_error < 0.02 * 800
-    assert fit.liquid.standard_error == pytest.approx(8.0 / np.sqrt(24 * 40), rel=0.8)
+    assert fit.liquid.standard_error == pytest.approx(8.0 / np.sqrt(24 * 10), rel=0.8), "ten bins are inside"
+    shoulder = true + 15.0 * np.exp(-(((np.abs(z) - 1.7) / 0.2) ** 2))
+    assert fit_profile(edges, np.array([shoulder, shoulder])).liquid.value == pytest.approx(800, abs=1.5)
+    wide = 0.5 * (800 + 60) - 0.5 * (800 - 60) * np.tanh(2 * (np.abs(z) - 2.3) / 2.0)
+    no_plateau = fit_profile(edges, np.array([wide, wide]))
+    assert no_plateau.liquid.value == pytest.approx(800, rel=0.01)
+    assert no_plateau.width.value == pytest.approx(2.0, rel=0.02)
 
 
 def test_a_slab_from_request_to_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
