@@ -35,10 +35,10 @@ class GromacsRun:
     folder: Path
     program: str = "gmx"
 
-    def call(self, *arguments: str) -> str:
-        """Run one tool and return all it printed; RuntimeError with the end of it when it failed."""
+    def call(self, *arguments: str, answer: str = "") -> str:
+        """Run one tool, ``answer`` on its input, and return all it printed; RuntimeError with the end of it when it failed."""
         command = [self.program, "-nobackup", *arguments]
-        done = subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=self.folder, input=answer, capture_output=True, text=True)
         text = done.stdout + done.stderr
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} failed:\n{text[-2000:]}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from topdown.building.conformation import conformation_of
 from topdown.errors import SettingsError
 from topdown.estimators.reweighting import MIN_EFFECTIVE, Pair, PooledSamples, ReweightedValue
 from topdown.model import BeadTable, Estimate, PairSums, WindowSamples
@@ -114,15 +115,37 @@ def liquid_request(
     )
 
 
-def liquid_components(phase: Phase, table: BeadTable) -> Components:
-    """The box a density is measured in: at least 400 beads and wider than two cut-offs with room to shrink."""
+def require_liquid(phase: Phase) -> None:
+    """Refuse what is no liquid to be measured.
+
+    Raises
+    ------
+    SettingsError
+        The gas, a model whose real molar mass is not known, or molecules whose charges do not add up to zero.
+    """
+    if not phase.components:
+        raise SettingsError("nothing is simulated in the gas phase", hint="name a liquid")
     for component in phase.components:
         if not component.molecule.molar_mass > 0.0:
             raise SettingsError(
                 f"the real molar mass of model {component.molecule.name} is not known",
                 hint="give molar_mass in its file, or a SMILES",
             )
-    return box_components(phase, table, volume=(2.0 * table.scheme.cutoff + 0.6) ** 3)
+        if abs(component.molecule.charge) > 1e-6:
+            raise SettingsError(
+                f"{component.molecule.name} carries a net charge of {component.molecule.charge:+g}",
+                hint="only neutral molecules make a liquid here",
+            )
+
+
+def liquid_components(phase: Phase, table: BeadTable) -> Components:
+    """The box a density is measured in: at least 400 beads, wider than two cut-offs with room to shrink, and than a stretched
+    molecule and a cut-off.
+    """
+    require_liquid(phase)
+    longest = max(float(np.ptp(conformation_of(part.molecule), axis=0).max()) for part in phase.components)
+    edge = table.scheme.cutoff + max(table.scheme.cutoff + 0.6, longest + 0.3)
+    return box_components(phase, table, volume=edge**3)
 
 
 def gas_request(phase: Phase, table: BeadTable, *, temperature: float, seed: int) -> GasRequest | None:

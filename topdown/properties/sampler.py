@@ -19,7 +19,7 @@ from topdown.building.liquid import build_mixture
 from topdown.building.single import single_molecule
 from topdown.building.slab import build_slab
 from topdown.engine import Coupling, engine_version
-from topdown.errors import SimulationError
+from topdown.errors import SettingsError, SimulationError
 from topdown.model import BeadTable, CGMolecule, System, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import (
@@ -380,6 +380,8 @@ class EngineSampler:
         executor: Executor | None = None,
         progress: Callable[[int, int, str], None] | None = None,
     ) -> None:
+        if workers < 0:
+            raise SettingsError(f"workers must not be negative, got {workers}")
         self.store = RunStore(folder or cache_folder() / "runs")
         self._workers = workers
         self._executor = executor

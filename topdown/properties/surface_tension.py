@@ -26,7 +26,7 @@ from topdown.model import BeadTable, Estimate, PairSums, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import Components, SlabRequest
 from topdown.properties.averages import average_runs, join_parts, stationary_start, trust_remarks
-from topdown.properties.density import potential_energies, run_seed
+from topdown.properties.density import potential_energies, require_liquid, run_seed
 from topdown.properties.measurements import MeasuredValue, measured_at
 from topdown.properties.phases import Phase, box_components
 from topdown.sampling.equilibrate import TIME_STEP
@@ -46,7 +46,7 @@ _TO_MN_M = KJ_MOL_NM3_TO_BAR * BAR_NM_TO_MN_M
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SlabProfile:
-    """Density across a slab and what a hyperbolic tangent makes of it.
+    """Density across a slab: its plateaus, and a hyperbolic tangent through its surfaces.
 
     ρ(z) = (ρ_l + ρ_v)/2 - (ρ_l - ρ_v)/2 · tanh(2 (|z| - z_0)/w)
 
@@ -132,12 +132,10 @@ def slab_request(
     SettingsError
         The gas, or a model whose real molar mass is not known.
     """
+    require_liquid(phase)
     small = table.subset(phase.type_names())
     width = round(max(WIDTH_CUTOFFS * table.scheme.cutoff, WIDTH_SIGMAS * float(small.sigma.max())), 3)
     thickness = THICKNESS_CUTOFFS * table.scheme.cutoff
-    for component in phase.components:
-        if not component.molecule.molar_mass > 0.0:
-            raise SettingsError(f"the real molar mass of model {component.molecule.name} is not known")
     (molecule, n_molecules), *cosolvents = box_components(phase, table, volume=width**2 * thickness, min_beads=1)
     return SlabRequest(
         molecule=molecule,
@@ -231,7 +229,7 @@ def free_changes(change: FloatArray, thermal: float) -> FloatArray:
 
 
 def fit_profile(edges: FloatArray, blocks: FloatArray) -> SlabProfile:
-    """The tangent through the mean profile; errors from fits to the mean profiles of groups of blocks.
+    """Plateaus and tangent of the mean profile; errors from those to the mean profiles of groups of blocks.
 
     Parameters
     ----------
@@ -258,28 +256,38 @@ def fit_profile(edges: FloatArray, blocks: FloatArray) -> SlabProfile:
 
 
 def _tangent(heights: FloatArray, density: FloatArray) -> FloatArray:
-    """(ρ_l, ρ_v, z_0, w): ρ_v is the mean far from the slab, the others are by least squares."""
+    """(ρ_l, ρ_v, z_0, w): ρ_l and ρ_v are means further than 2 w from the surface where there is such a place, all else is by
+    least squares. A real surface has a shoulder inside, which would draw a fitted ρ_l half a per cent down.
+    """
     from scipy.optimize import curve_fit
 
-    spacing = float(heights[1] - heights[0])
-    inside = float(np.sort(density)[-max(len(density) // 8, 1) :].mean())
-    half = 0.5 * float((density > 0.5 * inside).sum()) * spacing
-    vapour, width = float(density[np.argsort(np.abs(heights))[-max(len(density) // 8, 1) :]].mean()), 0.8
-    limits = ([0.0, 0.0, 0.01], [2.0 * inside + 1e-9, float(heights[-1]), float(heights[-1])])
-    for _ in range(2):
+    n_far = max(len(density) // 8, 1)
+    by_distance = np.argsort(np.abs(heights))
+    liquid, vapour = float(np.sort(density)[-n_far:].mean()), float(density[by_distance[-n_far:]].mean())
+    half = 0.5 * float((density > 0.5 * liquid).sum()) * float(heights[1] - heights[0])
+    width, plateau = 0.8, False
+    largest = float(heights[-1])
+    for _ in range(3):
 
-        def model(z: FloatArray, liquid: float, half: float, width: float, vapour: float = vapour) -> FloatArray:
-            return np.asarray(
-                0.5 * (liquid + vapour) - 0.5 * (liquid - vapour) * np.tanh(2.0 * (np.abs(z) - half) / width)
-            )
+        def model(
+            z: FloatArray, half: float, width: float, liquid: float = liquid, vapour: float = vapour
+        ) -> FloatArray:
+            shape = np.tanh(2.0 * (np.abs(z) - half) / width)
+            return np.asarray(0.5 * (liquid + vapour) - 0.5 * (liquid - vapour) * shape)
 
+        free = [] if plateau else [liquid]
+        limits = ([0.0, 0.01, *(0.0 for _ in free)], [largest, largest, *(2.0 * liquid + 1e-9 for _ in free)])
+        start = [min(half, largest), min(width, largest), *free]
         try:
-            (inside, half, width), _ = curve_fit(model, heights, density, p0=[inside, half, width], bounds=limits)
+            found, _ = curve_fit(model, heights, density, p0=start, bounds=limits)
         except (RuntimeError, ValueError) as error:
             raise SamplingError(f"the density profile is not that of a slab: {error}") from None
-        far = density[np.abs(heights) > half + 1.5 * width]
-        vapour = float(far.mean()) if len(far) else vapour
-    return np.array([inside, vapour, half, width])
+        half, width = float(found[0]), float(found[1])
+        inside, far = np.abs(heights) < half - 2.0 * width, np.abs(heights) > half + 2.0 * width
+        plateau = bool(inside.sum() >= 4)
+        liquid = float(density[inside].mean()) if plateau else float(found[2]) if free else liquid
+        vapour = float(density[far].mean()) if far.any() else vapour
+    return np.array([liquid, vapour, half, width])
 
 
 def measure_surface_tension(

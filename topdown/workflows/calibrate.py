@@ -280,9 +280,16 @@ class _Resolver:
         if phase in self.phase_models:
             return replace(load_molecule(self.place, self.phase_models[phase]), name=phase)
         try:
-            solvent = find_phase(phase, str(self.place)).solvent
-        except SettingsError:
-            solvent = self._liquid(phase)
+            # calibration is against the model's dry octanol: docs/calibration.md
+            found = find_phase("dry octanol" if phase == "octanol" else phase, self.place)
+        except (SettingsError, MoleculeError):
+            solvent: CGMolecule | None = self._liquid(phase)
+        else:
+            if len(found.components) > 1:
+                raise InputFileError(
+                    f"the phase {phase!r} is a mixture", where=str(self.campaign.path), hint="choose a pure liquid"
+                )
+            solvent = found.solvent
         if solvent is None:
             raise InputFileError(
                 f"the phase {phase!r} is not simulated", where=str(self.campaign.path), hint="choose a liquid"

@@ -6,7 +6,7 @@ import pytest
 from synthetic_calibration import OIL, SMALL, start_table
 
 from topdown.errors import SettingsError
-from topdown.model.requests import CouplingRequest, LiquidRequest
+from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest, SlabRequest
 
 COUPLING = CouplingRequest(
     solute=SMALL,
@@ -65,3 +65,27 @@ def test_an_empty_box_is_refused() -> None:
         replace(COUPLING, n_solvent=0)
     with pytest.raises(SettingsError, match="at least 1"):
         replace(LIQUID, n_molecules=0)
+
+
+def test_mixtures_slabs_and_gases() -> None:
+    wet = replace(LIQUID, cosolvents=((SMALL, 3),))
+    assert wet.system == "10 oil, 3 small"
+    assert replace(COUPLING, cosolvents=((SMALL, 3),)).system == "small in 10 oil, 3 small"
+    with pytest.raises(SettingsError, match="at least 1, got 0 small"):
+        replace(LIQUID, cosolvents=((SMALL, 0),))
+    slab = SlabRequest(
+        molecule=OIL, n_molecules=10, table=start_table(), temperature=300.0, width=4.4, height=14.0,
+        n_equilibration=0, n_steps=100, every=10, seed=1,
+    )  # fmt: skip
+    assert slab.system == "slab of 10 oil in 4.4 x 4.4 x 14 nm"
+    for wrong, words in (({"height": 4.0}, "taller than wide"), ({"part": -1}, "part"), ({"every": 0}, "nothing")):
+        with pytest.raises(SettingsError, match=words):
+            replace(slab, **wrong)
+    with pytest.raises(SettingsError, match="part"):
+        replace(LIQUID, part=-1)
+    gas = GasRequest(
+        molecule=OIL, table=start_table(), temperature=300.0, n_equilibration=0, n_steps=100, every=10, seed=1
+    )
+    assert (gas.system, gas.components) == ("oil alone", ((OIL, 1),))
+    with pytest.raises(SettingsError, match="temperature"):
+        replace(gas, temperature=-1.0)

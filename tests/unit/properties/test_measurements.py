@@ -207,3 +207,30 @@ def test_a_damaged_file_is_named(tmp_path):
         read_measurements(path, DENSITY)
     with pytest.raises(InputFileError, match="cannot be read"):
         read_measurements(tmp_path / "none.csv", DENSITY)
+
+
+def test_measured_at_a_temperature() -> None:
+    """Rows as they are, straight lines between neighbours, the nearest within 5 K outside, else nothing."""
+    from topdown.properties.measurements import measured_at
+
+    exact = measured_at("density", "CCCCCC", 300.0)
+    assert exact is not None
+    assert (exact.value, exact.uncertainty, exact.how) == (653.17, 3.27, "measured")
+    between = measured_at("density", "CCCCCC", 305.0)
+    assert between is not None
+    assert between.value == pytest.approx(0.5 * (653.17 + 643.97))
+    assert between.how == "interpolated between 300 and 310 K"
+    assert between.temperature == 305.0
+    wide = measured_at("density", "CCCCCC", 325.0)
+    assert wide is not None
+    assert wide.value == pytest.approx(634.59 + 0.25 * (615.22 - 634.59))
+    outside = measured_at("density", "CCCCCC", 344.0)
+    assert outside is not None
+    assert (outside.temperature, outside.how) == (340.0, "nearest temperature measured")
+    assert measured_at("density", "CCCCCC", 350.0) is None
+    assert measured_at("density", "no such thing", 300.0) is None
+    tension = measured_at("surface_tension", "CC(C)=O", 315.0)
+    assert tension is not None
+    assert tension.flag, "a suspect neighbour makes the line suspect"
+    assert exact.z_score(653.17 + 2 * 3.27, 0.0) == pytest.approx(2.0)
+    assert exact.z_score(653.17 - 5.0, 4.0) == pytest.approx(-5.0 / (3.27**2 + 16.0) ** 0.5)

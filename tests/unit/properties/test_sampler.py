@@ -7,30 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_world import single, small_table
 
 import topdown.properties.sampler as sampler_module
+from topdown.errors import SimulationError
 from topdown.estimators.reweighting import pool_samples
-from topdown.model import Bead, BeadTable, BeadType, CGMolecule
-from topdown.model.requests import CouplingRequest, LiquidRequest
+from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest
 from topdown.properties.sampler import EngineSampler, insert_solute
-
-
-def single(name: str) -> CGMolecule:
-    return CGMolecule(name=name, beads=(Bead(name=name, bead_type=name),))
-
-
-def small_table(epsilon: float = 1.2) -> BeadTable:
-    """A and B: a soft little world with a short cut-off, so that a box of 64 beads will do."""
-    from topdown.model import NonbondedScheme
-
-    types = tuple(BeadType(name=n, chemical_class=n, size="R", mass=72.0) for n in ("A", "B"))
-    return BeadTable(
-        name="small",
-        bead_types=types,
-        epsilon=np.array([[3.6, epsilon], [epsilon, 3.0]]),
-        sigma=np.full((2, 2), 0.40),
-        scheme=NonbondedScheme(cutoff=0.75),
-    )
 
 
 def coupling(epsilon: float = 1.2, **changes: object) -> CouplingRequest:
@@ -153,3 +136,64 @@ def test_runs_stored_before_mixtures_keep_their_names(monkeypatch: pytest.Monkey
     """The key of a pure liquid's window, as the version before mixtures wrote it."""
     monkeypatch.setattr(sampler_module, "engine_version", lambda: "some engine")
     assert sampler_module._windows(coupling())[1].key() == "035129a6070d8ae304853ecf8a8083602d117896"
+
+
+def liquid(**changes: object) -> LiquidRequest:
+    request = LiquidRequest(
+        molecule=single("A"), n_molecules=64, table=small_table(), temperature=320.0, pressure=1.0,
+        n_equilibration=100, n_steps=200, every=20, seed=2,
+    )  # fmt: skip
+    return replace(request, **changes)  # type: ignore[arg-type]
+
+
+def test_parts_go_on_where_the_one_before_ended(tmp_path: Path) -> None:
+    """One by one, all at once, or only the last asked for: the same runs."""
+    parts = [liquid(part=k) for k in range(3)]
+    stepwise = EngineSampler(tmp_path / "a", workers=1)
+    windows = [stepwise.sample([part])[0] for part in parts]
+    ends = [stepwise.record(part) for part in parts]
+    last = EngineSampler(tmp_path / "b", workers=1)
+    together = EngineSampler(tmp_path / "c", workers=2).sample(parts)
+    np.testing.assert_array_equal(last.sample([parts[2]])[0].sums.sums, windows[2].sums.sums)
+    assert last.missing(parts) == 0, "what it went on from is kept"
+    for window, other in zip(windows, together):
+        np.testing.assert_array_equal(window.sums.sums, other.sums.sums)
+    assert ends[0]["velocities"].shape == (64, 3)
+    volumes = [window.sums.volume for window in windows]
+    for end, volume in zip(ends, volumes):
+        assert float(np.prod(end["box"])) == pytest.approx(volume[-1]), "a part ends with its last frame"
+    assert abs(volumes[1][0] / volumes[0][-1] - 1.0) < 0.05
+    assert len({window.key for window in windows}) == 3
+
+
+def test_a_run_that_met_an_alarm_does_not_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from topdown.sampling import liquid_runs
+    from topdown.sampling.liquid_state import Alarm, LiquidWatch
+
+    monkeypatch.setattr(liquid_runs, "CHECK_EVERY", 100)
+    alarm = Alarm(kind="froze", time=0.0, last_good=1, message="it snowed")
+    monkeypatch.setattr(
+        LiquidWatch, "look", lambda self, s: self.states.append(None) or (alarm if len(self.states) == 3 else None)
+    )
+    sampler = EngineSampler(tmp_path, workers=1)
+    (window,) = sampler.sample([liquid()])
+    assert window.sums.n_frames == 5
+    assert "it snowed" in window.alarm
+    with pytest.raises(SimulationError, match="cannot go on"):
+        sampler.sample([liquid(part=1)])
+
+
+def test_a_molecule_alone(tmp_path: Path) -> None:
+    """A dimer on a spring has kT/2 in it, and one bead has nothing; neither meets its image."""
+    from small_world import dimer
+
+    request = GasRequest(
+        molecule=dimer(), table=small_table(), temperature=300.0, n_equilibration=500, n_steps=40_000, every=20, seed=4
+    )
+    (window,) = EngineSampler(tmp_path, workers=1).sample([request])
+    assert window.pressure is None
+    assert not np.asarray(window.sums.sums).any(), "bonded beads are excluded, and there is nothing else"
+    # 3000 kJ/mol/nm² about 0.3 nm: the length enters the mean energy as kT/2 (1 + small terms)
+    assert window.sums.rest_energy.mean() == pytest.approx(0.5 * 8.314e-3 * 300, rel=0.12)
+    other = replace(request, temperature=350.0)
+    assert EngineSampler(tmp_path).missing([request, other]) == 1
