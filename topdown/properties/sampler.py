@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -462,6 +463,7 @@ def _label(window: _Window) -> str:
     return f"{request.solute.name} in {' + '.join(m.name for m, _ in request.components)}, {state}"
 
 
+@cache
 def warm_up() -> None:
     """Compile the engine in this process, so that workers find the kernels in the cache."""
     from topdown.engine import Simulation, SimulationSettings
