@@ -37,7 +37,9 @@ def all_atom_groups(molecule: CGMolecule, parents: Sequence[int], places: Sequen
 
 def mapping_index_text(molecule: CGMolecule, groups: Sequence[Sequence[int]]) -> str:
     """A ``.ndx`` file with one group of all-atom numbers per bead; beads without atoms are left out."""
-    lines = [f"; atoms of each bead of {one_line(molecule.name)}: heavy atoms in the order of the SMILES, then hydrogens"]
+    lines = [
+        f"; atoms of each bead of {one_line(molecule.name)}: heavy atoms in the order of the SMILES, then hydrogens"
+    ]
     for name, group in zip(bead_names(molecule), groups):
         if group:
             lines.append(f"[ {name} ]")
@@ -113,7 +115,9 @@ def read_backward_map(path: Path) -> dict[str, tuple[int, ...]]:
             words = text.split()
             if len(words) < 2 or not words[0].isdecimal() or int(words[0]) < 1:
                 raise InputFileError(
-                    f"expected NUMBER NAME BEAD…, found {text[:60]!r}", where=f"{path}:{count}", hint="atoms count from 1"
+                    f"expected NUMBER NAME BEAD…, found {text[:60]!r}",
+                    where=f"{path}:{count}",
+                    hint="atoms count from 1",
                 )
             for bead in dict.fromkeys(words[2:]):
                 groups.setdefault(bead.lstrip("!"), []).append(int(words[0]) - 1)

@@ -14,12 +14,12 @@ from rdkit.Chem import Descriptors
 from topdown.errors import BeadTableError, MappingError, SettingsError
 from topdown.mapping.bead_typing import TypeChoice, choose_types
 from topdown.mapping.conformers import bead_ensemble
-from topdown.mapping.division import check_groups, ranked_partitions
-from topdown.mapping.fragmenting import Partition, canonical_order
+from topdown.mapping.fragmenting import Partition, best_partitions, canonical_order
 from topdown.mapping.geometry import BondedTerms, bonded_terms
 from topdown.mapping.ions import ion_choice
 from topdown.mapping.smiles import DEFAULT_LIMITS, ParsedMolecule, SmilesLimits, parse_smiles
 from topdown.mapping.type_estimate import table_style
+from topdown.mapping.user_groups import check_groups
 from topdown.model import Bead, BeadTable, CGMolecule
 
 _WATERS_PER_BEAD = 4
@@ -37,9 +37,12 @@ class UserChoices:
         Beads: heavy atoms in the order written, counted from 0; the rest is divided around them.
     types : mapping of str to str
         Bead types by the name of the bead (``B2``) or its number counted from 1 (``2``).
+    group_types : tuple of str
+        A bead type for each of ``groups``, empty where it is open; ``types`` overrules it.
     """
 
     groups: tuple[tuple[int, ...], ...] = ()
+    group_types: tuple[str, ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -117,10 +120,8 @@ def map_parsed(
     mol = Chem.RenumberAtoms(parsed.mol, order)
     fixed = _canonical_groups(parsed, order, choices.groups)
     molecules = []
-    for rank, partition in enumerate(ranked_partitions(mol, table_style(table), count, fixed=fixed)):
-        molecules.append(
-            _assemble(parsed, mol, order, partition, table, name, conformers and rank == 0, seed, choices.types)
-        )
+    for rank, partition in enumerate(best_partitions(mol, table_style(table), count, fixed=fixed)):
+        molecules.append(_assemble(parsed, mol, order, partition, table, name, conformers and rank == 0, seed, choices))
     return tuple(molecules)
 
 
@@ -147,12 +148,15 @@ def _assemble(
     name: str,
     conformers: bool,
     seed: int,
-    types: Mapping[str, str],
+    choices: UserChoices,
 ) -> CGMolecule:
     """A partition with its bead types and bonded terms."""
     groups = partition.groups
     sequence = sorted(range(len(groups)), key=lambda k: sorted(order[a] for a in groups[k]))
-    fixed_types = _fixed_types(types, sequence, table)
+    given = dict(zip(map(frozenset, choices.groups), choices.group_types))
+    written = [frozenset(parsed.written[order[a]] for a in group) for group in groups]
+    fixed_types = {k: kind for k, atoms in enumerate(written) if (kind := given.get(atoms, ""))}
+    fixed_types |= _fixed_types(choices.types, sequence, table)
     ion = ion_choice(parsed.canonical_smiles, table_style(table), table) if mol.GetNumAtoms() == 1 else None
     if ion is not None and not fixed_types:
         chosen = [ion]

@@ -64,6 +64,8 @@ class SmilesLimits:
 
 
 DEFAULT_LIMITS = SmilesLimits()
+#: For molecules that have been through the gate before.
+NO_LIMITS = SmilesLimits(length=10**9, atoms=10**9)
 
 
 def shown(smiles: str) -> str:

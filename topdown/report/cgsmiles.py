@@ -12,7 +12,7 @@ from typing import Any
 
 from rdkit import Chem, rdBase
 
-from topdown.mapping.smiles import parse_smiles
+from topdown.mapping.smiles import NO_LIMITS, parse_smiles
 from topdown.model import CGMolecule
 
 _DUMMY = re.compile(r"\[(\d+)\*\]")
@@ -70,7 +70,7 @@ def cgsmiles_with_fragments(molecule: CGMolecule) -> str:
     MoleculeError
         The molecule has no SMILES.
     """
-    parsed = parse_smiles(molecule.smiles, largest_fragment=True)
+    parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
     place = {written: atom for atom, written in enumerate(parsed.written)}
     groups = [tuple(place[a] for a in bead.atoms) for bead in molecule.beads]
     texts = _fragments(parsed.mol, groups)

@@ -1,4 +1,4 @@
-"""A mapped molecule, or a refusal, as the JSON contract has it; and the beads as one line of CSV."""
+"""A mapped molecule, or a refusal, as the JSON contract has it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,6 @@ from topdown.errors import MoleculeError, TopdownError
 from topdown.model import BeadTable, CGMolecule
 from topdown.report.cgsmiles import cgsmiles
 from topdown.workflows.map_lists import MoleculeRequest
-
-#: Columns of ``mappings.csv`` and ``rejects.csv``.
-CSV_COLUMNS = (
-    "smiles", "name", "canonical_smiles", "table", "beads", "types", "charge", "lowest_confidence", "cgsmiles", "warnings",
-)  # fmt: skip
-REJECT_COLUMNS = ("number", "smiles", "name", "code", "message")
 
 
 def error_code(error: TopdownError) -> str:
@@ -30,11 +24,11 @@ def mapping_json(
     request: MoleculeRequest,
     *,
     alternatives: int = 3,
-    other_mappings: Sequence[CGMolecule] = (),
+    other_mappings: Sequence[CGMolecule] | None = None,
 ) -> dict[str, Any]:
     """A mapped molecule as the JSON contract has it; bead indices count from 0.
 
-    ``other_mappings``, when there are any, add a key ``alternative_mappings``: the next-best mappings, best first, each with
+    ``other_mappings``, when asked for, are the key ``alternative_mappings``: the next-best mappings, best first, each with
     its ``beads``, ``cgsmiles`` and ``warnings``.
     """
     found = {
@@ -75,7 +69,7 @@ def mapping_json(
         "cgsmiles": cgsmiles(molecule),
         "warnings": list(molecule.warnings),
     }
-    if other_mappings:
+    if other_mappings is not None:
         found["alternative_mappings"] = [
             {
                 "beads": _beads(other, table, alternatives),
@@ -112,20 +106,3 @@ def refusal_json(request: MoleculeRequest, error: TopdownError) -> dict[str, Any
         "name": request.name,
         "error": {"code": error_code(error), "message": message},
     }
-
-
-def csv_row(found: dict[str, Any]) -> list[str]:
-    """The values of :data:`CSV_COLUMNS` out of :func:`mapping_json`."""
-    beads = found["beads"]
-    return [
-        found["smiles"],
-        found["name"],
-        found["canonical_smiles"],
-        found["table"],
-        str(len(beads)),
-        "-".join(bead["type"] for bead in beads),
-        f"{sum(bead['charge'] for bead in beads):g}",
-        f"{min(bead['confidence'] for bead in beads):.2f}",
-        found["cgsmiles"],
-        "; ".join(found["warnings"]),
-    ]
