@@ -61,7 +61,7 @@ _PROGRESS_AFTER_S = 5.0
 )
 @click.option("--max-atoms", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Largest molecule.")
 @click.pass_context
-def command(ctx: click.Context, what: str, **options: Any) -> None:
+def command(ctx: click.Context, /, what: str, **options: Any) -> None:
     """Coarse-grain molecules: SMILES to beads with their types, the reasons, and bonded terms.
 
     Give one SMILES, a .smi file (SMILES and name per line) or a .csv file (columns smiles, name); both may be gzipped.

@@ -170,7 +170,9 @@ def _one_component(
             where=shown(smiles),
             hint=_SALT_HINT.format(largest=shown(text)),
         )
-    others = tuple(sorted(Chem.MolToSmiles(piece) for k, piece in enumerate(pieces) if k != largest))
+    others = tuple(
+        sorted(Chem.MolToSmiles(Chem.RemoveAllHs(p, sanitize=False)) for k, p in enumerate(pieces) if k != largest)
+    )
     return pieces[largest], others
 
 

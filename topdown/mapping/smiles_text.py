@@ -131,6 +131,9 @@ def _check_notation(core: str, smiles: str) -> None:
         raise _syntax("this is an InChIKey", smiles, "structures are not looked up; give the SMILES")
     if core.startswith("{"):
         raise _syntax("this is a CGsmiles string", smiles, "give the atoms; beads go to --mapping")
+    arrow = re.search(r"<(?!-)", core)
+    if arrow is not None:
+        raise _syntax(_unreadable(core, arrow.start()), smiles, "give a SMILES; names are not looked up")
     for mark, meaning in _FOREIGN_MARKS:
         found = mark.search(core)
         if found:
@@ -146,7 +149,7 @@ def _check_tokens(core: str, smiles: str, limits: SmilesLimits) -> None:
     """Walk over the tokens once: every character belongs to one, branches and rings close, sizes are within limits."""
     position, atoms, closures = 0, 0, 0
     branches: list[int] = []
-    rings: dict[int, int] = {}
+    rings: dict[int, str] = {}
     previous = "start"
     for token in _TOKEN.finditer(core):
         if token.start() != position:
@@ -173,8 +176,12 @@ def _check_tokens(core: str, smiles: str, limits: SmilesLimits) -> None:
             number = int(token.group().strip("%()"))
             if previous not in ("atom", "bracket", "ring", "bond"):
                 raise _syntax(f"ring number {number} at position {token.start() + 1} follows no atom", smiles)
-            if rings.pop(number, None) is None:
-                rings[number] = token.start() + 1
+            mark = core[token.start() - 1] if previous == "bond" and core[token.start() - 1] not in "/\\" else ""
+            opened = rings.pop(number, None)
+            if opened is None:
+                rings[number] = mark
+            elif opened and mark and opened != mark:
+                raise _syntax(f"ring {number} is opened with the bond {opened!r} and closed with {mark!r}", smiles)
             else:
                 closures += 1
         elif kind == "dot" and previous in ("start", "dot", "bond", "open"):
@@ -182,7 +189,6 @@ def _check_tokens(core: str, smiles: str, limits: SmilesLimits) -> None:
         elif kind == "bond" and previous in ("start", "bond", "dot"):
             raise _syntax(f"the bond at position {token.start() + 1} follows no atom", smiles)
         previous = kind
-        # Dots that ring closures join make no ring, so this bound is generous.
         if atoms > limits.atoms:
             break
     if atoms > limits.atoms:

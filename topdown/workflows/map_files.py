@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def write_mapping(
 
     atoms = all_atoms(molecule)
     groups = all_atom_groups(molecule, atoms.parents, atoms.places)
-    makers = {
+    makers: dict[str, Callable[[], str | bytes]] = {
         "itp": lambda: molecule_itp(molecule, table, name=label),
         "svg": lambda: mapping_svg(molecule),
         "png": lambda: mapping_png(molecule),

@@ -10,8 +10,8 @@ from topdown.mapping import fragmenting
 from topdown.mapping.fragmenting import (
     asymmetry,
     automorphisms,
-    cheapest_covers,
     canonical_order,
+    cheapest_covers,
     connected_groups,
     partition_agrees,
     partition_atoms,
