@@ -8,6 +8,7 @@ the two copies of one shared atom.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rdkit import Chem, rdBase
@@ -16,17 +17,27 @@ from topdown.mapping.smiles import NO_LIMITS, parse_smiles
 from topdown.model import CGMolecule
 
 _DUMMY = re.compile(r"\[(\d+)\*\]")
+_BRANCHED = re.compile(r"\(([-=#:/\\]?)(\[\d+\*\])\)")
 _SHARED_FROM = 5000
 
 
-def cgsmiles(molecule: CGMolecule, names: tuple[str, ...] | None = None) -> str:
-    """The bead graph, ``{[#C1][#C1]}``: nodes are bead types – or ``names`` –, edges bonds and constraints.
+def cgsmiles(molecule: CGMolecule) -> str:
+    """The bead graph, ``{[#C1][#C1]}``: nodes are bead types, edges bonds and constraints.
 
     Virtual sites without atoms are left out unless a bond or constraint reaches them.
     """
-    labels = molecule.type_names if names is None else names
-    near: list[list[int]] = [[] for _ in molecule.beads]
-    for i, j in sorted({*(b.atoms for b in molecule.bonds), *(c.atoms for c in molecule.constraints)}):
+    edges = dict.fromkeys([*(b.atoms for b in molecule.bonds), *(c.atoms for c in molecule.constraints)], 1)
+    joined = {bead for edge in edges for bead in edge}
+    kept = [k for k, bead in enumerate(molecule.beads) if bead.atoms or k in joined or molecule.n_beads == 1]
+    new = {old: k for k, old in enumerate(kept)}
+    names = [molecule.beads[k].bead_type for k in kept]
+    return _graph(names, {(new[i], new[j]): order for (i, j), order in edges.items()})
+
+
+def _graph(names: Sequence[str], edges: Mapping[tuple[int, int], int]) -> str:
+    """Nodes and edges as text; the order of an edge is how many bonds and shared atoms it stands for."""
+    near: list[list[int]] = [[] for _ in names]
+    for i, j in sorted({(min(edge), max(edge)) for edge in edges}):
         near[i].append(j)
         near[j].append(i)
     parent, children, closures = _spanning_tree(near)
@@ -34,12 +45,17 @@ def cgsmiles(molecule: CGMolecule, names: tuple[str, ...] | None = None) -> str:
     for number, edge in enumerate(closures, start=1):
         numbers[edge] = str(number) if number < 10 else f"%{number}" if number < 100 else f"%({number})"
 
+    def order(i: int, j: int) -> str:
+        return {1: "", 2: "=", 3: "#", 4: "$"}.get(edges.get((i, j), edges.get((j, i), 1)), "$")
+
     def node(bead: int) -> str:
-        return f"[#{labels[bead]}]" + "".join(numbers[edge] for edge in closures if bead in edge)
+        rings = (f"{order(*edge) if bead == edge[0] else ''}{numbers[edge]}" for edge in closures if bead in edge)
+        bond = "" if parent[bead] == bead else order(bead, parent[bead])
+        return f"{bond}[#{names[bead]}]" + "".join(rings)
 
     parts = []
     for root in range(len(near)):
-        if parent[root] != root or (not molecule.beads[root].atoms and not near[root] and len(near) > 1):
+        if parent[root] != root:
             continue
         text: list[str] = []
         # A stack, not recursion: chains may be longer than Python's.
@@ -72,29 +88,34 @@ def cgsmiles_with_fragments(molecule: CGMolecule) -> str:
     """
     parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
     place = {written: atom for atom, written in enumerate(parsed.written)}
-    groups = [tuple(place[a] for a in bead.atoms) for bead in molecule.beads]
-    texts = _fragments(parsed.mol, groups)
+    beads = [bead for bead in molecule.beads if bead.atoms]
+    texts, edges = _fragments(parsed.mol, [tuple(place[a] for a in bead.atoms) for bead in beads])
     names: list[str] = []
     known: dict[tuple[str, str], str] = {}
     used: dict[str, int] = {}
-    for bead, text in zip(molecule.beads, texts):
+    for bead, text in zip(beads, texts):
         key = (bead.bead_type, text)
         if key not in known:
             used[bead.bead_type] = used.get(bead.bead_type, 0) + 1
             count = used[bead.bead_type]
             known[key] = bead.bead_type if count == 1 else f"{bead.bead_type}_{count}"
         names.append(known[key])
-    definitions = ",".join(f"#{name}={text}" for (_, text), name in known.items() if text)
-    return f"{cgsmiles(molecule, tuple(names))}.{{{definitions}}}"
+    definitions = ",".join(f"#{name}={text}" for (_, text), name in known.items())
+    return f"{_graph(names, edges)}.{{{definitions}}}"
 
 
-def _fragments(mol: Any, groups: list[tuple[int, ...]]) -> list[str]:
-    """The SMILES of each group with its bonding marks."""
+def _fragments(mol: Any, groups: list[tuple[int, ...]]) -> tuple[list[str], dict[tuple[int, int], int]]:
+    """The SMILES of each group with its bonding marks, and which groups are joined, by how many bonds and shared atoms."""
+    if any(a.GetIsAromatic() and a.GetAtomicNum() != 6 and a.GetTotalNumHs() for a in mol.GetAtoms()):
+        # The reference implementation loses the hydrogen of [nH] in a fragment; alternating double bonds keep it.
+        mol = Chem.Mol(mol)
+        Chem.Kekulize(mol, clearAromaticFlags=True)
     owners: dict[int, list[int]] = {}
     for bead, group in enumerate(groups):
         for atom in group:
             owners.setdefault(atom, []).append(bead)
     marks: list[list[tuple[int, int, Any]]] = [[] for _ in groups]  # atom, label, bond type
+    edges: dict[tuple[int, int], int] = {}
     label = 0
     for bond in mol.GetBonds():
         i, j = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
@@ -104,16 +125,21 @@ def _fragments(mol: Any, groups: list[tuple[int, ...]]) -> list[str]:
         order = Chem.BondType.SINGLE if bond.GetIsAromatic() else bond.GetBondType()
         marks[owners[i][0]].append((i, label, order))
         marks[owners[j][0]].append((j, label, order))
+        _count(edges, owners[i][0], owners[j][0])
     for number, atom in enumerate(sorted(a for a, beads in owners.items() if len(beads) > 1), start=1):
         for bead in owners[atom]:
             marks[bead].append((atom, _SHARED_FROM + number, Chem.BondType.SINGLE))
+        _count(edges, *owners[atom][:2])
     simple = all(len(found) <= 1 for found in marks) and label == 1
-    return [_fragment(mol, group, found, simple) for group, found in zip(groups, marks)]
+    return [_fragment(mol, group, found, simple) for group, found in zip(groups, marks)], edges
+
+
+def _count(edges: dict[tuple[int, int], int], i: int, j: int) -> None:
+    pair = (min(i, j), max(i, j))
+    edges[pair] = edges.get(pair, 0) + 1
 
 
 def _fragment(mol: Any, group: tuple[int, ...], marks: list[tuple[int, int, Any]], simple: bool) -> str:
-    if not group:
-        return ""
     piece = Chem.RWMol()
     new: dict[int, int] = {}
     for index in group:
@@ -122,7 +148,7 @@ def _fragment(mol: Any, group: tuple[int, ...], marks: list[tuple[int, int, Any]
         copy.SetFormalCharge(atom.GetFormalCharge())
         copy.SetIsAromatic(atom.GetIsAromatic())
         # Brackets only where SMILES needs them to keep the hydrogens.
-        if atom.GetFormalCharge() or (atom.GetIsAromatic() and atom.GetAtomicNum() != 6 and atom.GetTotalNumHs()):
+        if atom.GetFormalCharge():
             copy.SetNoImplicit(True)
             copy.SetNumExplicitHs(atom.GetTotalNumHs())
         new[index] = piece.AddAtom(copy)
@@ -136,6 +162,8 @@ def _fragment(mol: Any, group: tuple[int, ...], marks: list[tuple[int, int, Any]
         piece.AddBond(new[atom], piece.AddAtom(dummy), order)
     with rdBase.BlockLogs():
         text = Chem.MolToSmiles(piece)
+    # Marks stand behind their atom, not in branches.
+    text = _BRANCHED.sub(r"\1\2", text)
     return _DUMMY.sub(lambda found: _mark(int(found[1]), simple), text)
 
 
