@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +76,7 @@ def map_molecule(
         constraints=terms.constraints,
         angles=terms.angles,
         dihedrals=terms.dihedrals,
+        virtual_sites=terms.virtual_sites,
         exclusions=terms.exclusions,
         positions=terms.positions,
         smiles=smiles,
@@ -132,7 +132,7 @@ def _in_written_order(
     """Beads and terms renumbered so that beads follow the SMILES as written."""
     written = [tuple(sorted(order[a] for a in group)) for group in groups]
     sequence = sorted(range(len(groups)), key=written.__getitem__)
-    new = {old: place for place, old in enumerate(sequence)}
+    terms = terms.renumbered(sequence)
     counted: set[int] = set()
     beads = []
     for place, old in enumerate(sequence):
@@ -145,7 +145,7 @@ def _in_written_order(
                 name=f"B{place + 1}",
                 bead_type=bead_type.name,
                 charge=float(charge),
-                mass=bead_type.mass,
+                mass=terms.masses[place],
                 atoms=written[old],
                 reason=choice.reason,
                 confidence=choice.confidence,
@@ -153,21 +153,7 @@ def _in_written_order(
             )
         )
 
-    def moved(atoms: tuple[int, ...]) -> tuple[int, ...]:
-        images = tuple(new[a] for a in atoms)
-        return images if images[0] < images[-1] else images[::-1]
-
-    def move(items: Any) -> Any:
-        return tuple(sorted((replace(t, atoms=moved(t.atoms)) for t in items), key=lambda t: t.atoms))
-
-    return tuple(beads), BondedTerms(
-        bonds=move(terms.bonds),
-        constraints=move(terms.constraints),
-        angles=move(terms.angles),
-        dihedrals=move(terms.dihedrals),
-        exclusions=tuple(sorted((min(p), max(p)) for p in ((new[i], new[j]) for i, j in terms.exclusions))),
-        positions=None if terms.positions is None else terms.positions[sequence],
-    )
+    return tuple(beads), terms
 
 
 def _water(parsed: ParsedMolecule, table: BeadTable, name: str, conformers: bool) -> CGMolecule:
