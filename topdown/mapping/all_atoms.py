@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 from rdkit import Chem, rdBase
-from rdkit.Chem import AllChem
 
-from topdown.mapping import conformers
+from topdown.mapping.conformers import conformers
 from topdown.mapping.smiles import NO_LIMITS, parse_smiles
 from topdown.model import CGMolecule
 from topdown.model._arrays import FloatArray
 
-_ANGSTROM = 0.1
 #: Beads of the conformer may lie this far [nm] from those of the molecule, root mean square.
 _SAME = 0.02
 
@@ -85,41 +83,22 @@ def placed_atoms(molecule: CGMolecule, *, seed: int) -> tuple[FloatArray, bool]:
         elsewhere (beads placed by other means). No rows when no conformer can be made.
     """
     parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
-    if parsed.mol.GetNumAtoms() > conformers.MAX_ATOMS or molecule.positions is None:
-        return np.zeros((0, 3)), False
     with rdBase.BlockLogs():
-        fresh = Chem.AddHs(Chem.RemoveAllHs(Chem.MolFromSmiles(parsed.canonical_smiles)))
-        coordinates = _best_conformer(fresh, parsed.mol.GetNumAtoms(), seed)
-        if coordinates is None:
+        made = conformers(Chem.RemoveAllHs(Chem.MolFromSmiles(parsed.canonical_smiles)), seed=seed)
+        if made is None or molecule.positions is None:
             return np.zeros((0, 3)), False
+        fresh, coordinates, weights = made
         full = Chem.AddHs(parsed.mol)
         match = _same_atoms(parsed.mol, full, fresh)
-    placed = coordinates[list(match)]
+    placed = np.asarray(coordinates[int(np.argmax(weights))])[list(match)]
     atoms = _described(full, parsed.written)
     with_mass = not molecule.table.startswith("martini3")
     centres = _centres(molecule, full, atoms, placed, with_mass)
     known = [k for k, bead in enumerate(molecule.beads) if bead.atoms]
-    moved, rms = _superposed(placed, centres[known], np.asarray(molecule.positions)[known])
+    target = np.asarray(molecule.positions)[known]
+    moved = _moved(placed, centres[known], target)
+    rms = float(np.sqrt(np.mean(np.sum((_moved(centres[known], centres[known], target) - target) ** 2, axis=1))))
     return moved, rms < _SAME
-
-
-def _best_conformer(fresh: Any, n_heavy: int, seed: int) -> FloatArray | None:
-    """Coordinates [nm] of the conformer of largest weight, made as for the beads."""
-    heavy = Chem.RemoveAllHs(fresh)
-    parameters = AllChem.ETKDGv3()
-    parameters.randomSeed = seed & 0x7FFFFFFF
-    parameters.maxIterations = conformers._MAX_ATTEMPTS
-    parameters.timeout = conformers._TIMEOUT_S
-    parameters.numThreads = 1
-    parameters.useRandomCoords = n_heavy > conformers._LARGE
-    ids = conformers._embed(fresh, conformers.n_conformers(heavy), parameters)
-    if not ids and not parameters.useRandomCoords:
-        parameters.useRandomCoords = True
-        ids = conformers._embed(fresh, conformers.n_conformers(heavy), parameters)
-    if not ids:
-        return None
-    weights = conformers._weights(conformers._relax(fresh, ids))
-    return np.asarray(fresh.GetConformer(ids[int(np.argmax(weights))]).GetPositions()) * _ANGSTROM
 
 
 def _same_atoms(mol: Any, full: Any, fresh: Any) -> tuple[int, ...]:
@@ -158,11 +137,9 @@ def _centres(molecule: CGMolecule, full: Any, atoms: AllAtoms, placed: FloatArra
     return centres
 
 
-def _superposed(moving: FloatArray, own: FloatArray, target: FloatArray) -> tuple[FloatArray, float]:
-    """``moving`` after the rotation and shift that take the points ``own`` onto ``target``, and their distance then [nm]."""
+def _moved(points: FloatArray, own: FloatArray, target: FloatArray) -> FloatArray:
+    """``points`` after the rotation and shift that take the points ``own`` onto ``target``."""
     start, end = own.mean(axis=0), target.mean(axis=0)
     u, _, vt = np.linalg.svd((own - start).T @ (target - end))
-    sign = np.sign(np.linalg.det(u @ vt)) or 1.0
-    rotation = u @ np.diag([1.0, 1.0, sign]) @ vt
-    rms = float(np.sqrt(np.mean(np.sum(((own - start) @ rotation + end - target) ** 2, axis=1))))
-    return (moving - start) @ rotation + end, rms
+    turn = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
+    return np.asarray((points - start) @ u @ turn @ vt + end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -178,6 +178,7 @@ def _assemble(
         constraints=terms.constraints,
         angles=terms.angles,
         dihedrals=terms.dihedrals,
+        virtual_sites=terms.virtual_sites,
         exclusions=terms.exclusions,
         positions=terms.positions,
         smiles=parsed.smiles,
@@ -269,7 +270,7 @@ def _in_written_order(
     """Beads and terms renumbered so that beads follow the SMILES as written."""
     written = [tuple(sorted(places[order[a]] for a in group)) for group in groups]
     sequence = sorted(range(len(groups)), key=written.__getitem__)
-    new = {old: place for place, old in enumerate(sequence)}
+    terms = terms.renumbered(sequence)
     counted: set[int] = set()
     beads = []
     for place, old in enumerate(sequence):
@@ -282,7 +283,7 @@ def _in_written_order(
                 name=f"B{place + 1}",
                 bead_type=bead_type.name,
                 charge=float(charge),
-                mass=bead_type.mass,
+                mass=terms.masses[place],
                 atoms=written[old],
                 reason=choice.reason,
                 confidence=choice.confidence,
@@ -290,21 +291,7 @@ def _in_written_order(
             )
         )
 
-    def moved(atoms: tuple[int, ...]) -> tuple[int, ...]:
-        images = tuple(new[a] for a in atoms)
-        return images if images[0] < images[-1] else images[::-1]
-
-    def move(items: Any) -> Any:
-        return tuple(sorted((replace(t, atoms=moved(t.atoms)) for t in items), key=lambda t: t.atoms))
-
-    return tuple(beads), BondedTerms(
-        bonds=move(terms.bonds),
-        constraints=move(terms.constraints),
-        angles=move(terms.angles),
-        dihedrals=move(terms.dihedrals),
-        exclusions=tuple(sorted((min(p), max(p)) for p in ((new[i], new[j]) for i, j in terms.exclusions))),
-        positions=None if terms.positions is None else terms.positions[sequence],
-    )
+    return tuple(beads), terms
 
 
 def _water(parsed: ParsedMolecule, table: BeadTable, name: str, conformers: bool) -> CGMolecule:

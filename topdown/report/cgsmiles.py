@@ -19,6 +19,8 @@ from topdown.model import CGMolecule
 _DUMMY = re.compile(r"\[(\d+)\*\]")
 _BRANCHED = re.compile(r"\(([-=#:/\\]?)(\[\d+\*\])\)")
 _SHARED_FROM = 5000
+#: Elements that SMILES writes without brackets.
+_BARE = frozenset({5, 6, 7, 8, 9, 15, 16, 17, 35, 53})
 
 
 def cgsmiles(molecule: CGMolecule) -> str:
@@ -148,7 +150,7 @@ def _fragment(mol: Any, group: tuple[int, ...], marks: list[tuple[int, int, Any]
         copy.SetFormalCharge(atom.GetFormalCharge())
         copy.SetIsAromatic(atom.GetIsAromatic())
         # Brackets only where SMILES needs them to keep the hydrogens.
-        if atom.GetFormalCharge():
+        if atom.GetFormalCharge() or atom.GetAtomicNum() not in _BARE:
             copy.SetNoImplicit(True)
             copy.SetNumExplicitHs(atom.GetTotalNumHs())
         new[index] = piece.AddAtom(copy)
