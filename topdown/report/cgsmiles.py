@@ -8,11 +8,12 @@ the two copies of one shared atom.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rdkit import Chem, rdBase
 
+from topdown.mapping.geometry import connectivity
 from topdown.mapping.smiles import NO_LIMITS, parse_smiles
 from topdown.model import CGMolecule
 
@@ -24,16 +25,25 @@ _BARE = frozenset({5, 6, 7, 8, 9, 15, 16, 17, 35, 53})
 
 
 def cgsmiles(molecule: CGMolecule) -> str:
-    """The bead graph, ``{[#C1][#C1]}``: nodes are bead types, edges bonds and constraints.
+    """The bead graph, ``{[#C1][#C1]}``: nodes are bead types, edges join beads that share an atom or a chemical bond.
 
-    Virtual sites without atoms are left out unless a bond or constraint reaches them.
+    Beads without atoms are left out, unless none has any (a curated model); edges are bonds and constraints then.
     """
-    edges = dict.fromkeys([*(b.atoms for b in molecule.bonds), *(c.atoms for c in molecule.constraints)], 1)
-    joined = {bead for edge in edges for bead in edge}
-    kept = [k for k, bead in enumerate(molecule.beads) if bead.atoms or k in joined or molecule.n_beads == 1]
-    new = {old: k for k, old in enumerate(kept)}
-    names = [molecule.beads[k].bead_type for k in kept]
-    return _graph(names, {(new[i], new[j]): order for (i, j), order in edges.items()})
+    kept = [k for k, bead in enumerate(molecule.beads) if bead.atoms]
+    if molecule.smiles and kept:
+        mol, groups = _mol_and_groups(molecule)
+        edges: Iterable[tuple[int, int]] = connectivity(mol, groups).edges
+    else:
+        kept = list(range(molecule.n_beads))
+        edges = [*(b.atoms for b in molecule.bonds), *(c.atoms for c in molecule.constraints)]
+    return _graph([molecule.beads[k].bead_type for k in kept], dict.fromkeys(edges, 1))
+
+
+def _mol_and_groups(molecule: CGMolecule) -> tuple[Any, list[tuple[int, ...]]]:
+    """The heavy atoms, and which of them stand in each bead that has any."""
+    parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
+    place = {written: atom for atom, written in enumerate(parsed.written)}
+    return parsed.mol, [tuple(place[a] for a in bead.atoms) for bead in molecule.beads if bead.atoms]
 
 
 def _graph(names: Sequence[str], edges: Mapping[tuple[int, int], int]) -> str:
@@ -88,10 +98,9 @@ def cgsmiles_with_fragments(molecule: CGMolecule) -> str:
     MoleculeError
         The molecule has no SMILES.
     """
-    parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
-    place = {written: atom for atom, written in enumerate(parsed.written)}
+    mol, groups = _mol_and_groups(molecule)
     beads = [bead for bead in molecule.beads if bead.atoms]
-    texts, edges = _fragments(parsed.mol, [tuple(place[a] for a in bead.atoms) for bead in beads])
+    texts, edges = _fragments(mol, groups)
     names: list[str] = []
     known: dict[tuple[str, str], str] = {}
     used: dict[str, int] = {}

@@ -125,4 +125,5 @@ def _scene(molecule: CGMolecule, coordinates: Any) -> dict[str, Any]:
         for kind, terms in (("bond", molecule.bonds), ("constraint", molecule.constraints))
         for pair in (term.atoms for term in terms)
     ]
+    links += [{"atoms": [v.site, other], "kind": "site"} for v in molecule.virtual_sites for other in v.atoms]
     return {"atoms": atoms, "beads": beads, "links": links}

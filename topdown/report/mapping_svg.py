@@ -12,6 +12,7 @@ from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from topdown.errors import MoleculeError
+from topdown.mapping.geometry import connectivity
 from topdown.mapping.smiles import NO_LIMITS, parse_smiles
 from topdown.model import Bond, CGMolecule
 from topdown.report.bead_colors import CLASSES, bead_colors, classes_present
@@ -94,12 +95,10 @@ def drawn_atoms(molecule: CGMolecule) -> CGMolecule:
     kept = [k for k, bead in enumerate(molecule.beads) if bead.atoms]
     if not kept:
         raise MoleculeError("E_EMPTY", "none of its beads stands for atoms", where=molecule.name)
-    new = {old: index for index, old in enumerate(kept)}
     beads = tuple(replace(molecule.beads[k], atoms=tuple(place[a] for a in molecule.beads[k].atoms)) for k in kept)
     # Bonds only tell which beads are neighbours, for the choice of shades.
-    pairs = [*(b.atoms for b in molecule.bonds), *(c.atoms for c in molecule.constraints)]
-    joined = {pair for pair in pairs if set(pair) <= set(new)}
-    bonds = tuple(Bond(atoms=(new[i], new[j]), length=0.3, force_constant=1.0) for i, j in sorted(joined))
+    edges = connectivity(parsed.mol, [bead.atoms for bead in beads]).edges
+    bonds = tuple(Bond(atoms=pair, length=0.3, force_constant=1.0) for pair in edges)
     return CGMolecule(name=molecule.name, beads=beads, bonds=bonds, smiles=molecule.smiles, table=molecule.table)
 
 
