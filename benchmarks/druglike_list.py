@@ -1,6 +1,6 @@
 """Make ``druglike.smi.gz``: drug-like molecules put together at random from pieces of measured and published ones.
 
-The molecules of ``data/partition`` and of the building blocks' sources given with ``--source`` are cut at BRICS bonds (Degen et al.,
+The molecules of ``data/partition`` and of the files given with ``--source`` are cut at BRICS bonds (Degen et al.,
 ChemMedChem 3, 1503 (2008), as RDKit has it), and the pieces are joined at random by the same rules. Kept are molecules of 150 to
 600 g/mol, at most 12 rotatable bonds and a Crippen logP of -2 to 7, as their canonical SMILES, sorted. Same seed, same list.
 
@@ -25,7 +25,9 @@ from topdown.resources import data_folder
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--source", type=Path, action="append", default=[], help="further CSV files with a column smiles")
+    parser.add_argument(
+        "--source", type=Path, action="append", default=[], help="further CSV files with a column smiles"
+    )
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True)
@@ -39,10 +41,10 @@ def main() -> None:
     print(f"{len(pieces)} pieces")
     rng = random.Random(options.seed)
     while len(found) < options.count:
-        chosen = [Chem.MolFromSmiles(piece) for piece in rng.sample(pieces, 24)]
+        chosen = [Chem.MolFromSmiles(piece) for piece in rng.sample(pieces, 10)]
         random.seed(rng.random())  # BRICSBuild draws from the module's generator
-        for k, product in enumerate(BRICS.BRICSBuild(chosen, scrambleReagents=True, maxDepth=3)):
-            if k >= 30 or len(found) >= options.count:
+        for k, product in enumerate(BRICS.BRICSBuild(chosen, scrambleReagents=True, maxDepth=2)):
+            if k >= 60 or len(found) >= options.count:
                 break
             product.UpdatePropertyCache(strict=False)
             mol = Chem.MolFromSmiles(Chem.MolToSmiles(product))

@@ -34,7 +34,7 @@ _BRACKET = re.compile(
     r"(?P<charge>\+\+?\+?|--?-?|[+-]\d{1,2})?(?P<map>:\d{1,6})?\]"
 )
 _EXTENSION = re.compile(r"[ \t]+\|[^|]*\|\Z")
-_QUERY = re.compile(r"\[[^\]]*(?:[,;&!~]|#\d|\$\()")
+_QUERY = re.compile(r"\[[^\[\]]*?(?:[,;&!~]|#\d|\$\()")
 _R_GROUP = re.compile(r"\[R\d*\]|\[(?:A|Q|X|M)\]")
 _FOREIGN_MARKS = (
     (re.compile(r"(?<!-)>"), "a reaction"),
