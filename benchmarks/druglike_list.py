@@ -40,19 +40,62 @@ def main() -> None:
     pieces = [piece for piece in pieces if 2 <= Chem.MolFromSmiles(piece).GetNumHeavyAtoms() <= 20]
     print(f"{len(pieces)} pieces")
     rng = random.Random(options.seed)
+    by_label: dict[int, list[Chem.Mol]] = {}
+    mols = [Chem.MolFromSmiles(piece) for piece in pieces]
+    for mol in mols:
+        for label in {a.GetIsotope() for a in mol.GetAtoms() if a.GetAtomicNum() == 0}:
+            by_label.setdefault(label, []).append(mol)
     while len(found) < options.count:
-        chosen = [Chem.MolFromSmiles(piece) for piece in rng.sample(pieces, 10)]
-        random.seed(rng.random())  # BRICSBuild draws from the module's generator
-        for k, product in enumerate(BRICS.BRICSBuild(chosen, scrambleReagents=True, maxDepth=2)):
-            if k >= 60 or len(found) >= options.count:
-                break
-            product.UpdatePropertyCache(strict=False)
-            mol = Chem.MolFromSmiles(Chem.MolToSmiles(product))
-            if mol is not None and is_druglike(mol):
-                found.add(Chem.MolToSmiles(mol))
+        mol = joined(rng, mols, by_label)
+        if mol is not None and is_druglike(mol):
+            found.add(Chem.MolToSmiles(mol))
     text = "".join(f"{smiles} d{number:04d}\n" for number, smiles in enumerate(sorted(found), start=1))
     options.output.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     print(f"{len(found)} molecules, {options.output.stat().st_size} bytes")
+
+
+def joined(rng: random.Random, mols: list[Chem.Mol], by_label: dict[int, list[Chem.Mol]]) -> Chem.Mol | None:
+    """A molecule grown from a random piece; ends that stay open get a hydrogen."""
+    grown = Chem.RWMol(rng.choice(mols))
+    for _ in range(rng.randint(1, 4)):
+        ends = [a for a in grown.GetAtoms() if a.GetAtomicNum() == 0]
+        if not ends:
+            break
+        end = rng.choice(ends)
+        labels = [label for label in PARTNERS.get(end.GetIsotope(), ()) if label in by_label]
+        if not labels:
+            break
+        label = rng.choice(labels)
+        piece = rng.choice(by_label[label])
+        shift = grown.GetNumAtoms()
+        first = end.GetIdx()
+        second = shift + next(a.GetIdx() for a in piece.GetAtoms() if a.GetAtomicNum() == 0 and a.GetIsotope() == label)
+        grown = Chem.RWMol(Chem.CombineMols(grown, piece))
+        i, j = (grown.GetAtomWithIdx(k).GetNeighbors()[0].GetIdx() for k in (first, second))
+        order = Chem.BondType.DOUBLE if label == 7 else Chem.BondType.SINGLE
+        grown.AddBond(i, j, order)
+        for k in sorted((first, second), reverse=True):
+            grown.RemoveAtom(k)
+    for atom in grown.GetAtoms():
+        if atom.GetAtomicNum() == 0:
+            atom.SetAtomicNum(1)
+            atom.SetIsotope(0)
+    mol = Chem.MolFromSmiles(Chem.MolToSmiles(grown))
+    return mol if mol is None or mol.GetNumHeavyAtoms() <= 60 else None
+
+
+def _partners() -> dict[int, list[int]]:
+    """Which ends of pieces BRICS joins."""
+    found: dict[int, set[int]] = {}
+    for group in BRICS.reactionDefs:
+        for one, other, _ in group:
+            a, b = (int(str(label).rstrip("ab")) for label in (one, other))
+            found.setdefault(a, set()).add(b)
+            found.setdefault(b, set()).add(a)
+    return {label: sorted(others) for label, others in found.items()}
+
+
+PARTNERS = _partners()
 
 
 def read_molecules(paths: list[Path]) -> list[Chem.Mol]:

@@ -47,7 +47,7 @@ CAPS = [
 @st.composite
 def molecules(draw):
     """SMILES of one to eight linked pieces, some with a side chain."""
-    pieces = draw(st.lists(st.sampled_from(LINKS), min_size=1, max_size=7))
+    pieces = draw(st.lists(st.sampled_from(LINKS), min_size=1, max_size=4))
     text = draw(st.sampled_from(["C", "N", "O", "Cl", "[O-]C(=O)", "c1ccccc1"]))
     for piece in pieces:
         text += piece
@@ -150,7 +150,7 @@ def strip_marks(text):
     return re.sub(r"[-=#:]?\[[$!]\w*\]", "", re.sub(r"^(?:\[[$!]\w*\][-=#:]?)+", "", text))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=st.text(max_size=40))
 def test_any_text_is_mapped_or_refused(text):
     try:
