@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from topdown.cli.bonded_options import BondedOptions, bonded_options, echo_check
+
 if TYPE_CHECKING:
     from topdown.model import BeadTable, CGMolecule
     from topdown.workflows.map_molecules import MappingResult, MoleculeRequest
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     help="Lengths and coordinates from conformers, or estimates from the graph.  [default: conformers for a SMILES and "
     "with -o, none for a file]",
 )
+@bonded_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -46,6 +49,7 @@ def command(
     alternatives: int,
     seed: int,
     conformers: bool | None,
+    bonded: BondedOptions,
 ) -> None:
     """Coarse-grain molecules: SMILES to beads with their types, the reasons, and bonded terms.
 
@@ -60,8 +64,9 @@ def command(
         raise click.UsageError("-o writes coordinates, which --no-conformers leaves out; drop one of the two")
     with_conformers = conformers if conformers is not None else (output is not None or not is_file)
     bead_table = _load(table)
-    refused = 0
-    for result in map_molecules(requests, table, conformers=with_conformers, seed=seed, folder=output):
+    refused, unstable = 0, 0
+    refine = bonded.refine(seed=seed, with_conformers=with_conformers)
+    for result in map_molecules(requests, table, conformers=with_conformers, seed=seed, folder=output, refine=refine):
         if result.error is not None:
             refused += 1
             _echo_refusal(result, is_file)
@@ -69,18 +74,26 @@ def command(
                 click.echo(json.dumps(refusal_json(result)))
             continue
         assert result.molecule is not None
+        report = bonded.checked(result, bead_table, table, seed=seed)
+        unstable += report is not None and not report["stable"]
         if as_json:
             found = mapping_json(result.molecule, bead_table, result.request, alternatives=alternatives)
+            if report is not None:
+                found["check"] = report
             click.echo(json.dumps(found, allow_nan=False))
         elif is_file:
             _echo_line(result.molecule, result.request)
         else:
             _echo_molecule(result.molecule, alternatives)
         if not as_json:
+            if report is not None:
+                echo_check(report, result.molecule)
             for path in result.files:
                 click.echo(f"wrote {path}")
     if refused:
         ctx.exit(2 if refused == len(requests) else 3)
+    if unstable:
+        ctx.exit(1)
 
 
 def _requests(what: str, name: str | None) -> tuple[tuple[MoleculeRequest, ...], bool]:

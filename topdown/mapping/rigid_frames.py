@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -179,7 +179,7 @@ def _line(beads: tuple[int, ...], shape: FloatArray, at: dict[int, FloatArray], 
     along = dict(zip(beads, centred @ np.linalg.svd(centred)[2][0]))
     order = sorted(beads, key=lambda b: (along[b], b))
     carriers = [b for b in order if b in kept or b in (order[0], order[-1])]
-    constraints = [_constraint(i, j, at) for i, j in zip(carriers, carriers[1:])]
+    constraints = [_constraint(i, j, at) for i, j in pairwise(carriers)]
     sites = []
     for bead in order:
         if bead in carriers:
@@ -230,7 +230,7 @@ def _best_carriers(beads: tuple[int, ...], at: dict[int, FloatArray], kept: set[
 def _frame_quality(chosen: tuple[int, ...], at: dict[int, FloatArray]) -> float:
     """Area of the smallest triangle that the constraints of ``chosen`` make [nm²], less when flat."""
     triangles = [t for t, _ in _triangles(chosen, at)]
-    return min((_area(*(at[b] for b in t)) * min(1.0, _flatness(*(at[b] for b in t)) / 0.4) for t in triangles))
+    return min(_area(*(at[b] for b in t)) * min(1.0, _flatness(*(at[b] for b in t)) / 0.4) for t in triangles)
 
 
 def _triangles(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,7 @@ def map_molecules(
     conformers: bool = True,
     seed: int = 1,
     folder: Path | None = None,
+    refine: Callable[[CGMolecule, BeadTable], CGMolecule] | None = None,
 ) -> Iterator[MappingResult]:
     """Map molecules one after the other, in order; a refused one does not stop the rest.
 
@@ -124,6 +125,8 @@ def map_molecules(
         Seed of the conformers.
     folder : Path, optional
         Write ``<name>.itp``, ``.gro``, ``.svg`` and ``.json`` of each molecule there.
+    refine : callable, optional
+        Changes each molecule before it is written, such as :func:`topdown.workflows.fit_bonded.fit_bonded`.
 
     Raises
     ------
@@ -140,6 +143,8 @@ def map_molecules(
         except (MoleculeError, BeadTableError) as error:
             yield MappingResult(request=request, error=error)
             continue
+        if refine is not None:
+            molecule = refine(molecule, table)
         if molecule.canonical_smiles in published:
             model = published[molecule.canonical_smiles]
             note = f"a published model exists: {model}"
@@ -253,7 +258,10 @@ def mapping_json(
             }
             for d in molecule.dihedrals
         ],
-        "virtual_sites": [],
+        "virtual_sites": [
+            {"site": v.site, "construction": v.construction, "atoms": list(v.atoms), "parameters": list(v.parameters)}
+            for v in molecule.virtual_sites
+        ],
         "exclusions": [list(pair) for pair in molecule.exclusions],
         "cgsmiles": cgsmiles(molecule),
         "warnings": list(molecule.warnings),
