@@ -80,7 +80,7 @@ def bonded_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options, handed on as one ``bonded`` argument."""
 
     @click.option(
-        "--check", is_flag=True, help="Run it in water at 20 fs for 120 ps: stable, and of the shape asked for?"
+        "--check", is_flag=True, help="Run it in water at 20 fs for 100 ps: stable, and of the shape asked for?"
     )
     @click.option(
         "--center",

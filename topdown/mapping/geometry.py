@@ -48,8 +48,10 @@ _STIFF_NM = 0.02
 _LARGEST_NETWORK = 12
 #: Chains turn about a bond by a dihedral term only if their angles seldom exceed this [degrees].
 _STRAIGHTEST = 155.0
-#: Angles inside dihedrals keep this far from straight and folded [degrees].
-_TORSION_MARGIN = 25.0
+#: Angles inside dihedrals keep this far from straight and folded [degrees]: in a rigid body, and where springs let them move.
+_RIGID_MARGIN, _TORSION_MARGIN = 25.0, 40.0
+#: A second bond of a bead to a body stands at this angle to the first [degrees]; nearer to a line the three could flip through it.
+_ANCHOR_ANGLES = (40.0, 125.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -488,7 +490,7 @@ class _Builder:
                 for bead in body.beads:
                     pair = (min(outer, bead), max(outer, bead))
                     bend = self.measure.bend((outer, inner, bead)) if bead != inner else 180.0
-                    if bead != inner and 40.0 < bend < 165.0 and self.measure.spread(pair) < self.measure.stiff_below:
+                    if bead != inner and _ANCHOR_ANGLES[0] < bend < _ANCHOR_ANGLES[1] and self.measure.spread(pair) < self.measure.stiff_below:
                         options.append((self.measure.length(pair), pair))
                 if options:
                     found[outer, inner] = min(options)[1]
@@ -599,7 +601,9 @@ class _Builder:
             return []
         bends = (self.measure.bend(four[:3]), self.measure.bend(four[1:]))
         mean, agreement = self.measure.dihedral(four)
-        if not all(_TORSION_MARGIN < b < 180.0 - _TORSION_MARGIN for b in bends) or agreement < _LEAST_AGREEMENT:
+        margins = (_TORSION_MARGIN, _RIGID_MARGIN)
+        clear = all(margin < b < 180.0 - margin for margin, b in zip(margins, bends))
+        if not clear or agreement < _LEAST_AGREEMENT:
             return []
         if min(abs(mean), 180.0 - abs(mean)) < 8.0:
             mean = 0.0 if abs(mean) < 90.0 else 180.0

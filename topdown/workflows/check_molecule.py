@@ -28,9 +28,9 @@ from topdown.properties.phases import find_phase
 from topdown.sampling.equilibrate import TIME_STEP, settle
 from topdown.units import GAS_CONSTANT, kt
 
-#: Steps at constant temperature, and then at constant energy: 100 ps and 20 ps.
-NVT_STEPS: Final = 5000
-NVE_STEPS: Final = 1000
+#: Steps at constant temperature, and then at constant energy: 50 ps each.
+NVT_STEPS: Final = 2500
+NVE_STEPS: Final = 2500
 TEMPERATURE: Final = 300.0
 _EVERY: Final = 10
 _SETTLING: Final = 0.1
@@ -40,7 +40,10 @@ _LEAST_WATER, _SOLUTE_BEADS, _MOST_COPIES = 300, 24, 8
 #: no bond ever longer than this many times its length plus a tenth of a nanometre.
 CONSTRAINT_TOLERANCE: Final = 1e-5
 TEMPERATURE_TOLERANCE: Final = 0.05
+#: The energy of the box may not drift by more than this [kT/ns per degree of freedom]: a sound model drifts by about 0.05, what a
+#: flipping or overstrung term does is several.
 _LONGEST_STRETCH: Final = 1.5
+DRIFT_TOLERANCE: Final = 0.3
 #: Differences between expected and found that are pointed out [nm, degrees].
 LENGTH_TOLERANCE: Final = 0.02
 ANGLE_TOLERANCE: Final = 15.0
@@ -219,6 +222,8 @@ def check_molecule(
         except SimulationError as failure:
             return report(False, f"at constant energy: {failure.message}", nvt_steps)
     reason = watch.complaint(temperature)
+    if not reason and abs(drift) > DRIFT_TOLERANCE:
+        reason = f"the energy drifts by {drift:+.2f} kT/ns per degree of freedom"
     return report(not reason, reason, nvt_steps + nve_steps, drift)
 
 
