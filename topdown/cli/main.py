@@ -13,6 +13,10 @@ from topdown.errors import TopdownError
 #: command name -> (module with a ``command``, one-line help). Only commands that work are listed.
 COMMANDS: dict[str, tuple[str, str]] = {
     "map": ("topdown.cli.map_command", "Coarse-grain molecules: SMILES to beads, topology files, picture."),
+    "map-trajectory": (
+        "topdown.cli.map_trajectory_command",
+        "All-atom trajectory to beads, and distributions of bonds.",
+    ),
     "transfer": ("topdown.cli.transfer_command", "Free energy of transfer and log P between two liquids."),
     "calibrate": ("topdown.cli.calibrate_command", "Fit the ε of a bead table to measured values."),
     "membrane": ("topdown.cli.membrane_command", "A relaxed bilayer, ready to run, with or without a molecule in it."),

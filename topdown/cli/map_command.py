@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from topdown.cli.bonded_options import BondedOptions, bonded_options, echo_check
+
 if TYPE_CHECKING:
     from topdown.workflows.map_batch import BatchLine
+    from topdown.workflows.map_molecules import Refine
     from topdown.workflows.map_workers import BatchSettings
 
 _GRAPH_LIMIT_S, _CONFORMER_LIMIT_S = 30.0, 120.0
@@ -60,13 +62,14 @@ _PROGRESS_AFTER_S = 5.0
     help="Processor time for one molecule.  [default: 30, with conformers 120]",
 )
 @click.option("--max-atoms", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Largest molecule.")
+@bonded_options
 @click.pass_context
-def command(ctx: click.Context, /, what: str, **options: Any) -> None:
+def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: Any) -> None:
     """Coarse-grain molecules: SMILES to beads with their types, the reasons, and bonded terms.
 
     Give one SMILES, a .smi file (SMILES and name per line) or a .csv file (columns smiles, name); both may be gzipped.
 
-    Exit code 0: all mapped; 3: some refused; 2: none mapped.
+    Exit code 0: all mapped; 3: some refused; 2: none mapped; 1: --check found it unstable.
     """
     from topdown.workflows.map_lists import is_list
 
@@ -76,11 +79,15 @@ def command(ctx: click.Context, /, what: str, **options: Any) -> None:
     if conformers is None:
         conformers = output is not None or not listed
     settings = _settings(options, listed=listed, conformers=conformers)
+    refine = bonded.refine(seed=options["seed"], with_conformers=conformers)
     if listed:
         assert path is not None
+        if bonded.fit is not None or bonded.check:
+            raise click.UsageError("--fit-bonded and --check are for one SMILES")
+        settings.mapping["center"] = bonded.center
         code = _map_list(path, settings, options)
     else:
-        code = _map_one(what, settings, options)
+        code = _map_one(what, settings, options, bonded, refine)
     if code:
         ctx.exit(code)
 
@@ -191,7 +198,9 @@ def _echo_list_line(line: BatchLine, *, as_json: bool) -> None:
         click.echo(f"wrote {path}")
 
 
-def _map_one(smiles: str, settings: BatchSettings, options: dict[str, Any]) -> int:
+def _map_one(
+    smiles: str, settings: BatchSettings, options: dict[str, Any], bonded: BondedOptions, refine: Refine | None
+) -> int:
     """Map one SMILES; returns the exit code."""
     from topdown.cli.map_text import mapping_text
     from topdown.workflows.map_molecules import map_one, mapping_json, refusal_json
@@ -203,6 +212,7 @@ def _map_one(smiles: str, settings: BatchSettings, options: dict[str, Any]) -> i
         mapping=options["mapping"],
         types=options["types"],
         folder=options["output"],
+        refine=refine,
     )
     if result.error is not None:
         text = str(result.error)
@@ -211,6 +221,8 @@ def _map_one(smiles: str, settings: BatchSettings, options: dict[str, Any]) -> i
             click.echo(json.dumps(refusal_json(result.request, result.error)))
         return 2
     assert result.molecule is not None
+    report = bonded.checked(result, table, options["table"], seed=options["seed"])
+    code = 1 if report is not None and not report["stable"] else 0
     if options["as_json"]:
         found = mapping_json(
             result.molecule,
@@ -219,10 +231,13 @@ def _map_one(smiles: str, settings: BatchSettings, options: dict[str, Any]) -> i
             alternatives=settings.alternatives,
             other_mappings=result.others,
         )
+        if report is not None:
+            found["check"] = report
         click.echo(json.dumps(found, allow_nan=False))
-        return 0
+        return code
     click.echo(mapping_text(result.molecule, settings.alternatives, result.others or ()), nl=False)
+    if report is not None:
+        echo_check(report, result.molecule)
     for path in result.files:
         click.echo(f"wrote {path}")
-    sys.stdout.flush()
-    return 0
+    return code

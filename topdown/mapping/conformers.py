@@ -22,9 +22,8 @@ _TEMPERATURE = 300.0
 #: Embedding attempts per conformer, and force-field steps.
 _MAX_ATTEMPTS = 30
 _MAX_FORCE_FIELD_STEPS = 300
-#: Hard limits [s]: for each of two ways to embed, and for all of it; only molecules that are hopeless ever meet them.
-_EMBED_TIMEOUT_S = 3
-TIME_LIMIT_S = 8.0
+#: Hard limit [s] for all of it; only molecules that are hopeless ever meet it.
+TIME_LIMIT_S = 10.0
 _LARGE = 40
 #: No conformers beyond this many heavy atoms: embedding alone takes most of a minute.
 MAX_ATOMS = 100
@@ -45,10 +44,16 @@ class BeadEnsemble:
     positions : (n_conformers, n_beads, 3) float64 [nm]
     weights : (n_conformers,) float64
         Boltzmann weights, tempered (see ``_weights``), sum 1.
+    temperature : float
+        [K]
+    thermal : bool
+        Whether these are frames of dynamics, whose fluctuations are real, or minimised conformers, which understate them.
     """
 
     positions: FloatArray
     weights: FloatArray
+    temperature: float = _TEMPERATURE
+    thermal: bool = False
 
     @property
     def best(self) -> FloatArray:
@@ -137,13 +142,14 @@ def conformers(mol: Any, *, seed: int) -> tuple[Any, FloatArray, FloatArray] | N
         parameters = AllChem.ETKDGv3()
         parameters.randomSeed = seed & 0x7FFFFFFF
         parameters.maxIterations = _MAX_ATTEMPTS
-        parameters.timeout = _EMBED_TIMEOUT_S
+        parameters.timeout = max(1, round(deadline - time.monotonic()))
         parameters.numThreads = 1
         # Long chains seldom embed from a distance matrix; random starting coordinates are far quicker there.
         parameters.useRandomCoords = mol.GetNumAtoms() > _LARGE
         ids = _embed(full, n_conformers(mol), parameters)
-        if not ids and not parameters.useRandomCoords:
-            parameters.useRandomCoords = True
+        left = round(deadline - time.monotonic())
+        if not ids and not parameters.useRandomCoords and left > 0:
+            parameters.useRandomCoords, parameters.timeout = True, left
             ids = _embed(full, n_conformers(mol), parameters)
         if not ids:
             return None
@@ -207,7 +213,8 @@ def _relax(full: Any, ids: list[int], deadline: float) -> tuple[list[int], Float
     properties = AllChem.MMFFGetMoleculeProperties(full) if AllChem.MMFFHasAllMoleculeParams(full) else None
     if properties is None and not AllChem.UFFHasAllMoleculeParams(full):
         return ids, np.zeros(len(ids))
-    done, energies = [], []
+    done: list[int] = []
+    energies: list[float] = []
     for number in ids:
         if done and time.monotonic() > deadline:
             break

@@ -1,11 +1,11 @@
 """Bonded terms of the beads: what is rigid, what is a spring, how long and how stiff.
 
 Beads are neighbours where a chemical bond or a shared atom joins them. The beads of one ring system are a rigid body of
-constraints and virtual sites (:mod:`topdown.mapping.rigid_frames`). A bead that hangs stiffly on a body has two springs to it, as in
-the published ring models; other neighbours have one, with angles (G96) over every two. Impropers keep what hangs on a flat
-body in its plane, and a dihedral turns two bodies that are joined directly. Lengths, angles and force constants are Boltzmann
-inversions of the conformers (:mod:`topdown.mapping.bonded_fit`), within the range that Martini uses, and lowered until no vibration is
-faster than ten steps of 20 fs (:mod:`topdown.mapping.stability`).
+constraints and virtual sites (:mod:`topdown.mapping.rigid_frames`). A bead that hangs stiffly on a body has two springs
+to it, as in the published ring models; other neighbours have one, with angles (G96) over every two. Impropers keep what
+hangs on a flat body in its plane, and a dihedral turns two bodies that are joined directly. Lengths, angles and force
+constants are Boltzmann inversions of the conformers (:mod:`topdown.mapping.bonded_fit`), within the range that Martini
+uses, and lowered until no vibration is faster than ten steps of 20 fs (:mod:`topdown.mapping.stability`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from topdown.mapping.bonded_fit import fit_bond, fit_fourier, fit_g96_angle
+from topdown.mapping.bonded_fit import fit_bond, fit_fourier, fit_g96_angle, fit_restricted_angle
 from topdown.mapping.conformers import BeadEnsemble, flat_positions, superposed
 from topdown.mapping.rigid_frames import RigidBody, place_site, rigid_body, shared_masses
 from topdown.mapping.stability import Skeleton, independent_constraints, softened
@@ -27,10 +27,13 @@ from topdown.model._arrays import FloatArray
 from topdown.units import kt
 
 _KT = kt(300.0)
+#: Most symmetries looked at, and most images of conformers kept.
+_MOST_SYMMETRIES, _MOST_IMAGES = 24, 20_000
 #: Range of bond [kJ/mol/nm²] and angle [kJ/mol] force constants; of impropers of what hangs on a ring [kJ/mol/rad²].
 BOND_RANGE = (1250.0, 25000.0)
 ANGLE_RANGE = (25.0, 250.0)
 IMPROPER_FORCE = 50.0
+_LARGEST_IMPROPER = 200.0
 #: Least length of the mean unit vector of a dihedral that is called an improper: 0.75 is a spread of about 40 degrees.
 _LEAST_AGREEMENT = 0.75
 #: Largest constant of a torsion between two ring systems [kJ/mol].
@@ -43,8 +46,12 @@ _LENGTHS = (0.16, 0.75)
 _STIFF_NM = 0.02
 #: Most constraints joined to one another: more converge slowly in LINCS.
 _LARGEST_NETWORK = 12
-#: Angles inside dihedrals keep this far from straight and folded [degrees].
-_TORSION_MARGIN = 25.0
+#: Chains turn about a bond by a dihedral term only if their angles seldom exceed this [degrees].
+_STRAIGHTEST = 155.0
+#: Angles inside dihedrals keep this far from straight and folded [degrees]: in a rigid body, and where springs let them move.
+_RIGID_MARGIN, _TORSION_MARGIN = 25.0, 40.0
+#: A second bond of a bead to a body stands at this angle to the first [degrees]; nearer to a line the three could flip through it.
+_ANCHOR_ANGLES = (40.0, 125.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +166,8 @@ def bonded_terms(
     if len(groups) == 1:
         return BondedTerms(masses=tuple(masses), positions=None if ensemble is None else np.zeros((1, 3)))
     graph = connectivity(mol, groups)
+    if ensemble is not None:
+        ensemble = _symmetrised(mol, groups, ensemble)
     measure = _Measure(mol, groups, ensemble)
     frames = _without_loose_beads(graph.frames, mol, groups, measure)
     bodies = _bodies(frames, measure)
@@ -169,7 +178,9 @@ def bonded_terms(
     positions = _satisfy(positions, constraints, carried, builder.sites)
     bonds = (*builder.bonds, *(_as_bond(c) for c in redundant))
     skeleton = Skeleton(positions=positions, masses=carried, constraints=constraints, sites=builder.sites)
-    bonds, angles, dihedrals = softened(skeleton, (bonds, builder.angles(), builder.dihedrals()))
+    dihedrals = builder.dihedrals()
+    angles = builder.angles(inside={t for d in dihedrals if d.function == 1 for t in (d.atoms[:3], d.atoms[1:])})
+    bonds, angles, dihedrals = softened(skeleton, (bonds, angles, dihedrals))
     return BondedTerms(
         masses=carried,
         bonds=tuple(sorted(bonds, key=lambda b: b.atoms)),
@@ -182,12 +193,37 @@ def bonded_terms(
     )
 
 
+def _symmetrised(mol: Any, groups: Sequence[Sequence[int]], ensemble: BeadEnsemble) -> BeadEnsemble:
+    """The ensemble with its images under the symmetries of the molecule, so that equivalent terms get equal numbers."""
+    from rdkit import rdBase
+
+    n = len(ensemble.weights)
+    place = {tuple(sorted(group)): bead for bead, group in enumerate(groups)}
+    orders: list[list[int]] = []
+    with rdBase.BlockLogs():
+        images = mol.GetSubstructMatches(mol, uniquify=False, useChirality=True, maxMatches=_MOST_SYMMETRIES)
+    for image in images:
+        moved = [place.get(tuple(sorted(image[a] for a in group)), -1) for group in groups]
+        if -1 not in moved and moved not in orders:
+            orders.append(moved)
+    if len(orders) < 2 or n * len(orders) > _MOST_IMAGES:
+        return ensemble
+    return replace(
+        ensemble,
+        positions=np.concatenate([ensemble.positions[:, order] for order in orders]),
+        # The images of the best conformer follow it: it stays the best.
+        weights=np.tile(ensemble.weights, len(orders)) / len(orders),
+    )
+
+
 class _Measure:
     """Averages and fluctuations of distances, angles and dihedrals, from conformers or from the graph."""
 
     def __init__(self, mol: Any, groups: Sequence[Sequence[int]], ensemble: BeadEnsemble | None) -> None:
         self.ensemble = ensemble
         self._mol, self._groups = mol, groups
+        self.thermal = ensemble is not None and ensemble.thermal
+        self.kt = _KT if ensemble is None else kt(ensemble.temperature)
         self._paths: FloatArray | None = None
         self._flat: FloatArray | None = None
         self.is_chiral = ensemble is not None and _has_stereo_centre(mol)
@@ -212,11 +248,16 @@ class _Measure:
         """kT over the variance of the distance [kJ/mol/nm²]; that of a typical Martini bond without conformers."""
         return 5000.0 if self.ensemble is None else self._bond(pair)[1]
 
+    @property
+    def stiff_below(self) -> float:
+        """Standard deviation below which a distance is stiff [nm]: frames of dynamics vibrate as well."""
+        return 1.5 * _STIFF_NM if self.thermal else _STIFF_NM
+
     def _bond(self, pair: tuple[int, int]) -> tuple[float, float]:
         assert self.ensemble is not None
-        fit = fit_bond(self.distances(pair), _KT, self.ensemble.weights)
-        # r0 of a soft bond lies below the mean distance by 2kT/(k r); for a bond as stiff as Martini's that is nothing.
-        return fit.mean, fit.force_constant
+        fit = fit_bond(self.distances(pair), self.kt, self.ensemble.weights)
+        # Minimised conformers have no Jacobian to take out: their mean is where the energy is least.
+        return fit.center if self.thermal else fit.mean, fit.force_constant
 
     def spread(self, pair: tuple[int, int]) -> float:
         """Standard deviation of the distance [nm]."""
@@ -231,7 +272,7 @@ class _Measure:
             return 150.0, 25.0
         x = self.ensemble.positions
         cosines = _cosine(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
-        fit = fit_g96_angle(cosines, _KT, self.ensemble.weights)
+        fit = fit_g96_angle(cosines, self.kt, self.ensemble.weights)
         return fit.center, fit.force_constant
 
     def bend(self, triple: tuple[int, int, int]) -> float:
@@ -240,6 +281,21 @@ class _Measure:
         weights = np.ones(1) if self.ensemble is None else self.ensemble.weights
         cosines = _cosine(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
         return math.degrees(math.acos(float(np.clip(weights @ cosines, -1.0, 1.0))))
+
+    def largest_angle(self, triple: tuple[int, int, int]) -> float:
+        """The angle [degrees] that one sample in a thousand exceeds."""
+        assert self.ensemble is not None
+        x = self.ensemble.positions
+        cosines = _cosine(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
+        return math.degrees(math.acos(float(np.clip(np.quantile(cosines, 0.001), -1.0, 1.0))))
+
+    def restricted_angle(self, triple: tuple[int, int, int]) -> tuple[float, float]:
+        """(θ0 [degrees], k [kJ/mol]) of an angle that keeps away from a straight one."""
+        assert self.ensemble is not None
+        x = self.ensemble.positions
+        cosines = _cosine(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
+        fit = fit_restricted_angle(cosines, self.kt, self.ensemble.weights)
+        return fit.center, fit.force_constant
 
     def dihedral(self, four: tuple[int, int, int, int]) -> tuple[float, float]:
         """(mean [degrees], length of the mean unit vector: 1 when all conformers agree).
@@ -254,17 +310,22 @@ class _Measure:
         return math.degrees(math.atan2(mean.imag, mean.real)), abs(mean)
 
     def torsion(self, four: tuple[int, int, int, int]) -> tuple[Dihedral, ...]:
-        """The proper dihedral term that describes how ``four`` turn best, or none."""
+        """The proper dihedral terms that describe how ``four`` turn: the best one of conformers, up to three of dynamics."""
         assert self.ensemble is not None
         angles, weights = _dihedrals(self.ensemble.positions, four), self.ensemble.weights
         if not self.is_chiral:
             angles, weights = np.concatenate([angles, -angles]), np.concatenate([weights, weights]) / 2
-        terms = fit_fourier(angles, _KT, weights, most=1, least_gain=0.15)
+        if self.thermal:
+            terms = fit_fourier(angles, self.kt, weights, most=3)
+        else:
+            terms = fit_fourier(angles, self.kt, weights, most=1, least_gain=0.15)
         return tuple(
             Dihedral(
                 atoms=four,
                 angle=round(t.angle, 1),
-                force_constant=round(min(t.force_constant, _LARGEST_TORSION), 2),
+                force_constant=round(
+                    min(t.force_constant, 4 * _LARGEST_TORSION if self.thermal else _LARGEST_TORSION), 2
+                ),
                 multiplicity=t.multiplicity,
                 function=1,
             )
@@ -339,7 +400,7 @@ def _without_loose_beads(
             if measure.ensemble is None:
                 loose = 4 * len(atoms & set(groups[bead])) <= len(groups[bead])
             else:
-                loose = any(measure.spread((min(bead, c), max(bead, c))) > _STIFF_NM for c in core)
+                loose = any(measure.spread((min(bead, c), max(bead, c))) > measure.stiff_below for c in core)
             if not loose:
                 kept.append(bead)
         if len(kept) > 1:
@@ -399,13 +460,13 @@ class _Builder:
 
     def _bond(self, pair: tuple[int, int]) -> Bond:
         """Its force constant is above the range where it could as well be a constraint."""
-        turns = self.measure.rotatable_bonds(pair)
-        force = min(self.measure.stiffness(pair), 1.5 * BOND_RANGE[1] / (1 + turns))
-        return Bond(
-            atoms=pair,
-            length=self.measure.length(pair),
-            force_constant=float(round(max(force, BOND_RANGE[0]), -1)),
-        )
+        force = self.measure.stiffness(pair)
+        if self.measure.thermal:
+            force = min(force, 2.0 * BOND_RANGE[1])
+        else:
+            turns = self.measure.rotatable_bonds(pair)
+            force = max(min(force, 1.5 * BOND_RANGE[1] / (1 + turns)), BOND_RANGE[0])
+        return Bond(atoms=pair, length=self.measure.length(pair), force_constant=float(round(force, -1)))
 
     def _anchors(self) -> dict[tuple[int, int], tuple[int, int]]:
         """A second bond for each link whose outer bead hangs stiffly on a body: (outer, inner) to the pair bonded as well."""
@@ -423,13 +484,13 @@ class _Builder:
                     continue
                 if any(tuple(sorted((outer, b))) in self.links for b in body.beads if b != inner):
                     continue
-                if self.measure.spread(link) > _STIFF_NM:
+                if self.measure.spread(link) > self.measure.stiff_below:
                     continue
                 options = []
                 for bead in body.beads:
                     pair = (min(outer, bead), max(outer, bead))
                     bend = self.measure.bend((outer, inner, bead)) if bead != inner else 180.0
-                    if bead != inner and 40.0 < bend < 165.0 and self.measure.spread(pair) < _STIFF_NM:
+                    if bead != inner and _ANCHOR_ANGLES[0] < bend < _ANCHOR_ANGLES[1] and self.measure.spread(pair) < self.measure.stiff_below:
                         options.append((self.measure.length(pair), pair))
                 if options:
                     found[outer, inner] = min(options)[1]
@@ -442,8 +503,12 @@ class _Builder:
             near.setdefault(j, set()).add(i)
         return {bead: sorted(others) for bead, others in near.items()}
 
-    def angles(self) -> tuple[Angle, ...]:
-        """Over every two neighbouring links, over links and the bodies they hang on, and of bodies bent but nearly straight."""
+    def angles(self, *, inside: set[tuple[int, ...]]) -> tuple[Angle, ...]:
+        """Over every two neighbouring links, over links and the bodies they hang on, and of bodies bent but nearly straight.
+
+        Angles ``inside`` a proper dihedral are restricted ones, which never become straight (Bulacu et al., J. Chem. Theory
+        Comput. 9, 3282 (2013)).
+        """
         triples: list[tuple[int, int, int]] = [t for body in self.bodies for t in body.straight]
         for middle, outer in sorted(self._joined().items()):
             triples += [
@@ -460,11 +525,19 @@ class _Builder:
                         triples += [(bead, middle, k) for k in self._corners(body, middle, bead)[:1]]
         angles = []
         for triple in dict.fromkeys(t if t[0] < t[2] else t[::-1] for t in triples):
-            center, force = self.measure.angle(triple)
+            restricted = self.measure.ensemble is not None and (triple in inside or triple[::-1] in inside)
+            center, force = self.measure.restricted_angle(triple) if restricted else self.measure.angle(triple)
             if self.measure.ensemble is None and triple[1] in self._body_of:
                 center = self.measure.bend(triple)
-            force = min(max(force, ANGLE_RANGE[0]), ANGLE_RANGE[1])
-            angles.append(Angle(atoms=triple, angle=round(center, 1), force_constant=float(round(force)), function=2))
+            force = min(max(force, 0.0 if self.measure.thermal else ANGLE_RANGE[0]), ANGLE_RANGE[1])
+            angles.append(
+                Angle(
+                    atoms=triple,
+                    angle=round(center, 1),
+                    force_constant=float(round(force, 1 if self.measure.thermal else 0)),
+                    function=10 if restricted else 2,
+                )
+            )
         return tuple(sorted(angles, key=lambda a: a.atoms))
 
     def _linked(self, body: RigidBody, outer: int) -> list[int]:
@@ -488,7 +561,7 @@ class _Builder:
 
     def dihedrals(self) -> tuple[Dihedral, ...]:
         """Impropers of hinges and of what hangs on bodies, torsions between bodies."""
-        found = {d.atoms: d for body in self.bodies for d in body.impropers}
+        found: dict[tuple[int, ...], Dihedral] = {d.atoms: d for body in self.bodies for d in body.impropers}
         if self.measure.ensemble is not None:
             for link in self.links:
                 for outer, inner in (link, link[::-1]):
@@ -497,8 +570,23 @@ class _Builder:
                             for improper in self._holding(body, inner, outer):
                                 found.setdefault(improper.atoms, improper)
                 for torsion in self._torsions(link):
-                    found.setdefault(torsion.atoms, torsion)
+                    found.setdefault((*torsion.atoms, torsion.multiplicity), torsion)
+            for torsion in self._chain_torsions() if self.measure.thermal else ():
+                found[(*torsion.atoms, torsion.multiplicity)] = torsion
         return tuple(found.values())
+
+    def _chain_torsions(self) -> tuple[Dihedral, ...]:
+        """Of four beads in a row outside rings: only from dynamics, where all their angles stay clear of straight."""
+        near = self._joined()
+        found: list[Dihedral] = []
+        for j, k in self.links:
+            for i in near[j]:
+                for m in near[k]:
+                    if len({i, j, k, m}) < 4 or any(a in self._body_of for a in (i, j, k, m)):
+                        continue
+                    if all(self.measure.largest_angle(t) < _STRAIGHTEST for t in ((i, j, k), (j, k, m))):
+                        found += self.measure.torsion((i, j, k, m) if i < m else (m, k, j, i))
+        return tuple(found)
 
     def _holding(self, body: RigidBody, inner: int, outer: int) -> list[Dihedral]:
         """The improper that keeps a bead on its side, or in the plane, of the body it hangs on."""
@@ -513,12 +601,16 @@ class _Builder:
             return []
         bends = (self.measure.bend(four[:3]), self.measure.bend(four[1:]))
         mean, agreement = self.measure.dihedral(four)
-        if not all(_TORSION_MARGIN < b < 180.0 - _TORSION_MARGIN for b in bends) or agreement < _LEAST_AGREEMENT:
+        margins = (_TORSION_MARGIN, _RIGID_MARGIN)
+        clear = all(margin < b < 180.0 - margin for margin, b in zip(margins, bends))
+        if not clear or agreement < _LEAST_AGREEMENT:
             return []
         if min(abs(mean), 180.0 - abs(mean)) < 8.0:
             mean = 0.0 if abs(mean) < 90.0 else 180.0
         # Narrow distributions about the mean have 1 - agreement = variance/2.
-        force = min(IMPROPER_FORCE, max(_KT / max(2.0 * (1.0 - agreement), 1e-6), 0.2 * IMPROPER_FORCE))
+        force = self.measure.kt / max(2.0 * (1.0 - agreement), 1e-6)
+        force = min(force, _LARGEST_IMPROPER if self.measure.thermal else IMPROPER_FORCE)
+        force = max(force, 0.0 if self.measure.thermal else 0.2 * IMPROPER_FORCE)
         return [Dihedral(atoms=four, angle=round(mean, 1), force_constant=float(round(force)), function=2)]
 
     def _torsions(self, link: tuple[int, int]) -> tuple[Dihedral, ...]:
@@ -551,7 +643,7 @@ class _Builder:
         for one, two in combinations(self.bodies, 2):
             if set(one.beads) & set(two.beads):
                 pairs |= {(min(a, b), max(a, b)) for a in one.beads for b in two.beads if a != b}
-        return tuple(sorted(pairs - {t.atoms for t in (*self.bonds, *self.constraints)}))
+        return tuple(sorted(pairs - {b.atoms for b in self.bonds} - {c.atoms for c in self.constraints}))
 
 
 class _Networks:

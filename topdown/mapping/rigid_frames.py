@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -32,8 +32,8 @@ PLANAR_HINGE, BENT_HINGE = 200.0, 100.0
 LINE_TOLERANCE, PLANE_TOLERANCE = 0.02, 0.03
 #: Height of a triangle over its longest side below which its constraints are as good as collinear.
 _FLAT_TRIANGLE = 0.25
-#: Weights of a site this close to equal are made equal, as in the published models.
-_EQUAL_WEIGHTS = 0.04
+#: A site this close to the centre of its hinge is put there, as in the published models [nm].
+_AT_CENTRE = 0.02
 #: Most candidates for carriers whose combinations are all looked at.
 _MOST_CANDIDATES = 12
 #: Most sets of carriers whose sites are compared.
@@ -179,7 +179,7 @@ def _line(beads: tuple[int, ...], shape: FloatArray, at: dict[int, FloatArray], 
     along = dict(zip(beads, centred @ np.linalg.svd(centred)[2][0]))
     order = sorted(beads, key=lambda b: (along[b], b))
     carriers = [b for b in order if b in kept or b in (order[0], order[-1])]
-    constraints = [_constraint(i, j, at) for i, j in zip(carriers, carriers[1:])]
+    constraints = [_constraint(i, j, at) for i, j in pairwise(carriers)]
     sites = []
     for bead in order:
         if bead in carriers:
@@ -327,12 +327,16 @@ def _site(bead: int, carriers: Sequence[int], at: dict[int, FloatArray]) -> Virt
     """A site at the place of ``bead``: a weighted mean of a hinge, in the plane of three carriers, or out of it."""
     x = at[bead]
     if len(carriers) == 4:
-        rows = np.vstack([np.array([at[c] for c in carriers]).T, np.ones(4)])
-        flat = _off_plane(np.array([at[c] for c in (*carriers, bead)])) < PLANE_TOLERANCE
-        weights = np.linalg.lstsq(rows, np.append(x, 1.0), rcond=1e-2)[0]
+        corners = np.array([at[c] for c in carriers])
+        centred = corners - corners.mean(axis=0)
+        # In units of the frame's size and in its plane: three equations for four weights, the solution of least norm.
+        plane = np.linalg.svd(centred)[2][:2] / float(np.abs(centred).max())
+        rows = np.vstack([plane @ centred.T, np.ones(4)])
+        flat = _off_plane(np.vstack([corners, x])) < PLANE_TOLERANCE
+        weights = np.linalg.lstsq(rows, np.append(plane @ (x - corners.mean(axis=0)), 1.0), rcond=None)[0]
         if flat and weights.min() > 0.02:
             weights = weights / weights.sum()
-            if np.abs(weights - 0.25).max() < _EQUAL_WEIGHTS:
+            if float(np.linalg.norm(corners.mean(axis=0) - x)) < _AT_CENTRE:
                 return VirtualSite(site=bead, construction="n", atoms=tuple(carriers), parameters=(1.0,) * 4)
             return VirtualSite(
                 site=bead,

@@ -246,8 +246,8 @@ def _bounded(skeleton: Skeleton, terms: Terms, shortest: float) -> Terms:
     """Bonds no stiffer than n springs on one bead allow: the highest frequency is at most sqrt(n k (1/m_i + 1/m_j))."""
     bonds, angles, dihedrals = terms
     count = [0] * len(skeleton.masses)
-    for term in (*bonds, *skeleton.constraints):
-        for atom in term.atoms:
+    for pair in (*(b.atoms for b in bonds), *(c.atoms for c in skeleton.constraints)):
+        for atom in pair:
             count[atom] += 1
     limit = (2 * math.pi / shortest) ** 2
     result = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from topdown.errors import BeadTableError, MappingError, MoleculeError
 from topdown.mapping.mapper import UserChoices, map_parsed
+from topdown.mapping.operators import Center
 from topdown.mapping.smiles import DEFAULT_LIMITS, SmilesLimits, parse_smiles
 from topdown.model import BeadTable, CGMolecule
 from topdown.report.cgsmiles import cgsmiles
@@ -32,6 +33,7 @@ __all__ = [
     "refusal_json",
 ]
 
+Refine = Callable[[CGMolecule, BeadTable], CGMolecule]
 Refusal = MoleculeError | BeadTableError | MappingError
 
 
@@ -53,6 +55,8 @@ class MapSettings:
         Map the largest component of salts and mixtures.
     limits : SmilesLimits
     choices : UserChoices
+    center : {"geometry", "mass", "charge"}, optional
+        Where beads sit, when not where the table has them; needs conformers.
     """
 
     table: str = "martini3"
@@ -62,6 +66,7 @@ class MapSettings:
     largest_fragment: bool = False
     limits: SmilesLimits = DEFAULT_LIMITS
     choices: UserChoices = field(default_factory=UserChoices)
+    center: Center | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +103,12 @@ class Mapper:
     ----------
     settings : MapSettings
 
+    Attributes
+    ----------
+    table : BeadTable
+    refine : callable, optional
+        Changes each molecule before it is written, such as :func:`topdown.workflows.fit_bonded.fit_bonded`.
+
     Raises
     ------
     BeadTableError
@@ -106,6 +117,7 @@ class Mapper:
 
     def __init__(self, settings: MapSettings) -> None:
         self.settings = settings
+        self.refine: Refine | None = None
         self.table: BeadTable = load_bead_table(settings.table)
         self._published = _published_models(settings.table)
 
@@ -125,6 +137,12 @@ class Mapper:
             )
         except (MoleculeError, BeadTableError, MappingError) as error:
             return MappingResult(request=request, error=error)
+        if s.center is not None:
+            from topdown.workflows.fit_bonded import with_center
+
+            best = with_center(best, self.table, s.center, seed=s.seed)
+        if self.refine is not None:
+            best = self.refine(best, self.table)
         if best.canonical_smiles in self._published:
             note = f"a published model exists: {self._published[best.canonical_smiles]}"
             best = replace(best, warnings=(note, *best.warnings))
@@ -138,6 +156,7 @@ def map_molecules(
     conformers: bool = True,
     seed: int = 1,
     folder: Path | None = None,
+    refine: Refine | None = None,
 ) -> Iterator[MappingResult]:
     """Map molecules one after the other, in order; a refused one does not stop the rest.
 
@@ -152,6 +171,8 @@ def map_molecules(
         Seed of the conformers.
     folder : Path, optional
         Write the files of each molecule there (:func:`topdown.workflows.map_files.write_mapping`).
+    refine : callable, optional
+        Changes each molecule before it is written.
 
     Raises
     ------
@@ -159,6 +180,7 @@ def map_molecules(
         The table cannot be read.
     """
     mapper = Mapper(MapSettings(table=table_name, conformers=conformers, seed=seed))
+    mapper.refine = refine
     names = FileNames()
     for request in requests:
         slug, label = names.next(request.smiles, request.name)
@@ -179,6 +201,7 @@ def map_one(
     mapping: str = "",
     types: str = "",
     folder: Path | None = None,
+    refine: Refine | None = None,
 ) -> tuple[MappingResult, BeadTable]:
     """Map one SMILES as the command line does; returns the result and the bead table.
 
@@ -191,6 +214,8 @@ def map_one(
         Beads and types to keep (:func:`topdown.workflows.user_mapping.read_choices`).
     folder : Path, optional
         Where its files go.
+    refine : callable, optional
+        Changes the molecule before it is written.
 
     Raises
     ------
@@ -203,6 +228,7 @@ def map_one(
 
     request = MoleculeRequest(smiles=smiles, name=name)
     mapper = Mapper(settings.map_settings())
+    mapper.refine = refine
     try:
         with time_limit(settings.time_limit):
             if mapping or types:
