@@ -1,12 +1,10 @@
 """Partition of the heavy atoms into connected beads: the cheapest of all partitions.
 
 Every connected group of at most :data:`MAX_GROUP` heavy atoms has a cost, the sum of the costs of its features (its
-size and make-up, and the bonds it cuts; :mod:`topdown.mapping.partition_costs`). A partition costs the sum of its
-groups, plus a penalty for every set of symmetry-equivalent atoms that ends up in different kinds of beads. Because the
-first part is a sum over groups, the best ``k`` partitions are found exactly by dynamic programming over connected
-remainders: the first uncovered atom must be in some group; removing it leaves smaller connected pieces, solved once
-each. The penalty then decides among those ``k``. Where the number of remainders exceeds a bound (cage-like
-molecules), a beam search takes over and says so.
+size and make-up, and the bonds it cuts; :mod:`topdown.mapping.group_features`, :mod:`topdown.mapping.partition_costs`).
+A partition costs the sum of its groups, plus a penalty for every set of symmetry-equivalent atoms that ends up in
+different kinds of beads. The cheapest sum of groups is found exactly (:mod:`topdown.mapping.partition_search`); where it
+breaks a symmetry, as many of the next ones are looked at as it takes to prove that none is better.
 
 Costs are integers, so that ties are exact; ties go by canonical ranks, so that the order in which the atoms were
 written cannot matter.
@@ -17,24 +15,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations
 from typing import Any
 
 from rdkit import Chem
 
 from topdown.errors import SettingsError
-from topdown.mapping.group_features import MoleculeGraph, group_features, pieces_of
+from topdown.mapping.group_features import FLAT, Description, MoleculeGraph, bits, count_mask, pieces_of, shape_features
 from topdown.mapping.partition_costs import PARTITION_COSTS
+from topdown.mapping.partition_search import Divisions, cheapest_divisions
 
-#: Largest group considered [heavy atoms].
+#: Largest group considered [heavy atoms], and the most of them aromatic; a unit may be larger.
 MAX_GROUP = 6
-#: Most remainders solved exactly, and width of the beam beyond that.
-MAX_STATES = 6000
-BEAM_WIDTH = 60
-#: Partitions kept for the symmetry penalty.
-MAX_KEPT = 24
+MAX_AROMATIC = 3
+#: Lists of partitions looked at, one after the other, until the symmetry penalty is decided.
+LIST_LENGTHS = (1, 10, 50, 250)
+#: Most heavy atoms for which lists are made; above, the cheapest sum of groups is the answer.
+MAX_LISTED_ATOMS = 250
 #: Most automorphisms looked at.
 MAX_SYMMETRIES = 48
+
+Groups = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,34 +115,47 @@ def best_partitions(
     weights = PARTITION_COSTS[style] if costs is None else costs
     graph = MoleculeGraph.of(mol)
     kept = checked_groups(fixed, graph.n_atoms, graph.neighbors)
-    taken = sum(1 << a for a in set().union(*kept))
-    symmetries = automorphisms(mol)
-    for keep in (max(MAX_KEPT, 4 * count), 16 * max(MAX_KEPT, count)):
-        ranked, exact = cheapest_covers(graph, weights, keep=keep, taken=taken)
+    candidates = Candidates.of(graph, weights, taken=sum(1 << a for a in set().union(*kept)))
+    penalty = weights.get("asymmetry", 0)
+    symmetries: list[tuple[int, ...]] | None = None
+    for length in LIST_LENGTHS:
+        if length < count and length != LIST_LENGTHS[-1]:
+            continue
+        divisions = candidates.cheapest(length, candidates.equivalent(graph) if count == 1 < length else -1)
+        ranked = [(cost, candidates.atoms(groups)) for cost, groups in divisions.ranked]
         # What is not on the list costs no less than its last entry.
-        limit = None if len(ranked) < keep else ranked[-1][0]
-        found = _ranked_with_symmetry(graph, kept, ranked, symmetries, weights.get("asymmetry", 0))[:count]
-        if not exact or limit is None or found[-1][0] <= limit:
+        limit = None if len(ranked) < length else ranked[-1][0]
+        if length == 1:
+            cost, groups = ranked[0]
+            merged = tuple(sorted((*kept, *share_in_rings(graph, groups))))
+            if count == 1 and not asymmetry(graph, merged):
+                return (Partition(groups=merged, cost=cost, exact=divisions.exact, bound=divisions.bound),)
+        if symmetries is None:
+            symmetries = automorphisms(mol)
+        found = _ranked_with_symmetry(graph, kept, ranked, symmetries, penalty)[:count]
+        enough = len(found) == count and (limit is None or found[-1][0] <= limit)
+        if enough or limit is None or not divisions.exact or graph.n_atoms > MAX_LISTED_ATOMS:
             break
     answers = []
     for total, _, groups in found:
-        proven = exact and (limit is None or total <= limit)
-        answers.append(Partition(groups=groups, cost=total, exact=proven, bound=total if proven else ranked[0][0]))
+        proven = divisions.exact and (limit is None or total <= limit)
+        answers.append(Partition(groups=groups, cost=total, exact=proven, bound=total if proven else divisions.bound))
     return tuple(answers)
 
 
 def _ranked_with_symmetry(
     graph: MoleculeGraph,
-    kept: tuple[tuple[int, ...], ...],
-    ranked: Sequence[tuple[int, tuple[tuple[int, ...], ...]]],
+    kept: Groups,
+    ranked: Sequence[tuple[int, Groups]],
     symmetries: Sequence[tuple[int, ...]],
     penalty: int,
-) -> list[tuple[int, Any, tuple[tuple[int, ...], ...]]]:
+) -> list[tuple[int, Any, Groups]]:
     """(cost with the penalty, kinds, groups), cheapest first, of those partitions that no symmetry makes alike."""
     identity = tuple(range(graph.n_atoms))
-    found: dict[Any, tuple[int, Any, tuple[tuple[int, ...], ...]]] = {}
+    found: dict[Any, tuple[int, Any, Groups]] = {}
     for cost, groups in ranked:
-        merged = tuple(sorted((*kept, *share_by_symmetry(graph, groups, symmetries))))
+        shared = share_by_symmetry(graph, share_in_rings(graph, groups), symmetries)
+        merged = tuple(sorted((*kept, *shared)))
         total = cost + penalty * asymmetry(graph, merged)
         tie = (total, sorted(tuple(sorted(graph.classes[a] for a in g)) for g in merged), merged)
         image = min(tuple(sorted(tuple(sorted(s[a] for a in g)) for g in merged)) for s in [identity, *symmetries])
@@ -177,130 +191,214 @@ def checked_groups(
     return tuple(sorted(groups))
 
 
-def cheapest_covers(
-    graph: MoleculeGraph, weights: Mapping[str, int], *, keep: int | None = None, taken: int = 0
-) -> tuple[list[tuple[int, tuple[tuple[int, ...], ...]]], bool]:
-    """The ``keep`` cheapest partitions by group costs alone, cheapest first, and whether the list is exact.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidates:
+    """Units of a molecule, numbered outwards from its edge, and every group of them that may be a bead.
 
-    ``taken`` is the mask of the atoms that are in beads already.
+    Attributes
+    ----------
+    units : tuple of int
+        Mask of the atoms of each unit.
+    neighbors : tuple of int
+        Mask over units of the neighbours of each.
+    priced : tuple of (int, int)
+        Cost and mask of units of each group.
     """
-    if keep is None:
-        keep = MAX_KEPT if graph.n_atoms <= 40 else 6
-    candidates = _priced_groups(graph, weights, taken)
-    solver = _Solver(graph, candidates, keep)
-    ranked: list[tuple[int, tuple[int, ...]]] = [(0, ())]
-    exact = True
-    for piece in graph.pieces(((1 << graph.n_atoms) - 1) & ~taken):
-        try:
-            solutions = solver.solve(piece)
-        except _TooManyStates:
-            solutions, exact = _beam(graph, candidates, piece), False
-        ranked = sorted(((c1 + c2, g1 + g2) for c1, g1 in ranked for c2, g2 in solutions), key=_by_cost)[:keep]
-    return [(cost, tuple(_members(g) for g in groups)) for cost, groups in ranked], exact
+
+    units: tuple[int, ...]
+    neighbors: tuple[int, ...]
+    priced: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, graph: MoleculeGraph, weights: Mapping[str, int], *, taken: int = 0) -> Candidates:
+        """All connected groups of the atoms outside the mask ``taken``, priced."""
+        units, neighbors = _walked(graph, graph.free_units(taken), taken)
+        return cls(
+            units=tuple(units),
+            neighbors=tuple(neighbors),
+            priced=tuple(_priced_groups(graph, units, neighbors, weights)),
+        )
+
+    def cheapest(self, count: int, relevant: int = -1) -> Divisions:
+        """The ``count`` cheapest divisions of the units into groups (``relevant``: see ``cheapest_divisions``)."""
+        return cheapest_divisions(self.neighbors, self.priced, count, relevant=relevant)
+
+    def equivalent(self, graph: MoleculeGraph) -> int:
+        """Mask of the units with atoms that have their like in other units."""
+        kinds: dict[int, int] = {}
+        for u, mask in enumerate(self.units):
+            for a in bits(mask):
+                kinds[graph.classes[a]] = kinds.get(graph.classes[a], 0) | 1 << u
+        found = 0
+        for where in kinds.values():
+            if where & (where - 1):
+                found |= where
+        return found
+
+    def atoms(self, groups: Iterable[int]) -> Groups:
+        """Sorted atoms of each group of units."""
+        return tuple(sorted(tuple(bits(sum(self.units[u] for u in bits(group)))) for group in groups))
 
 
-def connected_groups(graph: MoleculeGraph, largest: int = MAX_GROUP, taken: int = 0) -> list[int]:
-    """All connected groups of units with at most ``largest`` atoms, as bit masks of atoms, each once."""
-    found: list[int] = []
-    units, unit_neighbors = graph.free_units(taken)
+def _walked(graph: MoleculeGraph, units: list[int], taken: int) -> tuple[list[int], list[int]]:
+    """The units breadth first from a peripheral one, component by component, and their neighbours in that numbering."""
+    unit_of = {a: u for u, mask in enumerate(units) for a in bits(mask)}
+    near = []
+    for u, mask in enumerate(units):
+        around = 0
+        for a in bits(mask):
+            around |= graph.neighbors[a]
+        near.append(sorted({unit_of[b] for b in bits(around & ~taken)} - {u}))
+    order: list[int] = []
+    for first in range(len(units)):
+        if first in order:
+            continue
+        queue = [first]
+        for _ in range(2):
+            queue, seen = [queue[-1]], {queue[-1]}
+            for u in queue:
+                fresh = [v for v in near[u] if v not in seen]
+                seen.update(fresh)
+                queue += fresh
+        order += queue
+    place = {u: number for number, u in enumerate(order)}
+    return [units[u] for u in order], [sum(1 << place[v] for v in near[u]) for u in order]
+
+
+#: Shift that keeps a cost above the packed counts of a description in one integer.
+_SHIFT = 96
+_COUNTS = (1 << _SHIFT) - 1
+_AROMATIC = count_mask("aromatic")
+#: Cost of the shape features of a description, per table of costs.
+_SHAPE_COSTS: dict[int, tuple[Mapping[str, int], dict[Description, int]]] = {}
+
+
+def _shape_costs(weights: Mapping[str, int]) -> dict[Description, int]:
+    known = _SHAPE_COSTS.get(id(weights))
+    # The table is kept beside its costs, so that another table cannot come to have its identity.
+    if known is None or known[0] is not weights:
+        if len(_SHAPE_COSTS) > 8:
+            _SHAPE_COSTS.clear()
+        known = _SHAPE_COSTS[id(weights)] = (weights, {})
+    return known[1]
+
+
+def _priced_groups(
+    graph: MoleculeGraph, units: Sequence[int], neighbors: Sequence[int], weights: Mapping[str, int]
+) -> list[tuple[int, int]]:
+    """(cost, units) of all connected groups of at most :data:`MAX_GROUP` atoms, each once.
+
+    Counts and the cost of cut bonds add up while a group grows: what the new unit brings, less the bonds by which it
+    is attached, which both sides had counted as cut.
+    """
+    own: list[int] = []
+    flags: list[int] = []
+    clusters: list[int] = []
+    links: list[dict[int, int]] = []
+    unit_of = {a: u for u, mask in enumerate(units) for a in bits(mask)}
+    for mask in units:
+        total = flag = cluster = 0
+        link: dict[int, int] = {}
+        for a in bits(mask):
+            total += graph.counts[a]
+            flag |= graph.flags[a]
+            if graph.cluster[a] >= 0:
+                cluster |= 1 << graph.cluster[a]
+            for other, name, change in graph.bonds[a]:
+                if not other & mask:
+                    end = (weights.get(name, 0) << _SHIFT) + change
+                    total += end
+                    v = unit_of.get(other.bit_length() - 1)
+                    if v is not None:
+                        link[v] = link.get(v, 0) + end
+        own.append(total)
+        flags.append(flag)
+        clusters.append(cluster)
+        links.append(link)
+    for u, link in enumerate(links):
+        for v in link:
+            if v > u:
+                link[v] = links[v][u] = link[v] + links[v][u]
+    shapes = _shape_costs(weights)
+    everything = (1 << graph.n_atoms) - 1
+    size = [mask.bit_count() for mask in units]
+    priced = []
     for seed in range(len(units)):
-        stack = [(1 << seed, unit_neighbors[seed] & ~((1 << (seed + 1)) - 1), 0)]
+        later = -1 << (seed + 1)
+        stack = [(1 << seed, neighbors[seed] & later, 0, own[seed], flags[seed], clusters[seed], units[seed])]
         while stack:
-            group, frontier, closed = stack.pop()
-            atoms = sum(units[u] for u in _members(group))
-            if atoms.bit_count() > largest and group.bit_count() > 1:
-                continue
-            found.append(atoms)
+            group, frontier, closed, total, flag, cluster, atoms = stack.pop()
+            branching = 0
+            if atoms.bit_count() > 3:
+                for a in bits(atoms):
+                    inner = (graph.neighbors[a] & atoms).bit_count()
+                    if inner > 2:
+                        branching += inner - 2
+            shape = Description(total & _COUNTS, flag, cluster.bit_count(), branching, atoms == everything)
+            cost = shapes.get(shape)
+            if cost is None:
+                cost = shapes[shape] = sum(weights.get(name, 0) for name in shape_features(shape))
+            priced.append((cost + (total >> _SHIFT), group))
+            n = atoms.bit_count()
+            is_full = shape.count("aromatic") >= MAX_AROMATIC
             while frontier:
                 low = frontier & -frontier
-                frontier &= ~low
+                frontier ^= low
                 closed |= low
-                new = unit_neighbors[low.bit_length() - 1] & ~((1 << (seed + 1)) - 1) & ~group & ~closed
-                stack.append((group | low, frontier | new, closed))
-    return found
-
-
-def _priced_groups(graph: MoleculeGraph, weights: Mapping[str, int], taken: int) -> list[tuple[int, int]]:
-    """(cost, atoms) of every candidate group, cheapest first."""
-    priced = []
-    for atoms in connected_groups(graph, taken=taken):
-        cost = sum(weights.get(name, 0) * count for name, count in group_features(graph, atoms).items())
-        priced.append((cost, atoms))
-    return sorted(priced)
-
-
-class _TooManyStates(Exception):
-    """The exact search would take too long."""
-
-
-class _Solver:
-    """Dynamic programming over connected remainders (module docstring)."""
-
-    def __init__(self, graph: MoleculeGraph, candidates: list[tuple[int, int]], keep: int) -> None:
-        self.graph = graph
-        self.keep = keep
-        self.memo: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
-        self.by_pivot: list[list[tuple[int, int]]] = [[] for _ in range(graph.n_atoms)]
-        for cost, atoms in candidates:
-            for atom in _members(atoms):
-                self.by_pivot[atom].append((cost, atoms))
-
-    def solve(self, mask: int) -> list[tuple[int, tuple[int, ...]]]:
-        """Up to ``keep`` cheapest partitions of the connected set ``mask``."""
-        known = self.memo.get(mask)
-        if known is not None:
-            return known
-        if len(self.memo) >= MAX_STATES:
-            raise _TooManyStates
-        pivot = self.graph.first_atom(mask)
-        options: list[tuple[int, tuple[int, ...]]] = []
-        for cost, atoms in self.by_pivot[pivot]:
-            if atoms & ~mask:
-                continue
-            partial: list[tuple[int, tuple[int, ...]]] = [(cost, (atoms,))]
-            for piece in self.graph.pieces(mask & ~atoms):
-                partial = sorted(
-                    ((c1 + c2, g1 + g2) for c1, g1 in partial for c2, g2 in self.solve(piece)), key=_by_cost
-                )[: self.keep]
-            options.extend(partial)
-        options.sort(key=_by_cost)
-        self.memo[mask] = options[: self.keep]
-        return self.memo[mask]
-
-
-def _by_cost(option: tuple[int, tuple[int, ...]]) -> tuple[int, list[int]]:
-    return option[0], sorted(option[1])
-
-
-def _beam(graph: MoleculeGraph, candidates: list[tuple[int, int]], full: int) -> list[tuple[int, tuple[int, ...]]]:
-    """Cover atom after atom, keeping the cheapest partial covers per number of atoms covered."""
-    by_pivot: list[list[tuple[int, int]]] = [[] for _ in range(graph.n_atoms)]
-    for cost, atoms in candidates:
-        for atom in _members(atoms):
-            by_pivot[atom].append((cost, atoms))
-    levels: list[dict[int, tuple[int, tuple[int, ...]]]] = [{} for _ in range(full.bit_count() + 1)]
-    levels[0][0] = (0, ())
-    for level in levels[:-1]:
-        for covered, (cost, groups) in sorted(level.items(), key=lambda item: (item[1][0], item[0]))[:BEAM_WIDTH]:
-            pivot = graph.first_atom(full & ~covered)
-            for extra, atoms in by_pivot[pivot]:
-                if atoms & (covered | ~full):
+                v = low.bit_length() - 1
+                if n + size[v] > MAX_GROUP or (is_full and own[v] & _AROMATIC):
                     continue
-                key = covered | atoms
-                target = levels[key.bit_count()]
-                new = (cost + extra, (*groups, atoms))
-                if key not in target or new < target[key]:
-                    target[key] = new
-    return [levels[-1][full]]
+                grown = total + own[v]
+                for u, both in links[v].items():
+                    if group >> u & 1:
+                        grown -= both
+                stack.append(
+                    (
+                        group | low,
+                        frontier | (neighbors[v] & later & ~group & ~closed),
+                        closed,
+                        grown,
+                        flag | flags[v],
+                        cluster | clusters[v],
+                        atoms | units[v],
+                    )
+                )
+    return priced
 
 
-def _members(mask: int) -> tuple[int, ...]:
-    members = []
-    while mask:
-        low = mask & -mask
-        members.append(low.bit_length() - 1)
-        mask ^= low
-    return tuple(members)
+def share_in_rings(graph: MoleculeGraph, groups: Groups) -> Groups:
+    """Let three beads of a benzene ring share the atoms between them.
+
+    Where a six-ring falls into three pairs, and its small substituents and heteroatoms leave every other place free,
+    the published models take the three places in between as centres and share the carbons between them:
+    chlorobenzene is (Cl, c, ½ ortho, ½ ortho) and twice (½ ortho, meta, ½ para). Which way the pairs were cut then makes
+    no difference.
+    """
+    for ring in graph.single_rings:
+        owners = [[g for g, group in enumerate(groups) if atom in group] for atom in ring]
+        beads = sorted({g for found in owners for g in found})
+        if len(beads) != 3 or any(len(found) != 1 for found in owners):
+            continue
+        inside = set(ring)
+        if any(len(set(groups[g]) & inside) != 2 or len(groups[g]) > 3 for g in beads):
+            continue
+        bound = [
+            not graph.may_be_shared[atom] or any(graph.neighbors[atom] >> b & 1 for b in groups[g] if b not in inside)
+            for atom, (g,) in zip(ring, owners)
+        ]
+        bare = [graph.neighbors[atom].bit_count() == 2 for atom in ring]
+        choices = [start for start in (0, 1) if not any(bound[(1 - start) :: 2])]
+        if len(choices) == 2:
+            # Nothing is bound to a place: take the one whose centres carry nothing, if there is just one such.
+            choices = [start for start in (0, 1) if all(bare[start::2])]
+        if len(choices) != 1:
+            continue
+        shared = list(groups)
+        for centre in range(choices[0], 6, 2):
+            (g,) = owners[centre]
+            shared[g] = tuple(sorted({*groups[g], ring[centre - 1], ring[(centre + 1) % 6]}))
+        groups = tuple(sorted(shared))
+    return groups
 
 
 def automorphisms(mol: Any) -> list[tuple[int, ...]]:
@@ -323,51 +421,63 @@ def asymmetry(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> int:
     return sum(len(found) - 1 for found in kinds.values())
 
 
-def share_by_symmetry(
-    graph: MoleculeGraph, groups: tuple[tuple[int, ...], ...], symmetries: Sequence[tuple[int, ...]]
-) -> tuple[tuple[int, ...], ...]:
+def share_by_symmetry(graph: MoleculeGraph, groups: Groups, symmetries: Sequence[tuple[int, ...]]) -> Groups:
     """Average a partition with its mirror image where that makes it symmetric.
 
-    Toluene as C-c-c | cc | cc breaks the molecule's mirror; merged with its image it becomes the published
-    (C, c, ½ ortho, ½ ortho), (½ ortho, meta, ½ para) twice. Only carbons of rings are shared, by two beads each.
+    Heptane as three carbons and four breaks the molecule's mirror; merged with its image it becomes two beads of three
+    and a half, which share the middle carbon. Carbons of aromatic rings are shared, and those on which the mirror lies.
     """
     before = asymmetry(graph, groups)
     if not before:
         return groups
     best = (before, 0, groups)
     for symmetry in symmetries:
-        image = [frozenset(symmetry[a] for a in group) for group in groups]
-        changed = [i for i, group in enumerate(groups) if frozenset(group) not in image]
+        image = [tuple(sorted(symmetry[a] for a in group)) for group in groups]
+        targets = [group for group in image if group not in groups]
+        changed = [i for i, group in enumerate(groups) if group not in image]
         if not 2 <= len(changed) <= 6:
             continue
-        targets = [group for group in image if tuple(sorted(group)) not in groups]
-        for order in permutations(targets):
-            merged = list(groups)
-            if not all(set(groups[i]) & target for i, target in zip(changed, order)):
-                continue
-            for i, target in zip(changed, order):
-                merged[i] = tuple(sorted(set(groups[i]) | target))
-            if not _shareable(graph, merged):
-                continue
-            found = (asymmetry(graph, merged), sum(map(len, merged)), tuple(merged))
-            best = min(best, found, key=lambda t: (t[0], t[1], sorted(t[2])))
+        may_share = [
+            bool(graph.may_be_shared[a] and (graph.flags[a] & FLAT or (symmetry[a] == a and not graph.flags[a])))
+            for a in range(graph.n_atoms)
+        ]
+        for merged in _merged_pairs(groups, changed, targets, may_share):
+            if _shareable(graph, merged):
+                best = min(best, (asymmetry(graph, merged), sum(map(len, merged)), tuple(sorted(merged))))
     return best[2]
 
 
-def _shareable(graph: MoleculeGraph, groups: list[tuple[int, ...]]) -> bool:
-    count: dict[int, int] = {}
-    for group in groups:
-        if len(group) > 4 or len(graph.pieces(sum(1 << a for a in group))) > 1:
-            return False
-        for atom in group:
-            count[atom] = count.get(atom, 0) + 1
-    if not all(times == 1 or (times == 2 and graph.may_be_shared[atom]) for atom, times in count.items()):
+def _merged_pairs(
+    groups: Groups, changed: Sequence[int], targets: Sequence[tuple[int, ...]], may_share: Sequence[bool]
+) -> Iterable[list[tuple[int, ...]]]:
+    """Every way to join each changed group with one image that overlaps it, at most four atoms together."""
+    waiting: list[tuple[int, list[tuple[int, ...]], list[tuple[int, ...]]]] = [(0, list(groups), list(targets))]
+    while waiting:
+        step, merged, left = waiting.pop()
+        if step == len(changed):
+            yield merged
+            continue
+        group = set(groups[changed[step]])
+        for target in left:
+            union = group | set(target)
+            if group & set(target) and len(union) <= 4 and all(may_share[a] for a in group ^ set(target)):
+                joined = merged.copy()
+                joined[changed[step]] = tuple(sorted(union))
+                others = left.copy()
+                others.remove(target)
+                waiting.append((step + 1, joined, others))
+
+
+def _shareable(graph: MoleculeGraph, groups: Sequence[tuple[int, ...]]) -> bool:
+    count = Counter(atom for group in groups for atom in group)
+    if max(count.values()) > 2 or any(len(graph.pieces(sum(1 << a for a in group))) > 1 for group in groups):
         return False
     # Two beads meet in one atom, or in two if each keeps as many of its own: they must stay different beads.
     own = [sum(count[a] == 1 for a in group) for group in groups]
     return all(
         (common := len(set(groups[i]) & set(groups[j]))) < 2 or (common == 2 and min(own[i], own[j]) >= 2)
         for i, j in combinations(range(len(groups)), 2)
+        if count.total() > len(count)
     )
 
 
