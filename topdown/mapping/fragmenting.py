@@ -13,10 +13,10 @@ written cannot matter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 from rdkit import Chem
 
@@ -29,9 +29,11 @@ from topdown.mapping.partition_search import Divisions, cheapest_divisions
 MAX_GROUP = 6
 MAX_AROMATIC = 3
 #: Lists of partitions looked at, one after the other, until the symmetry penalty is decided.
-LIST_LENGTHS = (1, 10, 50, 250)
-#: Most heavy atoms for which lists are made; above, the cheapest sum of groups is the answer.
-MAX_LISTED_ATOMS = 250
+LIST_LENGTHS = (10, 50, 250)
+#: Most groups times list length above 20 heavy atoms; longer lists are not made, the best of the last is the answer.
+MAX_LIST_WORK = 30_000
+#: How often the atoms around which groups are varied may become more.
+MAX_WIDENINGS = 4
 #: Most automorphisms looked at.
 MAX_SYMMETRIES = 48
 
@@ -116,51 +118,101 @@ def best_partitions(
     graph = MoleculeGraph.of(mol)
     kept = checked_groups(fixed, graph.n_atoms, graph.neighbors)
     candidates = Candidates.of(graph, weights, taken=sum(1 << a for a in set().union(*kept)))
-    penalty = weights.get("asymmetry", 0)
-    symmetries: list[tuple[int, ...]] | None = None
-    for length in LIST_LENGTHS:
-        if length < count and length != LIST_LENGTHS[-1]:
-            continue
-        divisions = candidates.cheapest(length, candidates.equivalent(graph) if count == 1 < length else -1)
-        ranked = [(cost, candidates.atoms(groups)) for cost, groups in divisions.ranked]
-        # What is not on the list costs no less than its last entry.
-        limit = None if len(ranked) < length else ranked[-1][0]
-        if length == 1:
-            cost, groups = ranked[0]
-            merged = tuple(sorted((*kept, *share_in_rings(graph, groups))))
-            if count == 1 and not asymmetry(graph, merged):
-                return (Partition(groups=merged, cost=cost, exact=divisions.exact, bound=divisions.bound),)
-        if symmetries is None:
-            symmetries = automorphisms(mol)
-        found = _ranked_with_symmetry(graph, kept, ranked, symmetries, penalty)[:count]
-        enough = len(found) == count and (limit is None or found[-1][0] <= limit)
-        if enough or limit is None or not divisions.exact or graph.n_atoms > MAX_LISTED_ATOMS:
-            break
-    answers = []
-    for total, _, groups in found:
-        proven = divisions.exact and (limit is None or total <= limit)
-        answers.append(Partition(groups=groups, cost=total, exact=proven, bound=total if proven else divisions.bound))
-    return tuple(answers)
+    search = _Search(mol=mol, graph=graph, kept=kept, candidates=candidates, penalty=weights.get("asymmetry", 0))
+    return (search.best(),) if count == 1 else search.ranked(count)
 
 
-def _ranked_with_symmetry(
-    graph: MoleculeGraph,
-    kept: Groups,
-    ranked: Sequence[tuple[int, Groups]],
-    symmetries: Sequence[tuple[int, ...]],
-    penalty: int,
-) -> list[tuple[int, Any, Groups]]:
-    """(cost with the penalty, kinds, groups), cheapest first, of those partitions that no symmetry makes alike."""
-    identity = tuple(range(graph.n_atoms))
-    found: dict[Any, tuple[int, Any, Groups]] = {}
-    for cost, groups in ranked:
-        shared = share_by_symmetry(graph, share_in_rings(graph, groups), symmetries)
-        merged = tuple(sorted((*kept, *shared)))
-        total = cost + penalty * asymmetry(graph, merged)
-        tie = (total, sorted(tuple(sorted(graph.classes[a] for a in g)) for g in merged), merged)
-        image = min(tuple(sorted(tuple(sorted(s[a] for a in g)) for g in merged)) for s in [identity, *symmetries])
-        found[image] = min(found.get(image, tie), tie)
-    return sorted(found.values())
+class _Entry(NamedTuple):
+    """A partition on a list; compared by cost, then by what its beads are, then by canonical ranks."""
+
+    cost: int
+    kinds: list[tuple[int, ...]]
+    groups: Groups
+    floor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Search:
+    """The cheapest partitions including the penalty for broken symmetry."""
+
+    mol: Any
+    graph: MoleculeGraph
+    kept: Groups
+    candidates: Candidates
+    penalty: int
+
+    def best(self) -> Partition:
+        """The cheapest partition.
+
+        Only the groups around atoms whose symmetry the cheapest sum of groups breaks are varied: a list has one entry
+        for each way to divide those, the cheapest. An entry's floor counts the penalty of those atoms alone, which
+        every partition of its kind pays; the answer is proven once no floor and nothing beyond the list is lower.
+        """
+        first = self.candidates.cheapest(1)
+        answer = self._entry(*first.ranked[0], (), frozenset())
+        broken = frozenset(asymmetries(self.graph, answer.groups))
+        if not broken:
+            return Partition(groups=answer.groups, cost=answer.cost, exact=first.exact, bound=first.bound)
+        symmetries = automorphisms(self.mol)
+        answer, floor = self._entry(*first.ranked[0], symmetries, broken), first.bound
+        for length in LIST_LENGTHS:
+            if not first.exact or (self.graph.n_atoms > 20 and len(self.candidates.priced) * length > MAX_LIST_WORK):
+                break
+            for _ in range(MAX_WIDENINGS):
+                ranked = self.candidates.cheapest(length, self.candidates.holding(self.graph, broken)).ranked
+                entries = [self._entry(cost, groups, symmetries, broken) for cost, groups in ranked]
+                answer = min(answer, *entries)
+                also = frozenset(asymmetries(self.graph, answer.groups))
+                if also <= broken:
+                    break
+                broken |= also
+            floor = max(floor, min(entry.floor for entry in entries))
+            if len(ranked) == length:
+                floor = min(floor, ranked[-1][0])
+            if answer.cost <= floor:
+                return Partition(groups=answer.groups, cost=answer.cost, exact=True, bound=answer.cost)
+        return Partition(groups=answer.groups, cost=answer.cost, exact=False, bound=min(floor, answer.cost))
+
+    def ranked(self, count: int) -> tuple[Partition, ...]:
+        """Up to ``count`` partitions, cheapest first, one of those that a symmetry makes alike."""
+        symmetries = automorphisms(self.mol)
+        identity = tuple(range(self.graph.n_atoms))
+        first = self.best()
+        for length in LIST_LENGTHS:
+            divisions = self.candidates.cheapest(max(length, count))
+            found: dict[Groups, _Entry] = {}
+            for cost, groups in divisions.ranked:
+                entry = self._entry(cost, groups, symmetries, frozenset())
+                image = min(
+                    tuple(sorted(tuple(sorted(s[a] for a in g)) for g in entry.groups)) for s in (identity, *symmetries)
+                )
+                found[image] = min(found.get(image, entry), entry)
+            entries = [entry for entry in sorted(found.values()) if entry.groups != first.groups][: count - 1]
+            # What is not on the list costs no less than its last entry.
+            limit = divisions.ranked[-1][0] if len(divisions.ranked) == max(length, count) else None
+            enough = len(entries) == count - 1 and (limit is None or all(e.cost <= limit for e in entries))
+            if enough or limit is None or not divisions.exact or len(self.candidates.priced) * length > MAX_LIST_WORK:
+                break
+        answers = [first]
+        for entry in entries:
+            proven = first.exact and divisions.exact and (limit is None or entry.cost <= limit)
+            bound = entry.cost if proven else min(divisions.bound, entry.cost)
+            answers.append(Partition(groups=entry.groups, cost=entry.cost, exact=proven, bound=bound))
+        return tuple(sorted(answers, key=lambda partition: partition.cost))
+
+    def _entry(
+        self, cost: int, division: Sequence[int], symmetries: Sequence[tuple[int, ...]], broken: frozenset[int]
+    ) -> _Entry:
+        graph = self.graph
+        groups = share_in_rings(graph, self.candidates.atoms(division))
+        groups = tuple(sorted((*self.kept, *share_by_symmetry(graph, groups, symmetries))))
+        uneven = asymmetries(graph, groups)
+        return _Entry(
+            cost=cost + self.penalty * sum(uneven.values()),
+            kinds=sorted(tuple(sorted(graph.classes[a] for a in g)) for g in groups),
+            groups=groups,
+            floor=cost + self.penalty * sum(n for kind, n in uneven.items() if kind in broken),
+        )
 
 
 def checked_groups(
@@ -223,21 +275,13 @@ class Candidates:
         """The ``count`` cheapest divisions of the units into groups (``relevant``: see ``cheapest_divisions``)."""
         return cheapest_divisions(self.neighbors, self.priced, count, relevant=relevant)
 
-    def equivalent(self, graph: MoleculeGraph) -> int:
-        """Mask of the units with atoms that have their like in other units."""
-        kinds: dict[int, int] = {}
-        for u, mask in enumerate(self.units):
-            for a in bits(mask):
-                kinds[graph.classes[a]] = kinds.get(graph.classes[a], 0) | 1 << u
-        found = 0
-        for where in kinds.values():
-            if where & (where - 1):
-                found |= where
-        return found
-
     def atoms(self, groups: Iterable[int]) -> Groups:
         """Sorted atoms of each group of units."""
         return tuple(sorted(tuple(bits(sum(self.units[u] for u in bits(group)))) for group in groups))
+
+    def holding(self, graph: MoleculeGraph, classes: Collection[int]) -> int:
+        """Mask of the units with atoms of the given symmetry classes."""
+        return sum(1 << u for u, mask in enumerate(self.units) if any(graph.classes[a] in classes for a in bits(mask)))
 
 
 def _walked(graph: MoleculeGraph, units: list[int], taken: int) -> tuple[list[int], list[int]]:
@@ -408,8 +452,8 @@ def automorphisms(mol: Any) -> list[tuple[int, ...]]:
     return sorted(m for m in matches if m != identity)
 
 
-def asymmetry(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> int:
-    """How many times equivalent atoms stand in beads of different kinds, summed over classes of atoms."""
+def asymmetries(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> dict[int, int]:
+    """Classes of equivalent atoms that stand in beads of different kinds, each with how many kinds too many."""
     kinds: dict[int, set[tuple[tuple[int, ...], ...]]] = {}
     memberships: dict[int, list[tuple[int, ...]]] = {}
     for group in groups:
@@ -418,7 +462,12 @@ def asymmetry(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> int:
             memberships.setdefault(atom, []).append(kind)
     for atom, found in memberships.items():
         kinds.setdefault(graph.classes[atom], set()).add(tuple(sorted(found)))
-    return sum(len(found) - 1 for found in kinds.values())
+    return {number: len(found) - 1 for number, found in kinds.items() if len(found) > 1}
+
+
+def asymmetry(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> int:
+    """How many times equivalent atoms stand in beads of different kinds, summed over classes of atoms."""
+    return sum(asymmetries(graph, groups).values())
 
 
 def share_by_symmetry(graph: MoleculeGraph, groups: Groups, symmetries: Sequence[tuple[int, ...]]) -> Groups:

@@ -203,8 +203,8 @@ def _graph_of(mol: Any) -> MoleculeGraph:
     polar = _polar_atoms(atoms, bonds)
     cluster = [-1] * n
     for number, piece in enumerate(pieces_of(polar, neighbors)):
-        for atom in bits(piece):
-            cluster[atom] = number
+        for i in bits(piece):
+            cluster[i] = number
     flat = {i for i, atom in enumerate(atoms) if atom.aromatic}
     for ring in rings:
         # Quinones count as aromatic: every atom of the ring has a double bond.
@@ -215,8 +215,8 @@ def _graph_of(mol: Any) -> MoleculeGraph:
         i
         for bond in bonds
         if bond.order == 2 and not bond.rings
-        for i, o in ((bond.i, bond.j), (bond.j, bond.i))
-        if atoms[i].element == 6 and atoms[o].element in (7, 8, 16)
+        for i, hetero in ((bond.i, bond.j), (bond.j, bond.i))
+        if atoms[i].element == 6 and atoms[hetero].element in (7, 8, 16)
     }
     double = {
         i

@@ -172,12 +172,13 @@ def cheapest_divisions(
     graph = UnitGraph(neighbors)
     ranked: list[tuple[int, tuple[int, ...]]] = [(0, ())]
     exact, bound = True, 0
-    cheapest = _without_dominated(candidates, neighbors) if count == 1 else list(candidates)
     for whole in _components(neighbors):
-        inside = [c for c in cheapest if c[1] & whole]
+        every = inside = [c for c in candidates if c[1] & whole]
+        if count == 1:
+            inside = _worth_it(whole, _without_dominated(every))
         solved = _by_remainders(graph, whole, inside, count, relevant, MAX_STEPS if max_steps is None else max_steps)
         if solved is None:
-            part = _by_programme(whole, _without_dominated(inside, neighbors))
+            part = _by_programme(whole, every)
             exact = exact and part.exact and count == 1
             solved, bound = list(part.ranked), bound + part.bound
         else:
@@ -208,24 +209,48 @@ def _components(neighbors: Sequence[int]) -> list[int]:
     return found
 
 
-def _without_dominated(candidates: Sequence[tuple[int, int]], neighbors: Sequence[int]) -> list[tuple[int, int]]:
+def _without_dominated(candidates: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The candidates less those dearer than two candidates they are made of, which no best division holds."""
     price = {units: cost for cost, units in candidates}
     kept = []
     for cost, units in candidates:
-        rest = units
-        if units & (units - 1):
-            while rest:
-                one = rest & -rest
-                rest ^= one
-                other = price.get(units ^ one)
-                if other is not None and other + price[one] < cost:
-                    break
-            else:
-                kept.append((cost, units))
-            continue
-        kept.append((cost, units))
+        parts = ((price.get(1 << u), price.get(units ^ 1 << u)) for u in bits(units))
+        if not any(one is not None and other is not None and one + other < cost for one, other in parts):
+            kept.append((cost, units))
     return kept
+
+
+def _worth_it(whole: int, candidates: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The candidates that a division no dearer than that of a narrow beam can hold.
+
+    With a price on every unit such that no group costs less than its units together, the sum of the prices is a lower
+    bound, and a group dearer than its units by more than the gap to a known division is in no better one.
+    """
+    prices = _unit_prices(whole, candidates)
+    known = _by_beam(whole, candidates, 4)[0]
+    gap = known - sum(prices.values())
+    return [(cost, units) for cost, units in candidates if cost - sum(prices[u] for u in bits(units)) <= gap]
+
+
+def _unit_prices(whole: int, candidates: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Prices of the units that no candidate undercuts, raised one after the other as far as they go (dual ascent)."""
+    members = [bits(units) for _, units in candidates]
+    share: dict[int, int] = {}
+    holding: dict[int, list[int]] = {u: [] for u in bits(whole)}
+    for k, ((cost, _), found) in enumerate(zip(candidates, members)):
+        each = cost // len(found)
+        for u in found:
+            holding[u].append(k)
+            if each < share.get(u, each + 1):
+                share[u] = each
+    slack = [cost - sum(share[u] for u in found) for (cost, _), found in zip(candidates, members)]
+    for u, groups in holding.items():
+        raised = min(slack[k] for k in groups)
+        if raised:
+            share[u] += raised
+            for k in groups:
+                slack[k] -= raised
+    return share
 
 
 def _by_remainders(
@@ -245,7 +270,7 @@ def _by_remainders(
         if mask in options:
             continue
         options[mask] = found = []
-        for cost, units, boundary in by_first[mask & -mask]:
+        for cost, units, boundary in by_first.get(mask & -mask, ()):
             if units & ~mask:
                 continue
             steps += 1
@@ -265,15 +290,15 @@ def _best(options: dict[int, list[tuple[int, int, tuple[int, ...]]]], whole: int
     value: dict[int, int] = {}
     choice: dict[int, tuple[int, tuple[int, ...]]] = {}
     for mask in sorted(options, key=int.bit_count):
-        least: tuple[int, int] | None = None
-        pick: tuple[int, tuple[int, ...]] = (0, ())
-        for cost, units, pieces in options[mask]:
-            for piece in pieces:
-                cost += value[piece]
-            if least is None or (cost, units) < least:
-                least, pick = (cost, units), (units, pieces)
-        assert least is not None
-        value[mask], choice[mask] = least[0], pick
+        found = [
+            (cost + sum(value[piece] for piece in pieces), units, pieces)
+            for cost, units, pieces in options[mask]
+            # A remainder none of whose divisions is worth it has no value.
+            if all(piece in value for piece in pieces)
+        ]
+        if found:
+            cost, units, pieces = min(found)
+            value[mask], choice[mask] = cost, (units, pieces)
     groups, waiting = [], [whole]
     while waiting:
         units, pieces = choice[waiting.pop()]
@@ -319,7 +344,8 @@ def _cheapest(
 
 def _by_programme(whole: int, candidates: Sequence[tuple[int, int]]) -> Divisions:
     """One division, and a bound, from the set-partitioning programme; from the beam where that is too large."""
-    floor = _cheap_bound(whole, candidates)
+    floor = sum(_unit_prices(whole, candidates).values())
+    every, candidates = candidates, _worth_it(whole, _without_dominated(candidates))
     if len(candidates) <= MAX_COLUMNS:
         import numpy as np
         from scipy.optimize import Bounds, LinearConstraint, milp
@@ -344,22 +370,11 @@ def _by_programme(whole: int, candidates: Sequence[tuple[int, int]]) -> Division
             floor = min(floor, cost)
             groups = tuple(sorted(units for _, units in chosen))
             return Divisions(ranked=((cost, groups),), exact=floor == cost, bound=floor)
-    best = _by_beam(whole, candidates)
+    best = _by_beam(whole, every)
     return Divisions(ranked=(best,), exact=best[0] == floor, bound=floor)
 
 
-def _cheap_bound(whole: int, candidates: Sequence[tuple[int, int]]) -> int:
-    """Every unit pays at least its share of the cheapest group it can be in."""
-    share: dict[int, float] = {}
-    for cost, units in candidates:
-        each = cost / units.bit_count()
-        for u in bits(units):
-            share[u] = min(share.get(u, each), each)
-    total = sum(share[u] for u in bits(whole))
-    return int(total) - 1
-
-
-def _by_beam(whole: int, candidates: Sequence[tuple[int, int]]) -> tuple[int, tuple[int, ...]]:
+def _by_beam(whole: int, candidates: Sequence[tuple[int, int]], width: int = BEAM_WIDTH) -> tuple[int, tuple[int, ...]]:
     """Cover unit after unit, keeping the cheapest partial divisions per number of units covered."""
     by_first: dict[int, list[tuple[int, int]]] = {}
     for cost, units in candidates:
@@ -367,7 +382,7 @@ def _by_beam(whole: int, candidates: Sequence[tuple[int, int]]) -> tuple[int, tu
     levels: list[dict[int, tuple[int, tuple[int, ...]]]] = [{} for _ in range(whole.bit_count() + 1)]
     levels[0][whole] = (0, ())
     for level in levels[:-1]:
-        kept = sorted(level.items(), key=lambda item: (item[1][0], item[0]))[:BEAM_WIDTH]
+        kept = sorted(level.items(), key=lambda item: (item[1][0], item[0]))[:width]
         level.clear()
         for left, (cost, groups) in kept:
             for extra, units in by_first[left & -left]:

@@ -212,7 +212,17 @@ def test_programme_and_beam_take_over_where_the_exact_search_is_too_long():
     cost, groups = partition_search._by_beam(whole, candidates.priced)
     assert sorted(u for g in groups for u in bits(g)) == list(range(len(candidates.neighbors)))
     assert best.ranked[0][0] <= cost <= best.ranked[0][0] + 300
-    assert partition_search._cheap_bound(whole, candidates.priced) <= best.ranked[0][0]
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
+def test_no_group_costs_less_than_the_prices_of_its_units(smiles):
+    _, candidates, _ = priced_groups(smiles)
+    whole = (1 << len(candidates.neighbors)) - 1
+    prices = partition_search._unit_prices(whole, candidates.priced)
+    assert all(cost >= sum(prices[u] for u in bits(units)) for cost, units in candidates.priced)
+    assert sum(prices.values()) <= candidates.cheapest(1).bound
+    kept = partition_search._worth_it(whole, candidates.priced)
+    assert set(candidates.cheapest(1).ranked[0][1]) <= {units for _, units in kept}
 
 
 def test_the_answer_of_the_beam_says_that_it_is_not_proven(monkeypatch):
