@@ -4,11 +4,9 @@
 
 ``DIR`` holds the curated CSV files (columns smiles, bead_types, atom_mapping). Partitions: the costs are fitted anew
 without the molecules of each fold (``--folds 0`` uses the shipped ones, which have seen them). Bead types: the
-building blocks are derived anew without the molecule itself. Scores are up to molecular symmetry; a shared atom is
-right in either of its beads, and a molecule published more than once is right when it equals one of them.
-
-Also prints the look-up accuracy per level and support given the published partition: the confidences of
-``topdown/mapping/bead_typing.py``.
+building blocks are derived anew without the molecule itself, and the weights of the estimate without the molecules of
+the fold. Scores are up to molecular symmetry; a shared atom is right in either of its beads, and a molecule published
+more than once is right when it equals one of them. Types given the published partition: ``mapping_types.py``.
 """
 
 from __future__ import annotations
@@ -27,10 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 import derive_building_blocks as derive
 import fit_partition_costs as fitting
+import fit_type_weights as weighing
 from curated_mappings import MappedRow, read_rows
 
-from topdown.mapping import bead_typing, fragmenting
-from topdown.mapping.bead_typing import BuildingBlockIndex, choose_type
+from topdown.mapping import fragmenting
+from topdown.mapping.bead_typing import BuildingBlockIndex, choose_types
 from topdown.mapping.partition_costs import PARTITION_COSTS
 from topdown.tables import load_bead_table
 
@@ -71,6 +70,7 @@ def main() -> None:
     known = published_types(read_rows(arguments.source, arguments.table, [f"{arguments.table}_curated.csv"]))
     examples = [e for e in examples if Chem.MolToSmiles(e.mol, isomericSmiles=False) in known]
     facts = derive.observations(arguments.source, arguments.table)
+    encode = weighing.Encoder(arguments.table)
     indices = {}
 
     def index_without(name: str) -> BuildingBlockIndex:
@@ -80,7 +80,6 @@ def main() -> None:
 
     exact = right = total_atoms = 0
     beads = exact_types = core_types = 0
-    levels: dict[tuple[str, str], list[bool]] = defaultdict(list)
     seconds = []
     folds = max(arguments.folds, 1)
     for fold in range(folds):
@@ -92,14 +91,16 @@ def main() -> None:
                 [e for e in examples if Chem.MolToSmiles(e.mol) not in held], width=1.0, rounds=4
             )
             costs = fitting.to_table(names, weights)
+        unseen = {Chem.MolToSmiles(e.mol, isomericSmiles=False) for e in test}
+        model = weighing.fit([f for f in facts if f.molecule not in unseen], arguments.table, encode)
         for example in test:
             name = Chem.MolToSmiles(example.mol, isomericSmiles=False)
             index = index_without(name)
             start = time.process_time()
             partition = fragmenting.partition_atoms(example.mol, costs=costs)
-            choices = [
-                choose_type(example.mol, g, table, shared=partition.shared, index=index) for g in partition.groups
-            ]
+            choices = choose_types(
+                example.mol, partition.groups, table, shared=partition.shared, index=index, model=model
+            )
             seconds.append(time.process_time() - start)
             exact += example.agrees(partition.groups)
             total_atoms += example.graph.n_atoms
@@ -122,11 +123,6 @@ def main() -> None:
                 print("   ours     ", sorted(zip(partition.groups, (c.bead_type for c in choices))))
                 for groups, types in known[name]:
                     print("   published", sorted(zip(groups, types)))
-            for groups, types in known[name]:
-                shared = fragmenting.Partition(groups=groups, cost=0).shared
-                for group, bead_type in zip(groups, types):
-                    choice = choose_type(example.mol, group, table, shared=shared, index=index)
-                    levels[choice.level, choice.support].append(choice.bead_type == bead_type)
     print(f"{arguments.table}: {len(examples)} distinct molecules, {beads} beads, folds {arguments.folds}")
     print(f"exact partition        {exact}/{len(examples)} = {exact / len(examples):.1%}")
     print(f"atoms in right bead    {right}/{total_atoms} = {right / total_atoms:.1%}")
@@ -136,13 +132,6 @@ def main() -> None:
     print(
         f"CPU per molecule       median {sorted(seconds)[len(seconds) // 2] * 1e3:.1f} ms, largest {max(seconds) * 1e3:.0f} ms"
     )
-    every = [hit for hits in levels.values() for hit in hits]
-    print(f"types given the published partition: {sum(every)}/{len(every)} = {sum(every) / len(every):.1%}")
-    for (level, support), hits in sorted(levels.items()):
-        shipped = bead_typing.CONFIDENCE[level, support]
-        print(
-            f"   {level:12s} {support:10s} {sum(hits):4d}/{len(hits):4d} = {sum(hits) / len(hits):.2f}  (shipped {shipped:.2f})"
-        )
 
 
 if __name__ == "__main__":

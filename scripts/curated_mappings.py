@@ -63,6 +63,17 @@ def read_rows(
                     yield mapped
 
 
+def published_rows(style: str) -> Iterator[MappedRow]:
+    """Residues of ``published_blocks.csv`` beside this script: only the beads that are published, caps left out."""
+    with (Path(__file__).resolve().parent / "published_blocks.csv").open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["table"] == style:
+                mol = parse_smiles(row["smiles"]).mol
+                groups = [tuple(int(a) for a in bead.split(",")) for bead in row["atom_mapping"].split(";")]
+                beads = tuple(zip(groups, row["bead_types"].split(";"), strict=True))
+                yield MappedRow(row["name"], row["smiles"], row["source"], mol, beads)
+
+
 def _mapped(row: dict[str, str], style: str) -> MappedRow | None:
     try:
         mol = parse_smiles(row["smiles"]).mol

@@ -3,7 +3,8 @@
     python scripts/derive_building_blocks.py --source DIR [--tables DIR]
 
 ``DIR`` holds ``martini3_curated.csv``, ``martini2_curated.csv`` and ``martini2_labelled.csv``; single-bead solvents
-and ions are read from ``DIR/../lipids/lipids.csv`` where it exists. Each bead with a
+and ions are read from ``DIR/../lipids/lipids.csv`` where it exists, amino-acid residues from ``published_blocks.csv``
+beside this script. Each bead with a
 published mapping gives one fact, fragment → bead type, in the notation of :mod:`topdown.mapping.fragments`; equal
 facts are counted over distinct molecules. The same input gives the same bytes.
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curated_mappings import SOURCES, read_rows
+from curated_mappings import SOURCES, MappedRow, published_rows, read_rows
 from rdkit import Chem
 
 from topdown.formats.atomic import atomic_write_text
@@ -44,22 +45,52 @@ _CITATIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Observation:
-    """One published bead: its fragment, its type, the molecule it comes from and the source."""
+    """One published bead.
+
+    Attributes
+    ----------
+    fragment : str
+        Notation of :mod:`topdown.mapping.fragments`, finest level.
+    bead_type : str
+    molecule : str
+        Canonical SMILES without stereochemistry.
+    source : str
+        Citation.
+    origin : str
+        Collection the row was taken from.
+    mol : Chem.Mol
+    group : tuple of int
+        Atoms of the bead.
+    shared : frozenset of int
+        Atoms of ``mol`` in more than one bead.
+    """
 
     fragment: str
     bead_type: str
     molecule: str
     source: str
+    origin: str
+    mol: Any
+    group: tuple[int, ...]
+    shared: frozenset[int]
 
 
 def observations(source: Path, style: str) -> list[Observation]:
     """Every typed bead with a published mapping for one of the two tables."""
-    found = []
-    for row in read_rows(source, style):
-        name = Chem.MolToSmiles(row.mol, isomericSmiles=False)
-        citation = next((text for start, text in _CITATIONS.items() if row.source.startswith(start)), row.source)
-        found += [Observation(environment_of(row.mol, bead, row.shared), t, name, citation) for bead, t in row.beads]
-    return found + _single_beads(source.parent / "lipids" / "lipids.csv", style)
+    found = [fact for row in read_rows(source, style) for fact in observed(row)]
+    found += _single_beads(source.parent / "lipids" / "lipids.csv", style)
+    return found + [fact for row in published_rows(style) for fact in observed(row)]
+
+
+def observed(row: MappedRow) -> list[Observation]:
+    """The beads of one published mapping."""
+    name = Chem.MolToSmiles(row.mol, isomericSmiles=False)
+    citation = next((text for start, text in _CITATIONS.items() if row.source.startswith(start)), row.source)
+    origin, shared = row.source.split(":")[0], row.shared
+    return [
+        Observation(environment_of(row.mol, bead, shared), t, name, citation, origin, row.mol, bead, shared)
+        for bead, t in row.beads
+    ]
 
 
 def _single_beads(path: Path, style: str) -> list[Observation]:
@@ -77,9 +108,9 @@ def _single_beads(path: Path, style: str) -> list[Observation]:
                 continue
             if mol.GetNumAtoms() > 1:
                 bead_type = row["beads_idx_name_type_charge"].split(":")[2]
-                fragment = environment_of(mol, range(mol.GetNumAtoms()))
-                name = Chem.MolToSmiles(mol, isomericSmiles=False)
-                found.append(Observation(fragment, bead_type, name, _CITATIONS["lipids.csv"][style]))
+                whole = tuple(range(mol.GetNumAtoms()))
+                citation = _CITATIONS["lipids.csv"][style]
+                found += observed(MappedRow(row["name"], row["smiles"], citation, mol, ((whole, bead_type),)))
     return found
 
 

@@ -1,9 +1,11 @@
-"""Bead types for fragments: looked up among the building blocks of the table, else estimated from logP and chemistry.
+"""Bead types for fragments: votes of published models over what chemistry makes probable.
 
-Look-up goes from fine to coarse (:data:`topdown.mapping.fragments.LEVELS`): the fragment with what it is attached to,
-the fragment alone, its skeleton. The first level at which the table knows the fragment decides, by majority of the
-curated beads behind it. Confidence is the share of curated beads whose type is found this way when their own molecule
-is left out, for the same level and support (``benchmarks/mapping.py`` measures it).
+The votes are looked up from coarse to fine (:data:`topdown.mapping.fragments.LEVELS`): the skeleton of the fragment, the
+fragment, the fragment with what it is attached to. Each level starts from the probabilities of the one before and moves
+them towards its own votes, the more the more there are (a Dirichlet prior whose weight is :data:`PRIOR_VOTES`); the first
+starts from the estimate of :mod:`topdown.mapping.type_estimate`. So one vote against chemistry does not decide, five
+do. Confidence is the probability of the winner, brought onto the hit rate of beads whose own molecule was left out
+(:data:`CALIBRATION`; ``benchmarks/mapping.py`` shows it in bins).
 """
 
 from __future__ import annotations
@@ -11,33 +13,43 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import exp, log
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from topdown.errors import BeadTableError
-from topdown.mapping.fragments import LEVELS, coarser, distance, environment_of
-from topdown.mapping.type_estimate import estimate_types
+from topdown.mapping.atom_roles import AtomRoles, atom_roles
+from topdown.mapping.fragments import LEVELS, coarser, environment
+from topdown.mapping.functional_groups import FunctionalGroup
+from topdown.mapping.type_estimate import (
+    FloatArray,
+    TypeModel,
+    atom_free_energies,
+    table_style,
+    type_model,
+    type_probabilities,
+    weighted_by_free_energy,
+)
+from topdown.mapping.type_features import bead_features, effective_atoms, size_rule
 from topdown.model import BeadTable, BuildingBlock
 
-#: Leave-one-molecule-out accuracy of the look-up given the published partition: (level, agreement of the votes) ->
-#: share of exact types, 1,126 Martini 3 beads (Martini 2 has too few of most kinds). Written from the benchmark.
-CONFIDENCE: Mapping[tuple[str, str], float] = {
-    ("environment", "unanimous"): 0.96,
-    ("environment", "single"): 0.83,
-    ("environment", "split"): 0.77,
-    ("fragment", "unanimous"): 0.77,
-    ("fragment", "single"): 0.75,
-    ("fragment", "split"): 0.70,
-    ("skeleton", "unanimous"): 0.75,
-    ("skeleton", "single"): 0.35,
-    ("skeleton", "split"): 0.40,
-    ("similar", ""): 0.34,
-    ("estimate", ""): 0.40,
+#: Votes the probabilities of the next coarser level are worth, per level of LEVELS.
+PRIOR_VOTES = (0.5, 2.0, 5.0)
+#: Style and level → (a, b): the share of right types among held-out beads is 1 / (1 + exp(-(a + b logit p))) of the
+#: winner's probability p. Written by ``scripts/fit_type_weights.py``.
+CALIBRATION: Mapping[tuple[str, str], tuple[float, float]] = {
+    ("martini3", "known"): (0.18, 0.42),
+    ("martini3", "unseen"): (0.07, 0.81),
+    ("martini2", "known"): (0.0, 1.0),
+    ("martini2", "unseen"): (0.0, 1.0),
 }
-#: Farthest fragment (:func:`topdown.mapping.fragments.distance`) whose type is taken over.
-MAX_DISTANCE = 3.0
 MAX_ALTERNATIVES = 5
+#: Less probable types are not worth naming.
+_LEAST_PROBABILITY = 1e-4
 _LEVEL_NAMES = ("fragment in its environment", "fragment", "skeleton")
+_SIZE_NAMES = {"R": "regular", "S": "small", "T": "tiny"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +65,12 @@ class TypeChoice:
     alternatives : tuple of str
         Next-best types, best first.
     level : str
-        ``environment``, ``fragment``, ``skeleton`` or ``estimate``.
+        Finest level with votes, ``environment``, ``fragment`` or ``skeleton``; ``estimate`` without any; ``given`` for the
+        user's own.
     support : str
-        ``unanimous`` (several votes), ``single``, ``split``, or empty for an estimate.
+        Of the votes: ``unanimous`` (several), ``single``, ``split``; empty without any.
+    probabilities : tuple of float
+        Of the winner and the alternatives, before calibration.
     """
 
     bead_type: str
@@ -64,6 +79,7 @@ class TypeChoice:
     alternatives: tuple[str, ...]
     level: str
     support: str
+    probabilities: tuple[float, ...] = ()
 
 
 class BuildingBlockIndex:
@@ -71,13 +87,12 @@ class BuildingBlockIndex:
 
     Parameters
     ----------
-    blocks : iterable of BuildingBlock
+    blocks : tuple of BuildingBlock
         ``fragment`` in the notation of :mod:`topdown.mapping.fragments`.
     """
 
     def __init__(self, blocks: tuple[BuildingBlock, ...]) -> None:
         self._votes: tuple[dict[str, dict[str, int]], ...] = tuple({} for _ in LEVELS)
-        self.blocks = tuple((coarser(block.fragment)[0], block.bead_type, block.n_seen) for block in blocks)
         self._sources: dict[tuple[int, str, str], str] = {}
         for block in blocks:
             for level, key in enumerate(coarser(block.fragment)):
@@ -89,24 +104,27 @@ class BuildingBlockIndex:
         """How many curated beads support each type for ``key``."""
         return self._votes[level].get(key, {})
 
-    def nearest(self, environment: str, allowed: Callable[[str], bool]) -> list[tuple[float, str, str]]:
-        """(distance, fragment, type) of the known fragments most like ``environment``, nearest first."""
-        found = (
-            (distance(environment, fragment), -n_seen, fragment, bead_type)
-            for fragment, bead_type, n_seen in self.blocks
-            if allowed(bead_type)
-        )
-        return [(d, fragment, bead_type) for d, _, fragment, bead_type in sorted(found)[:5]]
-
     def source(self, level: int, key: str, bead_type: str) -> str:
         """Where the first of those votes comes from."""
         return self._sources.get((level, key, bead_type), "")
 
 
 @lru_cache(maxsize=8)
-def building_block_index(blocks: tuple[BuildingBlock, ...]) -> BuildingBlockIndex:
-    """The index of building blocks, made once."""
-    return BuildingBlockIndex(blocks)
+def building_block_index(table: BeadTable) -> BuildingBlockIndex:
+    """The index of a table's building blocks, made once."""
+    return BuildingBlockIndex(table.building_blocks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Context:
+    """What the beads of one molecule have in common."""
+
+    roles: AtomRoles
+    shared: frozenset[int]
+    table: BeadTable
+    index: BuildingBlockIndex
+    model: TypeModel
+    free_energies: Callable[[], FloatArray]
 
 
 def choose_type(
@@ -116,6 +134,7 @@ def choose_type(
     *,
     shared: frozenset[int] = frozenset(),
     index: BuildingBlockIndex | None = None,
+    model: TypeModel | None = None,
 ) -> TypeChoice:
     """The bead type of ``group``.
 
@@ -131,41 +150,15 @@ def choose_type(
         Atoms that stand in more than one bead of the molecule.
     index : BuildingBlockIndex, optional
         Use these building blocks instead of the table's.
+    model : TypeModel, optional
+        Use these weights instead of the shipped ones of the table's style.
 
     Raises
     ------
     BeadTableError
         The table holds no type that could stand for the fragment.
     """
-    index = building_block_index(table.building_blocks) if index is None else index
-    environment = environment_of(mol, group, shared)
-    charge = sum(mol.GetAtomWithIdx(a).GetFormalCharge() for a in group)
-    estimates = estimate_types(mol, group, shared, table)
-    for level, key in enumerate(coarser(environment)):
-        votes = {
-            name: count
-            for name, count in index.votes(level, key).items()
-            if name in table and _fits_charge(name, charge, table)
-        }
-        if votes:
-            return _by_vote(level, key, votes, index, estimates)
-    near = index.nearest(environment, lambda name: name in table and _fits_charge(name, charge, table))
-    if near and near[0][0] <= MAX_DISTANCE:
-        return _by_likeness(environment, near, estimates)
-    if not estimates:
-        raise BeadTableError(
-            f"no bead type for the fragment {environment}",
-            where=f"bead table {table.name}",
-            hint="add a line for it to building_blocks.csv",
-        )
-    return TypeChoice(
-        bead_type=estimates[0],
-        reason=f"fragment {coarser(environment)[1]} unknown to {table.name}: estimated from logP and chemical class",
-        confidence=CONFIDENCE["estimate", ""],
-        alternatives=tuple(estimates[1 : MAX_ALTERNATIVES + 1]),
-        level="estimate",
-        support="",
-    )
+    return choose_types(mol, (group,), table, shared=shared, index=index, model=model)[0]
 
 
 def choose_types(
@@ -175,13 +168,14 @@ def choose_types(
     *,
     shared: frozenset[int] = frozenset(),
     index: BuildingBlockIndex | None = None,
+    model: TypeModel | None = None,
     fixed: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[TypeChoice, ...]:
     """The bead types of a whole molecule, one per group.
 
     Parameters
     ----------
-    mol, table, shared, index
+    mol, table, shared, index, model
         As for :func:`choose_type`.
     groups : sequence of tuple of int
         Atoms of each bead.
@@ -200,8 +194,16 @@ def choose_types(
                 where=f"bead table {table.name}",
             )
         table.index(name)
+    context = _Context(
+        roles=atom_roles(mol),
+        shared=shared,
+        table=table,
+        index=building_block_index(table) if index is None else index,
+        model=type_model(table_style(table)) if model is None else model,
+        free_energies=lru_cache(maxsize=1)(lambda: atom_free_energies(mol)),
+    )
     return tuple(
-        _given(table, fixed[place]) if place in fixed else choose_type(mol, group, table, shared=shared, index=index)
+        _given(table, fixed[place]) if place in fixed else _choose(context, tuple(group))
         for place, group in enumerate(groups)
     )
 
@@ -217,43 +219,116 @@ def _given(table: BeadTable, name: str) -> TypeChoice:
     )
 
 
-def _fits_charge(name: str, charge: int, table: BeadTable) -> bool:
-    """Charged fragments take Q (or D) types, neutral ones do not: what one level says must not change the charge."""
-    is_ionic = table.bead_type(name).chemical_class[:1] in ("Q", "D")
-    return is_ionic == (charge != 0)
-
-
-def _by_likeness(environment: str, near: list[tuple[float, str, str]], estimates: list[str]) -> TypeChoice:
-    """The type of the most similar known fragment."""
-    _, fragment, best = near[0]
-    rest = [name for name in [*(name for _, _, name in near[1:]), *estimates] if name != best]
+def _choose(context: _Context, group: tuple[int, ...]) -> TypeChoice:
+    table, style = context.table, context.model.style
+    keys = coarser(environment(context.roles.facts, group, context.shared))
+    charge = context.roles.charge(group)
+    features, chemistry = bead_features(context.roles, group, context.shared, style)
+    votes = tuple(_votes(context, level, key, charge) for level, key in enumerate(keys))
+    probabilities = type_probabilities(context.model, features, chemistry, charge, table)
+    if not votes[0] and not charge:
+        energies = context.free_energies()
+        target = float(sum((0.5 if a in context.shared else 1.0) * energies[a] for a in group))
+        probabilities = weighted_by_free_energy(probabilities, target, table)
+    for level in reversed(range(len(LEVELS))):
+        probabilities = _moved_by_votes(probabilities, votes[level], PRIOR_VOTES[level], table)
+    ranked = _ranked(probabilities, table)
+    if not ranked:
+        raise BeadTableError(
+            f"no bead type for the fragment {keys[0]}",
+            where=f"bead table {table.name}",
+            hint="add a line for it to building_blocks.csv",
+        )
+    found = next((level for level in range(len(LEVELS)) if votes[level]), None)
+    evidence = "estimate" if found is None else LEVELS[found]
+    best, probability = ranked[0]
     return TypeChoice(
         bead_type=best,
-        reason=f"fragment {coarser(environment)[1]} unknown, most like {fragment} -> {best}",
-        confidence=CONFIDENCE["similar", ""],
-        alternatives=tuple(dict.fromkeys(rest))[:MAX_ALTERNATIVES],
-        level="similar",
-        support="",
+        reason=_reason(context, group, chemistry, keys, votes, found, best),
+        confidence=_calibrated(probability, style, evidence),
+        alternatives=tuple(name for name, _ in ranked[1 : MAX_ALTERNATIVES + 1]),
+        level=evidence,
+        support="" if found is None else _support(votes[found]),
+        probabilities=tuple(p for _, p in ranked[: MAX_ALTERNATIVES + 1]),
     )
 
 
-def _by_vote(
-    level: int, key: str, votes: Mapping[str, int], index: BuildingBlockIndex, estimates: list[str]
-) -> TypeChoice:
-    preferred = {name: place for place, name in enumerate(estimates)}
-    ranked = sorted(votes, key=lambda name: (-votes[name], preferred.get(name, len(preferred)), name))
-    best, total = ranked[0], sum(votes.values())
-    support = "single" if total == 1 else "unanimous" if len(votes) == 1 else "split"
-    count = f"{votes[best]} of {total}" if len(votes) > 1 else str(total)
-    times = "time" if votes[best] == 1 and len(votes) == 1 else "times"
-    source = index.source(level, key, best)
-    rest = [name for name in [*ranked[1:], *estimates] if name != best]
-    return TypeChoice(
-        bead_type=best,
-        reason=f"{_LEVEL_NAMES[level]} {key} seen {count} {times} in published models -> {best}"
-        + (f" [{source}]" if source else ""),
-        confidence=CONFIDENCE[LEVELS[level], support],
-        alternatives=tuple(dict.fromkeys(rest))[:MAX_ALTERNATIVES],
-        level=LEVELS[level],
-        support=support,
+def _votes(context: _Context, level: int, key: str, charge: int) -> dict[str, int]:
+    """Votes for types of the table that carry a charge when the fragment does, and only then."""
+    return {
+        name: count
+        for name, count in context.index.votes(level, key).items()
+        if name in context.table and _is_ionic(name, context.table) == (charge != 0)
+    }
+
+
+def _is_ionic(name: str, table: BeadTable) -> bool:
+    return table.bead_type(name).chemical_class[:1] in ("Q", "D")
+
+
+def _moved_by_votes(
+    probabilities: FloatArray, votes: Mapping[str, int], prior_votes: float, table: BeadTable
+) -> FloatArray:
+    if not votes:
+        return probabilities
+    found = probabilities * prior_votes
+    for name, count in votes.items():
+        found[table.index(name)] += count
+    return np.asarray(found / (prior_votes + sum(votes.values())))
+
+
+def _ranked(probabilities: FloatArray, table: BeadTable) -> list[tuple[str, float]]:
+    """(type, probability), most probable first; equals by name."""
+    highest = float(probabilities.max(initial=0.0))
+    places = np.flatnonzero(probabilities >= max(min(_LEAST_PROBABILITY, highest), 1e-300))
+    pairs = [(table.bead_types[i].name, float(probabilities[i])) for i in places]
+    pairs.sort(key=lambda pair: (-round(pair[1], 12), pair[0]))
+    return pairs
+
+
+def _calibrated(probability: float, style: str, level: str) -> float:
+    a, b = CALIBRATION[style, "known" if level == "environment" else "unseen"]
+    p = min(max(probability, 1e-6), 1.0 - 1e-6)
+    return round(1.0 / (1.0 + exp(-(a + b * log(p / (1.0 - p))))), 3)
+
+
+def _support(votes: Mapping[str, int]) -> str:
+    return "single" if sum(votes.values()) == 1 else "unanimous" if len(votes) == 1 else "split"
+
+
+def _reason(
+    context: _Context,
+    group: tuple[int, ...],
+    chemistry: FunctionalGroup,
+    keys: tuple[str, str, str],
+    votes: tuple[dict[str, int], ...],
+    found: int | None,
+    best: str,
+) -> str:
+    """What decided, in a sentence."""
+    by_rule = _rules(context, group, chemistry)
+    if found is None:
+        return f"fragment {keys[1]} unknown to {context.table.name}: {by_rule} -> {best}"
+    here = votes[found]
+    total = sum(here.values())
+    name = f"{_LEVEL_NAMES[found]} {keys[found]}"
+    if best in here:
+        count = f"{here[best]} of {total}" if len(here) > 1 else str(total)
+        source = context.index.source(found, keys[found], best)
+        times = "time" if count == "1" else "times"
+        text = f"{name} seen {count} {times} in published models -> {best}" + (f" [{source}]" if source else "")
+        return text if found == 0 else f"{text}; {by_rule}"
+    published = ", ".join(
+        f"{t} ({n} of {total})" for t, n in sorted(here.items(), key=lambda item: (-item[1], item[0]))
+    )
+    return f"{name} is published as {published}, but {by_rule} -> {best}"
+
+
+def _rules(context: _Context, group: tuple[int, ...], chemistry: FunctionalGroup) -> str:
+    style = context.model.style
+    size = size_rule(context.roles, group, context.shared, style)
+    atoms = effective_atoms(context.roles, group, context.shared)
+    return (
+        f"{chemistry.name} (usually {chemistry.core}{chemistry.labels}), {atoms:g} heavy atoms "
+        f"({_SIZE_NAMES[size]} by rule), and its neighbours"
     )

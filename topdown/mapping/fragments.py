@@ -16,17 +16,26 @@ none   atom of the bead, in a chain or an aromatic ring
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from rdkit import Chem, rdBase
 
+from topdown.mapping.atom_roles import AtomFacts, atom_facts
+
 #: Levels of detail, finest first.
 LEVELS = ("environment", "fragment", "skeleton")
 
 _OUTSIDE, _SHARED, _RING, _SHARED_RING = 1, 2, 3, 4
+_BOND_TYPES = {
+    1.0: Chem.BondType.SINGLE,
+    1.5: Chem.BondType.AROMATIC,
+    2.0: Chem.BondType.DOUBLE,
+    3.0: Chem.BondType.TRIPLE,
+}
+#: Element, charge, hydrogens, aromatic, mark.
+_Atom = tuple[int, int, int, bool, int]
 
 
 def environment_of(mol: Any, group: Iterable[int], shared: Iterable[int] = ()) -> str:
@@ -41,32 +50,46 @@ def environment_of(mol: Any, group: Iterable[int], shared: Iterable[int] = ()) -
     shared : iterable of int
         Those that stand in another bead too.
     """
-    members = sorted(group)
-    inside, both = set(members), set(shared)
-    fragment = Chem.RWMol()
+    return environment(atom_facts(mol), group, frozenset(shared))
+
+
+def environment(facts: Sequence[AtomFacts], group: Iterable[int], shared: frozenset[int]) -> str:
+    """The same from the facts of the molecule's atoms."""
     new: dict[int, int] = {}
+    atoms: list[_Atom] = []
+    members = sorted(group)
     for index in members:
-        atom = mol.GetAtomWithIdx(index)
-        in_ring = atom.IsInRing() and not atom.GetIsAromatic()
-        copy = Chem.Atom(atom.GetAtomicNum())
-        copy.SetFormalCharge(atom.GetFormalCharge())
-        copy.SetNumExplicitHs(atom.GetTotalNumHs())
-        copy.SetIsAromatic(atom.GetIsAromatic())
+        atom = facts[index]
+        in_ring = atom.in_ring and not atom.aromatic
+        mark = (_SHARED_RING if in_ring else _SHARED) if index in shared else _RING if in_ring else 0
+        new[index] = len(atoms)
+        atoms.append((atom.element, atom.charge, atom.hydrogens, atom.aromatic, mark))
+    bonds = []
+    for index in members:
+        for other, element, order, aromatic in facts[index].neighbours:
+            known = new.get(other)
+            if known is None:
+                known = new[other] = len(atoms)
+                atoms.append((element, 0, 0, aromatic, _OUTSIDE))
+            if known >= len(members) or index < other:
+                bonds.append((new[index], known, order))
+    return _written(tuple(atoms), tuple(bonds))
+
+
+@lru_cache(maxsize=20000)
+def _written(atoms: tuple[_Atom, ...], bonds: tuple[tuple[int, int, float], ...]) -> str:
+    """SMILES of a fragment; most fragments of a molecule have been met before."""
+    fragment = Chem.RWMol()
+    for element, charge, hydrogens, aromatic, mark in atoms:
+        copy = Chem.Atom(element)
+        copy.SetFormalCharge(charge)
+        copy.SetNumExplicitHs(hydrogens)
+        copy.SetIsAromatic(aromatic)
         copy.SetNoImplicit(True)
-        copy.SetAtomMapNum((_SHARED_RING if in_ring else _SHARED) if index in both else _RING if in_ring else 0)
-        new[index] = fragment.AddAtom(copy)
-    for index in members:
-        for bond in mol.GetAtomWithIdx(index).GetBonds():
-            other = bond.GetOtherAtomIdx(index)
-            if other not in new:
-                outside = mol.GetAtomWithIdx(other)
-                copy = Chem.Atom(outside.GetAtomicNum())
-                copy.SetIsAromatic(outside.GetIsAromatic())
-                copy.SetNoImplicit(True)
-                copy.SetAtomMapNum(_OUTSIDE)
-                new[other] = fragment.AddAtom(copy)
-            if (other in inside and index < other) or other not in inside:
-                fragment.AddBond(new[index], new[other], bond.GetBondType())
+        copy.SetAtomMapNum(mark)
+        fragment.AddAtom(copy)
+    for i, j, order in bonds:
+        fragment.AddBond(i, j, _BOND_TYPES[order])
     with rdBase.BlockLogs():
         return str(Chem.MolToSmiles(fragment))
 
@@ -104,40 +127,3 @@ def coarser(environment: str) -> tuple[str, str, str]:
             if atom.GetAtomMapNum() == _OUTSIDE and any(n.GetAtomicNum() == 6 for n in atom.GetNeighbors()):
                 skeleton.RemoveAtom(atom.GetIdx())
         return canonical, str(Chem.MolToSmiles(attached)), str(Chem.MolToSmiles(skeleton))
-
-
-@lru_cache(maxsize=20000)
-def description(environment: str) -> Mapping[tuple[object, ...], int]:
-    """Counts of what a fragment is made of, for :func:`distance`: its atoms, coarsely and finely, and its attachments."""
-    found: Counter[tuple[object, ...]] = Counter()
-    with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(environment, sanitize=False)
-        if mol is None:
-            return found
-        mol.UpdatePropertyCache(strict=False)
-    for atom in mol.GetAtoms():
-        mark, element = atom.GetAtomMapNum(), atom.GetAtomicNum()
-        if mark == _OUTSIDE:
-            found["attached", element, atom.GetIsAromatic()] += 1
-            continue
-        ring = mark in (_RING, _SHARED_RING)
-        orders = sorted(b.GetBondTypeAsDouble() for b in atom.GetBonds())
-        if element != 6:
-            found["hetero", element, atom.GetFormalCharge(), orders[-1] if orders else 0] += 1
-            found["hydrogens", element, atom.GetTotalNumHs(), atom.GetDegree()] += 1
-        elif orders and orders[-1] > 1.5:
-            found["unsaturated", orders[-1]] += 1
-        found["atom", element, atom.GetIsAromatic(), ring, mark in (_SHARED, _SHARED_RING)] += 1
-        found["size",] += 1
-    return found
-
-
-#: What a difference of one costs in :func:`distance`.
-_DISTANCE_WEIGHTS = {"size": 1.0, "atom": 0.5, "hetero": 1.5, "hydrogens": 0.75, "unsaturated": 0.5, "attached": 0.2}
-
-
-def distance(a: str, b: str) -> float:
-    """How different two fragments are: 0 for equal make-up; about 1 for one methylene more or one donor turned acceptor."""
-    one, two = description(a), description(b)
-    differences = (_DISTANCE_WEIGHTS[str(key[0])] * abs(one.get(key, 0) - two.get(key, 0)) for key in {**one, **two})
-    return round(sum(differences), 6)

@@ -1,15 +1,29 @@
-"""Bead types: look-up from fine to coarse, likeness, estimate; never a type the table lacks, never another charge."""
+"""Bead types: votes over estimates, from coarse to fine; never a type the table lacks, never another charge."""
+
+import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rdkit import Chem
 
 from topdown.errors import BeadTableError
-from topdown.mapping.bead_typing import BuildingBlockIndex, choose_type, choose_types
-from topdown.mapping.fragments import coarser, distance, environment_of
-from topdown.mapping.type_estimate import estimate_types, table_style
+from topdown.mapping.atom_roles import atom_roles
+from topdown.mapping.bead_typing import CALIBRATION, BuildingBlockIndex, choose_type, choose_types
+from topdown.mapping.fragments import coarser, environment_of
+from topdown.mapping.type_estimate import (
+    CLASSES,
+    LABELS,
+    SIZES,
+    atom_free_energies,
+    bead_free_energy,
+    candidates,
+    table_style,
+    type_model,
+    type_parts,
+    type_probabilities,
+    weighted_by_free_energy,
+)
+from topdown.mapping.type_features import bead_features
 from topdown.model import BeadTable, BeadType, BuildingBlock
 from topdown.tables import load_bead_table
 
@@ -78,8 +92,7 @@ def test_look_up_goes_from_fine_to_coarse():
     assert choose("CCCCN", range(4), table).level == "fragment"
     assert choose("CC(C)CCC", (0, 1, 3, 4), table).level == "skeleton"
     assert choose("CCCC=O", range(4), table).level == "skeleton"
-    assert choose("CCC", range(3), table).level == "similar"
-    assert choose("FC(F)(F)F", range(5), table).level == "estimate"
+    assert choose("CCC", range(3), table).level == "estimate"
     order = [choose(*case, table).confidence for case in (("CCCCOC", range(4)), ("CC(C)CCC", (0, 1, 3, 4)))]
     assert order == sorted(order, reverse=True)
 
@@ -163,7 +176,6 @@ def test_estimates_follow_polarity():
 def test_only_types_the_table_holds():
     table = small_table(["C1"], [])
     assert choose("CCO", range(3), table).bead_type == "C1"
-    assert estimate_types(Chem.MolFromSmiles("CCO"), (0, 1, 2), frozenset(), table) == ["C1"]
     with pytest.raises(BeadTableError, match="no bead type for the fragment"):
         choose("C[NH3+]", range(2), table)
 
@@ -176,16 +188,6 @@ def test_water_and_dummy_types_are_no_estimates():
 def test_style_follows_the_tiny_beads():
     assert table_style(M3) == "martini3"
     assert table_style(M2) == "martini2"
-
-
-FRAGMENTS = sorted({block.fragment for block in M3.building_blocks})
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.sampled_from(FRAGMENTS), st.sampled_from(FRAGMENTS))
-def test_distance_is_symmetric_and_zero_for_itself(a, b):
-    assert distance(a, b) == distance(b, a) >= 0
-    assert distance(a, a) == 0
 
 
 def test_shipped_building_blocks_are_canonical_and_of_the_table():
@@ -209,3 +211,234 @@ def test_types_of_a_molecule_keep_what_the_user_gave():
         choose_types(mol, groups, M3, fixed={0: "Z9"})
     with pytest.raises(BeadTableError, match="only 2 beads"):
         choose_types(mol, groups, M3, fixed={2: "C1"})
+
+
+def test_one_vote_against_chemistry_does_not_decide_many_do():
+    skeleton = "CCC(C)C"  # the group is cut elsewhere, so that only its skeleton is known
+    few = choose("CCC(C)C", range(5), small_table(["C1", "C2", "P5"], [(skeleton, "P5", 1)]))
+    many = choose("CCC(C)C", range(5), small_table(["C1", "C2", "P5"], [(skeleton, "P5", 50)]))
+    assert many.bead_type == "P5"
+    assert many.probabilities[0] > 0.9
+    assert few.probabilities[0] < many.probabilities[0]
+    one = choose("CCCCC", range(4), small_table(["C1", "P5"], [("CC(C)(C)[C:1]", "P5", 1)]))
+    assert one.bead_type == "C1"
+    assert "published as" not in one.reason
+    against = choose("CC(C)CC", (0, 1, 2, 3), small_table(["C1", "P5"], [("CCC[CH2][C:1]", "P5", 1)]))
+    assert against.bead_type in ("C1", "P5")
+
+
+def test_a_reason_says_when_chemistry_overrules_the_look_up():
+    table = small_table(["C1", "P5"], [("C[CH]([CH3])[CH2][N:1]", "P5", 1)])
+    choice = choose("CC(C)CCC", (0, 1, 2, 3), table)
+    assert choice.level in ("fragment", "skeleton")
+    assert choice.bead_type == "C1"
+    assert "published as P5 (1 of 1)" in choice.reason
+    assert "-> C1" in choice.reason
+
+
+def test_probabilities_fall_from_the_winner_and_go_with_the_names():
+    for table, smiles in ((M3, "CC(=O)NC"), (M2, "CCOCC"), (M3, "C[NH2+]C"), (M3, "CCCCC")):
+        mol = Chem.MolFromSmiles(smiles)
+        choice = choose_type(mol, tuple(range(mol.GetNumAtoms())), table)
+        assert list(choice.probabilities) == sorted(choice.probabilities, reverse=True)
+        assert len(choice.probabilities) == 1 + len(choice.alternatives)
+        assert choice.bead_type not in choice.alternatives
+        assert sum(choice.probabilities) <= 1.0 + 1e-9
+        assert 0.0 < choice.confidence < 1.0
+
+
+def test_confidence_grows_with_probability():
+    assert all(b > 0 for _, b in CALIBRATION.values())
+    sure = choose("c1ccccc1", (0, 1), M3)
+    split = choose("CCCCC", (1, 2, 3), M3)
+    unknown = choose("CCNC(=O)N(C)O", range(7), M3)
+    assert sure.confidence > 0.95
+    assert sure.confidence > split.confidence
+    assert sure.confidence > unknown.confidence
+
+
+@pytest.mark.parametrize("table", [M3, M2], ids=["martini3", "martini2"])
+def test_types_do_not_depend_on_atom_order(table):
+    mol = Chem.MolFromSmiles("CC(=O)Nc1ccc(O)cc1C(F)(F)F")
+    groups = ((0, 1, 2, 3), (4, 5), (6, 7, 8), (9, 10), (11, 12, 13, 14))
+    want = choose_types(mol, groups, table)
+    for seed in range(3):
+        order = list(range(mol.GetNumAtoms()))
+        random.Random(seed).shuffle(order)
+        place = {old: new for new, old in enumerate(order)}
+        other = Chem.RenumberAtoms(mol, order)
+        found = choose_types(other, [tuple(sorted(place[a] for a in g)) for g in groups], table)
+        assert [(c.bead_type, c.confidence, c.alternatives) for c in found] == [
+            (c.bead_type, c.confidence, c.alternatives) for c in want
+        ]
+
+
+@pytest.mark.parametrize("table", [M3, M2], ids=["martini3", "martini2"])
+def test_the_model_gives_probabilities_of_types_of_the_right_charge(table):
+    style = table_style(table)
+    for smiles, ionic in (("CCO", False), ("CC[NH3+]", True), ("[O-]S(=O)(=O)[O-]", True), ("[NH3+]CC(=O)[O-]", False)):
+        roles = atom_roles(Chem.MolFromSmiles(smiles))
+        group = tuple(range(len(roles.names)))
+        features, chemistry = bead_features(roles, group, frozenset(), style)
+        found = type_probabilities(type_model(style), features, chemistry, roles.charge(group), table)
+        assert found.sum() == pytest.approx(1.0)
+        families = {table.bead_types[i].chemical_class[0] for i in np.flatnonzero(found)}
+        assert families <= (set("QD") if ionic else set("PNCX"))
+
+
+@pytest.mark.parametrize(
+    ("name", "style", "parts"),
+    [
+        ("SN4ah", "martini3", ("S", "N4", "ah")),
+        ("TC5e", "martini3", ("T", "C5", "e")),
+        ("P1", "martini3", ("R", "P1", "")),
+        ("SQ5n", "martini3", ("S", "Q5", "n")),
+        ("TD", "martini3", ("T", "D", "")),
+        ("SNda", "martini2", ("S", "Nda", "")),
+        ("Qa", "martini2", ("R", "Qa", "")),
+    ],
+)
+def test_types_are_taken_apart(name, style, parts):
+    found = type_parts(name, style)
+    assert (found.size, found.core, found.labels) == parts
+
+
+def test_all_known_parts_are_types_of_the_shipped_tables():
+    for table in (M3, M2):
+        style = table_style(table)
+        there = candidates(table)
+        names = {table.bead_types[i].name for i in there.places}
+        plain = {("" if s == "R" else s) + c for s in SIZES[style] for c in CLASSES[style]}
+        assert plain <= names
+        assert {type_parts(n, style).labels for n in names} == set(LABELS[style])
+
+
+def test_free_energies_are_those_of_crippen_and_of_the_beads():
+    from rdkit.Chem import Crippen
+
+    mol = Chem.MolFromSmiles("CC(=O)Nc1ccc(O)cc1")
+    assert atom_free_energies(mol).sum() == pytest.approx(5.708 * Crippen.MolLogP(mol), rel=1e-3)
+    assert bead_free_energy(type_parts("C1", "martini3"), "martini3") == 18.9
+    assert bead_free_energy(type_parts("SN3a", "martini3"), "martini3") == pytest.approx(-1.8 + 2.3)
+    assert bead_free_energy(type_parts("SP5", "martini2"), "martini2") == -8.9
+
+
+def test_types_far_from_the_free_energy_of_the_fragment_lose():
+    flat = np.full(len(M3.bead_types), 1.0 / len(M3.bead_types))
+    moved = weighted_by_free_energy(flat, 15.0, M3)
+    assert moved.sum() == pytest.approx(1.0)
+    assert moved[M3.index("C2")] > moved[M3.index("N5")] > moved[M3.index("P6")]
+
+
+#: Rows of the Martini 3 building-block table (Alessandri 2022) and of the solvent models (Souza 2021).
+BLOCKS_M3 = [
+    ("CCC(=O)O", (0, 1, 2, 3, 4), (), "P2"),
+    ("CC(=O)O", (0, 1, 2, 3), (), "SP2"),
+    ("CC(C)O", (0, 1, 2, 3), (), "P1"),
+    ("CCO", (0, 1, 2), (), "SP1"),
+    ("CN(C)C=O", (0, 1, 2, 3, 4), (), "P3a"),
+    ("Oc1ccccc1", (0, 1, 2, 6), (2, 6), "SN6"),
+    ("OC1CCCC1", (0, 1, 2), (), "SN6"),
+    ("Nc1ccccc1", (0, 1, 2, 6), (2, 6), "SN6d"),
+    ("c1cc[nH]c1", (2, 3, 4), (2, 4), "TN6d"),
+    ("Cc1ccc(O)cc1", (4, 5), (), "TN6"),
+    ("CCCCCCC=O", (4, 5, 6, 7), (), "N6a"),
+    ("c1ccncc1", (2, 3), (), "TN6a"),
+    ("O=C1C=CC(=O)C=C1", (0, 1), (), "TN6a"),
+    ("C1COCO1", (2, 3, 4), (), "SN5a"),
+    ("COC(=O)c1ccccc1", (0, 1, 2, 3), (), "N4a"),
+    ("COC(C)=O", (0, 1, 2, 3, 4), (), "N4a"),
+    ("C1CCOCC1", (2, 3, 4), (), "SN4a"),
+    ("CC(=O)c1ccccc1", (0, 1, 2), (), "SN4a"),
+    ("C1CCOC1", (2, 3, 4), (2, 4), "TN4a"),
+    ("N#Cc1ccccc1", (0, 1), (), "TN4a"),
+    ("O=Cc1ccccc1", (0, 1), (), "TN4a"),
+    ("COC", (0, 1, 2), (), "SN3r"),
+    ("C1COCCO1", (1, 2, 3), (), "SN3a"),
+    ("O=[N+]([O-])c1ccccc1", (0, 1, 2), (), "SN3a"),
+    ("COc1ccc(Br)cc1", (0, 1, 2), (), "SN2a"),
+    ("c1ccoc1", (3,), (), "TN2a"),
+    ("COc1ccccc1", (0, 1), (), "TN2a"),
+    ("CN(C)c1ccccc1", (0, 1, 2, 3), (), "SN1"),
+    ("Cn1ccnc1", (0, 1), (), "TN1"),
+    ("Sc1ccccc1", (0, 1, 2, 6), (2, 6), "SC6"),
+    ("C1CCSC1", (2, 3, 4), (), "SC6"),
+    ("c1ccsc1", (3,), (), "TC6"),
+    ("c1ccccc1", (0, 1), (), "TC5"),
+    ("C=CCC", (0, 1, 2, 3), (), "C4"),
+    ("Cc1ccccc1", (0, 1, 2, 6), (2, 6), "SC4"),
+    ("Cc1ccc(C(C)C)cc1", (0, 1), (), "TC4"),
+    ("FC(F)(F)c1ccccc1", (0, 1, 2, 3), (), "SX4e"),
+    ("C1CCCCC1", (0, 1, 2), (), "SC3"),
+    ("CCc1ccccc1", (0, 1), (), "TC3"),
+    ("C1CCSC1", (0, 1), (), "TC3"),
+    ("Clc1ccccc1", (0, 1, 2, 6), (2, 6), "SX3"),
+    ("CCCc1ccccc1", (0, 1, 2), (), "SC2"),
+    ("ClC(Cl)Cl", (0, 1, 2, 3), (), "X2"),
+    ("Brc1ccccc1Br", (0, 1, 2), (), "SX2"),
+    ("CCCC", (0, 1, 2, 3), (), "C1"),
+    ("CCCCCCCC", (0, 1, 2, 3), (), "C1"),
+    ("CCCCCCCCCCCCCCCC", (4, 5, 6, 7), (), "C1"),
+    ("Ic1ccccc1", (0, 1, 2, 6), (2, 6), "X1"),
+]
+
+
+@pytest.mark.parametrize(("smiles", "group", "shared", "expected"), BLOCKS_M3)
+def test_published_building_blocks_of_martini3(smiles, group, shared, expected):
+    assert choose(smiles, group, M3, shared).bead_type == expected
+
+
+@pytest.mark.parametrize(
+    ("smiles", "expected"),
+    [
+        ("CC(N)=O", "P5"), ("OCCO", "P4"), ("CC(=O)O", "P3"), ("CNC=O", "P3"), ("CCO", "P2"), ("CCCO", "P1"), ("CC(C)O", "P1"),
+        ("CCCCO", "Nda"), ("CCCN", "Nd"), ("CC(C)=O", "Na"), ("C[N+](=O)[O-]", "Na"), ("CCC#N", "Na"), ("COC=O", "Na"),
+        ("CCC=O", "Na"), ("CCOC", "N0"), ("CCCS", "C5"), ("CCSC", "C5"), ("CC#CC", "C4"), ("C=CC=C", "C4"),
+        ("ClC(Cl)Cl", "C4"), ("CC=CC", "C3"), ("CCCCl", "C3"), ("CC(C)Br", "C3"), ("CCC", "C2"), ("CCCC", "C1"),
+        ("CC(C)C", "C1"), ("[NH3+]CCO", "Qda"), ("CCC[NH3+]", "Qd"), ("OP(=O)([O-])O", "Qa"), ("C[N+](C)(C)C", "Q0"),
+    ],
+)  # fmt: skip
+def test_table_3_of_martini2(smiles, expected):
+    mol = Chem.MolFromSmiles(smiles)
+    assert choose_type(mol, tuple(range(mol.GetNumAtoms())), M2).bead_type == expected
+
+
+@pytest.mark.parametrize(
+    ("smiles", "group", "expected"),
+    [
+        ("C[N+](C)(C)CCO", (0, 1, 2, 3, 4), "Q1"),
+        ("CCCCCC(=O)[O-]", (4, 5, 6, 7), "SQ5n"),
+        ("CCCCC[NH3+]", (4, 5), "SQ4p"),
+        ("CCNC(N)=[NH2+]", (2, 3, 4, 5), "SQ3p"),
+        ("F[B-](F)(F)F", (0, 1, 2, 3, 4), "Q2"),
+        ("F[P-](F)(F)(F)(F)F", (0, 1, 2, 3, 4, 5, 6), "Q1"),
+        ("[S-]C#N", (0, 1, 2), "SQ1"),
+        ("O=[N+]([O-])[O-]", (0, 1, 2, 3), "SQ3n"),
+        ("CCOP(=O)([O-])[O-]", (2, 3, 4, 5, 6), "D"),
+        ("[NH4+]", (0,), "TQ4p"),
+        ("[Ca+2]", (0,), "SD"),
+        ("[Br-]", (0,), "SQ4"),
+    ],
+)
+def test_charged_beads_of_martini3(smiles, group, expected):
+    assert choose(smiles, group, M3).bead_type == expected
+
+
+DRUG_LIKE = [
+    "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "CC(=O)Oc1ccccc1C(=O)O", "CN1C(=O)CN=C(c2ccccc2)c2cc(Cl)ccc12",
+    "CC(=O)N1CCOCC1", "O=C1CCCN1", "NS(=O)(=O)c1ccc(N)cc1", "O=c1cc[nH]c(=O)[nH]1", "CCOP(=O)(OCC)OCC",
+    "CN(C)C(=N)NC(=N)N", "OCCN(CCO)CCO", "O=C1NC(=O)c2ccccc12", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(C)=NO",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [M3, M2], ids=["martini3", "martini2"])
+@pytest.mark.parametrize("smiles", DRUG_LIKE)
+def test_beads_with_oxygen_or_nitrogen_are_polar(smiles, table):
+    from topdown.mapping.fragmenting import partition_atoms
+
+    mol = Chem.MolFromSmiles(smiles)
+    partition = partition_atoms(mol, table_style(table))
+    for group, choice in zip(partition.groups, choose_types(mol, partition.groups, table, shared=partition.shared)):
+        polar = {mol.GetAtomWithIdx(a).GetAtomicNum() for a in group} & {7, 8}
+        family = table.bead_type(choice.bead_type).chemical_class[0]
+        assert (family in "PN") == bool(polar), (smiles, group, choice)

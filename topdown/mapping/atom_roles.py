@@ -1,0 +1,265 @@
+"""What every atom is in the chemist's terms: ``ester O``, ``amine N2``, ``c-N``.
+
+Roles are given from the whole molecule, so that a group which two beads divide between them is still known for what it
+is. They are the vocabulary of :mod:`topdown.mapping.functional_groups` and :mod:`topdown.mapping.type_features`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+HALOGENS = {9: "F", 17: "Cl", 35: "Br", 53: "I"}
+
+#: (other atom, its element, bond order with 1.5 for aromatic bonds, whether the other atom is aromatic).
+Neighbour = tuple[int, int, float, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class AtomFacts:
+    """One atom as the rules see it.
+
+    Attributes
+    ----------
+    element : int
+        Atomic number.
+    aromatic, in_ring : bool
+    hydrogens : int
+    charge : int
+        Formal charge [e].
+    neighbours : tuple of Neighbour
+    has_double_bond, has_triple_bond : bool
+    """
+
+    element: int
+    aromatic: bool
+    in_ring: bool
+    hydrogens: int
+    charge: int
+    neighbours: tuple[Neighbour, ...]
+    has_double_bond: bool
+    has_triple_bond: bool
+
+    def doubly_bonded(self, element: int) -> list[int]:
+        """Atoms of ``element`` at the other end of double bonds."""
+        return [j for j, z, order, _ in self.neighbours if order == 2.0 and z == element]
+
+
+@dataclass(frozen=True, slots=True)
+class AtomRoles:
+    """Facts and roles of all atoms of a molecule.
+
+    Attributes
+    ----------
+    facts : tuple of AtomFacts
+    carbonyls : tuple of str
+        Kind of carbonyl of each carbon (``ester``, ``amide`` …), empty for other atoms.
+    names : tuple of str
+        Role of each atom.
+    """
+
+    facts: tuple[AtomFacts, ...]
+    carbonyls: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def charge(self, group: Iterable[int]) -> int:
+        """Sum of formal charges [e]."""
+        return sum(self.facts[a].charge for a in group)
+
+
+def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
+    """Facts of the atoms of a molecule of heavy atoms."""
+    aromatic = [atom.GetIsAromatic() for atom in mol.GetAtoms()]
+    elements = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
+    neighbours: list[list[Neighbour]] = [[] for _ in elements]
+    orders: list[set[float]] = [set() for _ in elements]
+    for bond in mol.GetBonds():
+        i, j, order = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), bond.GetBondTypeAsDouble()
+        neighbours[i].append((j, elements[j], order, aromatic[j]))
+        neighbours[j].append((i, elements[i], order, aromatic[i]))
+        orders[i].add(order)
+        orders[j].add(order)
+    return tuple(
+        AtomFacts(
+            elements[i],
+            aromatic[i],
+            atom.IsInRing(),
+            atom.GetTotalNumHs(),
+            atom.GetFormalCharge(),
+            tuple(neighbours[i]),
+            2.0 in orders[i],
+            3.0 in orders[i],
+        )
+        for i, atom in enumerate(mol.GetAtoms())
+    )
+
+
+def atom_roles(mol: Any) -> AtomRoles:
+    """Roles of the atoms of a molecule of heavy atoms."""
+    facts = atom_facts(mol)
+    carbonyls = tuple(_carbonyl(a, facts) for a in facts)
+    return AtomRoles(facts, carbonyls, tuple(_role(a, facts, carbonyls) for a in facts))
+
+
+def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
+    """Which kind of carbonyl carbon an atom is; empty when none."""
+    if atom.element != 6:
+        return ""
+    oxo = atom.doubly_bonded(8)
+    if not oxo:
+        return ""
+    if len(oxo) > 1:
+        return "dioxide"
+    others = [(j, z) for j, z, _, _ in atom.neighbours if j != oxo[0]]
+    oxygens = [j for j, z in others if z == 8]
+    nitrogens = sum(z == 7 for _, z in others)
+    if oxygens and nitrogens:
+        return "carbamate"
+    if len(oxygens) > 1:
+        return "carbonate"
+    if nitrogens > 1:
+        return "urea"
+    if oxygens:
+        single = facts[oxygens[0]]
+        return "carboxylate" if single.charge < 0 else "acid" if single.hydrogens else "ester"
+    if nitrogens:
+        return "amide"
+    if any(z in HALOGENS for _, z in others):
+        return "acyl halide"
+    return "aldehyde" if atom.hydrogens else "ketone"
+
+
+def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+    element = atom.element
+    if element == 6:
+        return _carbon_role(atom, facts, carbonyls)
+    if element == 7:
+        return _nitrogen_role(atom, facts, carbonyls)
+    if element == 8:
+        return _oxygen_role(atom, facts, carbonyls)
+    if element in (16, 34):
+        return _sulfur_role(atom, facts)
+    if element in HALOGENS:
+        return HALOGENS[element] + ("a" if atom.neighbours and atom.neighbours[0][3] else "")
+    return {5: "B", 14: "Si", 15: "P"}.get(element, "other")
+
+
+def _carbon_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+    kind = _carbonyl(atom, facts)
+    if atom.aromatic:
+        outside = [(z, order) for _, z, order, _ in atom.neighbours if order != 1.5]
+        if sum(order == 1.5 for _, _, order, _ in atom.neighbours) == 3:
+            return "c.fused"
+        if kind or (outside and outside[0][1] == 2.0):
+            return "c=O"
+        if not outside:
+            return "cH"
+        z = outside[0][0]
+        return "c-" + ({6: "C", 7: "N", 8: "O", 16: "S", 34: "S"}.get(z) or ("X" if z in HALOGENS else "other"))
+    if kind:
+        return f"C(=O) {kind}"
+    if atom.has_triple_bond:
+        return "C#N" if any(z == 7 and order == 3.0 for _, z, order, _ in atom.neighbours) else "C#C"
+    double = [z for _, z, order, _ in atom.neighbours if order == 2.0]
+    if len(double) == 2:
+        return "=C="
+    if double:
+        return {6: "C=C", 7: "C=N", 16: "C=S"}.get(double[0], "C=other")
+    if sum(z == 9 for _, z, _, _ in atom.neighbours) >= 3:
+        return "CF3"
+    polar = min(sum(z in (7, 8) for _, z, _, _ in atom.neighbours), 2)
+    return f"C{min(atom.hydrogens, 3)}{'r' if atom.in_ring else ''}{'p' * polar}"
+
+
+def _nitrogen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+    h = min(atom.hydrogens, 2)
+    near = atom.neighbours
+    if atom.aromatic:
+        if atom.charge > 0 and any(z == 8 and facts[j].charge < 0 for j, z, _, _ in near):
+            return "N-oxide N"
+        return "n+" if atom.charge > 0 else "nH" if h else "nR" if len(near) == 3 else "n"
+    if atom.charge > 0:
+        if sum(z == 8 for _, z, _, _ in near) >= 2 and atom.has_double_bond:
+            return "nitro N"
+        if any(z == 8 and facts[j].charge < 0 for j, z, _, _ in near):
+            return "N-oxide N"
+        return "N#+" if atom.has_triple_bond else f"N+{min(atom.hydrogens, 3) or 'q'}"
+    if atom.charge < 0:
+        return "N-"
+    if atom.has_triple_bond:
+        return "nitrile N"
+    if any(carbonyls[j] for j, _, _, _ in near):
+        return f"amide N{h}"
+    if any(z == 16 and len(facts[j].doubly_bonded(8)) >= 2 for j, z, _, _ in near):
+        return "sulfonamide N"
+    if atom.has_double_bond:
+        return "imine NH" if h else "imine N"
+    if any(z in (7, 8) for _, z, _, _ in near):
+        return "N-N"
+    if any(z == 6 and facts[j].doubly_bonded(7) for j, z, _, _ in near):
+        return "amidine N"
+    return f"aniline N{h}" if any(aromatic for _, _, _, aromatic in near) else f"amine N{h}"
+
+
+def _oxygen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+    near = atom.neighbours
+    if atom.aromatic:
+        return "o"
+    if not near:
+        return "OH other"
+    other, z = near[0][0], near[0][1]
+    if atom.has_double_bond:
+        if z == 6:
+            return "=O c" if facts[other].aromatic else f"=O {carbonyls[other]}"
+        return f"=O {({7: 'N', 15: 'P', 16: 'S'}).get(z, 'other')}"
+    if atom.charge < 0:
+        if z == 6:
+            return "O- carboxylate" if carbonyls[other] else "O- C"
+        if z == 7 and facts[other].has_double_bond:
+            return "O- nitro"
+        if z == 16 and facts[other].charge > 0:
+            return "=O S"
+        return f"O- {({7: 'N', 15: 'P', 16: 'S'}).get(z, 'other')}"
+    if atom.hydrogens:
+        if z != 6:
+            return "OH other"
+        if carbonyls[other]:
+            return "OH acid"
+        if facts[other].aromatic:
+            return "OH phenol"
+        if facts[other].has_double_bond:
+            return "OH enol"
+        return "OH ring alcohol" if facts[other].in_ring else "OH alcohol"
+    return _bridging_oxygen(atom, facts, carbonyls) + ("r" if atom.in_ring else "")
+
+
+def _bridging_oxygen(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+    elements = [z for _, z, _, _ in atom.neighbours]
+    ends = [j for j, _, _, _ in atom.neighbours]
+    if any(z != 6 for z in elements):
+        return f"O {'P' if 15 in elements else 'S' if 16 in elements else 'other'}"
+    if any(carbonyls[j] for j in ends):
+        return "ester O"
+    if any(facts[j].aromatic for j in ends):
+        return "aryl ether O"
+    if any(sum(z == 8 for _, z, _, _ in facts[j].neighbours) > 1 for j in ends):
+        return "acetal O"
+    return "ether O"
+
+
+def _sulfur_role(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
+    # S=O may be drawn with charges.
+    drawn = sum(z == 8 and facts[j].charge < 0 for j, z, _, _ in atom.neighbours) if atom.charge > 0 else 0
+    oxo = len(atom.doubly_bonded(8)) + drawn
+    if atom.aromatic:
+        return "s"
+    if atom.charge and not drawn:
+        return "S+" if atom.charge > 0 else "S-"
+    if oxo:
+        return "SO2" if oxo > 1 else "SO"
+    if atom.has_double_bond:
+        return "=S"
+    if atom.hydrogens:
+        return "SH"
+    return "S-S" if any(z == 16 for _, z, _, _ in atom.neighbours) else "S"
