@@ -14,6 +14,8 @@ from topdown.mapping.bead_typing import TypeChoice, choose_type
 from topdown.mapping.conformers import bead_ensemble
 from topdown.mapping.fragmenting import canonical_order, partition_atoms
 from topdown.mapping.geometry import BondedTerms, bonded_terms
+from topdown.mapping.lipids import recognise
+from topdown.mapping.published import fits_table, published_molecule
 from topdown.mapping.smiles import ParsedMolecule, parse_smiles
 from topdown.mapping.type_estimate import table_style
 from topdown.model import Bead, BeadTable, CGMolecule
@@ -45,7 +47,8 @@ def map_molecule(
     -------
     CGMolecule
         Beads in the order in which their atoms come in ``smiles``. The same for every way of writing the molecule, up
-        to that order.
+        to that order. Lipids and sterols that the rules of the table cover come out as the published models, with their
+        names and in their order (:mod:`topdown.mapping.lipids`).
 
     Raises
     ------
@@ -61,6 +64,9 @@ def map_molecule(
         return _water(parsed, table, name, conformers)
     order = canonical_order(parsed.mol)
     mol = Chem.RenumberAtoms(parsed.mol, order)
+    blocks = recognise(mol, table_style(table))
+    if blocks is not None and fits_table(blocks, table):
+        return published_molecule(parsed, order, blocks, table, name, conformers)
     partition = partition_atoms(mol, table_style(table))
     choices = [choose_type(mol, group, table, shared=partition.shared) for group in partition.groups]
     terms, warnings = _geometry(parsed, mol, order, partition.groups, choices, table, conformers, seed)
