@@ -182,7 +182,7 @@ def fit(examples: list[Example], *, width: float, rounds: int) -> tuple[list[str
         table = to_table(names, weights)
         for example in examples:
             keep = KEEP if example.graph.n_atoms <= 20 else 20
-            for _, groups in fragmenting.best_partitions(example.graph, table, keep=keep)[0]:
+            for _, groups in fragmenting.cheapest_covers(example.graph, table, keep=keep)[0]:
                 example.add(groups)
         data = [_count_matrix(e, index) for e in examples if any(good for _, good in e.listed.values())]
         weights = minimize(

@@ -14,14 +14,16 @@ written cannot matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import Any
 
 from rdkit import Chem
 
-from topdown.mapping.group_features import MoleculeGraph, group_features
+from topdown.errors import SettingsError
+from topdown.mapping.group_features import MoleculeGraph, group_features, pieces_of
 from topdown.mapping.partition_costs import PARTITION_COSTS
 
 #: Largest group considered [heavy atoms].
@@ -44,14 +46,17 @@ class Partition:
     groups : tuple of tuple of int
         Sorted atom indices of each bead, sorted; an atom shared by two beads stands in both.
     cost : int
-        Cost, in the units of ``partition_costs``.
+        Cost, in the units of ``partition_costs``; groups that were given count nothing.
     exact : bool
-        Whether it is proven to be the cheapest.
+        Whether it is proven to be the cheapest (for the k-th alternative: the k-th cheapest).
+    bound : int or None
+        No partition costs less than this; ``cost - bound`` is the optimality gap, 0 where ``exact``.
     """
 
     groups: tuple[tuple[int, ...], ...]
     cost: int
     exact: bool = True
+    bound: int | None = None
 
     @property
     def shared(self) -> frozenset[int]:
@@ -64,59 +69,145 @@ class Partition:
         return frozenset(twice)
 
 
-def partition_atoms(mol: Any, style: str = "martini3", *, costs: Mapping[str, int] | None = None) -> Partition:
+def partition_atoms(
+    mol: Any,
+    style: str = "martini3",
+    *,
+    costs: Mapping[str, int] | None = None,
+    fixed: Sequence[Sequence[int]] = (),
+) -> Partition:
     """The cheapest partition of the heavy atoms of ``mol``, with atoms shared where symmetry asks for it.
 
     Parameters
     ----------
     mol : rdkit.Chem.Mol
-        Heavy atoms only, in canonical order (see :func:`topdown.mapping.mapper.canonical_order`).
+        Heavy atoms only, in canonical order (see :func:`canonical_order`).
     style : {"martini3", "martini2"}
         Which costs.
     costs : mapping, optional
         Feature costs to use instead.
+    fixed : sequence of sequence of int
+        Groups that are kept as they are; the other atoms are divided around them.
+
+    Raises
+    ------
+    SettingsError
+        The fixed groups are no beads: see :func:`checked_groups`.
     """
-    weights = PARTITION_COSTS[style] if costs is None else costs
-    graph = MoleculeGraph.of(mol)
-    if graph.n_atoms == 1:
-        return Partition(groups=((0,),), cost=0)
-    ranked, exact = best_partitions(graph, weights)
-    symmetries = automorphisms(mol)
-    best: tuple[Any, ...] | None = None
-    for cost, groups in ranked:
-        merged = share_by_symmetry(graph, groups, symmetries)
-        total = cost + weights.get("asymmetry", 0) * asymmetry(graph, merged)
-        tie = (total, sorted(tuple(sorted(graph.classes[a] for a in g)) for g in merged), sorted(merged))
-        if best is None or tie < best:
-            best = tie
-    assert best is not None
-    return Partition(groups=tuple(best[2]), cost=int(best[0]), exact=exact)
+    return best_partitions(mol, style, 1, costs=costs, fixed=fixed)[0]
 
 
 def best_partitions(
-    graph: MoleculeGraph, weights: Mapping[str, int], *, keep: int | None = None
+    mol: Any,
+    style: str = "martini3",
+    count: int = 1,
+    *,
+    costs: Mapping[str, int] | None = None,
+    fixed: Sequence[Sequence[int]] = (),
+) -> tuple[Partition, ...]:
+    """Up to ``count`` partitions of ``mol``, cheapest first, no two alike but for a symmetry of the molecule.
+
+    Parameters are those of :func:`partition_atoms`, which returns the first.
+    """
+    if count < 1:
+        raise SettingsError(f"at least one partition must be asked for, got {count}")
+    weights = PARTITION_COSTS[style] if costs is None else costs
+    graph = MoleculeGraph.of(mol)
+    kept = checked_groups(fixed, graph.n_atoms, graph.neighbors)
+    taken = sum(1 << a for a in set().union(*kept))
+    symmetries = automorphisms(mol)
+    for keep in (max(MAX_KEPT, 4 * count), 16 * max(MAX_KEPT, count)):
+        ranked, exact = cheapest_covers(graph, weights, keep=keep, taken=taken)
+        # What is not on the list costs no less than its last entry.
+        limit = None if len(ranked) < keep else ranked[-1][0]
+        found = _ranked_with_symmetry(graph, kept, ranked, symmetries, weights.get("asymmetry", 0))[:count]
+        if not exact or limit is None or found[-1][0] <= limit:
+            break
+    answers = []
+    for total, _, groups in found:
+        proven = exact and (limit is None or total <= limit)
+        answers.append(Partition(groups=groups, cost=total, exact=proven, bound=total if proven else ranked[0][0]))
+    return tuple(answers)
+
+
+def _ranked_with_symmetry(
+    graph: MoleculeGraph,
+    kept: tuple[tuple[int, ...], ...],
+    ranked: Sequence[tuple[int, tuple[tuple[int, ...], ...]]],
+    symmetries: Sequence[tuple[int, ...]],
+    penalty: int,
+) -> list[tuple[int, Any, tuple[tuple[int, ...], ...]]]:
+    """(cost with the penalty, kinds, groups), cheapest first, of those partitions that no symmetry makes alike."""
+    identity = tuple(range(graph.n_atoms))
+    found: dict[Any, tuple[int, Any, tuple[tuple[int, ...], ...]]] = {}
+    for cost, groups in ranked:
+        merged = tuple(sorted((*kept, *share_by_symmetry(graph, groups, symmetries))))
+        total = cost + penalty * asymmetry(graph, merged)
+        tie = (total, sorted(tuple(sorted(graph.classes[a] for a in g)) for g in merged), merged)
+        image = min(tuple(sorted(tuple(sorted(s[a] for a in g)) for g in merged)) for s in [identity, *symmetries])
+        found[image] = min(found.get(image, tie), tie)
+    return sorted(found.values())
+
+
+def checked_groups(
+    fixed: Sequence[Sequence[int]], n_atoms: int, neighbors: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
+    """The groups a user or a template insists on, sorted, once they are known to be possible beads.
+
+    Every group must be connected, hold atoms of the molecule, and at least one atom of its own; an atom may be shared
+    by two groups at most. ``neighbors`` holds the bit mask of the neighbours of each atom.
+    """
+    groups = []
+    for group in fixed:
+        where = "bead " + ",".join(map(str, group))
+        if not group or len(set(group)) < len(group):
+            raise SettingsError("a bead needs at least one atom, and each atom once", where=where)
+        if min(group) < 0 or max(group) >= n_atoms:
+            raise SettingsError(f"there are {n_atoms} heavy atoms, counted from 0", where=where)
+        if len(pieces_of(sum(1 << a for a in group), neighbors)) > 1:
+            raise SettingsError("the atoms of the bead are not bonded to each other", where=where)
+        groups.append(tuple(sorted(group)))
+    owners = Counter(a for group in groups for a in group)
+    for group in groups:
+        where = "bead " + ",".join(map(str, group))
+        if any(owners[a] > 2 for a in group):
+            raise SettingsError("an atom may be shared by two beads, not more", where=where)
+        if all(owners[a] > 1 for a in group):
+            raise SettingsError("the bead shares all its atoms with others", where=where)
+    return tuple(sorted(groups))
+
+
+def cheapest_covers(
+    graph: MoleculeGraph, weights: Mapping[str, int], *, keep: int | None = None, taken: int = 0
 ) -> tuple[list[tuple[int, tuple[tuple[int, ...], ...]]], bool]:
-    """The ``keep`` cheapest partitions by group costs alone, cheapest first, and whether the list is exact."""
+    """The ``keep`` cheapest partitions by group costs alone, cheapest first, and whether the list is exact.
+
+    ``taken`` is the mask of the atoms that are in beads already.
+    """
     if keep is None:
         keep = MAX_KEPT if graph.n_atoms <= 40 else 6
-    candidates = _priced_groups(graph, weights)
+    candidates = _priced_groups(graph, weights, taken)
     solver = _Solver(graph, candidates, keep)
-    try:
-        solutions = solver.solve((1 << graph.n_atoms) - 1)
-        exact = True
-    except _TooManyStates:
-        solutions, exact = _beam(graph, candidates), False
-    return [(cost, tuple(_members(g) for g in groups)) for cost, groups in solutions], exact
+    ranked: list[tuple[int, tuple[int, ...]]] = [(0, ())]
+    exact = True
+    for piece in graph.pieces(((1 << graph.n_atoms) - 1) & ~taken):
+        try:
+            solutions = solver.solve(piece)
+        except _TooManyStates:
+            solutions, exact = _beam(graph, candidates, piece), False
+        ranked = sorted(((c1 + c2, g1 + g2) for c1, g1 in ranked for c2, g2 in solutions), key=_by_cost)[:keep]
+    return [(cost, tuple(_members(g) for g in groups)) for cost, groups in ranked], exact
 
 
-def connected_groups(graph: MoleculeGraph, largest: int = MAX_GROUP) -> list[int]:
+def connected_groups(graph: MoleculeGraph, largest: int = MAX_GROUP, taken: int = 0) -> list[int]:
     """All connected groups of units with at most ``largest`` atoms, as bit masks of atoms, each once."""
     found: list[int] = []
-    for seed in range(len(graph.units)):
-        stack = [(1 << seed, graph.unit_neighbors[seed] & ~((1 << (seed + 1)) - 1), 0)]
+    units, unit_neighbors = graph.free_units(taken)
+    for seed in range(len(units)):
+        stack = [(1 << seed, unit_neighbors[seed] & ~((1 << (seed + 1)) - 1), 0)]
         while stack:
             group, frontier, closed = stack.pop()
-            atoms = graph.atoms_of_units(group)
+            atoms = sum(units[u] for u in _members(group))
             if atoms.bit_count() > largest and group.bit_count() > 1:
                 continue
             found.append(atoms)
@@ -124,15 +215,15 @@ def connected_groups(graph: MoleculeGraph, largest: int = MAX_GROUP) -> list[int
                 low = frontier & -frontier
                 frontier &= ~low
                 closed |= low
-                new = graph.unit_neighbors[low.bit_length() - 1] & ~((1 << (seed + 1)) - 1) & ~group & ~closed
+                new = unit_neighbors[low.bit_length() - 1] & ~((1 << (seed + 1)) - 1) & ~group & ~closed
                 stack.append((group | low, frontier | new, closed))
     return found
 
 
-def _priced_groups(graph: MoleculeGraph, weights: Mapping[str, int]) -> list[tuple[int, int]]:
+def _priced_groups(graph: MoleculeGraph, weights: Mapping[str, int], taken: int) -> list[tuple[int, int]]:
     """(cost, atoms) of every candidate group, cheapest first."""
     priced = []
-    for atoms in connected_groups(graph):
+    for atoms in connected_groups(graph, taken=taken):
         cost = sum(weights.get(name, 0) * count for name, count in group_features(graph, atoms).items())
         priced.append((cost, atoms))
     return sorted(priced)
@@ -181,20 +272,19 @@ def _by_cost(option: tuple[int, tuple[int, ...]]) -> tuple[int, list[int]]:
     return option[0], sorted(option[1])
 
 
-def _beam(graph: MoleculeGraph, candidates: list[tuple[int, int]]) -> list[tuple[int, tuple[int, ...]]]:
+def _beam(graph: MoleculeGraph, candidates: list[tuple[int, int]], full: int) -> list[tuple[int, tuple[int, ...]]]:
     """Cover atom after atom, keeping the cheapest partial covers per number of atoms covered."""
     by_pivot: list[list[tuple[int, int]]] = [[] for _ in range(graph.n_atoms)]
     for cost, atoms in candidates:
         for atom in _members(atoms):
             by_pivot[atom].append((cost, atoms))
-    full = (1 << graph.n_atoms) - 1
-    levels: list[dict[int, tuple[int, tuple[int, ...]]]] = [{} for _ in range(graph.n_atoms + 1)]
+    levels: list[dict[int, tuple[int, tuple[int, ...]]]] = [{} for _ in range(full.bit_count() + 1)]
     levels[0][0] = (0, ())
     for level in levels[:-1]:
         for covered, (cost, groups) in sorted(level.items(), key=lambda item: (item[1][0], item[0]))[:BEAM_WIDTH]:
             pivot = graph.first_atom(full & ~covered)
             for extra, atoms in by_pivot[pivot]:
-                if atoms & covered:
+                if atoms & (covered | ~full):
                     continue
                 key = covered | atoms
                 target = levels[key.bit_count()]
@@ -234,7 +324,7 @@ def asymmetry(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> int:
 
 
 def share_by_symmetry(
-    graph: MoleculeGraph, groups: tuple[tuple[int, ...], ...], symmetries: list[tuple[int, ...]]
+    graph: MoleculeGraph, groups: tuple[tuple[int, ...], ...], symmetries: Sequence[tuple[int, ...]]
 ) -> tuple[tuple[int, ...], ...]:
     """Average a partition with its mirror image where that makes it symmetric.
 

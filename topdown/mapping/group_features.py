@@ -69,7 +69,7 @@ class MoleculeGraph:
             neighbors[j] |= 1 << i
         polar = _polar_atoms(mol)
         cluster = [-1] * n
-        for number, piece in enumerate(_pieces(polar, neighbors)):
+        for number, piece in enumerate(pieces_of(polar, neighbors)):
             for atom in _bits(piece):
                 cluster[atom] = number
         flat = _flat_ring_atoms(mol)
@@ -103,14 +103,14 @@ class MoleculeGraph:
             may_be_shared=tuple(a.IsInRing() and a.GetAtomicNum() == 6 for a in atoms),
         )
 
-    def atoms_of_units(self, units: int) -> int:
-        """Mask of the atoms in a mask of units."""
-        mask = 0
-        while units:
-            low = units & -units
-            mask |= self.units[low.bit_length() - 1]
-            units ^= low
-        return mask
+    def free_units(self, taken: int) -> tuple[list[int], list[int]]:
+        """The units outside the atoms ``taken``, a unit cut by them falling to pieces, and their neighbours."""
+        if not taken:
+            return list(self.units), list(self.unit_neighbors)
+        units = [piece for unit in self.units for piece in self.pieces(unit & ~taken)]
+        unit_of = {a: u for u, mask in enumerate(units) for a in _bits(mask)}
+        near = [{unit_of[b] for a in _bits(m) for b in _bits(self.neighbors[a] & ~taken)} for m in units]
+        return units, [sum(1 << v for v in found - {u}) for u, found in enumerate(near)]
 
     def first_atom(self, mask: int) -> int:
         """The atom of ``mask`` that is covered first."""
@@ -118,7 +118,7 @@ class MoleculeGraph:
 
     def pieces(self, mask: int) -> list[int]:
         """Connected components of the atoms in ``mask``."""
-        return _pieces(mask, self.neighbors)
+        return pieces_of(mask, self.neighbors)
 
 
 def _bits(mask: int) -> list[int]:
@@ -130,7 +130,8 @@ def _bits(mask: int) -> list[int]:
     return out
 
 
-def _pieces(mask: int, neighbors: Any) -> list[int]:
+def pieces_of(mask: int, neighbors: Any) -> list[int]:
+    """Connected components of the atoms in ``mask``, given the bit mask of the neighbours of each atom."""
     pieces = []
     while mask:
         piece = frontier = mask & -mask

@@ -10,7 +10,7 @@ from topdown.mapping import fragmenting
 from topdown.mapping.fragmenting import (
     asymmetry,
     automorphisms,
-    best_partitions,
+    cheapest_covers,
     canonical_order,
     connected_groups,
     partition_agrees,
@@ -151,7 +151,7 @@ def test_dynamic_programming_finds_what_enumeration_finds(smiles):
                     yield cost + price[g], (g, *rest)
 
     expected = sorted(cost for cost, _ in every(0))[:10]
-    found, exact = best_partitions(graph, weights, keep=10)
+    found, exact = cheapest_covers(graph, weights, keep=10)
     assert exact
     assert [cost for cost, _ in found] == expected
 
