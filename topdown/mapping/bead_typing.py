@@ -52,7 +52,7 @@ class TypeChoice:
     alternatives : tuple of str
         Next-best types, best first.
     level : str
-        ``environment``, ``fragment``, ``skeleton`` or ``estimate``.
+        ``environment``, ``fragment``, ``skeleton``, ``similar`` or ``estimate``; ``published`` for recognised lipids.
     support : str
         ``unanimous`` (several votes), ``single``, ``split``, or empty for an estimate.
     """

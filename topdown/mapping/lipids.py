@@ -22,8 +22,15 @@ from topdown.model import Angle, Bond, Constraint, Dihedral, VirtualSite
 
 #: Share of published models that the rules give back bead for bead (docs/lipids.md); tails of lengths nobody published.
 CONFIDENCE_PUBLISHED, CONFIDENCE_EXTENDED = 0.97, 0.5
-#: What a kind is called in reasons.
-_TITLES = {"bmp_22": "bis(monoacylglycero)phosphate", "trimethylammonium_propane": "trimethylammonium propane"}
+#: What kinds and heads are called in reasons.
+_TITLES = {
+    "bmp_22": "bis(monoacylglycero)phosphate",
+    "diether": "diether phosphatidyl",
+    "plasmalogen": "plasmalogen phosphatidyl",
+}
+#: Kinds that are phosphatidic acids where nothing else is on the phosphate.
+_ACIDS = ("phosphatidyl", "diether", "plasmalogen", "lysophosphatidyl")
+_HEADS = {"NC3": "choline", "NH3": "ethanolamine", "GL0": "glycerol", "CNO": "serine"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +104,9 @@ def _whole(graph: MoleculeGraph, core: Core, rules: LipidRules, style: str) -> R
 
 def _title(core: Core) -> str:
     title = _TITLES.get(core.kind, core.kind.replace("_", " "))
-    return f"{title} with head {core.head}" if core.head else title
+    if not title.endswith("phosphatidyl"):
+        return title
+    return title + _HEADS[core.head] if core.head else title[: -len("yl")] + "ic acid" if core.complete else title
 
 
 def _source(core: Core, rules: LipidRules) -> str:
@@ -148,11 +157,37 @@ def _pieces(core: Core, rules: LipidRules) -> dict[str, _Piece] | None:
     return pieces
 
 
+def _phosphate_pieces(core: Core, rules: LipidRules) -> dict[str, _Piece]:
+    """Head and phosphate of a phospholipid whose backbone the table does not know."""
+    known = {"PO4": str(rules.kinds["phosphatidyl"]["beads"]["PO4"])}
+    if core.head in rules.heads:
+        known[core.head] = str(rules.heads[core.head]["type"])
+    return {
+        name: _Piece(
+            bead=RecognisedBead(
+                name=name,
+                bead_type=bead_type,
+                atoms=tuple(sorted(core.beads[name])),
+                charge=_core_charge(name, core, rules),
+                reason=f"{name} as in phospholipids -> {bead_type} [{rules.source}]",
+                confidence=CONFIDENCE_PUBLISHED,
+            )
+        )
+        for name, bead_type in known.items()
+        if name in core.beads
+    }
+
+
 def _core_charge(name: str, core: Core, rules: LipidRules) -> int:
     """Formal charge that the published bead stands for."""
     if name.startswith("PO4"):
-        return core.phosphate_charge
+        return core.phosphate_charge if core.phosphate_charge in _phosphate_charges(core) else -1
     return {"NC3": 1, "NH3": 1}.get(name, -1 if core.kind == "carboxylate" and name == "COO" else 0)
+
+
+def _phosphate_charges(core: Core) -> tuple[int, ...]:
+    """Published charges of a phosphate: that of a diester, and both of phosphatidic acid."""
+    return (-1, -2) if core.complete and not core.head and core.kind in _ACIDS else (-1,)
 
 
 @lru_cache(maxsize=1024)
@@ -308,7 +343,7 @@ def _partial(graph: MoleculeGraph, cores: list[Core], rules: LipidRules) -> list
     beads: list[RecognisedBead] = []
     taken: set[int] = set()
     for core in cores:
-        pieces = _pieces(core, rules) if core.kind in rules.kinds else None
+        pieces = _pieces(core, rules) if core.kind in rules.kinds else _phosphate_pieces(core, rules)
         for piece in (pieces or {}).values():
             atoms = set(piece.bead.atoms)
             fits = piece.bead.charge == sum(graph.charges[a] for a in atoms)

@@ -15,7 +15,7 @@ from topdown.mapping.conformers import bead_ensemble
 from topdown.mapping.fragmenting import canonical_order, partition_atoms
 from topdown.mapping.geometry import BondedTerms, bonded_terms
 from topdown.mapping.lipids import recognise
-from topdown.mapping.published import fits_table, published_molecule
+from topdown.mapping.published import fits_table, given_choices, published_molecule
 from topdown.mapping.smiles import ParsedMolecule, parse_smiles
 from topdown.mapping.type_estimate import table_style
 from topdown.model import Bead, BeadTable, CGMolecule
@@ -67,8 +67,11 @@ def map_molecule(
     blocks = recognise(mol, table_style(table))
     if blocks is not None and fits_table(blocks, table):
         return published_molecule(parsed, order, blocks, table, name, conformers)
-    partition = partition_atoms(mol, table_style(table))
-    choices = [choose_type(mol, group, table, shared=partition.shared) for group in partition.groups]
+    given = given_choices(blocks, table)
+    partition = partition_atoms(mol, table_style(table), fixed=list(given))
+    choices = [
+        given.get(group) or choose_type(mol, group, table, shared=partition.shared) for group in partition.groups
+    ]
     terms, warnings = _geometry(parsed, mol, order, partition.groups, choices, table, conformers, seed)
     if not partition.exact:
         warnings.insert(0, "too many ways to divide this molecule: its partition is good but not proven the best")

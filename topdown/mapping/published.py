@@ -6,6 +6,7 @@ from typing import Any
 
 from rdkit.Chem import Descriptors
 
+from topdown.mapping.bead_typing import TypeChoice
 from topdown.mapping.lipid_layout import extended
 from topdown.mapping.recognised import RecognisedBlocks
 from topdown.mapping.smiles import ParsedMolecule
@@ -15,6 +16,24 @@ from topdown.model import Bead, BeadTable, CGMolecule
 def fits_table(blocks: RecognisedBlocks, table: BeadTable) -> bool:
     """Whether the whole molecule is recognised and the table holds every bead type of its model."""
     return blocks.whole and all(bead.bead_type in table for bead in blocks.beads)
+
+
+def given_choices(blocks: RecognisedBlocks | None, table: BeadTable) -> dict[tuple[int, ...], TypeChoice]:
+    """Groups and types that a partly recognised molecule brings along; empty when the table lacks one of the types."""
+    if blocks is None or any(bead.bead_type not in table for bead in blocks.beads):
+        return {}
+    return {
+        bead.atoms: TypeChoice(
+            bead_type=bead.bead_type,
+            reason=bead.reason,
+            confidence=bead.confidence,
+            alternatives=(),
+            level="published",
+            support="",
+        )
+        for bead in blocks.beads
+        if bead.atoms
+    }
 
 
 def published_molecule(

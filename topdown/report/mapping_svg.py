@@ -12,7 +12,7 @@ from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from topdown.mapping.smiles import parse_smiles
-from topdown.model import CGMolecule
+from topdown.model import Bond, CGMolecule
 
 #: Fill and text colour of the beads: hues that stay apart for colour-blind eyes first.
 _PALETTE = (
@@ -71,6 +71,7 @@ def mapping_svg(molecule: CGMolecule) -> str:
         The molecule has no SMILES (a curated model).
     """
     drawing = _draw(parse_smiles(molecule.smiles).mol)
+    molecule = _drawable(molecule)
     colors = _colors(molecule)
     labels, box = _place_labels(molecule, drawing)
     left, top = min(0.0, box[0]) - _MARGIN, min(0.0, box[1]) - _MARGIN - 26
@@ -93,6 +94,23 @@ def mapping_svg(molecule: CGMolecule) -> str:
         parts.append(_label(labels[i], f"{bead.name} {bead.bead_type}", colors[i], _center(bead.atoms, drawing)))
     parts += _legend(molecule, colors, right + 4, top + 40)
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _drawable(molecule: CGMolecule) -> CGMolecule:
+    """The beads that stand for atoms, with the links between them: virtual sites without atoms have no place here."""
+    kept = [k for k, bead in enumerate(molecule.beads) if bead.atoms]
+    place = {old: new for new, old in enumerate(kept)}
+    links = [*(b.atoms for b in molecule.bonds), *(c.atoms for c in molecule.constraints)]
+    return CGMolecule(
+        name=molecule.name,
+        beads=tuple(molecule.beads[k] for k in kept),
+        bonds=tuple(
+            Bond(atoms=(place[i], place[j]), length=0.0, force_constant=0.0)
+            for i, j in links
+            if i in place and j in place
+        ),
+        table=molecule.table,
+    )
 
 
 def _text(text: str) -> str:
