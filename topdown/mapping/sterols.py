@@ -67,6 +67,8 @@ def _blocks(
     names = list(model["beads"])
     atoms: list[list[int]] = [[] for _ in names]
     changed = set()
+    for k, name in model["also"]:
+        atoms[names.index(name)].append(match[k])
     for k, index in enumerate(match):
         atoms[bead_of[k]].append(index)
         if mol.GetAtomWithIdx(index).GetDegree() != template.GetAtomWithIdx(k).GetDegree():

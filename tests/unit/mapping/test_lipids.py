@@ -280,7 +280,8 @@ def test_a_recognised_molecule_is_sound(smiles):
     molecule = map_molecule(smiles, M3)
     mol = Chem.MolFromSmiles(smiles)
     atoms = [atom for bead in molecule.beads for atom in bead.atoms]
-    assert sorted(atoms) == list(range(mol.GetNumAtoms()))
+    assert set(atoms) == set(range(mol.GetNumAtoms()))
+    assert len(atoms) - mol.GetNumAtoms() <= (1 if mol.GetRingInfo().NumRings() == 4 else 0)
     assert molecule.charge == Chem.GetFormalCharge(mol)
     assert len({bead.name for bead in molecule.beads}) == molecule.n_beads
     sites = {v.site for v in molecule.virtual_sites}
@@ -381,7 +382,7 @@ def test_lipid_parts_are_kept_and_the_rest_is_divided_around_them(smiles, expect
     published = [bead for bead in molecule.beads if "[" in bead.reason and "published models" not in bead.reason]
     assert {tuple(sorted(len(g) for g in blocks.groups))} == {tuple(sorted(len(b.atoms) for b in published))}
     assert expected <= {bead.bead_type for bead in published}
-    assert sorted(a for bead in molecule.beads for a in bead.atoms) == list(range(mol.GetNumAtoms()))
+    assert {a for bead in molecule.beads for a in bead.atoms} == set(range(mol.GetNumAtoms()))
 
 
 def test_charges_are_as_drawn():
@@ -401,6 +402,14 @@ def test_stereo_of_sterols_counts_where_it_is_drawn():
     assert open_stereo.beads[0].confidence < first.beads[0].confidence
     epimer = CHOLESTEROL.replace("[C@@H](O)", "[C@H](O)")
     assert "cholesterol" not in map_molecule(epimer, M3, conformers=False).beads[0].reason
+
+
+def test_atoms_of_sterol_beads_are_those_of_the_m3_bible():
+    """Campesterol of the M3 Bible (its CGSmiles): C8 stands in two beads."""
+    smiles = "O[C@@H]4C/C3=C/C[C@@H]1[C@H](CC[C@]2([C@H]1CC[C@@H]2[C@H](C)CC[C@@H](C)C(C)C)C)[C@@]3(C)CC4"
+    published = "0,1,2,28;3,4,5,6;7,25,27;26;8,9,10,14;24;6,11,12,13;15,16,17;18,19,20;21,22,23"
+    molecule = map_molecule(smiles, M3, conformers=False)
+    assert sorted(",".join(map(str, bead.atoms)) for bead in molecule.beads) == sorted(published.split(";"))
 
 
 def test_names_are_never_asked():
