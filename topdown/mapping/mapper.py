@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -17,6 +17,8 @@ from topdown.mapping.conformers import bead_ensemble
 from topdown.mapping.fragmenting import Partition, best_partitions, canonical_order
 from topdown.mapping.geometry import BondedTerms, bonded_terms
 from topdown.mapping.ions import ion_choice
+from topdown.mapping.lipids import recognise
+from topdown.mapping.published import fits_table, given_choices, published_molecule
 from topdown.mapping.smiles import DEFAULT_LIMITS, ParsedMolecule, SmilesLimits, parse_smiles
 from topdown.mapping.type_estimate import table_style
 from topdown.mapping.user_groups import check_groups
@@ -82,7 +84,8 @@ def map_molecule(
     -------
     CGMolecule
         Beads in the order in which their atoms come in ``smiles``. The same for every way of writing the molecule, up
-        to that order.
+        to that order. Lipids and sterols that the rules of the table cover come out as the published models, with their
+        names and in their order (:mod:`topdown.mapping.lipids`).
 
     Raises
     ------
@@ -118,11 +121,36 @@ def map_parsed(
         return (_water(parsed, table, name, conformers),)
     order = canonical_order(parsed.mol)
     mol = Chem.RenumberAtoms(parsed.mol, order)
-    fixed = _canonical_groups(parsed, order, choices.groups)
+    style = table_style(table)
+    # The user's judgement comes before that of the published models.
+    blocks = None if choices.groups else recognise(mol, style)
     molecules = []
-    for rank, partition in enumerate(best_partitions(mol, table_style(table), count, fixed=fixed)):
-        molecules.append(_assemble(parsed, mol, order, partition, table, name, conformers and rank == 0, seed, choices))
+    if blocks is not None and fits_table(blocks, table):
+        places = [parsed.written[a] for a in order]
+        model = published_molecule(parsed, places, blocks, table, name, conformers)
+        molecules.append(_retyped(model, choices, table, parsed))
+    known = given_choices(blocks, table) if not molecules else {}
+    fixed = _canonical_groups(parsed, order, choices.groups) or tuple(known)
+    wanted = count - len(molecules)
+    for partition in best_partitions(mol, style, wanted, fixed=fixed) if wanted else ():
+        first = not molecules
+        molecules.append(
+            _assemble(parsed, mol, order, partition, table, name, conformers and first, seed, choices, known)
+        )
     return tuple(molecules)
+
+
+def _retyped(model: CGMolecule, choices: UserChoices, table: BeadTable, parsed: ParsedMolecule) -> CGMolecule:
+    """A published model with the bead types that the user gives, and a warning about what was left out."""
+    beads = list(model.beads)
+    for place, kind in _fixed_types(choices.types, range(len(beads)), table).items():
+        reason = "given by the user"
+        beads[place] = replace(beads[place], bead_type=kind, reason=reason, confidence=1.0, alternatives=())
+    return replace(model, beads=tuple(beads), warnings=(*_left_out(parsed), *model.warnings))
+
+
+def _left_out(parsed: ParsedMolecule) -> tuple[str, ...]:
+    return (f"largest component mapped; left out: {', '.join(parsed.left_out)}",) if parsed.left_out else ()
 
 
 def _canonical_groups(
@@ -149,6 +177,7 @@ def _assemble(
     conformers: bool,
     seed: int,
     choices: UserChoices,
+    known: Mapping[tuple[int, ...], TypeChoice],
 ) -> CGMolecule:
     """A partition with its bead types and bonded terms."""
     groups = partition.groups
@@ -161,15 +190,21 @@ def _assemble(
     if ion is not None and not fixed_types:
         chosen = [ion]
     else:
-        chosen = list(choose_types(mol, groups, table, shared=partition.shared, fixed=fixed_types))
+        of_models = {k: known[group].bead_type for k, group in enumerate(groups) if group in known}
+        fixed = {**of_models, **fixed_types}
+        typed = choose_types(mol, groups, table, shared=partition.shared, fixed=fixed)
+        # Beads of a recognised part keep the reason and confidence of their model.
+        chosen = [
+            known[group] if k in of_models and k not in fixed_types else choice
+            for k, (group, choice) in enumerate(zip(groups, typed))
+        ]
     terms, warnings = _geometry(parsed, mol, order, groups, chosen, table, conformers, seed)
     if not partition.exact:
         warnings.insert(0, "too many ways to divide this molecule: its partition is good but not proven the best")
     unsure = sum(choice.level == "estimate" for choice in chosen)
     if unsure:
         warnings.append(f"{unsure} of {len(chosen)} bead types are estimates: no building block knows the fragment")
-    if parsed.left_out:
-        warnings.insert(0, f"largest component mapped; left out: {', '.join(parsed.left_out)}")
+    warnings[:0] = _left_out(parsed)
     beads, terms = _in_written_order(mol, order, parsed.written, groups, chosen, terms, table)
     return CGMolecule(
         name=name or parsed.canonical_smiles,
