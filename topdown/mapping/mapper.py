@@ -143,7 +143,7 @@ def map_parsed(
 def _retyped(model: CGMolecule, choices: UserChoices, table: BeadTable, parsed: ParsedMolecule) -> CGMolecule:
     """A published model with the bead types that the user gives, and a warning about what was left out."""
     beads = list(model.beads)
-    for place, kind in _fixed_types(choices.types, range(len(beads)), table).items():
+    for place, kind in _fixed_types(choices.types, range(len(beads)), table, [bead.name for bead in beads]).items():
         reason = "given by the user"
         beads[place] = replace(beads[place], bead_type=kind, reason=reason, confidence=1.0, alternatives=())
     return replace(model, beads=tuple(beads), warnings=(*_left_out(parsed), *model.warnings))
@@ -224,30 +224,37 @@ def _assemble(
     )
 
 
-def _fixed_types(types: Mapping[str, str], sequence: Sequence[int], table: BeadTable) -> dict[int, str]:
-    """Bead types given by the user, by place in the partition.
+def _fixed_types(
+    types: Mapping[str, str], sequence: Sequence[int], table: BeadTable, names: Sequence[str] = ()
+) -> dict[int, str]:
+    """Bead types given by the user, by place in the partition; ``names`` are those of the beads if not B1, B2…
 
     Raises
     ------
     MappingError
         A bead or a bead type that does not exist, or a bead given twice.
     """
+    names = names or [f"B{number}" for number in range(1, len(sequence) + 1)]
     found: dict[int, str] = {}
     for label, bead_type in types.items():
-        number = label[1:] if label[:1] in ("B", "b") else label
-        if not number.isdecimal() or not 1 <= int(number) <= len(sequence):
+        if label in names:
+            number = names.index(label)
+        elif label.isdecimal() and 1 <= int(label) <= len(sequence):
+            number = int(label) - 1
+        else:
+            shown = f"{names[0]} to {names[-1]}" if names[0] == "B1" else ", ".join(names)
             raise MappingError(
                 f"there is no bead {label!r} for the type {bead_type}",
-                hint=f"beads are 1 to {len(sequence)}, or B1 to B{len(sequence)}",
+                hint=f"beads are 1 to {len(sequence)}, or {shown}",
             )
         if bead_type not in table:
             raise MappingError(
                 f"{bead_type!r}, given for bead {label}, is no bead type of {table.name}",
                 hint=_near_types(bead_type, table),
             )
-        place = sequence[int(number) - 1]
+        place = sequence[number]
         if place in found:
-            raise MappingError(f"two types are given for bead {number}: {found[place]} and {bead_type}")
+            raise MappingError(f"two types are given for bead {number + 1}: {found[place]} and {bead_type}")
         found[place] = bead_type
     return found
 
