@@ -77,7 +77,7 @@ class Observation:
 
 def observations(source: Path, style: str) -> list[Observation]:
     """Every typed bead with a published mapping for one of the two tables."""
-    found = [fact for row in read_rows(source, style) for fact in observed(row)]
+    found = [fact for row in read_rows(source, style) for fact in observed(row) if not _mislabelled(fact)]
     found += _single_beads(source.parent / "lipids" / "lipids.csv", style)
     return found + [fact for row in published_rows(style) for fact in observed(row)]
 
@@ -91,6 +91,17 @@ def observed(row: MappedRow) -> list[Observation]:
         Observation(environment_of(row.mol, bead, shared), t, name, citation, origin, row.mol, bead, shared)
         for bead, t in row.beads
     ]
+
+
+def _mislabelled(fact: Observation) -> bool:
+    """Slips of the machine-made Martini 2 labels: a polar type on carbons alone, an apolar one on oxygen or nitrogen."""
+    if not fact.origin.startswith("JiangGroup"):
+        return False
+    elements = {fact.mol.GetAtomWithIdx(a).GetAtomicNum() for a in fact.group}
+    family = fact.bead_type.removeprefix("S")[0]
+    return (elements == {6} and family in "PNQ") or (
+        not elements.isdisjoint({7, 8}) and 16 not in elements and family == "C"
+    )
 
 
 def _single_beads(path: Path, style: str) -> list[Observation]:

@@ -107,23 +107,33 @@ def coarser(environment: str) -> tuple[str, str, str]:
             return environment, environment, environment
         mol.UpdatePropertyCache(strict=False)
         canonical = Chem.MolToSmiles(mol)
+        atoms = list(mol.GetAtoms())
+        marks = [atom.GetAtomMapNum() for atom in atoms]
+        carbon = [atom.GetAtomicNum() == 6 for atom in atoms]
+        outside = [i for i, mark in enumerate(marks) if mark == _OUTSIDE]
         attached = Chem.RWMol(mol)
-        for atom in attached.GetAtoms():
-            if atom.GetAtomMapNum() == _OUTSIDE:
-                atom.SetAtomicNum(0)
-                atom.SetIsAromatic(False)
-        for bond in attached.GetBonds():
-            ends = (bond.GetBeginAtom().GetAtomicNum(), bond.GetEndAtom().GetAtomicNum())
-            if 0 in ends and bond.GetBondType() == Chem.BondType.AROMATIC:
-                bond.SetBondType(Chem.BondType.SINGLE)
+        hidden = []
+        for i in outside:
+            atom = attached.GetAtomWithIdx(i)
+            atom.SetAtomicNum(0)
+            atom.SetIsAromatic(False)
+            on_carbon = False
+            for bond in atom.GetBonds():
+                on_carbon |= carbon[bond.GetOtherAtomIdx(i)] and marks[bond.GetOtherAtomIdx(i)] != _OUTSIDE
+                if bond.GetBondType() == Chem.BondType.AROMATIC:
+                    bond.SetBondType(Chem.BondType.SINGLE)
+            if on_carbon:
+                hidden.append(i)
         skeleton = Chem.RWMol(attached)
-        for atom in skeleton.GetAtoms():
-            if atom.GetAtomMapNum() != _OUTSIDE:
-                atom.SetAtomMapNum(_RING if atom.GetAtomMapNum() in (_RING, _SHARED_RING) else 0)
-                if atom.GetAtomicNum() == 6:
-                    atom.SetNumExplicitHs(0)
-                    atom.SetNoImplicit(True)
-        for atom in reversed(list(skeleton.GetAtoms())):
-            if atom.GetAtomMapNum() == _OUTSIDE and any(n.GetAtomicNum() == 6 for n in atom.GetNeighbors()):
-                skeleton.RemoveAtom(atom.GetIdx())
+        for i, mark in enumerate(marks):
+            if mark == _OUTSIDE or not (mark or carbon[i]):
+                continue
+            atom = skeleton.GetAtomWithIdx(i)
+            if mark:
+                atom.SetAtomMapNum(_RING if mark in (_RING, _SHARED_RING) else 0)
+            if carbon[i]:
+                atom.SetNumExplicitHs(0)
+                atom.SetNoImplicit(True)
+        for i in reversed(hidden):
+            skeleton.RemoveAtom(i)
         return canonical, str(Chem.MolToSmiles(attached)), str(Chem.MolToSmiles(skeleton))
