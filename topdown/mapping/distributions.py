@@ -61,8 +61,8 @@ class Distribution:
             "mean": self.mean,
             "sd": self.sd,
             "n_samples": self.n_samples,
-            "edges": [round(float(e), 6) for e in self.edges],
-            "density": [round(float(d), 6) for d in self.density],
+            "edges": [float(f"{e:.9g}") for e in self.edges],
+            "density": [float(f"{d:.7g}") for d in self.density],
         }
 
 

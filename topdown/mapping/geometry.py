@@ -50,7 +50,7 @@ _LARGEST_NETWORK = 12
 _STRAIGHTEST = 155.0
 #: Angles inside dihedrals keep this far from straight and folded [degrees]: in a rigid body, and where springs let them move.
 _RIGID_MARGIN, _TORSION_MARGIN = 25.0, 40.0
-#: A second bond of a bead to a body stands at this angle to the first [degrees]; nearer to a line the three could flip through it.
+#: A second bond of a bead to a body stands at this angle to the first [degrees]; nearer to a line the three could flip.
 _ANCHOR_ANGLES = (40.0, 125.0)
 
 
@@ -490,7 +490,11 @@ class _Builder:
                 for bead in body.beads:
                     pair = (min(outer, bead), max(outer, bead))
                     bend = self.measure.bend((outer, inner, bead)) if bead != inner else 180.0
-                    if bead != inner and _ANCHOR_ANGLES[0] < bend < _ANCHOR_ANGLES[1] and self.measure.spread(pair) < self.measure.stiff_below:
+                    if (
+                        bead != inner
+                        and _ANCHOR_ANGLES[0] < bend < _ANCHOR_ANGLES[1]
+                        and self.measure.spread(pair) < self.measure.stiff_below
+                    ):
                         options.append((self.measure.length(pair), pair))
                 if options:
                     found[outer, inner] = min(options)[1]

@@ -18,6 +18,7 @@ bead without partial charges falls back to its centre of geometry.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -74,29 +75,25 @@ def atom_weights(mol: Any, center: Center, *, hydrogens: bool = True) -> FloatAr
 
 
 def with_their_hydrogens(mol: Any, groups: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
-    """``groups`` of heavy atoms, each with the hydrogens bonded to its atoms."""
-    return tuple(
-        tuple(
-            found
-            for index in group
-            for found in (
-                index,
-                *(n.GetIdx() for n in mol.GetAtomWithIdx(index).GetNeighbors() if n.GetAtomicNum() == 1),
-            )
-        )
-        for group in groups
-    )
+    """``groups`` of heavy atoms, each with the hydrogens bonded to its atoms; those of shared atoms are shared too."""
+
+    def hydrogens(index: int) -> tuple[int, ...]:
+        return tuple(n.GetIdx() for n in mol.GetAtomWithIdx(index).GetNeighbors() if n.GetAtomicNum() == 1)
+
+    return tuple(tuple(k for index in group for k in (index, *hydrogens(index))) for group in groups)
 
 
-def mapping_operator(groups: Sequence[Sequence[int]], weights: FloatArray) -> csr_array:
+def mapping_operator(groups: Sequence[Sequence[int]], weights: FloatArray, *, divide_shared: bool = True) -> csr_array:
     """The sparse matrix that turns atom into bead positions.
 
     Parameters
     ----------
     groups : sequence of sequences of int
-        Atoms of each bead; an atom in several beads is shared between them equally.
+        Atoms of each bead; one that is written twice in a bead counts twice.
     weights : (n_atoms,) float64
         Not negative. A bead whose atoms weigh nothing gets the mean of their positions.
+    divide_shared : bool
+        Divide an atom that stands in several beads between them; otherwise each takes it as written.
 
     Returns
     -------
@@ -113,20 +110,23 @@ def mapping_operator(groups: Sequence[Sequence[int]], weights: FloatArray) -> cs
     n_atoms = len(weights)
     if np.any(np.asarray(weights) < 0):
         raise SettingsError("the weights of a mapping must not be negative")
+    counted = [Counter(group) for group in groups]
     times = np.zeros(n_atoms)
-    for bead, group in enumerate(groups):
-        members = sorted(set(group))
-        if not members or members[0] < 0 or members[-1] >= n_atoms:
+    for bead, count in enumerate(counted):
+        if not count or min(count) < 0 or max(count) >= n_atoms:
             raise SettingsError(
-                f"bead {bead + 1} has no atoms" if not members else f"bead {bead + 1} names an atom outside 1…{n_atoms}"
+                f"bead {bead + 1} names an atom outside 1…{n_atoms}" if count else f"bead {bead + 1} has no atoms"
             )
-        times[members] += 1.0
+        times[list(count)] += 1.0
+    if not divide_shared:
+        times[:] = 1.0
     rows, columns, values = [], [], []
-    for bead, group in enumerate(groups):
-        members = sorted(set(group))
-        share = weights[members] / times[members]
+    for bead, count in enumerate(counted):
+        members = sorted(count)
+        often = np.array([count[k] for k in members]) / times[members]
+        share = weights[members] * often
         if share.sum() <= _NO_CHARGE:
-            share = 1.0 / times[members]
+            share = often
         rows += [bead] * len(members)
         columns += members
         values += list(share / share.sum())

@@ -104,6 +104,8 @@ class StabilityReport:
         Its standard error [K].
     drift : float
         Of the total energy at constant energy [kT/ns per degree of freedom].
+    drift_error : float
+        Its standard error.
     terms : tuple of BondedCheck
     cpu_s : float
         Processor time [s].
@@ -118,6 +120,7 @@ class StabilityReport:
     temperature: float = math.nan
     temperature_error: float = math.nan
     drift: float = math.nan
+    drift_error: float = math.nan
     terms: tuple[BondedCheck, ...] = ()
     cpu_s: float = 0.0
 
@@ -138,6 +141,7 @@ class StabilityReport:
             "temperature_K": number(self.temperature),
             "temperature_error_K": number(self.temperature_error),
             "energy_drift_kT_ns_dof": number(self.drift),
+            "energy_drift_error_kT_ns_dof": number(self.drift_error),
             "bonded": [
                 {
                     "kind": t.kind,
@@ -190,7 +194,9 @@ def check_molecule(
     n_water = system.n_molecules - copies
     watch = _Watch(molecule, copies, temperature)
 
-    def report(stable: bool, reason: str, steps: int, drift: float = math.nan) -> StabilityReport:
+    def report(
+        stable: bool, reason: str, steps: int, drift: tuple[float, float] = (math.nan, math.nan)
+    ) -> StabilityReport:
         heat, error = watch.temperature()
         return StabilityReport(
             stable=stable,
@@ -201,7 +207,8 @@ def check_molecule(
             constraint_error=watch.constraint_error,
             temperature=heat,
             temperature_error=error,
-            drift=drift,
+            drift=drift[0],
+            drift_error=drift[1],
             terms=watch.terms(),
             cpu_s=round(time.process_time() - began, 3),
         )
@@ -215,16 +222,16 @@ def check_molecule(
         run.run(nvt_steps, every=_EVERY, observe=watch)
     except SimulationError as failure:
         return report(False, failure.message, run.step)
-    drift = math.nan
+    drift, error = math.nan, 0.0
     if nve_steps:
         try:
-            drift = _drift(run.system(), temperature, nve_steps, seed)
+            drift, error = _drift(run.system(), temperature, nve_steps, seed)
         except SimulationError as failure:
             return report(False, f"at constant energy: {failure.message}", nvt_steps)
     reason = watch.complaint(temperature)
-    if not reason and abs(drift) > DRIFT_TOLERANCE:
+    if not reason and abs(drift) > DRIFT_TOLERANCE + 4 * error:
         reason = f"the energy drifts by {drift:+.2f} kT/ns per degree of freedom"
-    return report(not reason, reason, nvt_steps + nve_steps, drift)
+    return report(not reason, reason, nvt_steps + nve_steps, (drift, error))
 
 
 def checked_molecule(
@@ -252,8 +259,8 @@ def _box(molecule: CGMolecule, table: BeadTable, table_name: str | Path, seed: i
     return build_mixture(components, small, rng=np.random.default_rng(seed)), copies
 
 
-def _drift(system: System, temperature: float, n_steps: int, seed: int) -> float:
-    """Slope of the total energy over time at constant energy [kT/ns per degree of freedom]."""
+def _drift(system: System, temperature: float, n_steps: int, seed: int) -> tuple[float, float]:
+    """Slope of the total energy over time at constant energy and its standard error [kT/ns per degree of freedom]."""
     settings = SimulationSettings(temperature=temperature, time_step=TIME_STEP, thermostat=None, precision="double")
     run = Simulation(system, settings, seed=seed + 2)
     times, totals = [], []
@@ -264,11 +271,27 @@ def _drift(system: System, temperature: float, n_steps: int, seed: int) -> float
         totals.append(energies.potential + energies.kinetic)
 
     run.run(n_steps, every=_EVERY, observe=observe)
-    slope = float(np.polyfit(times, totals, 1)[0])
     freedom = sum(
         count * (3 * sum(bead.mass > 0 for bead in m.beads) - len(m.constraints)) for m, count in system.components
     )
-    return slope / (freedom * kt(temperature))
+    slope, error = _slope(np.array(times), np.array(totals))
+    unit = freedom * kt(temperature)
+    return slope / unit, error / unit
+
+
+def _slope(times: FloatArray, values: FloatArray) -> tuple[float, float]:
+    """Slope of a straight line through correlated values, and its standard error."""
+    slope, offset = np.polyfit(times, values, 1)
+    rest = values - slope * times - offset
+    variance = float(rest @ rest) / max(len(rest) - 2, 1)
+    inefficiency = 1.0
+    for lag in range(1, len(rest) // 2):
+        correlation = float(rest[:-lag] @ rest[lag:]) / max(float(rest @ rest), 1e-30)
+        if correlation <= 0.0:
+            break
+        inefficiency += 2.0 * correlation
+    spread = float(np.sum((times - times.mean()) ** 2))
+    return float(slope), math.sqrt(inefficiency * variance / spread)
 
 
 class _Watch:

@@ -208,7 +208,8 @@ def trajectory_mapping(
         With its SMILES and the atoms of its beads, unless ``groups`` are given.
     atoms : AtomFile
     groups : mapping of str to (n,) int64, optional
-        Atoms of each bead, by its name, counted from 0 within one copy; a system of several copies repeats them.
+        Atoms of each bead, by its name, counted from 0 within one copy; a system of several copies repeats them. An atom
+        written twice counts twice, as in the mapping files of the published models.
     center : {"geometry", "mass", "charge"}, optional
         Default: that of the model's family, geometry with hydrogens for Martini 3, mass without for Martini 2.
     where : str
@@ -284,7 +285,7 @@ def _by_groups(
     return TrajectoryMapping(
         molecule=molecule,
         atoms=np.arange(n_copies * size, dtype=np.int64).reshape(n_copies, size),
-        operator=mapping_operator([[int(a) for a in members[k]] for k in mapped], weights),
+        operator=mapping_operator([[int(a) for a in members[k]] for k in mapped], weights, divide_shared=False),
         mapped=mapped,
         tree=spanning_walk(size, [(int(i), int(j)) for i, j in atoms.bonds if max(i, j) < size]),
         n_system=len(atoms.elements),

@@ -49,6 +49,12 @@ def test_a_shared_atom_is_divided():
     np.testing.assert_allclose(found[:, 0], [0.5 / 1.5, 2.5 / 1.5])
 
 
+def test_an_atom_written_twice_counts_twice():
+    x = np.array([[0.0, 0, 0], [3.0, 0, 0]])
+    operator = mapping_operator([(0, 1, 1), (1,)], np.ones(2), divide_shared=False)
+    np.testing.assert_allclose(bead_positions(operator, x)[:, 0], [2.0, 3.0])
+
+
 def test_a_bead_without_weight_sits_at_its_geometric_centre():
     operator = mapping_operator([(0, 1)], np.zeros(2))
     np.testing.assert_allclose(operator.toarray(), [[0.5, 0.5]])
@@ -63,8 +69,8 @@ def test_rows_add_up_to_one_and_translations_pass_through(seed):
     operator = mapping_operator(groups, rng.uniform(0, 2, n))
     np.testing.assert_allclose(operator.sum(axis=1), 1.0)
     stack = rng.normal(size=(4, n, 3))
-    moved = bead_positions(operator, stack + [1.0, -2.0, 3.0])
-    np.testing.assert_allclose(moved, bead_positions(operator, stack) + [1.0, -2.0, 3.0])
+    shift = np.array([1.0, -2.0, 3.0])
+    np.testing.assert_allclose(bead_positions(operator, stack + shift), bead_positions(operator, stack) + shift)
     np.testing.assert_allclose(bead_positions(operator, stack)[2], bead_positions(operator, stack[2]))
 
 
