@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topdown.errors import MoleculeError, SettingsError
+from topdown.errors import MoleculeError, SettingsError, TopdownError
 from topdown.workflows.map_lists import MoleculeRequest
 
 if TYPE_CHECKING:
@@ -160,6 +160,12 @@ def _answer(job: Job, mapper: Mapper, settings: BatchSettings, folder: Path | No
                     )
     except MoleculeError as error:
         return _refused(job, error)
+    except (TopdownError, OSError):
+        raise
+    except Exception as error:
+        # A bug must not cost a long list: this molecule is refused, and the message says what to report.
+        what = f"internal error, please report it: {type(error).__name__}: {str(error)[:200]}"
+        return _refused(job, MoleculeError("E_LIMIT", what))
     if result.error is not None:
         text = json.dumps(refusal_json(job.request, result.error))
         return Answer(number=job.number, text=text, code=error_code(result.error))
@@ -178,12 +184,15 @@ def _work(connection: Connection, settings: BatchSettings, folder: Path | None) 
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the pipe
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        mapper = Mapper(settings.map_settings())
-        connection.send(None)
-        while True:
-            jobs: list[Job] = connection.recv()
-            for job in jobs:
-                connection.send(_answer(job, mapper, settings, folder, deadly=True))
+        try:
+            mapper = Mapper(settings.map_settings())
+            connection.send(None)
+            while True:
+                jobs: list[Job] = connection.recv()
+                for job in jobs:
+                    connection.send(_answer(job, mapper, settings, folder, deadly=True))
+        except TopdownError as error:  # a table that cannot be read, a full disk: nothing another molecule would change
+            connection.send(error)
 
 
 class _Worker:
@@ -294,6 +303,8 @@ class _Team:
         except (EOFError, ConnectionResetError):
             self._bury(worker)
             return
+        if isinstance(answer, TopdownError):
+            raise answer
         worker.since = time.monotonic()
         if answer is None:
             worker.ready = True

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from topdown.errors import InputFileError
-from topdown.workflows import map_batch, map_workers
+from topdown.errors import BeadTableError, InputFileError
+from topdown.workflows import map_batch, map_molecules, map_workers
 from topdown.workflows.map_batch import map_list
 from topdown.workflows.map_workers import BatchSettings
 
@@ -213,3 +213,19 @@ def test_long_lists_are_not_held_in_memory(tmp_path, monkeypatch):
         next(answers)
     assert len(reached) <= 12
     answers.close()
+
+
+def test_a_bug_costs_one_molecule_and_a_broken_table_the_run(quick, listed, tmp_path, monkeypatch):
+    real = map_molecules.Mapper.map
+
+    def buggy(self, request):
+        assert request.name != "m 7", "a bug"
+        return real(self, request)
+
+    monkeypatch.setattr(map_molecules.Mapper, "map", buggy)
+    found = [json.loads(b.text) for b in map_list(listed, settings())]
+    assert found[7]["error"]["code"] == "E_LIMIT"
+    assert "internal error, please report it: AssertionError: a bug" in found[7]["error"]["message"]
+    assert sum("error" in line for line in found) == 11
+    with pytest.raises(BeadTableError, match="martini9"):
+        list(map_list(listed, settings(mapping={"table": "martini9", "conformers": False}), workers=1))
