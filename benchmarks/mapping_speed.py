@@ -95,7 +95,7 @@ def coverage(title: str, mapper: Mapper, requests: list[MoleculeRequest] | tuple
         if result.molecule is not None:
             found = mapping_json(result.molecule, mapper.table, request)
             beads += len(found["beads"])
-            estimates += sum("estimated" in bead["reason"] for bead in found["beads"])
+            estimates += sum("unknown to" in bead["reason"] for bead in found["beads"])
         times.append((time.process_time() - start, request.smiles))
         codes[result.error_code or "mapped"] += 1
     spent = [t for t, _ in times]

@@ -84,7 +84,8 @@ def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: 
         assert path is not None
         if bonded.fit is not None or bonded.check:
             raise click.UsageError("--fit-bonded and --check are for one SMILES")
-        settings.mapping["center"] = bonded.center
+        if bonded.center is not None:
+            settings.mapping["center"] = bonded.center
         code = _map_list(path, settings, options)
     else:
         code = _map_one(what, settings, options, bonded, refine)
