@@ -20,9 +20,11 @@ from topdown.workflows.mapping_json import mapping_json
 
 TABLES = {name: load_bead_table(name) for name in ("martini3", "martini2")}
 #: Pieces that end in an open valence at both sides, and caps; every join is a molecule.
-LINKS = ["C", "CC", "CCC", "C(C)", "C(=O)", "O", "N", "S", "C(=O)N", "C(=O)O", "c1ccc(cc1)", "C1CCC(CC1)", "c1cc(ncc1)", "C=C", "C#C",
-         "S(=O)(=O)", "C(F)(F)", "[N+](C)(C)", "P(=O)([O-])", "C(O)", "C(C(=O)[O-])", "c1cc2ccccc2cc1", "[Si](C)(C)",
-         "N1CCN(CC1)", "C1CC1", "B(O)"]  # fmt: skip
+LINKS = [
+    "C", "CC", "CCC", "C(C)", "C(=O)", "O", "N", "S", "C(=O)N", "C(=O)O", "c1ccc(cc1)", "C1CCC(CC1)", "c1cc(ncc1)",
+    "C=C", "C#C", "S(=O)(=O)", "C(F)(F)", "[N+](C)(C)", "P(=O)([O-])", "C(O)", "C(C(=O)[O-])", "c1cc2ccccc2cc1",
+    "[Si](C)(C)", "N1CCN(CC1)", "C1CC1", "B(O)",
+]  # fmt: skip
 CAPS = [
     "C",
     "O",
