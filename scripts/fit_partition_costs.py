@@ -4,7 +4,7 @@
 
 ``DIR`` holds ``martini3_curated.csv`` and ``martini2_curated.csv`` (columns smiles, atom_mapping). The model is
 log-linear: P(partition) ∝ exp(-Σ cost), over the cheapest partitions of each molecule; the costs maximise the
-likelihood of the published ones under a Gaussian prior around :func:`prior_cost`. The lists of cheapest partitions and
+likelihood of the published ones under a Gaussian prior around :func:`prior_costs`. The lists of cheapest partitions and
 the costs are found in turn. ``--folds K`` prints K-fold cross-validated accuracy instead of writing.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from curated_mappings import SOURCES, MappedRow, read_rows
 from rdkit import Chem
 from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
 
 from topdown.formats.atomic import atomic_write_text
 from topdown.mapping import fragmenting, group_features
@@ -40,14 +40,21 @@ class Example:
 
     name: str
     smiles: str
-    mol: object
+    source: str
+    mol: Chem.Mol
     graph: group_features.MoleculeGraph
     symmetries: list[tuple[int, ...]]
     published: list[Groups]
     listed: dict[Groups, tuple[dict[str, int], bool]] = field(default_factory=dict)
+    known: dict[Groups, bool] = field(default_factory=dict)
 
     def agrees(self, groups: Groups) -> bool:
-        return any(fragmenting.partition_agrees(groups, p, self.symmetries) for p in self.published)
+        if groups not in self.known:
+            self.known[groups] = any(
+                len(p) == len(groups) and fragmenting.partition_agrees(groups, p, self.symmetries)
+                for p in self.published
+            )
+        return self.known[groups]
 
     def add(self, groups: Groups) -> None:
         groups = tuple(sorted(groups))
@@ -57,54 +64,68 @@ class Example:
         for group in groups:
             for name, count in group_features.group_features(self.graph, sum(1 << a for a in group)).items():
                 counts[name] = counts.get(name, 0) + count
-        merged = fragmenting.share_by_symmetry(self.graph, groups, self.symmetries)
+        merged = fragmenting.share_by_symmetry(
+            self.graph, fragmenting.share_in_rings(self.graph, groups), self.symmetries
+        )
         counts["asymmetry"] = fragmenting.asymmetry(self.graph, merged)
         self.listed[groups] = (counts, self.agrees(merged))
 
+    def list_cheapest(self, table: dict[str, int], count: int) -> None:
+        """Put the ``count`` cheapest partitions under ``table`` on the list."""
+        candidates = fragmenting.Candidates.of(self.graph, table)
+        for _, groups in candidates.cheapest(count).ranked:
+            self.add(candidates.atoms(groups))
 
-def prior_cost(name: str) -> float:
-    """Cost of a feature before any data, from the published size rules (4 in chains, 3 in rings, 2 in aromatics)."""
+
+#: Features that several molecules must teach, with the cost they have before any data: the published size rules
+#: (4 atoms in chains, 3 in rings, 2 in aromatic rings) and not cutting what belongs together.
+def prior_costs() -> dict[str, float]:
     chain = {1: 6.0, 2: 2.0, 3: 0.8, 4: 0.0, 5: 2.2, 6: 6.0}
-    if match := re.fullmatch(r"(alkyl|polar\d|halogen) (\d)", name):
-        return chain[int(match[2])]
-    if match := re.fullmatch(r"(arom|ring|mixed) (\d)\+(\d)", name):
-        ring, rest = int(match[2]), int(match[3])
-        if match[1] == "arom":
-            base = {1: 1.5, 2: 0.0, 3: 3.0, 4: 5.0}.get(ring, 8.0)
-            return base + {0: 0.0, 1: 0.3, 2: 2.0, 3: 3.0}.get(rest, 5.0)
-        base = {1: 1.0, 2: 1.0, 3: 0.0, 4: 2.0}.get(ring, 6.0)
-        return base + {0: 0.0, 1: 0.5, 2: 1.5, 3: 2.5}.get(rest, 5.0)
-    if name == "asymmetry":
-        return 0.5
-    if name == "several groups":
-        return 1.0
-    if match := re.fullmatch(r"branched (\d) (\d)", name):
-        return -0.5
-    if name.startswith("whole"):
-        return -0.5
-    if name.startswith("cut:"):
-        rules = {"cut:multiple": 2.0, "cut:in group": 1.5, "cut:C-C": 0.0, "cut:polar": 0.2}
-        return next((value for start, value in rules.items() if name.startswith(start)), 0.5 if "=" in name else 0.1)
-    return 0.0
+    prior = {f"chain {n}": cost for n, cost in chain.items()}
+    for n in range(1, 7):
+        for c in range(7 - n):
+            arom = {1: 3.0 if c == 0 else 1.0, 2: 0.0, 3: 3.0, 4: 5.0}.get(n, 8.0) + {
+                0: 0.0,
+                1: 0.3,
+                2: 2.5,
+                3: 3.0,
+            }.get(c, 5.0)
+            ring = {1: 3.0 if c == 0 else 1.5, 2: 1.0, 3: 0.0, 4: 2.0}.get(n, 6.0) + {
+                0: 0.0,
+                1: 0.5,
+                2: 1.5,
+                3: 2.5,
+            }.get(c, 5.0)
+            prior |= {f"arom {n}+{c}": arom, f"ring {n}+{c}": ring, f"mixed {n}+{c}": ring + 1.5}
+        prior |= {f"branched {n} {b}": -0.5 * b for b in (1, 2, 3)}
+        prior[f"whole {n}"] = -0.5
+    prior |= {f"several groups {k}": 1.0 * (k - 1) for k in (2, 3, 4)}
+    prior["asymmetry"] = 0.5
+    for e in ("CC", "CX", "XX"):
+        prior |= {f"cut:multiple {e}": 2.0, f"cut:in group {e}": 1.5, f"cut:polar {e}": 0.2, f"cut:polar end {e}": 0.2}
+        for ring in ("ring", "fused"):
+            prior |= {f"cut:{k} {ring} {e}{u}": 2.0 if u else 0.1 for k in ("arom", "aliph") for u in ("", "=")}
+    prior |= {f"cut:{k}": 0.1 for k in ("biaryl", "aryl-C", "aryl-CH3", "aryl-polar", "aryl-XH")}
+    prior["cut:carbonyl"] = 0.2
+    # The heteroatom of furan and thiophene is a bead of its own between two C=C; that of an aliphatic ring keeps both
+    # its neighbours.
+    prior |= {
+        "arom one S 5": -3.0,
+        "arom one O 5": -3.0,
+        "arom one C 5": 1.0,
+        "arom one C 6": 1.0,
+        "cut:aliph ring CX": 0.8,
+    }
+    # Para-disubstituted rings are four beads, one on each side.
+    prior |= {f"arom 2+{c} of 2p": 1.0 for c in (1, 2)} | {f"arom 1+{c} of 2p": -1.5 for c in (1, 2, 3)}
+    prior |= {"whole 5": -1.5, "whole 5 polar end": 1.0, "cut:biaryl": -0.5, "carbonyl 2": 1.0}
+    prior |= {"alkene 2": -0.5, "polar alkene 5": 1.0, "cut:acetal": 0.2, "cut:acetal ring": 0.2}
+    prior |= {f"alkyl 3 inner {k}": -0.3 for k in (1, 2)}
+    return prior
 
 
-def all_features() -> list[str]:
-    """Every feature name that can occur."""
-    names = [f"{w} {n}" for w in ("alkyl", "halogen") for n in range(1, 7)]
-    names += [f"polar{k} {n}" for k in range(1, 6) for n in range(k, 7)]
-    names += [
-        f"arom {a}+{c} of {s}" for a in range(1, 4) for c in range(4) for s in ("f", "0", "1", "2", "2p", "3", "4")
-    ]
-    names += [f"branched {n} {k}" for n in range(4, 7) for k in range(3, n)]
-    names += [f"whole {n}" for n in range(2, 7)]
-    for what in ("arom", "ring", "mixed"):
-        names += [f"{what} {n}+{c}" for n in range(1, 7) for c in range(7 - n)]
-    names += ["arom polar", "several groups", "asymmetry"]
-    for kind in ("arom", "aliph"):
-        names += [f"cut:{kind} {r} {e}{u}" for r in ("ring", "fused") for e in ("CC", "CX", "XX") for u in ("", "=")]
-    names += [f"cut:{k}" for k in ("biaryl", "aryl-C", "aryl-CH3", "aryl-polar", "aryl-XH", "C-C")]
-    names += [f"cut:{k} {e}" for k in ("multiple", "in group", "polar", "polar end") for e in ("CC", "CX", "XX")]
-    return names
+#: Width of the prior of the other features, relative to that of the features above.
+DETAIL_WIDTH = 0.5
 
 
 def read_examples(rows: Iterable[MappedRow]) -> list[Example]:
@@ -119,7 +140,7 @@ def read_examples(rows: Iterable[MappedRow]) -> list[Example]:
         key = Chem.MolToSmiles(mol, isomericSmiles=False)
         if key not in found:
             graph = group_features.MoleculeGraph.of(mol)
-            found[key] = Example(row.name, row.smiles, mol, graph, fragmenting.automorphisms(mol), [])
+            found[key] = Example(row.name, row.smiles, row.source, mol, graph, fragmenting.automorphisms(mol), [])
         mapped = tuple(sorted(tuple(sorted(place[a] for a in bead)) for bead, _ in row.beads))
         if mapped not in found[key].published:
             found[key].published.append(mapped)
@@ -171,48 +192,61 @@ def write_table(style: str, table: dict[str, int]) -> None:
 
 
 def fit(examples: list[Example], *, width: float, rounds: int) -> tuple[list[str], np.ndarray]:
-    """Costs of largest posterior for ``examples``."""
-    names = all_features()
-    index = {name: i for i, name in enumerate(names)}
-    prior = np.array([prior_cost(name) for name in names])
-    weights = prior.copy()
+    """Names and costs of largest posterior for ``examples``."""
+    prior = prior_costs()
+    names, weights = list(prior), np.array(list(prior.values()))
     for example in examples:
         list_published(example)
     for _ in range(rounds):
         table = to_table(names, weights)
         for example in examples:
-            keep = KEEP if example.graph.n_atoms <= 20 else 20
-            for _, groups in fragmenting.best_partitions(example.graph, table, keep=keep)[0]:
-                example.add(groups)
-        data = [_count_matrix(e, index) for e in examples if any(good for _, good in e.listed.values())]
-        weights = minimize(
-            _objective, weights, (prior, width, data), jac=True, method="L-BFGS-B", options={"maxiter": 300}
-        ).x
+            example.list_cheapest(table, KEEP if example.graph.n_atoms <= 20 else 20)
+        data = _Lists.of([e for e in examples if any(good for _, good in e.listed.values())], names)
+        start = np.zeros(len(data.names))
+        start[: len(weights)] = weights
+        centre = np.array([prior.get(name, 0.0) for name in data.names])
+        widths = np.array([width if name in prior else width * DETAIL_WIDTH for name in data.names])
+        found = minimize(data.objective, start, (centre, widths), jac=True, method="L-BFGS-B", options={"maxiter": 300})
+        names, weights = data.names, found.x
     return names, weights
 
 
-def _count_matrix(example: Example, index: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
-    """(feature counts of each listed partition, whether it is a published one)."""
-    matrix = np.zeros((len(example.listed), len(index)))
-    for row, (counts, _) in enumerate(example.listed.values()):
-        for name, count in counts.items():
-            matrix[row, index[name]] = count
-    return matrix, np.array([good for _, good in example.listed.values()])
+@dataclass
+class _Lists:
+    """Feature counts of every listed partition of every example, one below the other."""
 
+    names: list[str]
+    counts: csr_matrix
+    good: np.ndarray
+    starts: np.ndarray
 
-def _objective(
-    weights: np.ndarray, prior: np.ndarray, width: float, data: list[tuple[np.ndarray, np.ndarray]]
-) -> tuple[float, np.ndarray]:
-    """Negative log posterior and its gradient."""
-    value = 0.5 * float(np.sum((weights - prior) ** 2)) / width**2
-    gradient = (weights - prior) / width**2
-    for matrix, good in data:
-        score = -matrix @ weights
-        p_all = np.exp(score - score.max())
-        p_good = p_all * good
-        value += np.log(p_all.sum()) - np.log(p_good.sum() + 1e-300)
-        gradient = gradient + matrix.T @ (p_good / (p_good.sum() + 1e-300) - p_all / p_all.sum())
-    return value, gradient
+    @classmethod
+    def of(cls, examples: list[Example], names: list[str]) -> _Lists:
+        place = {name: i for i, name in enumerate(names)}
+        rows, columns, values, good, starts = [], [], [], [], []
+        for example in examples:
+            starts.append(len(good))
+            for counts, is_good in example.listed.values():
+                for name, count in counts.items():
+                    rows.append(len(good))
+                    columns.append(place.setdefault(name, len(place)))
+                    values.append(float(count))
+                good.append(is_good)
+        matrix = csr_matrix((values, (rows, columns)), shape=(len(good), len(place)))
+        return cls(list(place), matrix, np.array(good), np.array(starts))
+
+    def objective(self, weights: np.ndarray, centre: np.ndarray, widths: np.ndarray) -> tuple[float, np.ndarray]:
+        """Negative log posterior and its gradient."""
+        sizes = np.diff([*self.starts, len(self.good)])
+        score = -self.counts @ weights
+        p_all = np.exp(score - np.repeat(np.maximum.reduceat(score, self.starts), sizes))
+        p_good = p_all * self.good
+        sum_all = np.add.reduceat(p_all, self.starts)
+        sum_good = np.add.reduceat(p_good, self.starts) + 1e-300
+        off = (weights - centre) / widths
+        value = 0.5 * float(off @ off) + float(np.sum(np.log(sum_all) - np.log(sum_good)))
+        slope = p_good / np.repeat(sum_good, sizes) - p_all / np.repeat(sum_all, sizes)
+        return value, off / widths + self.counts.T @ slope
 
 
 def score(examples: list[Example], table: dict[str, int]) -> tuple[int, float, list[str]]:
@@ -240,8 +274,8 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--style", choices=list(SOURCES), default="martini3")
     parser.add_argument("--folds", type=int, default=0)
-    parser.add_argument("--width", type=float, default=0.8, help="width of the prior")
-    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--width", type=float, default=1.0, help="width of the prior")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args()
     examples = read_examples(read_rows(arguments.source, arguments.style, max_labelled=MAX_LABELLED))

@@ -1,6 +1,6 @@
 """topdown: MARTINI-style, top-down coarse-grained parameterisation.
 
-SMILES to beads (:func:`map_molecule`), bead matrices fitted to experiment (:func:`calibrate`), free energies of transfer
+SMILES to beads (:func:`map`), bead matrices fitted to experiment (:func:`calibrate`), free energies of transfer
 (:func:`transfer`), and membranes ready to run (:func:`prepare_membrane`). Importing this module compiles nothing and loads
 neither RDKit nor numba: the names below are fetched when first used.
 """
@@ -20,6 +20,7 @@ _FRONT_DOOR = {
     "TopdownError": "topdown.errors",
     "calibrate": "topdown.workflows.calibrate",
     "load_bead_table": "topdown.tables",
+    "map": "topdown.workflows.map_view",
     "map_molecule": "topdown.mapping",
     "prepare_membrane": "topdown.workflows.membrane",
     "transfer": "topdown.workflows.transfer",

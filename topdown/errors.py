@@ -55,6 +55,10 @@ class MoleculeError(TopdownError, ValueError):
         return f"{self.code} {super().__str__()}"
 
 
+class MappingError(TopdownError, ValueError):
+    """Beads or bead types given by the user that do not fit the molecule."""
+
+
 class BeadTableError(TopdownError, ValueError):
     """A bead table that is missing, unreadable or inconsistent, or a bead type or pair it does not hold."""
 

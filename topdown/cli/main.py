@@ -13,6 +13,10 @@ from topdown.errors import TopdownError
 #: command name -> (module with a ``command``, one-line help). Only commands that work are listed.
 COMMANDS: dict[str, tuple[str, str]] = {
     "map": ("topdown.cli.map_command", "Coarse-grain molecules: SMILES to beads, topology files, picture."),
+    "map-trajectory": (
+        "topdown.cli.map_trajectory_command",
+        "All-atom trajectory to beads, and distributions of bonds.",
+    ),
     "transfer": ("topdown.cli.transfer_command", "Free energy of transfer and log P between two liquids."),
     "density": ("topdown.cli.density_command", "Density of a liquid or mixture, and its heat of vaporisation."),
     "surface-tension": ("topdown.cli.surface_tension_command", "Surface tension of a liquid from a slab, two ways."),

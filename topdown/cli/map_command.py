@@ -1,16 +1,25 @@
-"""``topdown map``: SMILES to beads, bead types, bonded terms, topology files and a picture."""
+"""``topdown map``: SMILES to beads, bead types, bonded terms, topology files and pictures."""
 
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from topdown.cli.bonded_options import BondedOptions, bonded_options, echo_check
+
 if TYPE_CHECKING:
-    from topdown.model import BeadTable, CGMolecule
-    from topdown.workflows.map_molecules import MappingResult, MoleculeRequest
+    from topdown.workflows.map_batch import BatchLine
+    from topdown.workflows.map_molecules import Refine
+    from topdown.workflows.map_workers import BatchSettings
+
+_GRAPH_LIMIT_S, _CONFORMER_LIMIT_S = 30.0, 120.0
+#: Progress is shown for lists longer than this, after some seconds.
+_SHORT_LIST = 16
+_PROGRESS_AFTER_S = 5.0
 
 
 @click.command(name="map")
@@ -22,12 +31,20 @@ if TYPE_CHECKING:
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write NAME.itp, NAME.gro, NAME.svg and NAME.json of every molecule there.",
+    help="Write topology, coordinates, mapping files and pictures there; for a file also mappings.jsonl, mappings.csv and "
+    "rejects.csv. A run that was cut short goes on when the command is repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object, or for a file one per line.")
 @click.option(
-    "--alternatives", type=click.IntRange(0, 5), default=3, show_default=True, help="Next-best types listed per bead."
+    "--alternatives",
+    type=click.IntRange(0, 20),
+    default=None,
+    metavar="K",
+    help="The K next-best mappings, and at most K next-best types per bead.  [default: no mappings, 3 types]",
 )
+@click.option("--mapping", default="", metavar="FILE|CGSMILES", help="Beads to keep; the rest is divided around them.")
+@click.option("--types", default="", metavar="BEAD=TYPE,…", help="Bead types to keep, as in 1=SC3,B2=P4.")
+@click.option("--largest-fragment", is_flag=True, help="Of salts and mixtures map the largest component.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Seed of the conformers.")
 @click.option(
     "--conformers/--no-conformers",
@@ -35,123 +52,193 @@ if TYPE_CHECKING:
     help="Lengths and coordinates from conformers, or estimates from the graph.  [default: conformers for a SMILES and "
     "with -o, none for a file]",
 )
+@click.option("--write", default="", metavar="ENDING,…", help="Which files -o writes per molecule, or 'none'.")
+@click.option("--workers", type=click.IntRange(1, 256), default=None, help="Processes for a file.  [default: all CPUs]")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0.01),
+    default=None,
+    metavar="SECONDS",
+    help="Processor time for one molecule.  [default: 30, with conformers 120]",
+)
+@click.option("--max-atoms", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Largest molecule.")
+@bonded_options
 @click.pass_context
-def command(
-    ctx: click.Context,
-    what: str,
-    table: str,
-    name: str | None,
-    output: Path | None,
-    as_json: bool,
-    alternatives: int,
-    seed: int,
-    conformers: bool | None,
-) -> None:
+def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: Any) -> None:
     """Coarse-grain molecules: SMILES to beads with their types, the reasons, and bonded terms.
 
-    Give one SMILES, a .smi file (SMILES and name per line) or a .csv file (columns smiles, name).
+    Give one SMILES, a .smi file (SMILES and name per line) or a .csv file (columns smiles, name); both may be gzipped.
 
-    Exit code 0: all mapped; 3: some refused; 2: none mapped.
+    Exit code 0: all mapped; 3: some refused; 2: none mapped; 1: --check found it unstable.
     """
-    from topdown.workflows.map_molecules import map_molecules, mapping_json, refusal_json
-
-    requests, is_file = _requests(what, name)
-    if output is not None and conformers is False:
-        raise click.UsageError("-o writes coordinates, which --no-conformers leaves out; drop one of the two")
-    with_conformers = conformers if conformers is not None else (output is not None or not is_file)
-    bead_table = _load(table)
-    refused = 0
-    for result in map_molecules(requests, table, conformers=with_conformers, seed=seed, folder=output):
-        if result.error is not None:
-            refused += 1
-            _echo_refusal(result, is_file)
-            if as_json:
-                click.echo(json.dumps(refusal_json(result)))
-            continue
-        assert result.molecule is not None
-        if as_json:
-            found = mapping_json(result.molecule, bead_table, result.request, alternatives=alternatives)
-            click.echo(json.dumps(found, allow_nan=False))
-        elif is_file:
-            _echo_line(result.molecule, result.request)
-        else:
-            _echo_molecule(result.molecule, alternatives)
-        if not as_json:
-            for path in result.files:
-                click.echo(f"wrote {path}")
-    if refused:
-        ctx.exit(2 if refused == len(requests) else 3)
-
-
-def _requests(what: str, name: str | None) -> tuple[tuple[MoleculeRequest, ...], bool]:
-    """The molecules asked for, and whether they come from a file."""
-    from topdown.workflows.map_molecules import LIST_SUFFIXES, MoleculeRequest, read_requests
+    from topdown.workflows.map_lists import is_list
 
     path = Path(what) if len(what) < 1000 and "\0" not in what else None
-    if path is not None and path.suffix.lower() in LIST_SUFFIXES:
-        if name is not None:
-            raise click.UsageError("--name is for one SMILES; a file names its molecules itself")
-        return read_requests(path), True
-    return (MoleculeRequest(smiles=what, name=name or ""),), False
+    listed = path is not None and is_list(path)
+    conformers, output = options["conformers"], options["output"]
+    if conformers is None:
+        conformers = output is not None or not listed
+    settings = _settings(options, listed=listed, conformers=conformers)
+    refine = bonded.refine(seed=options["seed"], with_conformers=conformers)
+    if listed:
+        assert path is not None
+        if bonded.fit is not None or bonded.check:
+            raise click.UsageError("--fit-bonded and --check are for one SMILES")
+        if bonded.center is not None:
+            settings.mapping["center"] = bonded.center
+        code = _map_list(path, settings, options)
+    else:
+        code = _map_one(what, settings, options, bonded, refine)
+    if code:
+        ctx.exit(code)
 
 
-def _load(table: str) -> BeadTable:
-    from topdown.tables import load_bead_table
+def _settings(options: dict[str, Any], *, listed: bool, conformers: bool) -> BatchSettings:
+    from topdown.workflows.map_workers import BatchSettings
 
-    return load_bead_table(table)
-
-
-def _echo_refusal(result: MappingResult, is_file: bool) -> None:
-    """One line on stderr that starts with the code."""
-    text = str(result.error)
-    if not text.startswith("E_"):
-        text = f"{result.error_code} {text}"
-    click.echo(f"{text} [{result.request.name}]" if is_file and result.request.name else text, err=True)
-
-
-def _echo_line(molecule: CGMolecule, request: MoleculeRequest) -> None:
-    click.echo(f"{request.name or request.smiles}\t{request.smiles}\t{'-'.join(molecule.type_names)}")
-
-
-def _echo_molecule(molecule: CGMolecule, alternatives: int) -> None:
-    title = (
-        molecule.name if molecule.name == molecule.canonical_smiles else f"{molecule.name}  {molecule.canonical_smiles}"
+    alternatives = options["alternatives"]
+    limit = options["time_limit"] or (_CONFORMER_LIMIT_S if conformers else _GRAPH_LIMIT_S)
+    max_atoms = options["max_atoms"]
+    return BatchSettings(
+        mapping={
+            "table": options["table"],
+            "conformers": conformers,
+            "seed": options["seed"],
+            "mappings": alternatives or 0,
+            "largest_fragment": options["largest_fragment"],
+        },
+        max_atoms=max_atoms,
+        max_length=max(4096, 4 * max_atoms),
+        alternatives=3 if alternatives is None else alternatives,
+        endings=_endings(options, listed=listed, conformers=conformers),
+        time_limit=limit,
     )
-    charge = f", charge {molecule.charge:+g} e" if molecule.charge else ""
-    n = molecule.n_beads
-    click.echo(f"{title}\n{molecule.table}, {n} bead{'s' if n > 1 else ''}{charge}, {molecule.molar_mass:.2f} g/mol\n")
-    atoms = [",".join(str(a) for a in bead.atoms) for bead in molecule.beads]
-    widths = (
-        max(len(b.name) for b in molecule.beads),
-        max(len(b.bead_type) for b in molecule.beads),
-        max(map(len, atoms)),
+
+
+def _endings(options: dict[str, Any], *, listed: bool, conformers: bool) -> tuple[str, ...]:
+    """Endings of the files written for each molecule."""
+    from topdown.workflows.file_endings import ALL_FILES, LIST_FILES, NEED_COORDINATES
+
+    text = options["write"]
+    if options["output"] is None:
+        if text:
+            raise click.UsageError("--write chooses among the files of -o; give -o DIR too")
+        return ()
+    if not text:
+        if not conformers and not listed:
+            raise click.UsageError("-o writes coordinates, which --no-conformers leaves out; choose with --write")
+        return (LIST_FILES if conformers else ()) if listed else ALL_FILES
+    if text == "none":
+        return ()
+    endings = tuple(sorted({part.strip().lstrip(".") for part in text.split(",")}))
+    for ending in endings:
+        if ending not in ALL_FILES:
+            raise click.UsageError(f"--write: no file {ending!r}; there are {', '.join(ALL_FILES)}, or none")
+        if ending in NEED_COORDINATES and not conformers:
+            raise click.UsageError(f"--write: {ending} needs coordinates, which --no-conformers leaves out")
+    return endings
+
+
+def _map_list(path: Path, settings: BatchSettings, options: dict[str, Any]) -> int:
+    """Map a file; returns the exit code."""
+    from topdown.workflows.map_batch import map_list
+
+    if options["name"] is not None:
+        raise click.UsageError("--name is for one SMILES; a file names its molecules itself")
+    for option in ("mapping", "types"):
+        if options[option]:
+            raise click.UsageError(f"--{option} is for one SMILES: beads are numbered by molecule")
+    refused = total = 0
+    progress = _Progress()
+    for line in map_list(path, settings, workers=options["workers"], folder=options["output"]):
+        total += 1
+        refused += bool(line.code)
+        _echo_list_line(line, as_json=options["as_json"])
+        progress(line, refused)
+    return 0 if not refused else 2 if refused == total else 3
+
+
+class _Progress:
+    """How far a long list has come, on stderr: in place on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        from topdown.cli.progress import ProgressLine
+
+        self._line = ProgressLine()
+        self._start = time.monotonic()
+        self._shown = 0.0
+
+    def __call__(self, line: BatchLine, refused: int) -> None:
+        now = time.monotonic()
+        last = line.number == line.total
+        if (
+            line.total <= _SHORT_LIST
+            or now - self._start < _PROGRESS_AFTER_S
+            or (now - self._shown < 0.5 and not (last and self._shown))
+        ):
+            return
+        self._shown = now
+        self._line(line.number, line.total, f"molecules, {refused} refused")
+
+
+def _echo_list_line(line: BatchLine, *, as_json: bool) -> None:
+    if as_json and not line.code:
+        click.echo(line.text)
+        return
+    found = json.loads(line.text)
+    if line.code:
+        from topdown.workflows.mapping_table import refusal_line
+
+        click.echo(refusal_line(found), err=True)
+        if as_json:
+            click.echo(line.text)
+        return
+    types = "-".join(bead["type"] for bead in found["beads"])
+    click.echo(f"{found['name'] or found['smiles']}\t{found['smiles']}\t{types}")
+    for path in line.files:
+        click.echo(f"wrote {path}")
+
+
+def _map_one(
+    smiles: str, settings: BatchSettings, options: dict[str, Any], bonded: BondedOptions, refine: Refine | None
+) -> int:
+    """Map one SMILES; returns the exit code."""
+    from topdown.cli.map_text import mapping_text
+    from topdown.workflows.map_molecules import map_one, mapping_json, refusal_json
+
+    result, table = map_one(
+        smiles,
+        settings,
+        name=options["name"] or "",
+        mapping=options["mapping"],
+        types=options["types"],
+        folder=options["output"],
+        refine=refine,
     )
-    header = f"{'bead':<{max(4, widths[0])}}  {'type':<{max(4, widths[1])}}  {'atoms':<{max(5, widths[2])}}  conf."
-    click.echo(header + "  reason")
-    for bead, indices in zip(molecule.beads, atoms):
-        click.echo(
-            f"{bead.name:<{max(4, widths[0])}}  {bead.bead_type:<{max(4, widths[1])}}  "
-            f"{indices:<{max(5, widths[2])}}  {bead.confidence:4.0%}  {bead.reason}"
+    if result.error is not None:
+        text = str(result.error)
+        click.echo(text if text.startswith("E_") else f"{result.error_code} {text}", err=True)
+        if options["as_json"]:
+            click.echo(json.dumps(refusal_json(result.request, result.error)))
+        return 2
+    assert result.molecule is not None
+    report = bonded.checked(result, table, options["table"], seed=options["seed"])
+    code = 1 if report is not None and not report["stable"] else 0
+    if options["as_json"]:
+        found = mapping_json(
+            result.molecule,
+            table,
+            result.request,
+            alternatives=settings.alternatives,
+            other_mappings=result.others,
         )
-        if alternatives and bead.alternatives:
-            click.echo(f"{'':<{max(4, widths[0])}}  or {', '.join(bead.alternatives[:alternatives])}")
-    _echo_terms(molecule)
-    for warning in molecule.warnings:
-        click.echo(f"note: {warning}")
-
-
-def _echo_terms(molecule: CGMolecule) -> None:
-    def label(indices: tuple[int, ...]) -> str:
-        return "-".join(molecule.beads[i].name for i in indices)
-
-    rows = [f"{label(b.atoms):<16s} {b.length:.3f} nm  {b.force_constant:.0f} kJ/mol/nm²" for b in molecule.bonds]
-    rows += [f"{label(c.atoms):<16s} {c.length:.3f} nm  constraint" for c in molecule.constraints]
-    rows += [f"{label(a.atoms):<16s} {a.angle:.1f}°  {a.force_constant:.0f} kJ/mol" for a in molecule.angles]
-    rows += [
-        f"{label(d.atoms):<16s} {d.angle:.1f}°  {d.force_constant:.0f} kJ/mol/rad²  improper"
-        for d in molecule.dihedrals
-    ]
-    if rows:
-        click.echo()
-    for row in rows:
-        click.echo(f"  {row}")
+        if report is not None:
+            found["check"] = report
+        click.echo(json.dumps(found, allow_nan=False))
+        return code
+    click.echo(mapping_text(result.molecule, settings.alternatives, result.others or ()), nl=False)
+    if report is not None:
+        echo_check(report, result.molecule)
+    for path in result.files:
+        click.echo(f"wrote {path}")
+    return code

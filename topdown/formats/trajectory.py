@@ -49,7 +49,7 @@ class TrajectoryFrame:
     step: int
 
 
-def _chemfiles() -> ModuleType:
+def chemfiles_module() -> ModuleType:
     """chemfiles, loaded when a trajectory is first touched, with its warnings silenced: errors say the same."""
     import chemfiles
 
@@ -206,7 +206,7 @@ class TrajectoryWriter:
     def _encoded(
         self, positions: FloatArray, box: FloatArray, step: int, time: float, velocities: FloatArray | None
     ) -> bytes:
-        chemfiles = _chemfiles()
+        chemfiles = chemfiles_module()
         frame = chemfiles.Frame()
         frame.resize(len(positions))
         frame.positions[:] = self._placed(positions, box) * _ANGSTROM_PER_NM
@@ -288,7 +288,7 @@ def read_trajectory(
     clock = read_dcd_clock(path) if kind == ".dcd" and whole else None
     if whole == 0:
         return
-    chemfiles = _chemfiles()
+    chemfiles = chemfiles_module()
     try:
         with chemfiles.Trajectory(str(path)) as file:
             last = file.nsteps if whole is None else min(whole, file.nsteps)

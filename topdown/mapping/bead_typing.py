@@ -63,8 +63,8 @@ class TypeChoice:
     alternatives : tuple of str
         Next-best types, best first.
     level : str
-        Finest level with votes, ``environment``, ``fragment`` or ``skeleton``; ``estimate`` without any; ``given`` for the
-        user's own.
+        Finest level with votes, ``environment``, ``fragment`` or ``skeleton``; ``estimate`` without any; ``published`` for
+        recognised lipids; ``given`` for the user's own.
     support : str
         Of the votes: ``unanimous`` (several), ``single``, ``split``; empty without any.
     probabilities : tuple of float

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rdkit import Chem, rdBase
-from rdkit.Chem import AllChem, rdMolDescriptors
+from rdkit.Chem import AllChem, rdDepictor, rdMolDescriptors
 
+from topdown.mapping.operators import Center, atom_weights, bead_positions, mapping_operator, with_their_hydrogens
 from topdown.model._arrays import FloatArray
 from topdown.units import KCAL_TO_KJ, kt
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 _TEMPERATURE = 300.0
-#: Embedding attempts per conformer, seconds for all of them, and force-field steps.
+#: Embedding attempts per conformer, and force-field steps.
 _MAX_ATTEMPTS = 30
-_TIMEOUT_S = 10
 _MAX_FORCE_FIELD_STEPS = 300
+#: Hard limit [s] for all of it; only molecules that are hopeless ever meet it.
+TIME_LIMIT_S = 10.0
 _LARGE = 40
 #: No conformers beyond this many heavy atoms: embedding alone takes most of a minute.
 MAX_ATOMS = 100
 _ANGSTROM = 0.1
+#: Conformers whose frame differs more than this from the best one's are of another ring conformation [nm].
+_SAME_SHAPE_NM = 0.03
+#: Bond length of RDKit's drawings and of molecules [nm], and how far hydrogens stand out: one, and two or three.
+_DRAWN_BOND, _REAL_BOND = 1.5, 0.143
+_HYDROGEN_OUT = (0.0, 0.109, 0.065, 0.036)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,15 +44,33 @@ class BeadEnsemble:
     positions : (n_conformers, n_beads, 3) float64 [nm]
     weights : (n_conformers,) float64
         Boltzmann weights, tempered (see ``_weights``), sum 1.
+    temperature : float
+        [K]
+    thermal : bool
+        Whether these are frames of dynamics, whose fluctuations are real, or minimised conformers, which understate them.
     """
 
     positions: FloatArray
     weights: FloatArray
+    temperature: float = _TEMPERATURE
+    thermal: bool = False
 
     @property
     def best(self) -> FloatArray:
         """Coordinates of the conformer of largest weight, (n_beads, 3) [nm]."""
         return np.asarray(self.positions[int(np.argmax(self.weights))])
+
+    def mean_shape(self, beads: Sequence[int]) -> FloatArray:
+        """Average positions (n, 3) [nm] of some beads, laid over those of the best conformer.
+
+        Conformers of another ring conformation are left out: between two chairs lies no ring.
+        """
+        chosen = list(beads)
+        best = self.best[chosen]
+        fitted = [superposed(x[chosen], best) for x in self.positions]
+        alike = np.array([np.sqrt(np.mean(np.sum((x - best) ** 2, axis=1))) < _SAME_SHAPE_NM for x in fitted])
+        weights = np.where(alike, self.weights, 0.0)
+        return np.asarray(np.tensordot(weights / weights.sum(), np.array(fitted), axes=1))
 
 
 def n_conformers(mol: Any) -> int:
@@ -52,10 +82,23 @@ def n_conformers(mol: Any) -> int:
     return int(min(16 if n_atoms <= 20 else 8, 4 + 2 * rotatable))
 
 
+def superposed(x: FloatArray, target: FloatArray) -> FloatArray:
+    """``x`` (n, 3) turned and moved onto ``target`` with the least squared distance (Kabsch 1976), never mirrored."""
+    middle, centre = x.mean(axis=0), target.mean(axis=0)
+    u, _, vt = np.linalg.svd((x - middle).T @ (target - centre))
+    turn = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
+    return np.asarray((x - middle) @ u @ turn @ vt + centre)
+
+
 def bead_ensemble(
-    mol: Any, groups: tuple[tuple[int, ...], ...], *, seed: int, with_hydrogens: bool
+    mol: Any,
+    groups: tuple[tuple[int, ...], ...],
+    *,
+    seed: int,
+    with_hydrogens: bool,
+    center: Center | None = None,
 ) -> BeadEnsemble | None:
-    """Conformers of a molecule seen as beads; ``None`` when none could be embedded.
+    """Conformers of a molecule seen as beads; ``None`` when none could be embedded within the time limit.
 
     Parameters
     ----------
@@ -66,30 +109,77 @@ def bead_ensemble(
     seed : int
         Seeds the embedding (ETKDG version 3, Wang et al., J. Chem. Inf. Model. 60, 2044 (2020)).
     with_hydrogens : bool
-        Centre of geometry with hydrogens (Martini 3) or centre of mass of the heavy atoms (Martini 2).
+        Whether hydrogens count for the position of a bead.
+    center : {"geometry", "mass", "charge"}, optional
+        Default: geometry with hydrogens (Martini 3), mass without (Martini 2).
+    """
+    made = conformers(mol, seed=seed)
+    if made is None:
+        return None
+    full, positions, weights = made
+    matrix = bead_operator(full, groups, with_hydrogens=with_hydrogens, center=center)
+    return BeadEnsemble(positions=bead_positions(matrix, positions), weights=weights)
+
+
+def bead_operator(
+    full: Any, groups: Sequence[Sequence[int]], *, with_hydrogens: bool, center: Center | None = None
+) -> csr_array:
+    """The mapping matrix of a molecule with explicit hydrogens and groups of its heavy atoms."""
+    how = center or ("geometry" if with_hydrogens else "mass")
+    return mapping_operator(with_their_hydrogens(full, groups), atom_weights(full, how, hydrogens=with_hydrogens))
+
+
+def conformers(mol: Any, *, seed: int) -> tuple[Any, FloatArray, FloatArray] | None:
+    """(molecule with hydrogens, atom positions (n_conformers, n_atoms, 3) [nm], weights), or ``None`` when none exist.
+
+    Hydrogens follow the heavy atoms, which keep their numbers.
     """
     if mol.GetNumAtoms() > MAX_ATOMS:
         return None
+    deadline = time.monotonic() + TIME_LIMIT_S
     with rdBase.BlockLogs():
         full = Chem.AddHs(mol)
         parameters = AllChem.ETKDGv3()
         parameters.randomSeed = seed & 0x7FFFFFFF
         parameters.maxIterations = _MAX_ATTEMPTS
-        parameters.timeout = _TIMEOUT_S
+        parameters.timeout = max(1, round(deadline - time.monotonic()))
         parameters.numThreads = 1
         # Long chains seldom embed from a distance matrix; random starting coordinates are far quicker there.
         parameters.useRandomCoords = mol.GetNumAtoms() > _LARGE
         ids = _embed(full, n_conformers(mol), parameters)
-        if not ids and not parameters.useRandomCoords:
-            parameters.useRandomCoords = True
+        left = round(deadline - time.monotonic())
+        if not ids and not parameters.useRandomCoords and left > 0:
+            parameters.useRandomCoords, parameters.timeout = True, left
             ids = _embed(full, n_conformers(mol), parameters)
         if not ids:
             return None
-        energies = _relax(full, ids)
-    weights = _weights(energies)
-    matrix = _centre_matrix(full, groups, with_hydrogens)
-    positions = np.array([matrix @ full.GetConformer(i).GetPositions() for i in ids]) * _ANGSTROM
-    return BeadEnsemble(positions=positions, weights=weights)
+        ids, energies = _relax(full, ids, deadline)
+    positions = np.array([full.GetConformer(i).GetPositions() for i in ids]) * _ANGSTROM
+    return full, positions, _weights(energies)
+
+
+def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
+    """Bead positions (n_beads, 3) [nm] in the plane of RDKit's drawing, hydrogens counted.
+
+    Right for flat ring systems; chains come out extended. Takes no conformers.
+    """
+    with rdBase.BlockLogs():
+        drawn = Chem.Mol(mol)
+        rdDepictor.Compute2DCoords(drawn, canonOrient=True)
+    x = drawn.GetConformer().GetPositions() * (_REAL_BOND / _DRAWN_BOND)
+    drawn_at, weights = x.copy(), np.ones(len(x))
+    for atom in mol.GetAtoms():
+        n_hydrogens = min(atom.GetTotalNumHs(), 3)
+        if n_hydrogens:
+            away = np.zeros(3)
+            for neighbor in atom.GetNeighbors():
+                away += drawn_at[atom.GetIdx()] - drawn_at[neighbor.GetIdx()]
+            norm = float(np.linalg.norm(away))
+            share = n_hydrogens / (1 + n_hydrogens)
+            if norm > 1e-3:
+                x[atom.GetIdx()] += share * _HYDROGEN_OUT[n_hydrogens] / norm * away
+            weights[atom.GetIdx()] = 1.0 + n_hydrogens
+    return bead_positions(mapping_operator(groups, weights), x)
 
 
 def _embed(full: Any, count: int, parameters: Any) -> list[int]:
@@ -113,32 +203,27 @@ def _weights(energies: FloatArray) -> FloatArray:
         temperature *= 1.25
 
 
-def _relax(full: Any, ids: list[int]) -> FloatArray:
-    """Energies [kJ/mol] after a short minimisation: MMFF94, UFF where it has no parameters, zeros where neither has."""
+def _relax(full: Any, ids: list[int], deadline: float) -> tuple[list[int], FloatArray]:
+    """(ids of the conformers kept, energies [kJ/mol]) after a short minimisation.
+
+    MMFF94, UFF where it has no parameters, no minimisation and equal energies where neither has. Conformers that the deadline
+    leaves unminimised are dropped, except the first.
+    """
     steps = _MAX_FORCE_FIELD_STEPS if full.GetNumAtoms() <= 120 else 60
-    if AllChem.MMFFHasAllMoleculeParams(full):
-        results = AllChem.MMFFOptimizeMoleculeConfs(full, numThreads=1, maxIters=steps)
-    elif AllChem.UFFHasAllMoleculeParams(full):
-        results = AllChem.UFFOptimizeMoleculeConfs(full, numThreads=1, maxIters=steps)
-    else:
-        return np.zeros(len(ids))
-    energies = np.array([energy for _, energy in results], dtype=np.float64) * KCAL_TO_KJ
-    return np.where(np.isfinite(energies), energies, energies[np.isfinite(energies)].max(initial=0.0) + 1000.0)
-
-
-def _centre_matrix(full: Any, groups: tuple[tuple[int, ...], ...], with_hydrogens: bool) -> FloatArray:
-    """(n_beads, n_atoms) weights that turn atom into bead coordinates."""
-    times: dict[int, int] = {}
-    for group in groups:
-        for atom in group:
-            times[atom] = times.get(atom, 0) + 1
-    matrix = np.zeros((len(groups), full.GetNumAtoms()))
-    for bead, group in enumerate(groups):
-        for index in group:
-            atom = full.GetAtomWithIdx(index)
-            matrix[bead, index] = (1.0 if with_hydrogens else atom.GetMass()) / times[index]
-            if with_hydrogens:
-                for neighbor in atom.GetNeighbors():
-                    if neighbor.GetAtomicNum() == 1:
-                        matrix[bead, neighbor.GetIdx()] = 1.0 / times[index]
-    return np.asarray(matrix / matrix.sum(axis=1, keepdims=True))
+    properties = AllChem.MMFFGetMoleculeProperties(full) if AllChem.MMFFHasAllMoleculeParams(full) else None
+    if properties is None and not AllChem.UFFHasAllMoleculeParams(full):
+        return ids, np.zeros(len(ids))
+    done: list[int] = []
+    energies: list[float] = []
+    for number in ids:
+        if done and time.monotonic() > deadline:
+            break
+        if properties is not None:
+            field = AllChem.MMFFGetMoleculeForceField(full, properties, confId=number)
+        else:
+            field = AllChem.UFFGetMoleculeForceField(full, confId=number)
+        field.Minimize(maxIts=steps)
+        done.append(number)
+        energies.append(field.CalcEnergy() * KCAL_TO_KJ)
+    found = np.array(energies, dtype=np.float64)
+    return done, np.where(np.isfinite(found), found, found[np.isfinite(found)].max(initial=0.0) + 1000.0)

@@ -1,12 +1,10 @@
 """Partition of the heavy atoms into connected beads: the cheapest of all partitions.
 
 Every connected group of at most :data:`MAX_GROUP` heavy atoms has a cost, the sum of the costs of its features (its
-size and make-up, and the bonds it cuts; :mod:`topdown.mapping.partition_costs`). A partition costs the sum of its
-groups, plus a penalty for every set of symmetry-equivalent atoms that ends up in different kinds of beads. Because the
-first part is a sum over groups, the best ``k`` partitions are found exactly by dynamic programming over connected
-remainders: the first uncovered atom must be in some group; removing it leaves smaller connected pieces, solved once
-each. The penalty then decides among those ``k``. Where the number of remainders exceeds a bound (cage-like
-molecules), a beam search takes over and says so.
+size and make-up, and the bonds it cuts; :mod:`topdown.mapping.group_features`, :mod:`topdown.mapping.partition_costs`).
+A partition costs the sum of its groups, plus a penalty for every set of symmetry-equivalent atoms that ends up in
+different kinds of beads. The cheapest sum of groups is found exactly (:mod:`topdown.mapping.partition_search`); where it
+breaks a symmetry, as many of the next ones are looked at as it takes to prove that none is better.
 
 Costs are integers, so that ties are exact; ties go by canonical ranks, so that the order in which the atoms were
 written cannot matter.
@@ -14,25 +12,32 @@ written cannot matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations
-from typing import Any
+from itertools import combinations
+from typing import Any, NamedTuple
 
 from rdkit import Chem
 
-from topdown.mapping.group_features import MoleculeGraph, group_features
+from topdown.errors import SettingsError
+from topdown.mapping.group_features import FLAT, Description, MoleculeGraph, bits, count_mask, pieces_of, shape_features
 from topdown.mapping.partition_costs import PARTITION_COSTS
+from topdown.mapping.partition_search import Divisions, cheapest_divisions
 
-#: Largest group considered [heavy atoms].
+#: Largest group considered [heavy atoms], and the most of them aromatic; a unit may be larger.
 MAX_GROUP = 6
-#: Most remainders solved exactly, and width of the beam beyond that.
-MAX_STATES = 6000
-BEAM_WIDTH = 60
-#: Partitions kept for the symmetry penalty.
-MAX_KEPT = 24
+MAX_AROMATIC = 3
+#: Lists of partitions looked at, one after the other, until the symmetry penalty is decided.
+LIST_LENGTHS = (10, 50, 250)
+#: Most groups times list length above 20 heavy atoms; longer lists are not made, the best of the last is the answer.
+MAX_LIST_WORK = 30_000
+#: How often the atoms around which groups are varied may become more.
+MAX_WIDENINGS = 4
 #: Most automorphisms looked at.
 MAX_SYMMETRIES = 48
+
+Groups = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +49,17 @@ class Partition:
     groups : tuple of tuple of int
         Sorted atom indices of each bead, sorted; an atom shared by two beads stands in both.
     cost : int
-        Cost, in the units of ``partition_costs``.
+        Cost, in the units of ``partition_costs``; groups that were given count nothing.
     exact : bool
-        Whether it is proven to be the cheapest.
+        Whether it is proven to be the cheapest (for the k-th alternative: the k-th cheapest).
+    bound : int or None
+        No partition costs less than this; ``cost - bound`` is the optimality gap, 0 where ``exact``.
     """
 
     groups: tuple[tuple[int, ...], ...]
     cost: int
     exact: bool = True
+    bound: int | None = None
 
     @property
     def shared(self) -> frozenset[int]:
@@ -64,153 +72,377 @@ class Partition:
         return frozenset(twice)
 
 
-def partition_atoms(mol: Any, style: str = "martini3", *, costs: Mapping[str, int] | None = None) -> Partition:
+def partition_atoms(
+    mol: Any,
+    style: str = "martini3",
+    *,
+    costs: Mapping[str, int] | None = None,
+    fixed: Sequence[Sequence[int]] = (),
+) -> Partition:
     """The cheapest partition of the heavy atoms of ``mol``, with atoms shared where symmetry asks for it.
 
     Parameters
     ----------
     mol : rdkit.Chem.Mol
-        Heavy atoms only, in canonical order (see :func:`topdown.mapping.mapper.canonical_order`).
+        Heavy atoms only, in canonical order (see :func:`canonical_order`).
     style : {"martini3", "martini2"}
         Which costs.
     costs : mapping, optional
         Feature costs to use instead.
+    fixed : sequence of sequence of int
+        Groups that are kept as they are; the other atoms are divided around them.
+
+    Raises
+    ------
+    SettingsError
+        The fixed groups are no beads: see :func:`checked_groups`.
     """
-    weights = PARTITION_COSTS[style] if costs is None else costs
-    graph = MoleculeGraph.of(mol)
-    if graph.n_atoms == 1:
-        return Partition(groups=((0,),), cost=0)
-    ranked, exact = best_partitions(graph, weights)
-    symmetries = automorphisms(mol)
-    best: tuple[Any, ...] | None = None
-    for cost, groups in ranked:
-        merged = share_by_symmetry(graph, groups, symmetries)
-        total = cost + weights.get("asymmetry", 0) * asymmetry(graph, merged)
-        tie = (total, sorted(tuple(sorted(graph.classes[a] for a in g)) for g in merged), sorted(merged))
-        if best is None or tie < best:
-            best = tie
-    assert best is not None
-    return Partition(groups=tuple(best[2]), cost=int(best[0]), exact=exact)
+    return best_partitions(mol, style, 1, costs=costs, fixed=fixed)[0]
 
 
 def best_partitions(
-    graph: MoleculeGraph, weights: Mapping[str, int], *, keep: int | None = None
-) -> tuple[list[tuple[int, tuple[tuple[int, ...], ...]]], bool]:
-    """The ``keep`` cheapest partitions by group costs alone, cheapest first, and whether the list is exact."""
-    if keep is None:
-        keep = MAX_KEPT if graph.n_atoms <= 40 else 6
-    candidates = _priced_groups(graph, weights)
-    solver = _Solver(graph, candidates, keep)
-    try:
-        solutions = solver.solve((1 << graph.n_atoms) - 1)
-        exact = True
-    except _TooManyStates:
-        solutions, exact = _beam(graph, candidates), False
-    return [(cost, tuple(_members(g) for g in groups)) for cost, groups in solutions], exact
+    mol: Any,
+    style: str = "martini3",
+    count: int = 1,
+    *,
+    costs: Mapping[str, int] | None = None,
+    fixed: Sequence[Sequence[int]] = (),
+) -> tuple[Partition, ...]:
+    """Up to ``count`` partitions of ``mol``, cheapest first, no two alike but for a symmetry of the molecule.
+
+    Parameters are those of :func:`partition_atoms`, which returns the first.
+    """
+    if count < 1:
+        raise SettingsError(f"at least one partition must be asked for, got {count}")
+    weights = PARTITION_COSTS[style] if costs is None else costs
+    graph = MoleculeGraph.of(mol)
+    kept = checked_groups(fixed, graph.n_atoms, graph.neighbors)
+    candidates = Candidates.of(graph, weights, taken=sum(1 << a for a in set().union(*kept)))
+    search = _Search(mol=mol, graph=graph, kept=kept, candidates=candidates, penalty=weights.get("asymmetry", 0))
+    return (search.best(),) if count == 1 else search.ranked(count)
 
 
-def connected_groups(graph: MoleculeGraph, largest: int = MAX_GROUP) -> list[int]:
-    """All connected groups of units with at most ``largest`` atoms, as bit masks of atoms, each once."""
-    found: list[int] = []
-    for seed in range(len(graph.units)):
-        stack = [(1 << seed, graph.unit_neighbors[seed] & ~((1 << (seed + 1)) - 1), 0)]
+class _Entry(NamedTuple):
+    """A partition on a list; compared by cost, then by what its beads are, then by canonical ranks."""
+
+    cost: int
+    kinds: list[tuple[int, ...]]
+    groups: Groups
+    floor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Search:
+    """The cheapest partitions including the penalty for broken symmetry."""
+
+    mol: Any
+    graph: MoleculeGraph
+    kept: Groups
+    candidates: Candidates
+    penalty: int
+
+    def best(self) -> Partition:
+        """The cheapest partition.
+
+        Only the groups around atoms whose symmetry the cheapest sum of groups breaks are varied: a list has one entry
+        for each way to divide those, the cheapest. An entry's floor counts the penalty of those atoms alone, which
+        every partition of its kind pays; the answer is proven once no floor and nothing beyond the list is lower.
+        """
+        first = self.candidates.cheapest(1)
+        answer = self._entry(*first.ranked[0], (), frozenset())
+        broken = frozenset(asymmetries(self.graph, answer.groups))
+        if not broken:
+            return Partition(groups=answer.groups, cost=answer.cost, exact=first.exact, bound=first.bound)
+        symmetries = automorphisms(self.mol)
+        answer, floor = self._entry(*first.ranked[0], symmetries, broken), first.bound
+        for length in LIST_LENGTHS:
+            if not first.exact or (self.graph.n_atoms > 20 and len(self.candidates.priced) * length > MAX_LIST_WORK):
+                break
+            for _ in range(MAX_WIDENINGS):
+                ranked = self.candidates.cheapest(length, self.candidates.holding(self.graph, broken)).ranked
+                entries = [self._entry(cost, groups, symmetries, broken) for cost, groups in ranked]
+                answer = min(answer, *entries)
+                also = frozenset(asymmetries(self.graph, answer.groups))
+                if also <= broken:
+                    break
+                broken |= also
+            floor = max(floor, min(entry.floor for entry in entries))
+            if len(ranked) == length:
+                floor = min(floor, ranked[-1][0])
+            if answer.cost <= floor:
+                return Partition(groups=answer.groups, cost=answer.cost, exact=True, bound=answer.cost)
+        return Partition(groups=answer.groups, cost=answer.cost, exact=False, bound=min(floor, answer.cost))
+
+    def ranked(self, count: int) -> tuple[Partition, ...]:
+        """Up to ``count`` partitions, cheapest first, one of those that a symmetry makes alike."""
+        symmetries = automorphisms(self.mol)
+        identity = tuple(range(self.graph.n_atoms))
+        first = self.best()
+        for length in LIST_LENGTHS:
+            divisions = self.candidates.cheapest(max(length, count))
+            found: dict[Groups, _Entry] = {}
+            for cost, groups in divisions.ranked:
+                entry = self._entry(cost, groups, symmetries, frozenset())
+                image = min(
+                    tuple(sorted(tuple(sorted(s[a] for a in g)) for g in entry.groups)) for s in (identity, *symmetries)
+                )
+                found[image] = min(found.get(image, entry), entry)
+            entries = [entry for entry in sorted(found.values()) if entry.groups != first.groups][: count - 1]
+            # What is not on the list costs no less than its last entry.
+            limit = divisions.ranked[-1][0] if len(divisions.ranked) == max(length, count) else None
+            enough = len(entries) == count - 1 and (limit is None or all(e.cost <= limit for e in entries))
+            if enough or limit is None or not divisions.exact or len(self.candidates.priced) * length > MAX_LIST_WORK:
+                break
+        answers = [first]
+        for entry in entries:
+            proven = first.exact and divisions.exact and (limit is None or entry.cost <= limit)
+            bound = entry.cost if proven else min(divisions.bound, entry.cost)
+            answers.append(Partition(groups=entry.groups, cost=entry.cost, exact=proven, bound=bound))
+        return tuple(sorted(answers, key=lambda partition: partition.cost))
+
+    def _entry(
+        self, cost: int, division: Sequence[int], symmetries: Sequence[tuple[int, ...]], broken: frozenset[int]
+    ) -> _Entry:
+        graph = self.graph
+        groups = share_in_rings(graph, self.candidates.atoms(division))
+        groups = tuple(sorted((*self.kept, *share_by_symmetry(graph, groups, symmetries))))
+        uneven = asymmetries(graph, groups)
+        return _Entry(
+            cost=cost + self.penalty * sum(uneven.values()),
+            kinds=sorted(tuple(sorted(graph.classes[a] for a in g)) for g in groups),
+            groups=groups,
+            floor=cost + self.penalty * sum(n for kind, n in uneven.items() if kind in broken),
+        )
+
+
+def checked_groups(
+    fixed: Sequence[Sequence[int]], n_atoms: int, neighbors: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
+    """The groups a user or a template insists on, sorted, once they are known to be possible beads.
+
+    Every group must be connected, hold atoms of the molecule, and at least one atom of its own; an atom may be shared
+    by two groups at most. ``neighbors`` holds the bit mask of the neighbours of each atom.
+    """
+    groups = []
+    for group in fixed:
+        where = "bead " + ",".join(map(str, group))
+        if not group or len(set(group)) < len(group):
+            raise SettingsError("a bead needs at least one atom, and each atom once", where=where)
+        if min(group) < 0 or max(group) >= n_atoms:
+            raise SettingsError(f"there are {n_atoms} heavy atoms, counted from 0", where=where)
+        if len(pieces_of(sum(1 << a for a in group), neighbors)) > 1:
+            raise SettingsError("the atoms of the bead are not bonded to each other", where=where)
+        groups.append(tuple(sorted(group)))
+    owners = Counter(a for group in groups for a in group)
+    for group in groups:
+        where = "bead " + ",".join(map(str, group))
+        if any(owners[a] > 2 for a in group):
+            raise SettingsError("an atom may be shared by two beads, not more", where=where)
+        if all(owners[a] > 1 for a in group):
+            raise SettingsError("the bead shares all its atoms with others", where=where)
+    return tuple(sorted(groups))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidates:
+    """Units of a molecule, numbered outwards from its edge, and every group of them that may be a bead.
+
+    Attributes
+    ----------
+    units : tuple of int
+        Mask of the atoms of each unit.
+    neighbors : tuple of int
+        Mask over units of the neighbours of each.
+    priced : tuple of (int, int)
+        Cost and mask of units of each group.
+    """
+
+    units: tuple[int, ...]
+    neighbors: tuple[int, ...]
+    priced: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, graph: MoleculeGraph, weights: Mapping[str, int], *, taken: int = 0) -> Candidates:
+        """All connected groups of the atoms outside the mask ``taken``, priced."""
+        units, neighbors = _walked(graph, graph.free_units(taken), taken)
+        return cls(
+            units=tuple(units),
+            neighbors=tuple(neighbors),
+            priced=tuple(_priced_groups(graph, units, neighbors, weights)),
+        )
+
+    def cheapest(self, count: int, relevant: int = -1) -> Divisions:
+        """The ``count`` cheapest divisions of the units into groups (``relevant``: see ``cheapest_divisions``)."""
+        return cheapest_divisions(self.neighbors, self.priced, count, relevant=relevant)
+
+    def atoms(self, groups: Iterable[int]) -> Groups:
+        """Sorted atoms of each group of units."""
+        return tuple(sorted(tuple(bits(sum(self.units[u] for u in bits(group)))) for group in groups))
+
+    def holding(self, graph: MoleculeGraph, classes: Collection[int]) -> int:
+        """Mask of the units with atoms of the given symmetry classes."""
+        return sum(1 << u for u, mask in enumerate(self.units) if any(graph.classes[a] in classes for a in bits(mask)))
+
+
+def _walked(graph: MoleculeGraph, units: list[int], taken: int) -> tuple[list[int], list[int]]:
+    """The units breadth first from a peripheral one, component by component, and their neighbours in that numbering."""
+    unit_of = {a: u for u, mask in enumerate(units) for a in bits(mask)}
+    near = []
+    for u, mask in enumerate(units):
+        around = 0
+        for a in bits(mask):
+            around |= graph.neighbors[a]
+        near.append(sorted({unit_of[b] for b in bits(around & ~taken)} - {u}))
+    order: list[int] = []
+    for first in range(len(units)):
+        if first in order:
+            continue
+        queue = [first]
+        for _ in range(2):
+            queue, seen = [queue[-1]], {queue[-1]}
+            for u in queue:
+                fresh = [v for v in near[u] if v not in seen]
+                seen.update(fresh)
+                queue += fresh
+        order += queue
+    place = {u: number for number, u in enumerate(order)}
+    return [units[u] for u in order], [sum(1 << place[v] for v in near[u]) for u in order]
+
+
+#: Shift that keeps a cost above the packed counts of a description in one integer.
+_SHIFT = 96
+_COUNTS = (1 << _SHIFT) - 1
+_AROMATIC = count_mask("aromatic")
+#: Cost of the shape features of a description, per table of costs.
+_SHAPE_COSTS: dict[int, tuple[Mapping[str, int], dict[Description, int]]] = {}
+
+
+def _shape_costs(weights: Mapping[str, int]) -> dict[Description, int]:
+    known = _SHAPE_COSTS.get(id(weights))
+    # The table is kept beside its costs, so that another table cannot come to have its identity.
+    if known is None or known[0] is not weights:
+        if len(_SHAPE_COSTS) > 8:
+            _SHAPE_COSTS.clear()
+        known = _SHAPE_COSTS[id(weights)] = (weights, {})
+    return known[1]
+
+
+def _priced_groups(
+    graph: MoleculeGraph, units: Sequence[int], neighbors: Sequence[int], weights: Mapping[str, int]
+) -> list[tuple[int, int]]:
+    """(cost, units) of all connected groups of at most :data:`MAX_GROUP` atoms, each once.
+
+    Counts and the cost of cut bonds add up while a group grows: what the new unit brings, less the bonds by which it
+    is attached, which both sides had counted as cut.
+    """
+    own: list[int] = []
+    flags: list[int] = []
+    clusters: list[int] = []
+    links: list[dict[int, int]] = []
+    unit_of = {a: u for u, mask in enumerate(units) for a in bits(mask)}
+    for mask in units:
+        total = flag = cluster = 0
+        link: dict[int, int] = {}
+        for a in bits(mask):
+            total += graph.counts[a]
+            flag |= graph.flags[a]
+            if graph.cluster[a] >= 0:
+                cluster |= 1 << graph.cluster[a]
+            for other, name, change in graph.bonds[a]:
+                if not other & mask:
+                    end = (weights.get(name, 0) << _SHIFT) + change
+                    total += end
+                    v = unit_of.get(other.bit_length() - 1)
+                    if v is not None:
+                        link[v] = link.get(v, 0) + end
+        own.append(total)
+        flags.append(flag)
+        clusters.append(cluster)
+        links.append(link)
+    for u, link in enumerate(links):
+        for v in link:
+            if v > u:
+                link[v] = links[v][u] = link[v] + links[v][u]
+    shapes = _shape_costs(weights)
+    everything = (1 << graph.n_atoms) - 1
+    size = [mask.bit_count() for mask in units]
+    priced = []
+    for seed in range(len(units)):
+        later = -1 << (seed + 1)
+        stack = [(1 << seed, neighbors[seed] & later, 0, own[seed], flags[seed], clusters[seed], units[seed])]
         while stack:
-            group, frontier, closed = stack.pop()
-            atoms = graph.atoms_of_units(group)
-            if atoms.bit_count() > largest and group.bit_count() > 1:
-                continue
-            found.append(atoms)
+            group, frontier, closed, total, flag, cluster, atoms = stack.pop()
+            branching = 0
+            if atoms.bit_count() > 3:
+                for a in bits(atoms):
+                    inner = (graph.neighbors[a] & atoms).bit_count()
+                    if inner > 2:
+                        branching += inner - 2
+            shape = Description(total & _COUNTS, flag, cluster.bit_count(), branching, atoms == everything)
+            cost = shapes.get(shape)
+            if cost is None:
+                cost = shapes[shape] = sum(weights.get(name, 0) for name in shape_features(shape))
+            priced.append((cost + (total >> _SHIFT), group))
+            n = atoms.bit_count()
+            is_full = shape.count("aromatic") >= MAX_AROMATIC
             while frontier:
                 low = frontier & -frontier
-                frontier &= ~low
+                frontier ^= low
                 closed |= low
-                new = graph.unit_neighbors[low.bit_length() - 1] & ~((1 << (seed + 1)) - 1) & ~group & ~closed
-                stack.append((group | low, frontier | new, closed))
-    return found
-
-
-def _priced_groups(graph: MoleculeGraph, weights: Mapping[str, int]) -> list[tuple[int, int]]:
-    """(cost, atoms) of every candidate group, cheapest first."""
-    priced = []
-    for atoms in connected_groups(graph):
-        cost = sum(weights.get(name, 0) * count for name, count in group_features(graph, atoms).items())
-        priced.append((cost, atoms))
-    return sorted(priced)
-
-
-class _TooManyStates(Exception):
-    """The exact search would take too long."""
-
-
-class _Solver:
-    """Dynamic programming over connected remainders (module docstring)."""
-
-    def __init__(self, graph: MoleculeGraph, candidates: list[tuple[int, int]], keep: int) -> None:
-        self.graph = graph
-        self.keep = keep
-        self.memo: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
-        self.by_pivot: list[list[tuple[int, int]]] = [[] for _ in range(graph.n_atoms)]
-        for cost, atoms in candidates:
-            for atom in _members(atoms):
-                self.by_pivot[atom].append((cost, atoms))
-
-    def solve(self, mask: int) -> list[tuple[int, tuple[int, ...]]]:
-        """Up to ``keep`` cheapest partitions of the connected set ``mask``."""
-        known = self.memo.get(mask)
-        if known is not None:
-            return known
-        if len(self.memo) >= MAX_STATES:
-            raise _TooManyStates
-        pivot = self.graph.first_atom(mask)
-        options: list[tuple[int, tuple[int, ...]]] = []
-        for cost, atoms in self.by_pivot[pivot]:
-            if atoms & ~mask:
-                continue
-            partial: list[tuple[int, tuple[int, ...]]] = [(cost, (atoms,))]
-            for piece in self.graph.pieces(mask & ~atoms):
-                partial = sorted(
-                    ((c1 + c2, g1 + g2) for c1, g1 in partial for c2, g2 in self.solve(piece)), key=_by_cost
-                )[: self.keep]
-            options.extend(partial)
-        options.sort(key=_by_cost)
-        self.memo[mask] = options[: self.keep]
-        return self.memo[mask]
-
-
-def _by_cost(option: tuple[int, tuple[int, ...]]) -> tuple[int, list[int]]:
-    return option[0], sorted(option[1])
-
-
-def _beam(graph: MoleculeGraph, candidates: list[tuple[int, int]]) -> list[tuple[int, tuple[int, ...]]]:
-    """Cover atom after atom, keeping the cheapest partial covers per number of atoms covered."""
-    by_pivot: list[list[tuple[int, int]]] = [[] for _ in range(graph.n_atoms)]
-    for cost, atoms in candidates:
-        for atom in _members(atoms):
-            by_pivot[atom].append((cost, atoms))
-    full = (1 << graph.n_atoms) - 1
-    levels: list[dict[int, tuple[int, tuple[int, ...]]]] = [{} for _ in range(graph.n_atoms + 1)]
-    levels[0][0] = (0, ())
-    for level in levels[:-1]:
-        for covered, (cost, groups) in sorted(level.items(), key=lambda item: (item[1][0], item[0]))[:BEAM_WIDTH]:
-            pivot = graph.first_atom(full & ~covered)
-            for extra, atoms in by_pivot[pivot]:
-                if atoms & covered:
+                v = low.bit_length() - 1
+                if n + size[v] > MAX_GROUP or (is_full and own[v] & _AROMATIC):
                     continue
-                key = covered | atoms
-                target = levels[key.bit_count()]
-                new = (cost + extra, (*groups, atoms))
-                if key not in target or new < target[key]:
-                    target[key] = new
-    return [levels[-1][full]]
+                grown = total + own[v]
+                for u, both in links[v].items():
+                    if group >> u & 1:
+                        grown -= both
+                stack.append(
+                    (
+                        group | low,
+                        frontier | (neighbors[v] & later & ~group & ~closed),
+                        closed,
+                        grown,
+                        flag | flags[v],
+                        cluster | clusters[v],
+                        atoms | units[v],
+                    )
+                )
+    return priced
 
 
-def _members(mask: int) -> tuple[int, ...]:
-    members = []
-    while mask:
-        low = mask & -mask
-        members.append(low.bit_length() - 1)
-        mask ^= low
-    return tuple(members)
+def share_in_rings(graph: MoleculeGraph, groups: Groups) -> Groups:
+    """Let three beads of a benzene ring share the atoms between them.
+
+    Where a six-ring falls into three pairs, and its small substituents and heteroatoms leave every other place free,
+    the published models take the three places in between as centres and share the carbons between them:
+    chlorobenzene is (Cl, c, ½ ortho, ½ ortho) and twice (½ ortho, meta, ½ para). Which way the pairs were cut then makes
+    no difference.
+    """
+    for ring in graph.single_rings:
+        owners = [[g for g, group in enumerate(groups) if atom in group] for atom in ring]
+        beads = sorted({g for found in owners for g in found})
+        if len(beads) != 3 or any(len(found) != 1 for found in owners):
+            continue
+        inside = set(ring)
+        if any(len(set(groups[g]) & inside) != 2 or len(groups[g]) > 3 for g in beads):
+            continue
+        bound = [
+            not graph.may_be_shared[atom] or any(graph.neighbors[atom] >> b & 1 for b in groups[g] if b not in inside)
+            for atom, (g,) in zip(ring, owners)
+        ]
+        bare = [graph.neighbors[atom].bit_count() == 2 for atom in ring]
+        choices = [start for start in (0, 1) if not any(bound[(1 - start) :: 2])]
+        if len(choices) == 2:
+            # Nothing is bound to a place: take the one whose centres carry nothing, if there is just one such.
+            choices = [start for start in (0, 1) if all(bare[start::2])]
+        if len(choices) != 1:
+            continue
+        shared = list(groups)
+        for centre in range(choices[0], 6, 2):
+            (g,) = owners[centre]
+            shared[g] = tuple(sorted({*groups[g], ring[centre - 1], ring[(centre + 1) % 6]}))
+        groups = tuple(sorted(shared))
+    return groups
 
 
 def automorphisms(mol: Any) -> list[tuple[int, ...]]:
@@ -220,8 +452,8 @@ def automorphisms(mol: Any) -> list[tuple[int, ...]]:
     return sorted(m for m in matches if m != identity)
 
 
-def asymmetry(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> int:
-    """How many times equivalent atoms stand in beads of different kinds, summed over classes of atoms."""
+def asymmetries(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> dict[int, int]:
+    """Classes of equivalent atoms that stand in beads of different kinds, each with how many kinds too many."""
     kinds: dict[int, set[tuple[tuple[int, ...], ...]]] = {}
     memberships: dict[int, list[tuple[int, ...]]] = {}
     for group in groups:
@@ -230,54 +462,71 @@ def asymmetry(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> int:
             memberships.setdefault(atom, []).append(kind)
     for atom, found in memberships.items():
         kinds.setdefault(graph.classes[atom], set()).add(tuple(sorted(found)))
-    return sum(len(found) - 1 for found in kinds.values())
+    return {number: len(found) - 1 for number, found in kinds.items() if len(found) > 1}
 
 
-def share_by_symmetry(
-    graph: MoleculeGraph, groups: tuple[tuple[int, ...], ...], symmetries: list[tuple[int, ...]]
-) -> tuple[tuple[int, ...], ...]:
+def asymmetry(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> int:
+    """How many times equivalent atoms stand in beads of different kinds, summed over classes of atoms."""
+    return sum(asymmetries(graph, groups).values())
+
+
+def share_by_symmetry(graph: MoleculeGraph, groups: Groups, symmetries: Sequence[tuple[int, ...]]) -> Groups:
     """Average a partition with its mirror image where that makes it symmetric.
 
-    Toluene as C-c-c | cc | cc breaks the molecule's mirror; merged with its image it becomes the published
-    (C, c, ½ ortho, ½ ortho), (½ ortho, meta, ½ para) twice. Only carbons of rings are shared, by two beads each.
+    Heptane as three carbons and four breaks the molecule's mirror; merged with its image it becomes two beads of three
+    and a half, which share the middle carbon. Carbons of aromatic rings are shared, and those on which the mirror lies.
     """
     before = asymmetry(graph, groups)
     if not before:
         return groups
     best = (before, 0, groups)
     for symmetry in symmetries:
-        image = [frozenset(symmetry[a] for a in group) for group in groups]
-        changed = [i for i, group in enumerate(groups) if frozenset(group) not in image]
+        image = [tuple(sorted(symmetry[a] for a in group)) for group in groups]
+        targets = [group for group in image if group not in groups]
+        changed = [i for i, group in enumerate(groups) if group not in image]
         if not 2 <= len(changed) <= 6:
             continue
-        targets = [group for group in image if tuple(sorted(group)) not in groups]
-        for order in permutations(targets):
-            merged = list(groups)
-            if not all(set(groups[i]) & target for i, target in zip(changed, order)):
-                continue
-            for i, target in zip(changed, order):
-                merged[i] = tuple(sorted(set(groups[i]) | target))
-            if not _shareable(graph, merged):
-                continue
-            found = (asymmetry(graph, merged), sum(map(len, merged)), tuple(merged))
-            best = min(best, found, key=lambda t: (t[0], t[1], sorted(t[2])))
+        may_share = [
+            bool(graph.may_be_shared[a] and (graph.flags[a] & FLAT or (symmetry[a] == a and not graph.flags[a])))
+            for a in range(graph.n_atoms)
+        ]
+        for merged in _merged_pairs(groups, changed, targets, may_share):
+            if _shareable(graph, merged):
+                best = min(best, (asymmetry(graph, merged), sum(map(len, merged)), tuple(sorted(merged))))
     return best[2]
 
 
-def _shareable(graph: MoleculeGraph, groups: list[tuple[int, ...]]) -> bool:
-    count: dict[int, int] = {}
-    for group in groups:
-        if len(group) > 4 or len(graph.pieces(sum(1 << a for a in group))) > 1:
-            return False
-        for atom in group:
-            count[atom] = count.get(atom, 0) + 1
-    if not all(times == 1 or (times == 2 and graph.may_be_shared[atom]) for atom, times in count.items()):
+def _merged_pairs(
+    groups: Groups, changed: Sequence[int], targets: Sequence[tuple[int, ...]], may_share: Sequence[bool]
+) -> Iterable[list[tuple[int, ...]]]:
+    """Every way to join each changed group with one image that overlaps it, at most four atoms together."""
+    waiting: list[tuple[int, list[tuple[int, ...]], list[tuple[int, ...]]]] = [(0, list(groups), list(targets))]
+    while waiting:
+        step, merged, left = waiting.pop()
+        if step == len(changed):
+            yield merged
+            continue
+        group = set(groups[changed[step]])
+        for target in left:
+            union = group | set(target)
+            if group & set(target) and len(union) <= 4 and all(may_share[a] for a in group ^ set(target)):
+                joined = merged.copy()
+                joined[changed[step]] = tuple(sorted(union))
+                others = left.copy()
+                others.remove(target)
+                waiting.append((step + 1, joined, others))
+
+
+def _shareable(graph: MoleculeGraph, groups: Sequence[tuple[int, ...]]) -> bool:
+    count = Counter(atom for group in groups for atom in group)
+    if max(count.values()) > 2 or any(len(graph.pieces(sum(1 << a for a in group))) > 1 for group in groups):
         return False
     # Two beads meet in one atom, or in two if each keeps as many of its own: they must stay different beads.
     own = [sum(count[a] == 1 for a in group) for group in groups]
     return all(
         (common := len(set(groups[i]) & set(groups[j]))) < 2 or (common == 2 and min(own[i], own[j]) >= 2)
         for i, j in combinations(range(len(groups)), 2)
+        if count.total() > len(count)
     )
 
 

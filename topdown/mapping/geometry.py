@@ -1,53 +1,100 @@
-"""Bonded terms of the beads: what is rigid, what is a spring, and how long.
+"""Bonded terms of the beads: what is rigid, what is a spring, how long and how stiff.
 
-Beads are neighbours where a chemical bond or a shared atom joins them. The beads of one ring system form a
-frame: a strip of triangles, 2N - 3 pairs for N beads in a plane, so that no pair is redundant, and improper dihedrals
-over the hinges to keep its shape. The pairs are constraints in frames of up to four beads; in larger ones each bead
-after the first triangle has one constraint and one stiff bond, since long strips of coupled constraints converge too
-slowly in SHAKE and LINCS. Everything else is a bond, or a constraint where the spring would
-be too stiff for the time step, and angles (G96) over bonds. Lengths are Boltzmann averages over conformers, force
-constants follow from the fluctuation, kT/σ², within the range that Martini uses.
+Beads are neighbours where a chemical bond or a shared atom joins them. The beads of one ring system are a rigid body of
+constraints and virtual sites (:mod:`topdown.mapping.rigid_frames`). A bead that hangs stiffly on a body has two springs
+to it, as in the published ring models; other neighbours have one, with angles (G96) over every two. Impropers keep what
+hangs on a flat body in its plane, and a dihedral turns two bodies that are joined directly. Lengths, angles and force
+constants are Boltzmann inversions of the conformers (:mod:`topdown.mapping.bonded_fit`), within the range that Martini
+uses, and lowered until no vibration is faster than ten steps of 20 fs (:mod:`topdown.mapping.stability`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from topdown.mapping.conformers import BeadEnsemble
-from topdown.model import Angle, Bond, Constraint, Dihedral
+from topdown.mapping.bonded_fit import fit_bond, fit_fourier, fit_g96_angle, fit_restricted_angle
+from topdown.mapping.conformers import BeadEnsemble, flat_positions, superposed
+from topdown.mapping.rigid_frames import RigidBody, place_site, rigid_body, shared_masses
+from topdown.mapping.stability import Skeleton, independent_constraints, softened
+from topdown.model import Angle, Bond, Constraint, Dihedral, VirtualSite
 from topdown.model._arrays import FloatArray
 from topdown.units import kt
 
 _KT = kt(300.0)
-#: Range of bond [kJ/mol/nm²], angle [kJ/mol] and improper [kJ/mol/rad²] force constants.
-_LARGEST_CONSTRAINED_FRAME = 4
+#: Most symmetries looked at, and most images of conformers kept.
+_MOST_SYMMETRIES, _MOST_IMAGES = 24, 20_000
+#: Range of bond [kJ/mol/nm²] and angle [kJ/mol] force constants; of impropers of what hangs on a ring [kJ/mol/rad²].
 BOND_RANGE = (1250.0, 25000.0)
 ANGLE_RANGE = (25.0, 250.0)
 IMPROPER_FORCE = 50.0
-#: A bond's period must be at least this many time steps of 20 fs, all other springs on its beads included.
-_MIN_PERIOD = 10 * 0.02
+_LARGEST_IMPROPER = 200.0
+#: Least length of the mean unit vector of a dihedral that is called an improper: 0.75 is a spread of about 40 degrees.
+_LEAST_AGREEMENT = 0.75
+#: Largest constant of a torsion between two ring systems [kJ/mol].
+_LARGEST_TORSION = 5.0
 #: Rings with more atoms than this are not rigid.
 _MAX_RIGID_RING = 8
 #: Shortest and longest bond [nm] between two beads.
 _LENGTHS = (0.16, 0.75)
+#: A distance whose standard deviation over the conformers is below this is stiff [nm].
+_STIFF_NM = 0.02
+#: Most constraints joined to one another: more converge slowly in LINCS.
+_LARGEST_NETWORK = 12
+#: Chains turn about a bond by a dihedral term only if their angles seldom exceed this [degrees].
+_STRAIGHTEST = 155.0
+#: Angles inside dihedrals keep this far from straight and folded [degrees]: in a rigid body, and where springs let them move.
+_RIGID_MARGIN, _TORSION_MARGIN = 25.0, 40.0
+#: A second bond of a bead to a body stands at this angle to the first [degrees]; nearer to a line the three could flip.
+_ANCHOR_ANGLES = (40.0, 125.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BondedTerms:
-    """All bonded terms of a molecule, and its coordinates if conformers were made."""
+    """All bonded terms of a molecule, and its coordinates if conformers were made.
 
+    Attributes
+    ----------
+    masses : tuple of float
+        Of the beads [u]: virtual sites have none, the beads they are built from carry theirs.
+    """
+
+    masses: tuple[float, ...]
     bonds: tuple[Bond, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     angles: tuple[Angle, ...] = ()
     dihedrals: tuple[Dihedral, ...] = ()
+    virtual_sites: tuple[VirtualSite, ...] = ()
     exclusions: tuple[tuple[int, int], ...] = ()
     positions: FloatArray | None = None
+
+    def renumbered(self, sequence: Sequence[int]) -> BondedTerms:
+        """The same terms with the beads in another order: bead ``sequence[k]`` becomes bead k."""
+        new = {old: place for place, old in enumerate(sequence)}
+
+        def moved(atoms: tuple[int, ...]) -> tuple[int, ...]:
+            images = tuple(new[a] for a in atoms)
+            return images if images[0] < images[-1] else images[::-1]
+
+        def move(items: Any) -> Any:
+            return tuple(sorted((replace(t, atoms=moved(t.atoms)) for t in items), key=lambda t: t.atoms))
+
+        sites = (replace(v, site=new[v.site], atoms=tuple(new[a] for a in v.atoms)) for v in self.virtual_sites)
+        return BondedTerms(
+            masses=tuple(self.masses[old] for old in sequence),
+            bonds=move(self.bonds),
+            constraints=move(self.constraints),
+            angles=move(self.angles),
+            dihedrals=move(self.dihedrals),
+            virtual_sites=tuple(sorted(sites, key=lambda v: v.site)),
+            exclusions=tuple(sorted((min(p), max(p)) for p in ((new[i], new[j]) for i, j in self.exclusions))),
+            positions=None if self.positions is None else self.positions[list(sequence)],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +150,7 @@ def ring_systems(mol: Any) -> list[set[int]]:
 def bonded_terms(
     mol: Any, groups: Sequence[Sequence[int]], masses: Sequence[float], ensemble: BeadEnsemble | None
 ) -> BondedTerms:
-    """Bonds, constraints, angles, impropers and exclusions of a partition.
+    """Bonds, constraints, angles, dihedrals, virtual sites and exclusions of a partition.
 
     Parameters
     ----------
@@ -113,34 +160,59 @@ def bonded_terms(
     masses : sequence of float
         Bead masses [u].
     ensemble : BeadEnsemble or None
-        Without one, lengths and angles are estimated from the molecular graph and no impropers are made.
+        Without one, ring systems have the shape of a flat drawing, lengths and angles of chains are estimated from the
+        molecular graph, and only hinges have impropers.
     """
     if len(groups) == 1:
-        return BondedTerms(positions=None if ensemble is None else np.zeros((1, 3)))
+        return BondedTerms(masses=tuple(masses), positions=None if ensemble is None else np.zeros((1, 3)))
     graph = connectivity(mol, groups)
-    measure = _Measure(mol, groups, ensemble)
-    framed = {pair for frame in graph.frames for pair in combinations(frame, 2)}
-    strips = [(frame, _triangulate(frame, graph.edges, measure)) for frame in graph.frames]
-    pairs = {p for _, strip in strips for p in strip}
-    # Beads in line get fewer constraints than a strip of triangles; angles keep those frames straight.
-    solid = {p for frame, strip in strips if len(strip) == 2 * len(frame) - 3 for p in combinations(frame, 2)}
-    braces = {p for frame, strip in strips if len(frame) > _LARGEST_CONSTRAINED_FRAME for p in _braces(strip)}
-    constraints = [Constraint(atoms=p, length=measure.length(p)) for p in sorted(pairs - braces)]
-    crowd = _crowd({*graph.edges, *pairs}, len(masses))
-    bonds, stiff = _springs([e for e in graph.edges if e not in framed], masses, measure, graph, crowd)
-    constraints = sorted([*constraints, *stiff], key=lambda c: c.atoms)
-    bonds = sorted([*bonds, *(_stiff_bond(p, masses, measure, crowd) for p in braces)], key=lambda b: b.atoms)
-    positions = None
     if ensemble is not None:
-        positions = _satisfy(ensemble.best, constraints, masses)
-    joined = [(b.atoms) for b in bonds] + [c.atoms for c in constraints]
+        ensemble = _symmetrised(mol, groups, ensemble)
+    measure = _Measure(mol, groups, ensemble)
+    frames = _without_loose_beads(graph.frames, mol, groups, measure)
+    bodies = _bodies(frames, measure)
+    carried = shared_masses(masses, bodies)
+    builder = _Builder(graph, bodies, measure)
+    positions = _reference(measure, bodies)
+    constraints, redundant = independent_constraints(positions, carried, builder.constraints)
+    positions = _satisfy(positions, constraints, carried, builder.sites)
+    bonds = (*builder.bonds, *(_as_bond(c) for c in redundant))
+    skeleton = Skeleton(positions=positions, masses=carried, constraints=constraints, sites=builder.sites)
+    dihedrals = builder.dihedrals()
+    angles = builder.angles(inside={t for d in dihedrals if d.function == 1 for t in (d.atoms[:3], d.atoms[1:])})
+    bonds, angles, dihedrals = softened(skeleton, (bonds, angles, dihedrals))
     return BondedTerms(
-        bonds=tuple(bonds),
-        constraints=tuple(constraints),
-        angles=tuple(_angles(joined, solid, measure)),
-        dihedrals=tuple(_impropers(graph, pairs, joined, measure)),
-        exclusions=tuple(sorted(framed - set(joined))),
-        positions=positions,
+        masses=carried,
+        bonds=tuple(sorted(bonds, key=lambda b: b.atoms)),
+        constraints=tuple(sorted(constraints, key=lambda c: c.atoms)),
+        angles=angles,
+        dihedrals=dihedrals,
+        virtual_sites=builder.sites,
+        exclusions=builder.exclusions(),
+        positions=None if ensemble is None else positions - positions.mean(axis=0),
+    )
+
+
+def _symmetrised(mol: Any, groups: Sequence[Sequence[int]], ensemble: BeadEnsemble) -> BeadEnsemble:
+    """The ensemble with its images under the symmetries of the molecule, so that equivalent terms get equal numbers."""
+    from rdkit import rdBase
+
+    n = len(ensemble.weights)
+    place = {tuple(sorted(group)): bead for bead, group in enumerate(groups)}
+    orders: list[list[int]] = []
+    with rdBase.BlockLogs():
+        images = mol.GetSubstructMatches(mol, uniquify=False, useChirality=True, maxMatches=_MOST_SYMMETRIES)
+    for image in images:
+        moved = [place.get(tuple(sorted(image[a] for a in group)), -1) for group in groups]
+        if -1 not in moved and moved not in orders:
+            orders.append(moved)
+    if len(orders) < 2 or n * len(orders) > _MOST_IMAGES:
+        return ensemble
+    return replace(
+        ensemble,
+        positions=np.concatenate([ensemble.positions[:, order] for order in orders]),
+        # The images of the best conformer follow it: it stays the best.
+        weights=np.tile(ensemble.weights, len(orders)) / len(orders),
     )
 
 
@@ -150,41 +222,115 @@ class _Measure:
     def __init__(self, mol: Any, groups: Sequence[Sequence[int]], ensemble: BeadEnsemble | None) -> None:
         self.ensemble = ensemble
         self._mol, self._groups = mol, groups
-        self._lengths: dict[tuple[int, int], float] = {}
+        self.thermal = ensemble is not None and ensemble.thermal
+        self.kt = _KT if ensemble is None else kt(ensemble.temperature)
+        self._paths: FloatArray | None = None
+        self._flat: FloatArray | None = None
+        self.is_chiral = ensemble is not None and _has_stereo_centre(mol)
+
+    @property
+    def flat(self) -> FloatArray:
+        """Bead positions of the drawing, (n_beads, 3) [nm]."""
+        if self._flat is None:
+            self._flat = flat_positions(self._mol, self._groups)
+        return self._flat
+
+    def shape(self, beads: Sequence[int]) -> FloatArray:
+        """Positions (n, 3) [nm] of beads that move as one."""
+        return self.flat[list(beads)] if self.ensemble is None else self.ensemble.mean_shape(beads)
 
     def length(self, pair: tuple[int, int]) -> float:
-        """Mean distance [nm]."""
-        if pair not in self._lengths:
-            if self.ensemble is None:
-                raw = self._graph_length(pair)
-            else:
-                raw = float(self.ensemble.weights @ self._distances(pair))
-            self._lengths[pair] = round(min(max(raw, _LENGTHS[0]), _LENGTHS[1]), 4)
-        return self._lengths[pair]
+        """Length of the bond [nm] that reproduces the mean distance."""
+        raw = self._graph_length(pair) if self.ensemble is None else self._bond(pair)[0]
+        return round(min(max(raw, _LENGTHS[0]), _LENGTHS[1]), 4)
 
-    def length_variance(self, pair: tuple[int, int]) -> float:
-        """Variance of the distance [nm²]; that of a typical Martini bond without conformers."""
-        if self.ensemble is None:
-            return _KT / 5000.0
-        distances = self._distances(pair)
-        mean = self.ensemble.weights @ distances
-        return float(self.ensemble.weights @ (distances - mean) ** 2)
+    def stiffness(self, pair: tuple[int, int]) -> float:
+        """kT over the variance of the distance [kJ/mol/nm²]; that of a typical Martini bond without conformers."""
+        return 5000.0 if self.ensemble is None else self._bond(pair)[1]
+
+    @property
+    def stiff_below(self) -> float:
+        """Standard deviation below which a distance is stiff [nm]: frames of dynamics vibrate as well."""
+        return 1.5 * _STIFF_NM if self.thermal else _STIFF_NM
+
+    def _bond(self, pair: tuple[int, int]) -> tuple[float, float]:
+        assert self.ensemble is not None
+        fit = fit_bond(self.distances(pair), self.kt, self.ensemble.weights)
+        # Minimised conformers have no Jacobian to take out: their mean is where the energy is least.
+        return fit.center if self.thermal else fit.mean, fit.force_constant
+
+    def spread(self, pair: tuple[int, int]) -> float:
+        """Standard deviation of the distance [nm]."""
+        assert self.ensemble is not None
+        distances = self.distances(pair)
+        mean = float(self.ensemble.weights @ distances)
+        return math.sqrt(float(self.ensemble.weights @ (distances - mean) ** 2))
 
     def angle(self, triple: tuple[int, int, int]) -> tuple[float, float]:
-        """(mean [degrees], variance of the cosine)."""
+        """(θ0 [degrees], k [kJ/mol]) of a G96 angle."""
         if self.ensemble is None:
-            return 150.0, _KT / 25.0
+            return 150.0, 25.0
         x = self.ensemble.positions
         cosines = _cosine(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
-        mean = float(np.clip(self.ensemble.weights @ cosines, -1.0, 1.0))
-        return math.degrees(math.acos(mean)), float(self.ensemble.weights @ (cosines - mean) ** 2)
+        fit = fit_g96_angle(cosines, self.kt, self.ensemble.weights)
+        return fit.center, fit.force_constant
+
+    def bend(self, triple: tuple[int, int, int]) -> float:
+        """Mean angle [degrees]; of the drawing without conformers."""
+        x = self.flat[None] if self.ensemble is None else self.ensemble.positions
+        weights = np.ones(1) if self.ensemble is None else self.ensemble.weights
+        cosines = _cosine(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
+        return math.degrees(math.acos(float(np.clip(weights @ cosines, -1.0, 1.0))))
+
+    def largest_angle(self, triple: tuple[int, int, int]) -> float:
+        """The angle [degrees] that one sample in a thousand exceeds."""
+        assert self.ensemble is not None
+        x = self.ensemble.positions
+        cosines = _cosine(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
+        return math.degrees(math.acos(float(np.clip(np.quantile(cosines, 0.001), -1.0, 1.0))))
+
+    def restricted_angle(self, triple: tuple[int, int, int]) -> tuple[float, float]:
+        """(θ0 [degrees], k [kJ/mol]) of an angle that keeps away from a straight one."""
+        assert self.ensemble is not None
+        x = self.ensemble.positions
+        cosines = _cosine(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
+        fit = fit_restricted_angle(cosines, self.kt, self.ensemble.weights)
+        return fit.center, fit.force_constant
 
     def dihedral(self, four: tuple[int, int, int, int]) -> tuple[float, float]:
-        """(mean [degrees], length of the mean unit vector: 1 when all conformers agree)."""
+        """(mean [degrees], length of the mean unit vector: 1 when all conformers agree).
+
+        A molecule without stereocentres occurs with its mirror image, whether or not the conformers sampled it.
+        """
         assert self.ensemble is not None
         angles = _dihedrals(self.ensemble.positions, four)
-        mean = self.ensemble.weights @ np.exp(1j * angles)
-        return float(np.degrees(np.angle(mean))), float(abs(mean))
+        mean = complex(self.ensemble.weights @ np.exp(1j * angles))
+        if not self.is_chiral:
+            mean = complex(mean.real)
+        return math.degrees(math.atan2(mean.imag, mean.real)), abs(mean)
+
+    def torsion(self, four: tuple[int, int, int, int]) -> tuple[Dihedral, ...]:
+        """The proper dihedral terms that describe how ``four`` turn: the best one of conformers, up to three of dynamics."""
+        assert self.ensemble is not None
+        angles, weights = _dihedrals(self.ensemble.positions, four), self.ensemble.weights
+        if not self.is_chiral:
+            angles, weights = np.concatenate([angles, -angles]), np.concatenate([weights, weights]) / 2
+        if self.thermal:
+            terms = fit_fourier(angles, self.kt, weights, most=3)
+        else:
+            terms = fit_fourier(angles, self.kt, weights, most=1, least_gain=0.15)
+        return tuple(
+            Dihedral(
+                atoms=four,
+                angle=round(t.angle, 1),
+                force_constant=round(
+                    min(t.force_constant, 4 * _LARGEST_TORSION if self.thermal else _LARGEST_TORSION), 2
+                ),
+                multiplicity=t.multiplicity,
+                function=1,
+            )
+            for t in terms
+        )
 
     def rotatable_bonds(self, pair: tuple[int, int]) -> int:
         """Single bonds outside rings inside and between two beads, ends of chains excepted.
@@ -201,23 +347,26 @@ class _Measure:
             for bond in self._mol.GetBonds()
         )
 
-    def bend(self, triple: tuple[int, int, int]) -> float:
-        """Mean angle [degrees] whether or not it is a term."""
-        return self.angle(triple)[0]
-
-    def _distances(self, pair: tuple[int, int]) -> FloatArray:
+    def distances(self, pair: tuple[int, int]) -> FloatArray:
+        """Of every conformer, (n_conformers,) [nm]."""
         assert self.ensemble is not None
         x = self.ensemble.positions
         return np.asarray(np.linalg.norm(x[:, pair[0]] - x[:, pair[1]], axis=1))
 
     def _graph_length(self, pair: tuple[int, int]) -> float:
-        """0.118 nm per bond of the mean path between the beads (C1-C1: 0.47 nm), 0.14 nm inside rings (TC5-TC5: 0.28)."""
+        """0.118 nm per bond of the mean path between the beads (C1-C1: 0.47 nm)."""
         from rdkit import Chem
 
-        paths = Chem.GetDistanceMatrix(self._mol)
-        block = paths[np.ix_(list(self._groups[pair[0]]), list(self._groups[pair[1]]))]
-        in_ring = all(any(self._mol.GetAtomWithIdx(a).IsInRing() for a in self._groups[bead]) for bead in pair)
-        return float(block.mean()) * (0.14 if in_ring else 0.118)
+        if self._paths is None:
+            self._paths = np.asarray(Chem.GetDistanceMatrix(self._mol))
+        block = self._paths[np.ix_(list(self._groups[pair[0]]), list(self._groups[pair[1]]))]
+        return float(block.mean()) * 0.118
+
+
+def _has_stereo_centre(mol: Any) -> bool:
+    from rdkit import Chem
+
+    return any(atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED for atom in mol.GetAtoms())
 
 
 def _inner_degree(atom: Any, atoms: set[int]) -> int:
@@ -237,173 +386,345 @@ def _dihedrals(x: FloatArray, four: tuple[int, int, int, int]) -> FloatArray:
     return np.asarray(np.arctan2(y, np.einsum("ij,ij->i", n1, n2)))
 
 
-def _triangulate(
-    frame: tuple[int, ...], edges: Iterable[tuple[int, int]], measure: _Measure
-) -> dict[tuple[int, int], int]:
-    """Pairs that hold a frame: each bead after the first two is held by two others, 2N - 3 in all.
+def _without_loose_beads(
+    frames: Sequence[tuple[int, ...]], mol: Any, groups: Sequence[Sequence[int]], measure: _Measure
+) -> list[tuple[int, ...]]:
+    """Frames without beads that hold few of the ring atoms and do not keep their distance to the rest."""
+    result = []
+    systems = {tuple(sorted(s)): s for s in ring_systems(mol)}
+    for frame in frames:
+        atoms = next(s for s in systems.values() if set(frame) == {b for b, g in enumerate(groups) if s & set(g)})
+        core = [b for b in frame if 2 * len(atoms & set(groups[b])) >= len(groups[b])]
+        kept = list(core)
+        for bead in sorted(set(frame) - set(core)):
+            if measure.ensemble is None:
+                loose = 4 * len(atoms & set(groups[bead])) <= len(groups[bead])
+            else:
+                loose = any(measure.spread((min(bead, c), max(bead, c))) > measure.stiff_below for c in core)
+            if not loose:
+                kept.append(bead)
+        if len(kept) > 1:
+            result.append(tuple(sorted(kept)))
+    return sorted(set(result))
 
-    Beads are taken in the order of their distance to those already held, shortest first, and held by the two nearest
-    that are not in line with them. The value is 2 for the farther of the two beyond the first triangle.
-    """
-    if len(frame) == 2:
-        return {(frame[0], frame[1]): 1}
-    joined = set(edges)
 
-    def distance(i: int, j: int) -> tuple[bool, float]:
-        pair = (min(i, j), max(i, j))
-        return pair not in joined, measure.length(pair)
+def _bodies(frames: Sequence[tuple[int, ...]], measure: _Measure) -> list[RigidBody]:
+    """Rigid bodies of the frames; a bead in two of them has mass in both."""
+    times: dict[int, int] = {}
+    for frame in frames:
+        for bead in frame:
+            times[bead] = times.get(bead, 0) + 1
+    return [rigid_body(f, measure.shape(f), keep=(b for b in f if times[b] > 1)) for f in frames]
 
-    first = min(combinations(frame, 2), key=lambda p: (*distance(*p), p))
-    held, chosen = list(first), {first: 1}
-    while len(held) < len(frame):
-        options = []
-        for bead in sorted(set(frame) - set(held)):
-            for i, j in combinations(sorted(held), 2):
-                if _is_triangle(i, j, bead, measure):
-                    far = distance(bead, i)[0] + distance(bead, j)[0]
-                    options.append((far, distance(bead, i)[1] + distance(bead, j)[1], bead, i, j))
-        if not options:
-            # All in one line: hold the next bead by its nearest neighbour; a second constraint would be redundant.
-            bead, i = min(
-                ((b, i) for b in sorted(set(frame) - set(held)) for i in held), key=lambda p: (*distance(*p), p)
-            )
-            chosen[min(bead, i), max(bead, i)] = 1
+
+class _Builder:
+    """Terms outside the rigid bodies."""
+
+    def __init__(self, graph: Connectivity, bodies: list[RigidBody], measure: _Measure) -> None:
+        self.measure, self.bodies = measure, bodies
+        self.sites = tuple(sorted((v for body in bodies for v in body.sites), key=lambda v: v.site))
+        self._is_site = {v.site for v in self.sites}
+        self._body_of: dict[int, list[RigidBody]] = {}
+        for body in bodies:
+            for bead in body.beads:
+                self._body_of.setdefault(bead, []).append(body)
+        inside = {pair for body in bodies for pair in combinations(body.beads, 2)}
+        self.links = [edge for edge in graph.edges if edge not in inside]
+        self._inside = inside
+        held: dict[tuple[int, int], Constraint] = {}
+        for body in bodies:
+            for constraint in body.constraints:
+                held.setdefault(constraint.atoms, constraint)
+        self._network = _Networks(held)
+        self.bonds, stiff = self._springs(graph)
+        self.constraints = tuple(sorted([*held.values(), *stiff], key=lambda c: c.atoms))
+        self.anchors = self._anchors()
+        self.bonds += tuple(self._capped(self._bond(pair)) for pair in sorted(set(self.anchors.values())))
+
+    def _springs(self, graph: Connectivity) -> tuple[tuple[Bond, ...], list[Constraint]]:
+        """Bonds, and constraints in place of the stiffest ones where they close no cycle and join no long network."""
+        in_cycle = _cycle_edges(graph.edges)
+        bonds, constraints = [], []
+        for pair in self.links:
+            bond = self._bond(pair)
+            sites = self._is_site & set(pair)
+            if bond.force_constant > BOND_RANGE[1] and pair not in in_cycle and not sites and self._network.joins(pair):
+                constraints.append(Constraint(atoms=pair, length=bond.length))
+            else:
+                bonds.append(self._capped(bond))
+        return tuple(bonds), constraints
+
+    @staticmethod
+    def _capped(bond: Bond) -> Bond:
+        return replace(bond, force_constant=min(bond.force_constant, BOND_RANGE[1]))
+
+    def _bond(self, pair: tuple[int, int]) -> Bond:
+        """Its force constant is above the range where it could as well be a constraint."""
+        force = self.measure.stiffness(pair)
+        if self.measure.thermal:
+            force = min(force, 2.0 * BOND_RANGE[1])
         else:
-            _, _, bead, i, j = min(options)
-            near, far_end = sorted((i, j), key=lambda k: (*distance(bead, k), k))
-            chosen[min(bead, near), max(bead, near)] = 1
-            chosen[min(bead, far_end), max(bead, far_end)] = 1 if len(held) == 2 else 2
-        held.append(bead)
-    return chosen
+            turns = self.measure.rotatable_bonds(pair)
+            force = max(min(force, 1.5 * BOND_RANGE[1] / (1 + turns)), BOND_RANGE[0])
+        return Bond(atoms=pair, length=self.measure.length(pair), force_constant=float(round(force, -1)))
+
+    def _anchors(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """A second bond for each link whose outer bead hangs stiffly on a body: (outer, inner) to the pair bonded as well."""
+        found: dict[tuple[int, int], tuple[int, int]] = {}
+        if self.measure.ensemble is None:
+            return found
+        neighbours: dict[int, int] = {}
+        for i, j in self.links:
+            neighbours[i], neighbours[j] = neighbours.get(i, 0) + 1, neighbours.get(j, 0) + 1
+        for link in self.links:
+            for outer, inner in (link, link[::-1]):
+                body = next((b for b in self._body_of.get(inner, ()) if outer not in b.beads), None)
+                # Bodies joined directly turn about their bond; two anchored ends of one bond would be redundant.
+                if body is None or outer in self._body_of or len(body.beads) < 3:
+                    continue
+                if any(tuple(sorted((outer, b))) in self.links for b in body.beads if b != inner):
+                    continue
+                if self.measure.spread(link) > self.measure.stiff_below:
+                    continue
+                options = []
+                for bead in body.beads:
+                    pair = (min(outer, bead), max(outer, bead))
+                    bend = self.measure.bend((outer, inner, bead)) if bead != inner else 180.0
+                    if (
+                        bead != inner
+                        and _ANCHOR_ANGLES[0] < bend < _ANCHOR_ANGLES[1]
+                        and self.measure.spread(pair) < self.measure.stiff_below
+                    ):
+                        options.append((self.measure.length(pair), pair))
+                if options:
+                    found[outer, inner] = min(options)[1]
+        return found
+
+    def _joined(self) -> dict[int, list[int]]:
+        near: dict[int, set[int]] = {}
+        for i, j in self.links:
+            near.setdefault(i, set()).add(j)
+            near.setdefault(j, set()).add(i)
+        return {bead: sorted(others) for bead, others in near.items()}
+
+    def angles(self, *, inside: set[tuple[int, ...]]) -> tuple[Angle, ...]:
+        """Over every two neighbouring links, over links and the bodies they hang on, and of bodies bent but nearly straight.
+
+        Angles ``inside`` a proper dihedral are restricted ones, which never become straight (Bulacu et al., J. Chem. Theory
+        Comput. 9, 3282 (2013)).
+        """
+        triples: list[tuple[int, int, int]] = [t for body in self.bodies for t in body.straight]
+        for middle, outer in sorted(self._joined().items()):
+            triples += [
+                (i, middle, k)
+                for i, k in combinations(outer, 2)
+                if (i, k) not in self._inside and tuple(sorted((i, k))) not in self.links
+            ]
+            for body in self._body_of.get(middle, ()):
+                for bead in outer:
+                    if bead not in body.beads and len(self._linked(body, bead)) < 2:
+                        triples += [(bead, middle, k) for k in self._corners(body, middle, bead)]
+                    elif bead not in body.beads and not self._holding(body, middle, bead):
+                        # It hangs by two bonds and swings about the line between them: one angle is left.
+                        triples += [(bead, middle, k) for k in self._corners(body, middle, bead)[:1]]
+        angles = []
+        for triple in dict.fromkeys(t if t[0] < t[2] else t[::-1] for t in triples):
+            restricted = self.measure.ensemble is not None and (triple in inside or triple[::-1] in inside)
+            center, force = self.measure.restricted_angle(triple) if restricted else self.measure.angle(triple)
+            if self.measure.ensemble is None and triple[1] in self._body_of:
+                center = self.measure.bend(triple)
+            force = min(max(force, 0.0 if self.measure.thermal else ANGLE_RANGE[0]), ANGLE_RANGE[1])
+            angles.append(
+                Angle(
+                    atoms=triple,
+                    angle=round(center, 1),
+                    force_constant=float(round(force, 1 if self.measure.thermal else 0)),
+                    function=10 if restricted else 2,
+                )
+            )
+        return tuple(sorted(angles, key=lambda a: a.atoms))
+
+    def _linked(self, body: RigidBody, outer: int) -> list[int]:
+        """Beads of a body that a bead outside has bonds to."""
+        found = {b for link in self.links if outer in link for b in link if b != outer and b in body.beads}
+        for (bead, _), pair in self.anchors.items():
+            if bead == outer:
+                found |= set(pair) & set(body.beads)
+        return sorted(found)
+
+    def _corners(self, body: RigidBody, inner: int, outer: int) -> list[int]:
+        """Up to two beads of a body over which the direction of a link is held: near ones, not in line with one another."""
+        at = {b: body.at(b) for b in body.beads}
+        linked = self._linked(body, outer)
+        others = [b for b in body.beads if b != inner and b not in linked]
+        others.sort(key=lambda b: (round(float(np.linalg.norm(at[b] - at[inner])), 3), b))
+        for first, second in combinations(others[:3], 2):
+            if abs(float(_cosine((at[first] - at[inner])[None], (at[second] - at[inner])[None])[0])) < 0.94:
+                return [first, second]
+        return others[:1]
+
+    def dihedrals(self) -> tuple[Dihedral, ...]:
+        """Impropers of hinges and of what hangs on bodies, torsions between bodies."""
+        found: dict[tuple[int, ...], Dihedral] = {d.atoms: d for body in self.bodies for d in body.impropers}
+        if self.measure.ensemble is not None:
+            for link in self.links:
+                for outer, inner in (link, link[::-1]):
+                    for body in self._body_of.get(inner, ()):
+                        if outer not in body.beads:
+                            for improper in self._holding(body, inner, outer):
+                                found.setdefault(improper.atoms, improper)
+                for torsion in self._torsions(link):
+                    found.setdefault((*torsion.atoms, torsion.multiplicity), torsion)
+            for torsion in self._chain_torsions() if self.measure.thermal else ():
+                found[(*torsion.atoms, torsion.multiplicity)] = torsion
+        return tuple(found.values())
+
+    def _chain_torsions(self) -> tuple[Dihedral, ...]:
+        """Of four beads in a row outside rings: only from dynamics, where all their angles stay clear of straight."""
+        near = self._joined()
+        found: list[Dihedral] = []
+        for j, k in self.links:
+            for i in near[j]:
+                for m in near[k]:
+                    if len({i, j, k, m}) < 4 or any(a in self._body_of for a in (i, j, k, m)):
+                        continue
+                    if all(self.measure.largest_angle(t) < _STRAIGHTEST for t in ((i, j, k), (j, k, m))):
+                        found += self.measure.torsion((i, j, k, m) if i < m else (m, k, j, i))
+        return tuple(found)
+
+    def _holding(self, body: RigidBody, inner: int, outer: int) -> list[Dihedral]:
+        """The improper that keeps a bead on its side, or in the plane, of the body it hangs on."""
+        if self.measure.ensemble is None:
+            return []
+        corners, linked = self._corners(body, inner, outer), self._linked(body, outer)
+        if len(linked) == 2 and corners:
+            four = (outer, linked[0], linked[1], corners[0])
+        elif len(linked) < 2 and len(corners) == 2:
+            four = (outer, corners[0], corners[1], inner)
+        else:
+            return []
+        bends = (self.measure.bend(four[:3]), self.measure.bend(four[1:]))
+        mean, agreement = self.measure.dihedral(four)
+        margins = (_TORSION_MARGIN, _RIGID_MARGIN)
+        clear = all(margin < b < 180.0 - margin for margin, b in zip(margins, bends))
+        if not clear or agreement < _LEAST_AGREEMENT:
+            return []
+        if min(abs(mean), 180.0 - abs(mean)) < 8.0:
+            mean = 0.0 if abs(mean) < 90.0 else 180.0
+        # Narrow distributions about the mean have 1 - agreement = variance/2.
+        force = self.measure.kt / max(2.0 * (1.0 - agreement), 1e-6)
+        force = min(force, _LARGEST_IMPROPER if self.measure.thermal else IMPROPER_FORCE)
+        force = max(force, 0.0 if self.measure.thermal else 0.2 * IMPROPER_FORCE)
+        return [Dihedral(atoms=four, angle=round(mean, 1), force_constant=float(round(force)), function=2)]
+
+    def _torsions(self, link: tuple[int, int]) -> tuple[Dihedral, ...]:
+        """How two bodies joined by a bond turn: the dihedral over a pair of beads of each whose angles are nearest to square."""
+        ends = [[b for b in self._body_of.get(link[k], ()) if link[1 - k] not in b.beads] for k in (0, 1)]
+        if not (ends[0] and ends[1]):
+            return ()
+        one, two = ends[0][0], ends[1][0]
+        best: tuple[float, tuple[int, int, int, int]] | None = None
+        for b, c in ((b, c) for b in one.beads for c in two.beads if b != c):
+            for a in one.beads:
+                for d in two.beads:
+                    if len({a, b, c, d}) < 4:
+                        continue
+                    worst = max(abs(self.measure.bend(t) - 90.0) for t in ((a, b, c), (b, c, d)))
+                    key = (round(worst, 1), (a, b, c, d))
+                    if best is None or key < best:
+                        best = key
+        if best is None or best[0] > 40.0:
+            return ()
+        return self.measure.torsion(best[1])
+
+    def exclusions(self) -> tuple[tuple[int, int], ...]:
+        """All pairs inside a body, of a bead with the body it hangs on, and of bodies joined directly, if not bonded."""
+        pairs = set(self._inside)
+        for i, j in self.links:
+            left = {b for body in self._body_of.get(i, ()) for b in body.beads} | {i}
+            right = {b for body in self._body_of.get(j, ()) for b in body.beads} | {j}
+            pairs |= {(min(a, b), max(a, b)) for a in left for b in right if a != b}
+        for one, two in combinations(self.bodies, 2):
+            if set(one.beads) & set(two.beads):
+                pairs |= {(min(a, b), max(a, b)) for a in one.beads for b in two.beads if a != b}
+        return tuple(sorted(pairs - {b.atoms for b in self.bonds} - {c.atoms for c in self.constraints}))
 
 
-def _is_triangle(i: int, j: int, k: int, measure: _Measure) -> bool:
-    """Whether three beads stand clearly off one line, by the lengths their constraints would have."""
-    a, b, c = sorted(measure.length((min(p, q), max(p, q))) for p, q in ((i, j), (i, k), (j, k)))
-    return a + b > 1.08 * c
+class _Networks:
+    """Sets of beads that constraints join, and how many constraints each has."""
+
+    def __init__(self, constraints: Iterable[tuple[int, int]]) -> None:
+        self._sets: list[tuple[set[int], int]] = []
+        for pair in constraints:
+            self._add(pair)
+
+    def _add(self, pair: tuple[int, int]) -> None:
+        touching = [s for s in self._sets if s[0] & set(pair)]
+        rest = [s for s in self._sets if not s[0] & set(pair)]
+        self._sets = [*rest, (set(pair).union(*(s[0] for s in touching)), 1 + sum(s[1] for s in touching))]
+
+    def joins(self, pair: tuple[int, int]) -> bool:
+        """Add a constraint if its network stays small; whether it was added."""
+        size = 1 + sum(n for beads, n in self._sets if beads & set(pair))
+        if size > _LARGEST_NETWORK:
+            return False
+        self._add(pair)
+        return True
 
 
-def _springs(
-    edges: list[tuple[int, int]], masses: Sequence[float], measure: _Measure, graph: Connectivity, crowd: list[int]
-) -> tuple[list[Bond], list[Constraint]]:
-    """Bonds, and constraints in place of bonds too stiff for 20 fs where they close no cycle."""
-    in_cycle = _cycle_edges(graph.edges)
-    bonds, constraints = [], []
-    for i, j in edges:
-        length = measure.length((i, j))
-        turns = measure.rotatable_bonds((i, j))
-        wanted = min(_KT / max(measure.length_variance((i, j)), 1e-9), 1.5 * BOND_RANGE[1] / (1 + turns))
-        limit = _largest_force((i, j), masses, crowd)
-        if wanted > BOND_RANGE[1] and (i, j) not in in_cycle:
-            constraints.append(Constraint(atoms=(i, j), length=length))
-            continue
-        force = min(max(wanted, BOND_RANGE[0]), BOND_RANGE[1], limit)
-        bonds.append(Bond(atoms=(i, j), length=length, force_constant=float(round(force, -1))))
-    return bonds, constraints
-
-
-def _crowd(pairs: Iterable[tuple[int, int]], n_beads: int) -> list[int]:
-    """How many pairs each bead is in."""
-    count = [0] * n_beads
-    for i, j in pairs:
-        count[i] += 1
-        count[j] += 1
-    return count
-
-
-def _largest_force(pair: tuple[int, int], masses: Sequence[float], crowd: list[int]) -> float:
-    """Largest force constant [kJ/mol/nm²] of a bond that the time step resolves.
-
-    The highest frequency of a bead pair with n springs on it is at most sqrt(n k (1/m_i + 1/m_j)).
-    """
-    i, j = pair
-    reduced = 1.0 / (1.0 / masses[i] + 1.0 / masses[j])
-    return reduced * (2 * math.pi / _MIN_PERIOD) ** 2 / max(1.0, 0.5 * (crowd[i] + crowd[j]))
-
-
-def _stiff_bond(pair: tuple[int, int], masses: Sequence[float], measure: _Measure, crowd: list[int]) -> Bond:
-    force = min(BOND_RANGE[1], _largest_force(pair, masses, crowd))
-    return Bond(atoms=pair, length=measure.length(pair), force_constant=float(round(force, -1)))
-
-
-def _braces(strip: dict[tuple[int, int], int]) -> set[tuple[int, int]]:
-    """The second pair by which each bead after the first triangle is held."""
-    return {pair for pair, place in strip.items() if place == 2}
+def _as_bond(constraint: Constraint) -> Bond:
+    return Bond(atoms=constraint.atoms, length=constraint.length, force_constant=BOND_RANGE[1])
 
 
 def _cycle_edges(edges: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Edges that lie on a cycle of the bead graph."""
-    edges = list(edges)
-    return {edge for edge in edges if _joined(edge[0], edge[1], [e for e in edges if e != edge])}
+    """Edges that lie on a cycle of the bead graph: all but its bridges (Tarjan 1974)."""
+    near: dict[int, list[int]] = {}
+    for i, j in edges:
+        near.setdefault(i, []).append(j)
+        near.setdefault(j, []).append(i)
+    order: dict[int, int] = {}
+    low: dict[int, int] = {}
+    bridges: set[tuple[int, int]] = set()
+    for root in near:
+        if root in order:
+            continue
+        order[root] = low[root] = len(order)
+        stack = [(root, -1, iter(near[root]))]
+        while stack:
+            node, parent, rest = stack[-1]
+            child = next(rest, None)
+            if child is None:
+                stack.pop()
+                if parent >= 0:
+                    low[parent] = min(low[parent], low[node])
+                    if low[node] > order[parent]:
+                        bridges.add((min(node, parent), max(node, parent)))
+            elif child not in order:
+                order[child] = low[child] = len(order)
+                stack.append((child, node, iter(near[child])))
+            elif child != parent:
+                low[node] = min(low[node], order[child])
+    return set(edges) - bridges
 
 
-def _joined(start: int, end: int, edges: list[tuple[int, int]]) -> bool:
-    reached, frontier = {start}, [start]
-    while frontier:
-        here = frontier.pop()
-        for i, j in edges:
-            for there in ({i, j} - {here}) if here in (i, j) else ():
-                if there not in reached:
-                    reached.add(there)
-                    frontier.append(there)
-    return end in reached
+def _reference(measure: _Measure, bodies: Sequence[RigidBody]) -> FloatArray:
+    """One geometry (n_beads, 3) [nm] in which every body has its shape: the best conformer, or the drawing."""
+    x = np.array(measure.flat if measure.ensemble is None else measure.ensemble.best)
+    for body in bodies:
+        chosen = list(body.beads)
+        x[chosen] = superposed(body.shape, x[chosen])
+    return x
 
 
-def _angles(joined: list[tuple[int, int]], solid: set[tuple[int, int]], measure: _Measure) -> list[Angle]:
-    """An angle over every two neighbouring bonds that no rigid frame fixes already."""
-    near: dict[int, set[int]] = {}
-    for i, j in joined:
-        near.setdefault(i, set()).add(j)
-        near.setdefault(j, set()).add(i)
-    angles = []
-    for middle in sorted(near):
-        for i, k in combinations(sorted(near[middle]), 2):
-            sides = [(min(a, middle), max(a, middle)) for a in (i, k)]
-            if k in near[i] or all(side in solid for side in sides):
-                continue
-            mean, variance = measure.angle((i, middle, k))
-            force = min(max(_KT / max(variance, 1e-9), ANGLE_RANGE[0]), ANGLE_RANGE[1])
-            angles.append(
-                Angle(atoms=(i, middle, k), angle=round(mean, 1), force_constant=float(round(force)), function=2)
-            )
-    return angles
-
-
-def _impropers(
-    graph: Connectivity, held: set[tuple[int, int]], joined: list[tuple[int, int]], measure: _Measure
-) -> list[Dihedral]:
-    """Impropers over the hinges of frames of four beads or more, and for beads that hang on a frame."""
-    if measure.ensemble is None:
-        return []
-    fours: list[tuple[int, int, int, int]] = []
-    for frame in graph.frames:
-        inside = set(frame)
-        triangles = [t for t in combinations(frame, 3) if all(p in held for p in combinations(t, 2))]
-        for one, two in combinations(triangles, 2):
-            hinge = sorted(set(one) & set(two))
-            if len(hinge) == 2:
-                (first,), (last,) = set(one) - set(hinge), set(two) - set(hinge)
-                fours.append((first, hinge[0], hinge[1], last))
-        for i, j in joined:
-            inner, outer = (i, j) if i in inside else (j, i)
-            if inner in inside and outer not in inside:
-                corner = next((t for t in triangles if inner in t), None)
-                if corner is not None:
-                    a, b = sorted(set(corner) - {inner})
-                    fours.append((outer, a, b, inner))
-    terms = []
-    for four in dict.fromkeys(fours):
-        bends = (measure.bend(four[:3]), measure.bend(four[1:]))
-        mean, agreement = measure.dihedral(four)
-        if all(25.0 < b < 155.0 for b in bends) and agreement > 0.97:
-            terms.append(Dihedral(atoms=four, angle=round(mean, 1), force_constant=IMPROPER_FORCE, function=2))
-    return terms
-
-
-def _satisfy(positions: FloatArray, constraints: Sequence[Constraint], masses: Sequence[float]) -> FloatArray:
-    """Move beads as little as needed until all constraints hold to 1e-6 nm (SHAKE), and centre them."""
+def _satisfy(
+    positions: FloatArray,
+    constraints: Sequence[Constraint],
+    masses: Sequence[float],
+    sites: Sequence[VirtualSite],
+) -> FloatArray:
+    """Move beads as little as needed until all constraints hold to 1e-6 nm (SHAKE), and place the sites."""
     x = np.array(positions, dtype=np.float64)
-    inverse = 1.0 / np.asarray(masses, dtype=np.float64)
+    inverse = np.array([1.0 / m if m > 0 else 0.0 for m in masses])
     for _ in range(2000):
         worst = 0.0
         for constraint in constraints:
@@ -417,4 +738,6 @@ def _satisfy(positions: FloatArray, constraints: Sequence[Constraint], masses: S
             x[j] -= inverse[j] * step
         if worst < 1e-6:
             break
-    return np.asarray(x - x.mean(axis=0))
+    for site in sites:
+        x[site.site] = place_site(site, x)
+    return x

@@ -1,18 +1,82 @@
-"""What a group of atoms looks like to the partition: its features, counted from a plain graph of the molecule."""
+"""What a group of atoms looks like to the partition: its features, counted from a plain graph of the molecule.
+
+A *unit* is a set of atoms that no bead may part: an atom with its terminal =O, #N, -O(-) and halogens, and a functional
+group of up to four heavy atoms outside rings (amide, ester, carbamate, nitro, guanidinium) or of five around one centre
+(phosphate, sulfate, sulfonamide with its substituent).
+
+All that the features of a group depend on, but for the kinds of bonds it cuts, is its *description*: counts that add up
+over atoms and bonds, flags that are joined by "or", and two numbers. Equal descriptions have equal features, so that
+their cost is worked out once per table of costs and not once per group.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rdkit import Chem
 
 _HALOGENS = frozenset({9, 17, 35, 53})
+#: Bits of one count in the packed counts of a group.
+_WIDTH = 8
+_FIELDS = (
+    "n",
+    "aromatic",
+    "ring",
+    "polar",
+    "halogen",
+    "fused",
+    "ring_hetero",
+    "cuts",
+    "outside",
+    "to_polar",
+    "carbonyl",
+)
+_ONE = {name: 1 << _WIDTH * place for place, name in enumerate(_FIELDS)}
+#: Flags: how the aromatic ring is substituted, the size of the smallest ring, the elements other than carbon.
+_SUBSTITUTION = ("f", "0", "1", "2", "2p", "3", "4")
+_RING_SIZE = ("3", "5", "6", "7")
+_ELEMENTS = {7: "N", 8: "O", 16: "S", 15: "P"}
+_FLAGS = (
+    *(f"of {s}" for s in _SUBSTITUTION),
+    *(f"size {s}" for s in _RING_SIZE),
+    *"NOSPX",
+    "terminal",
+    "double",
+    "flat",
+)
+_FLAG = {name: 1 << place for place, name in enumerate(_FLAGS)}
+#: The flag of atoms of aromatic rings, quinones included.
+FLAT = _FLAG["flat"]
+
+
+def count_mask(name: str) -> int:
+    """The bits of one of the counts in :data:`_FIELDS` within the packed counts of a description."""
+    return ((1 << _WIDTH) - 1) * _ONE[name]
+
+
+class Description(NamedTuple):
+    """All that the features of a group depend on, but for the bonds it cuts (module docstring)."""
+
+    counts: int
+    flags: int
+    clusters: int
+    branching: int
+    whole: bool
+
+    def count(self, name: str) -> int:
+        """One of the counts in :data:`_FIELDS`."""
+        return self.counts >> _WIDTH * _FIELDS.index(name) & (1 << _WIDTH) - 1
+
+    def has(self, flag: str) -> bool:
+        """Whether an atom carries one of :data:`_FLAGS`."""
+        return bool(self.flags & _FLAG[flag])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MoleculeGraph:
-    """A molecule as plain tuples and bit masks over atoms, and over *units* that are never cut.
+    """A molecule as plain tuples and bit masks over atoms, and over units (module docstring).
 
     Attributes
     ----------
@@ -20,108 +84,49 @@ class MoleculeGraph:
     neighbors : tuple of int
         Bit mask of the neighbours of each atom.
     units : tuple of int
-        Bit masks of atoms that always stay together: an atom with its terminal =O, #N, -O(-) and halogens.
-    unit_neighbors : tuple of int
-        Bit mask over units.
-    order : tuple of int
-        Place of each atom in a walk from the edge of the molecule inwards; the search covers atoms in this order.
+        Bit masks of the atoms of each unit.
     classes : tuple of int
         Symmetry class of each atom.
-    kind : tuple of str
-        ``a`` aromatic (quinones included), ``r`` other ring, ``c`` chain.
-    substitution : tuple of str
-        For atoms of one aromatic six-ring: how many substituents that ring has, ``2p`` for two in para; else empty.
-    element, charge, degree : tuples of int
-    polar : int
-        Mask of the atoms of functional groups.
+    counts, flags : tuple of int
+        What each atom adds to the counts and flags of its group, its own bonds not cut.
     cluster : tuple of int
         Functional group each atom belongs to, -1 for none.
-    bonds : tuple of (int, int, str)
-        Each bond with its kind, the name of the feature that counts its cut.
+    bonds : tuple of (int, str, int)
+        For each atom its bonds: mask of the other atom, name of the feature that counts the cut, what the cut adds to the counts.
+    single_rings : tuple of tuple of int
+        Aromatic rings of six that are fused to no other, their atoms in turn.
     may_be_shared : tuple of bool
     """
 
     n_atoms: int
     neighbors: tuple[int, ...]
     units: tuple[int, ...]
-    unit_neighbors: tuple[int, ...]
-    order: tuple[int, ...]
     classes: tuple[int, ...]
-    kind: tuple[str, ...]
-    substitution: tuple[str, ...]
-    element: tuple[int, ...]
-    charge: tuple[int, ...]
-    degree: tuple[int, ...]
-    polar: int
+    counts: tuple[int, ...]
+    flags: tuple[int, ...]
     cluster: tuple[int, ...]
-    bonds: tuple[tuple[tuple[int, str], ...], ...]
+    bonds: tuple[tuple[tuple[int, str, int], ...], ...]
+    single_rings: tuple[tuple[int, ...], ...]
     may_be_shared: tuple[bool, ...]
 
     @classmethod
     def of(cls, mol: Any) -> MoleculeGraph:
         """The graph of an RDKit molecule without hydrogens."""
-        atoms = list(mol.GetAtoms())
-        n = len(atoms)
-        neighbors = [0] * n
-        for bond in mol.GetBonds():
-            i, j = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-            neighbors[i] |= 1 << j
-            neighbors[j] |= 1 << i
-        polar = _polar_atoms(mol)
-        cluster = [-1] * n
-        for number, piece in enumerate(_pieces(polar, neighbors)):
-            for atom in _bits(piece):
-                cluster[atom] = number
-        flat = _flat_ring_atoms(mol)
-        units = _units(mol)
-        unit_of = {a: u for u, mask in enumerate(units) for a in _bits(mask)}
-        unit_neighbors = [
-            sum(1 << v for v in {unit_of[b] for a in _bits(mask) for b in _bits(neighbors[a])} - {u})
-            for u, mask in enumerate(units)
-        ]
-        bonds: list[list[tuple[int, str]]] = [[] for _ in range(n)]
-        for bond in mol.GetBonds():
-            i, j = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-            name = _bond_kind(bond, cluster)
-            bonds[i].append((1 << j, name))
-            bonds[j].append((1 << i, name))
-        return cls(
-            n_atoms=n,
-            neighbors=tuple(neighbors),
-            units=tuple(units),
-            unit_neighbors=tuple(unit_neighbors),
-            order=tuple(_walk(neighbors)),
-            classes=tuple(Chem.CanonicalRankAtoms(mol, breakTies=False, includeChirality=False)),
-            kind=tuple("a" if i in flat else "r" if a.IsInRing() else "c" for i, a in enumerate(atoms)),
-            substitution=tuple(_substitution(mol, i, flat) for i in range(n)),
-            element=tuple(a.GetAtomicNum() for a in atoms),
-            charge=tuple(a.GetFormalCharge() for a in atoms),
-            degree=tuple(a.GetDegree() for a in atoms),
-            polar=polar,
-            cluster=tuple(cluster),
-            bonds=tuple(tuple(b) for b in bonds),
-            may_be_shared=tuple(a.IsInRing() and a.GetAtomicNum() == 6 for a in atoms),
-        )
+        return _graph_of(mol)
 
-    def atoms_of_units(self, units: int) -> int:
-        """Mask of the atoms in a mask of units."""
-        mask = 0
-        while units:
-            low = units & -units
-            mask |= self.units[low.bit_length() - 1]
-            units ^= low
-        return mask
-
-    def first_atom(self, mask: int) -> int:
-        """The atom of ``mask`` that is covered first."""
-        return min(_bits(mask), key=self.order.__getitem__)
+    def free_units(self, taken: int) -> list[int]:
+        """The units outside the atoms ``taken``, a unit cut by them falling to pieces."""
+        if not taken:
+            return list(self.units)
+        return [piece for unit in self.units for piece in self.pieces(unit & ~taken)]
 
     def pieces(self, mask: int) -> list[int]:
         """Connected components of the atoms in ``mask``."""
-        return _pieces(mask, self.neighbors)
+        return pieces_of(mask, self.neighbors)
 
 
-def _bits(mask: int) -> list[int]:
+def bits(mask: int) -> list[int]:
+    """Places of the bits set in ``mask``, lowest first."""
     out = []
     while mask:
         low = mask & -mask
@@ -130,13 +135,14 @@ def _bits(mask: int) -> list[int]:
     return out
 
 
-def _pieces(mask: int, neighbors: Any) -> list[int]:
+def pieces_of(mask: int, neighbors: Sequence[int]) -> list[int]:
+    """Connected components of the atoms in ``mask``, given the bit mask of the neighbours of each atom."""
     pieces = []
     while mask:
         piece = frontier = mask & -mask
         while frontier:
             reached = 0
-            for atom in _bits(frontier):
+            for atom in bits(frontier):
                 reached |= neighbors[atom]
             frontier = reached & mask & ~piece
             piece |= frontier
@@ -145,102 +151,258 @@ def _pieces(mask: int, neighbors: Any) -> list[int]:
     return pieces
 
 
-def _walk(neighbors: list[int]) -> list[int]:
-    """Breadth-first order from a peripheral atom: remainders of the search then stay few."""
-    last = 0
-    for _ in range(2):
-        order, seen, queue = [0] * len(neighbors), 1 << last, [last]
-        for place, atom in enumerate(queue):
-            order[atom] = place
-            for other in _bits(neighbors[atom] & ~seen):
-                seen |= 1 << other
-                queue.append(other)
-        last = queue[-1]
-    return order
+class _Atom(NamedTuple):
+    """What is asked of an RDKit atom more than once."""
+
+    element: int
+    degree: int
+    charge: int
+    hydrogens: int
+    aromatic: bool
+    ring_sizes: tuple[int, ...]
 
 
-def _flat_ring_atoms(mol: Any) -> set[int]:
-    """Aromatic atoms, and those of rings of up to six atoms that are all sp2, as in quinones."""
-    flat = {a.GetIdx() for a in mol.GetAtoms() if a.GetIsAromatic()}
-    for ring in mol.GetRingInfo().AtomRings():
-        if 5 <= len(ring) <= 6 and all(
-            any(b.GetBondTypeAsDouble() > 1 for b in mol.GetAtomWithIdx(i).GetBonds()) for i in ring
-        ):
+class _Bond(NamedTuple):
+    i: int
+    j: int
+    order: float
+    aromatic: bool
+    rings: int
+
+
+def _graph_of(mol: Any) -> MoleculeGraph:
+    # Symmetrised, so that equivalent rings of cages are all found; renumbered molecules have no rings until asked.
+    rings = [tuple(ring) for ring in Chem.GetSymmSSSR(mol)]
+    info = mol.GetRingInfo()
+    sizes: list[tuple[int, ...]] = [() for _ in range(mol.GetNumAtoms())]
+    for ring in rings:
+        for i in ring:
+            sizes[i] += (len(ring),)
+    atoms = [
+        _Atom(a.GetAtomicNum(), a.GetDegree(), a.GetFormalCharge(), a.GetTotalNumHs(), a.GetIsAromatic(), sizes[i])
+        for i, a in enumerate(mol.GetAtoms())
+    ]
+    bonds = [
+        _Bond(
+            b.GetBeginAtomIdx(),
+            b.GetEndAtomIdx(),
+            b.GetBondTypeAsDouble(),
+            b.GetIsAromatic(),
+            info.NumBondRings(b.GetIdx()),
+        )
+        for b in mol.GetBonds()
+    ]
+    n = len(atoms)
+    neighbors = [0] * n
+    highest = [0.0] * n
+    for bond in bonds:
+        neighbors[bond.i] |= 1 << bond.j
+        neighbors[bond.j] |= 1 << bond.i
+        highest[bond.i] = max(highest[bond.i], bond.order)
+        highest[bond.j] = max(highest[bond.j], bond.order)
+    polar = _polar_atoms(atoms, bonds)
+    cluster = [-1] * n
+    for number, piece in enumerate(pieces_of(polar, neighbors)):
+        for i in bits(piece):
+            cluster[i] = number
+    flat = {i for i, atom in enumerate(atoms) if atom.aromatic}
+    for ring in rings:
+        # Quinones count as aromatic: every atom of the ring has a double bond.
+        if 5 <= len(ring) <= 6 and all(highest[i] > 1 for i in ring):
             flat |= set(ring)
-    return flat
+    substitution, single_rings = _ring_substitution(atoms, neighbors, rings, flat)
+    carbonyl = {
+        i
+        for bond in bonds
+        if bond.order == 2 and not bond.rings
+        for i, hetero in ((bond.i, bond.j), (bond.j, bond.i))
+        if atoms[i].element == 6 and atoms[hetero].element in (7, 8, 16)
+    }
+    double = {
+        i
+        for bond in bonds
+        if bond.order == 2 and not bond.rings and atoms[bond.i].element == atoms[bond.j].element == 6
+        for i in (bond.i, bond.j)
+    }
+    acetal = {
+        i
+        for i, atom in enumerate(atoms)
+        if atom.element == 6 and highest[i] == 1 and sum(atoms[j].element == 8 for j in bits(neighbors[i])) > 1
+    }
+    counts, flags = [], []
+    for i, atom in enumerate(atoms):
+        in_flat, in_ring = i in flat, bool(atom.ring_sizes)
+        count = _ONE["n"]
+        count += _ONE["aromatic"] if in_flat else _ONE["ring"] if in_ring else 0
+        count += _ONE["polar"] * (polar >> i & 1) + _ONE["halogen"] * (atom.element in _HALOGENS)
+        count += _ONE["fused"] * (len(atom.ring_sizes) > 1) + _ONE["ring_hetero"] * (in_ring and atom.element != 6)
+        count += _ONE["carbonyl"] * (i in carbonyl)
+        counts.append(count)
+        flag = _FLAG[f"of {substitution[i]}"] if substitution[i] else 0
+        if in_flat:
+            flag |= FLAT
+        if in_ring:
+            size = min(atom.ring_sizes)
+            flag |= _FLAG["size " + ("3" if size < 5 else str(size) if size < 7 else "7")]
+        if atom.element != 6:
+            flag |= _FLAG[_ELEMENTS.get(atom.element, "X")]
+            flag |= _FLAG["terminal"] if atom.degree == 1 and atom.element not in _HALOGENS else 0
+        flag |= _FLAG["double"] if i in double else 0
+        flags.append(flag)
+    ends: list[list[tuple[int, str, int]]] = [[] for _ in range(n)]
+    for bond in bonds:
+        name = "cut:" + _bond_kind(atoms, bond, cluster, carbonyl, acetal)
+        for i, j in ((bond.i, bond.j), (bond.j, bond.i)):
+            change = _ONE["cuts"] + _ONE["outside"] * (i in flat and not bond.rings)
+            ends[i].append((1 << j, name, change + _ONE["to_polar"] * (polar >> j & 1)))
+    return MoleculeGraph(
+        n_atoms=n,
+        neighbors=tuple(neighbors),
+        units=tuple(_units(atoms, bonds, polar, neighbors)),
+        classes=tuple(Chem.CanonicalRankAtoms(mol, breakTies=False, includeChirality=False)),
+        counts=tuple(counts),
+        flags=tuple(flags),
+        cluster=tuple(cluster),
+        bonds=tuple(map(tuple, ends)),
+        single_rings=single_rings,
+        may_be_shared=tuple(a.element == 6 and not polar >> i & 1 for i, a in enumerate(atoms)),
+    )
 
 
-def _substitution(mol: Any, atom: int, flat: set[int]) -> str:
-    rings = [ring for ring in mol.GetRingInfo().AtomRings() if atom in ring]
-    if atom not in flat or len(rings) != 1 or len(rings[0]) != 6:
-        return ""
-    ring = rings[0]
-    if any(mol.GetRingInfo().NumAtomRings(i) > 1 for i in ring):
-        return "f"
-    places = [place for place, i in enumerate(ring) if mol.GetAtomWithIdx(i).GetDegree() > 2]
-    is_para = len(places) == 2 and places[1] - places[0] == 3
-    return f"{min(len(places), 4)}{'p' if is_para else ''}"
+def _ring_substitution(
+    atoms: Sequence[_Atom], neighbors: Sequence[int], rings: Sequence[tuple[int, ...]], flat: set[int]
+) -> tuple[list[str], tuple[tuple[int, ...], ...]]:
+    """For each atom of one flat six-ring how many substituents that ring has, ``2p`` for two of up to three atoms in para, ``f``
+    when fused; and the flat six-rings that are not fused."""
+    substitution = [""] * len(atoms)
+    single = []
+    for ring in rings:
+        if len(ring) != 6 or not all(i in flat for i in ring):
+            continue
+        if any(len(atoms[i].ring_sizes) > 1 for i in ring):
+            word = "f"
+        else:
+            single.append(ring)
+            places = [place for place, i in enumerate(ring) if atoms[i].degree > 2]
+            is_para = len(places) == 2 and places[1] - places[0] == 3
+            light = is_para and all(_branch_size(neighbors, ring[p], ring) <= 3 for p in places)
+            word = "2p" if light else str(min(len(places), 4))
+        for i in ring:
+            if len(atoms[i].ring_sizes) == 1:
+                substitution[i] = word
+    return substitution, tuple(single)
 
 
-def _is_terminal_partner(atom: Any, bond: Any) -> bool:
-    """Whether a terminal atom is never cut from its neighbour: =O, =S, =N, #N, O(-), halogens."""
-    if atom.GetDegree() != 1:
-        return False
-    if atom.GetAtomicNum() in _HALOGENS:
-        return True
-    is_bound = bond.GetBondTypeAsDouble() >= 2 or atom.GetFormalCharge() < 0
-    return bool(atom.GetAtomicNum() != 6 and is_bound)
+def _branch_size(neighbors: Sequence[int], start: int, ring: Sequence[int]) -> int:
+    """Atoms of the substituent on ``start``, counted up to 4."""
+    inside = sum(1 << i for i in ring)
+    branch = neighbors[start] & ~inside
+    for _ in range(3):
+        for i in bits(branch):
+            branch |= neighbors[i] & ~inside
+    return min(branch.bit_count(), 4)
 
 
-def _units(mol: Any) -> list[int]:
-    parent = list(range(mol.GetNumAtoms()))
-    for bond in mol.GetBonds():
-        a, b = bond.GetBeginAtom(), bond.GetEndAtom()
-        if _is_terminal_partner(a, bond):
-            parent[a.GetIdx()] = b.GetIdx()
-        elif _is_terminal_partner(b, bond):
-            parent[b.GetIdx()] = a.GetIdx()
-    masks: dict[int, int] = {}
-    for atom, root in enumerate(parent):
-        masks[root] = masks.get(root, 0) | 1 << atom
-    return [masks[root] for root in sorted(masks)]
-
-
-def _polar_atoms(mol: Any) -> int:
+def _polar_atoms(atoms: Sequence[_Atom], bonds: Sequence[_Bond]) -> int:
     """Atoms of functional groups: N, O, S, P…, and the carbons of C=O, C=N, C#N outside aromatic rings."""
     mask = 0
-    for atom in mol.GetAtoms():
-        number = atom.GetAtomicNum()
-        partners = [b.GetOtherAtom(atom).GetAtomicNum() for b in atom.GetBonds() if b.GetBondTypeAsDouble() >= 2]
-        if number not in (6, *_HALOGENS) or (number == 6 and any(partner != 6 for partner in partners)):
-            mask |= 1 << atom.GetIdx()
+    for i, atom in enumerate(atoms):
+        if atom.element != 6 and atom.element not in _HALOGENS:
+            mask |= 1 << i
+    for bond in bonds:
+        if bond.order >= 2:
+            if atoms[bond.i].element != 6:
+                mask |= 1 << bond.j
+            if atoms[bond.j].element != 6:
+                mask |= 1 << bond.i
     return mask
 
 
-def _bond_kind(bond: Any, cluster: list[int]) -> str:
-    """Name of the feature that counts a cut through ``bond``."""
-    a, b = bond.GetBeginAtom(), bond.GetEndAtom()
-    i, j = a.GetIdx(), b.GetIdx()
-    elements = "".join(sorted("C" if x.GetAtomicNum() == 6 else "X" for x in (a, b)))
-    if bond.IsInRing():
-        fused = bond.GetOwningMol().GetRingInfo().NumBondRings(bond.GetIdx()) > 1
-        ring = "fused" if fused else "ring"
-        unsaturated = "" if bond.GetIsAromatic() or bond.GetBondTypeAsDouble() == 1 else "="
-        return f"cut:{'arom' if bond.GetIsAromatic() else 'aliph'} {ring} {elements}{unsaturated}"
-    if a.GetIsAromatic() or b.GetIsAromatic():
-        if a.GetIsAromatic() and b.GetIsAromatic():
-            return "cut:biaryl"
-        outside = b if a.GetIsAromatic() else a
-        if outside.GetAtomicNum() == 6 and cluster[outside.GetIdx()] < 0:
-            return "cut:aryl-C" if outside.GetDegree() > 1 else "cut:aryl-CH3"
-        return "cut:aryl-polar" if outside.GetDegree() > 1 else "cut:aryl-XH"
-    if bond.GetBondTypeAsDouble() > 1:
-        return f"cut:multiple {elements}"
-    if cluster[i] >= 0 and cluster[i] == cluster[j]:
-        return f"cut:in group {elements}"
-    if elements == "CC" and cluster[i] < 0 and cluster[j] < 0:
-        return "cut:C-C"
-    return f"cut:polar {elements}" if min(a.GetDegree(), b.GetDegree()) > 1 else f"cut:polar end {elements}"
+def _units(atoms: Sequence[_Atom], bonds: Sequence[_Bond], polar: int, neighbors: Sequence[int]) -> list[int]:
+    """Sets of atoms that are never parted (module docstring)."""
+    parent = list(range(len(atoms)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            i = parent[i]
+        return i
+
+    inside = [0] * len(atoms)
+    for bond in bonds:
+        a, b = atoms[bond.i], atoms[bond.j]
+        if _is_terminal_partner(a, bond) or _is_terminal_partner(b, bond):
+            parent[root(bond.i)] = root(bond.j)
+        if not bond.rings and polar >> bond.i & polar >> bond.j & 1:
+            inside[bond.i] |= 1 << bond.j
+            inside[bond.j] |= 1 << bond.i
+    for group in pieces_of(polar, inside):
+        members = bits(group)
+        # Halogens stay with the centre of their group and count as its members.
+        halogens = sum(1 for i in members for j in bits(neighbors[i]) if atoms[j].element in _HALOGENS)
+        whole = len(members) + halogens <= 4 or (
+            len(members) + halogens == 5 and max(inside[i].bit_count() for i in members) >= 3
+        )
+        for i in members:
+            for j in bits(inside[i]):
+                bridging = (inside[j] & ~(1 << i)) != 0
+                if whole or (atoms[i].element == 15 and not bridging):
+                    parent[root(i)] = root(j)
+    masks: dict[int, int] = {}
+    for atom in range(len(atoms)):
+        masks[root(atom)] = masks.get(root(atom), 0) | 1 << atom
+    return sorted(masks.values(), key=lambda mask: mask & -mask)
+
+
+def _is_terminal_partner(atom: _Atom, bond: _Bond) -> bool:
+    """Whether a terminal atom is never cut from its neighbour: =O, =S, =N, #N, O(-), halogens."""
+    if atom.degree != 1:
+        return False
+    return atom.element in _HALOGENS or (atom.element != 6 and (bond.order >= 2 or atom.charge < 0))
+
+
+def _bond_kind(
+    atoms: Sequence[_Atom], bond: _Bond, cluster: Sequence[int], carbonyl: set[int], acetal: set[int]
+) -> str:
+    """Name of the feature that counts a cut through ``bond``, without its "cut:"."""
+    a, b = atoms[bond.i], atoms[bond.j]
+    elements = "".join(sorted("C" if x.element == 6 else "X" for x in (a, b)))
+    if elements == "CX" and (bond.i in acetal or bond.j in acetal):
+        return "acetal ring" if bond.rings else "acetal"
+    if bond.rings:
+        ring = "fused" if bond.rings > 1 else "ring"
+        unsaturated = "" if bond.aromatic or bond.order == 1 else "="
+        return f"{'arom' if bond.aromatic else 'aliph'} {ring} {elements}{unsaturated}"
+    if a.aromatic and b.aromatic:
+        return "biaryl"
+    if a.aromatic or b.aromatic:
+        outside, number = (b, bond.j) if a.aromatic else (a, bond.i)
+        if outside.element == 6 and cluster[number] < 0:
+            return "aryl-C" if outside.degree > 1 else "aryl-CH3"
+        return "aryl-polar" if outside.degree > 1 else "aryl-XH"
+    if bond.order > 1:
+        return f"multiple {elements}"
+    if cluster[bond.i] >= 0 and cluster[bond.i] == cluster[bond.j]:
+        return f"in group {elements}"
+    if cluster[bond.i] < 0 and cluster[bond.j] < 0:
+        return "C-C"
+    if min(a.degree, b.degree) == 1:
+        return f"polar end {elements}"
+    if bond.i in carbonyl or bond.j in carbonyl:
+        return "carbonyl"
+    return f"polar {elements}"
+
+
+def describe(graph: MoleculeGraph, atoms: int) -> Description:
+    """The description of the group in the bit mask ``atoms``."""
+    counts = flags = clusters = branching = 0
+    for atom in bits(atoms):
+        counts += graph.counts[atom]
+        flags |= graph.flags[atom]
+        if graph.cluster[atom] >= 0:
+            clusters |= 1 << graph.cluster[atom]
+        counts += sum(change for other, _, change in graph.bonds[atom] if not other & atoms)
+        branching += max((graph.neighbors[atom] & atoms).bit_count() - 2, 0)
+    return Description(counts, flags, clusters.bit_count(), branching, atoms.bit_count() == graph.n_atoms)
 
 
 def group_features(graph: MoleculeGraph, atoms: int) -> dict[str, int]:
@@ -257,40 +419,62 @@ def group_features(graph: MoleculeGraph, atoms: int) -> dict[str, int]:
     dict of str to int
         A cut bond counts once in each of the two groups it parts.
     """
-    members = _bits(atoms)
-    kinds = {"a": 0, "r": 0, "c": 0}
-    clusters = set()
-    features: dict[str, int] = {}
-    for atom in members:
-        kinds[graph.kind[atom]] += 1
-        if graph.cluster[atom] >= 0:
-            clusters.add(graph.cluster[atom])
-        for other, name in graph.bonds[atom]:
+    features = dict.fromkeys(shape_features(describe(graph, atoms)), 1)
+    for atom in bits(atoms):
+        for other, name, _ in graph.bonds[atom]:
             if not other & atoms:
                 features[name] = features.get(name, 0) + 1
-    a, r, c = kinds["a"], kinds["r"], kinds["c"]
-    n = len(members)
-    polar = atoms & graph.polar
-    if a == r == 0:
-        halogen = any(graph.element[m] in _HALOGENS for m in members)
-        what = f"polar{min(polar.bit_count(), 5)}" if polar else "halogen" if halogen else "alkyl"
-        features[f"{what} {n}"] = 1
-        inner = max(sum(1 for other, _ in graph.bonds[m] if other & atoms) for m in members) if n > 1 else 0
-        if inner >= 3:
-            features[f"branched {n} {inner}"] = 1
-        if atoms.bit_count() == graph.n_atoms:
-            features[f"whole {n}"] = 1
-    elif r == 0:
-        features[f"arom {a}+{c}"] = 1
-        substituted = max(graph.substitution[m] for m in members)
-        if substituted and a < 4 and c < 4:
-            features[f"arom {a}+{c} of {substituted}"] = 1
-    elif a == 0:
-        features[f"ring {r}+{c}"] = 1
-    else:
-        features[f"mixed {a + r}+{c}"] = 1
-    if polar and a:
-        features["arom polar"] = 1
-    if len(clusters) > 1:
-        features["several groups"] = len(clusters) - 1
     return features
+
+
+def shape_features(group: Description) -> Iterable[str]:
+    """Names of the features of a group other than the bonds it cuts; each counts once."""
+    n, a, r = group.count("n"), group.count("aromatic"), group.count("ring")
+    c = n - a - r
+    polar, halogen, cuts = group.count("polar"), group.count("halogen"), group.count("cuts")
+    if group.clusters > 1:
+        yield f"several groups {min(group.clusters, 4)}"
+    if group.branching and n > 3:
+        yield f"branched {n} {min(group.branching, 3)}"
+    if group.whole:
+        yield f"whole {n}"
+        yield f"whole {n} {'branched' if group.branching else 'straight'}"
+        if group.has("terminal") and not group.branching:
+            yield f"whole {n} polar end"
+    if a == r == 0:
+        kind = f"polar{min(polar, 5)}" if polar else "halogen" if halogen else "alkyl"
+        yield f"chain {n}"
+        yield f"{kind} {n}"
+        if kind == "alkyl":
+            yield f"alkyl {n} {('whole', 'end', 'inner')[min(cuts, 2)]} {min(group.count('to_polar'), 2)}"
+            if group.has("double"):
+                yield f"alkene {n}"
+        elif group.has("double"):
+            yield f"polar alkene {n}"
+        if group.count("carbonyl"):
+            yield f"carbonyl {n}"
+    elif r == 0:
+        words = [s for s in _SUBSTITUTION if group.has(f"of {s}")]
+        yield f"arom {a}+{c}"
+        if words and a < 4 and c < 4:
+            yield f"arom {a}+{c} of {words[-1]}"
+        yield f"arom {a} fused {min(group.count('fused'), 3)}"
+        yield f"arom {a}+{c} outside {min(group.count('outside'), 2)}"
+        hetero = group.count("ring_hetero")
+        if n == 1:
+            element = next((e for e in "NOSPX" if group.has(e)), "C")
+            yield f"arom one {element} {'5' if group.has('size 5') else '6'}"
+        elif hetero:
+            yield f"arom {a} hetero {min(hetero, 3)} {'5' if group.has('size 5') else '6'}"
+    elif a == 0:
+        size = next((s for s in _RING_SIZE if group.has(f"size {s}")), "")
+        yield f"ring {r}+{c}"
+        yield f"ring {r} of {size}"
+        yield f"ring {r} fused {min(group.count('fused'), 3)}"
+        if group.count("ring_hetero"):
+            yield f"ring {r} hetero {min(group.count('ring_hetero'), 2)}"
+        yield f"ring {n} polar {min(polar, 4)}"
+    else:
+        yield f"mixed {a + r}+{c}"
+    if polar and a:
+        yield "arom polar"

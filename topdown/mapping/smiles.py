@@ -1,36 +1,53 @@
 """The gate: what a user typed becomes a clean RDKit molecule, or one refusal with a code and advice.
 
-RDKit alone is no gate: it reads ``'CC O'`` as ethane, an empty string as a molecule without atoms, and does not return
-from some strings of 100,000 characters. So characters, length and nesting are checked before it, and what it parsed is
-checked after.
+The text is checked first (:mod:`topdown.mapping.smiles_text`), then RDKit parses it, then what it parsed is checked.
 """
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from rdkit import Chem, rdBase
 
 from topdown.errors import MoleculeError
+from topdown.mapping.smiles_text import (
+    DEFAULT_LIMITS,
+    MAX_ATOMS,
+    MAX_DEPTH,
+    MAX_LENGTH,
+    MAX_RINGS,
+    NO_LIMITS,
+    SmilesLimits,
+    core_smiles,
+    shown,
+)
 
-#: Longest SMILES read [characters], deepest nesting of branches, most heavy atoms.
-MAX_LENGTH = 2000
-MAX_DEPTH = 100
-MAX_HEAVY_ATOMS = 200
+__all__ = [
+    "DEFAULT_LIMITS",
+    "ELEMENTS",
+    "ION_ELEMENTS",
+    "MAX_ATOMS",
+    "MAX_DEPTH",
+    "MAX_LENGTH",
+    "MAX_RINGS",
+    "NO_LIMITS",
+    "ParsedMolecule",
+    "SmilesLimits",
+    "canonical_smiles",
+    "parse_smiles",
+]
 
 #: Elements that Martini models exist for; everything else is refused.
 ELEMENTS = frozenset({"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "I"})
-
-_FOREIGN_MARKS = (
-    (">", "a reaction"),
-    ("*", "a wildcard atom"),
-    ("~", "a query bond"),
-    ("$(", "a query"),
-    ("[#", "a query"),
-)
-_SALT_HINT = "map the components one by one; the largest is {largest!r}"
+#: Metals that are beads when they come alone, with the charge they have then.
+ION_ELEMENTS = {"Na": 1, "K": 1, "Ca": 2}
+#: Charges that atoms of molecules in water have; those not named may have -2 to 2.
+_CHARGES = {"C": (-1, 1), "N": (-1, 1), "O": (-1, 1), "F": (-1, 0), "Si": (-1, 0), "P": (-1, 1), "B": (-1, 0)}
+#: Chlorine, bromine and iodine in oxo acids are written with charges by RDKit's clean-up, so they are not judged.
+_HALOGENS = ("Cl", "Br", "I")
+_SALT_HINT = "--largest-fragment maps the largest alone, {largest!r}; or map them one by one"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,14 +59,20 @@ class ParsedMolecule:
     smiles : str
         As written.
     canonical_smiles : str
-        RDKit's canonical isomeric SMILES.
+        RDKit's canonical isomeric SMILES, without isotopes.
     mol : rdkit.Chem.Mol
         Heavy atoms only, numbered in the order written.
+    written : tuple of int
+        Place of each atom of ``mol`` among the heavy atoms of ``smiles``: 0, 1, 2… unless components were left out.
+    left_out : tuple of str
+        Canonical SMILES of the components that were left out, sorted.
     """
 
     smiles: str
     canonical_smiles: str
     mol: Any
+    written: tuple[int, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def canonical_smiles(smiles: str) -> str:
@@ -63,13 +86,20 @@ def canonical_smiles(smiles: str) -> str:
     return parse_smiles(smiles).canonical_smiles
 
 
-def parse_smiles(smiles: str) -> ParsedMolecule:
+def parse_smiles(
+    smiles: str, *, largest_fragment: bool = False, limits: SmilesLimits = DEFAULT_LIMITS
+) -> ParsedMolecule:
     """Read one SMILES of one closed-shell molecule.
 
     Parameters
     ----------
     smiles : str
-        Exactly as the user wrote it.
+        Exactly as the user wrote it. A CXSMILES extension ``|…|`` after it is ignored, and so are isotopes and atom maps.
+    largest_fragment : bool
+        Of several molecules take the one of most heavy atoms – of those, of largest mass, then the first – instead of
+        refusing them all.
+    limits : SmilesLimits
+        How large it may be.
 
     Returns
     -------
@@ -80,153 +110,143 @@ def parse_smiles(smiles: str) -> ParsedMolecule:
     MoleculeError
         With code E_EMPTY, E_SYNTAX, E_CHEM, E_MIXTURE, E_ELEMENT, E_RADICAL, E_DUMMY or E_LIMIT.
     """
-    _check_characters(smiles)
-    _check_brackets(smiles)
+    core = core_smiles(smiles, limits)
     with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(smiles, sanitize=False)
+        mol = Chem.MolFromSmiles(core, sanitize=False)
         if mol is None:
-            raise MoleculeError("E_SYNTAX", f"not a SMILES: {_syntax_reason(smiles)}", where=_shown(smiles))
-        _check_atoms(mol, smiles)
-        problems = Chem.DetectChemistryProblems(mol)
-        if problems:
-            raise MoleculeError(
-                "E_CHEM",
-                _chemistry_reason(problems[0].Message()),
-                where=_shown(smiles),
-                hint="check valences, charges and aromatic (lower-case) atoms",
-            )
-        Chem.SanitizeMol(mol)
-        Chem.AssignStereochemistry(mol, cleanIt=True)
-        mol = Chem.RemoveAllHs(mol)
+            raise MoleculeError("E_SYNTAX", f"not a SMILES: {_parser_reason(core)}", where=shown(smiles))
         for atom in mol.GetAtoms():
             atom.SetAtomMapNum(0)
-    radical = next((a for a in mol.GetAtoms() if a.GetNumRadicalElectrons()), None)
-    if radical is not None:
-        raise MoleculeError(
-            "E_RADICAL",
-            f"heavy atom {radical.GetIdx()} ({radical.GetSymbol()}) has unpaired electrons",
-            where=_shown(smiles),
-            hint="atoms in square brackets carry only the hydrogens written: [CH3] is a radical, C is not",
-        )
-    if mol.GetNumAtoms() == 0:
-        raise MoleculeError(
-            "E_EMPTY", "there is no heavy atom", where=_shown(smiles), hint="hydrogen alone has no bead"
-        )
-    return ParsedMolecule(smiles=smiles, canonical_smiles=Chem.MolToSmiles(mol), mol=mol)
-
-
-def _shown(smiles: str) -> str:
-    """The SMILES as it may stand in a message: printable ASCII and short."""
-    text = smiles.encode("unicode_escape").decode("ascii") if not smiles.isprintable() else smiles
-    return f"{text[:57]}..." if len(text) > 60 else text
-
-
-def _check_characters(smiles: str) -> None:
-    if not smiles.strip():
-        raise MoleculeError("E_EMPTY", "the SMILES is empty", hint="give a molecule, for instance CCO")
-    if len(smiles) > MAX_LENGTH:
-        raise MoleculeError(
-            "E_LIMIT",
-            f"{len(smiles)} characters, at most {MAX_LENGTH} are read",
-            where=_shown(smiles[:80]),
-            hint=f"molecules of up to {MAX_HEAVY_ATOMS} heavy atoms are mapped",
-        )
-    for position, character in enumerate(smiles, start=1):
-        if "!" <= character <= "~":
-            continue
-        code = f"U+{ord(character):04X}"
-        if character.isspace() or not character.isprintable():
-            name = "a blank" if character == " " else f"the character {code}"
-            hint = "a SMILES has no blanks or control characters; in a .smi file the name follows after one"
+            atom.SetIsotope(0)
+        left_out: tuple[str, ...] = ()
+        fragments = Chem.GetMolFrags(mol)
+        if len(fragments) > 1:
+            mol, left_out = _one_component(mol, fragments, smiles, take_largest=largest_fragment)
         else:
-            name = f"{character!r} ({code}, {unicodedata.name(character, 'unnamed')})"
-            hint = "SMILES are plain ASCII; this character may only look like a Latin letter"
-        raise MoleculeError("E_SYNTAX", f"{name} at position {position}", where=_shown(smiles), hint=hint)
+            _number_heavy_atoms(mol)
+        _check_atoms(mol, smiles)
+        mol = _sanitised(mol, smiles)
+    if mol.GetNumAtoms() == 0:
+        raise MoleculeError("E_EMPTY", "there is no heavy atom", where=shown(smiles), hint="hydrogen alone has no bead")
+    _check_electrons(mol, smiles)
+    return ParsedMolecule(
+        smiles=smiles,
+        canonical_smiles=Chem.MolToSmiles(mol),
+        mol=mol,
+        written=tuple(atom.GetIntProp(_PLACE) for atom in mol.GetAtoms()),
+        left_out=left_out,
+    )
 
 
-def _check_brackets(smiles: str) -> None:
-    """Nesting, and the marks of reactions, wildcards and queries, before RDKit sees the string."""
-    depth = 0
-    for position, character in enumerate(smiles, start=1):
-        depth += (character == "(") - (character == ")")
-        if depth > MAX_DEPTH:
-            raise MoleculeError("E_LIMIT", f"branches nested deeper than {MAX_DEPTH}", where=_shown(smiles))
-        if depth < 0:
-            raise MoleculeError("E_SYNTAX", f"')' at position {position} closes nothing", where=_shown(smiles))
-    for mark, meaning in _FOREIGN_MARKS:
-        if mark in smiles:
-            raise MoleculeError(
-                "E_DUMMY", f"{mark!r} marks {meaning}", where=_shown(smiles), hint="give one complete molecule"
-            )
+_PLACE = "_written"
+
+
+def _number_heavy_atoms(mol: Any) -> None:
+    """Note on every heavy atom its place among those written."""
+    place = 0
+    for atom in mol.GetAtoms():
+        if atom.GetAtomicNum() != 1:
+            atom.SetIntProp(_PLACE, place)
+            place += 1
+
+
+def _one_component(
+    mol: Any, fragments: tuple[tuple[int, ...], ...], smiles: str, *, take_largest: bool
+) -> tuple[Any, tuple[str, ...]]:
+    """The largest component of several and the SMILES of the others, or the refusal that says which it is."""
+    _number_heavy_atoms(mol)
+    pieces = Chem.GetMolFrags(mol, asMols=True, sanitizeFrags=False)
+
+    def size(piece: Any) -> tuple[int, int]:
+        numbers = [atom.GetAtomicNum() for atom in piece.GetAtoms()]
+        return sum(number > 1 for number in numbers), sum(numbers)
+
+    largest = max(range(len(pieces)), key=lambda k: (*size(pieces[k]), -k))
+    if not take_largest:
+        text = Chem.MolFragmentToSmiles(mol, list(fragments[largest]), canonical=False)
+        raise MoleculeError(
+            "E_MIXTURE",
+            f"{len(fragments)} separate molecules",
+            where=shown(smiles),
+            hint=_SALT_HINT.format(largest=shown(text)),
+        )
+    others = tuple(
+        sorted(Chem.MolToSmiles(Chem.RemoveAllHs(p, sanitize=False)) for k, p in enumerate(pieces) if k != largest)
+    )
+    return pieces[largest], others
 
 
 def _check_atoms(mol: Any, smiles: str) -> None:
-    """Limits, components and elements of the parsed but not yet sanitised molecule."""
-    heavy = sum(atom.GetAtomicNum() > 1 for atom in mol.GetAtoms())
-    if heavy > MAX_HEAVY_ATOMS:
-        raise MoleculeError(
-            "E_LIMIT", f"{heavy} heavy atoms, at most {MAX_HEAVY_ATOMS} are mapped", where=_shown(smiles)
-        )
+    """Elements of the parsed but not yet sanitised molecule."""
     if any(atom.GetAtomicNum() == 0 or atom.HasQuery() for atom in mol.GetAtoms()):
         raise MoleculeError(
-            "E_DUMMY", "a wildcard or query atom", where=_shown(smiles), hint="give one complete molecule"
-        )
-    parts = smiles.split(".")
-    if len(Chem.GetMolFrags(mol)) > 1:
-        largest = max(parts, key=lambda part: sum(c.isalpha() for c in part))
-        raise MoleculeError(
-            "E_MIXTURE",
-            f"{len(Chem.GetMolFrags(mol))} separate molecules",
-            where=_shown(smiles),
-            hint=_SALT_HINT.format(largest=_shown(largest)),
+            "E_DUMMY", "a wildcard or query atom", where=shown(smiles), hint="give one complete molecule"
         )
     for atom in mol.GetAtoms():
-        if atom.GetSymbol() not in ELEMENTS:
+        symbol = atom.GetSymbol()
+        if symbol in ELEMENTS:
+            continue
+        if mol.GetNumAtoms() == 1 and ION_ELEMENTS.get(symbol) == atom.GetFormalCharge() and not atom.GetTotalNumHs():
+            continue
+        raise MoleculeError(
+            "E_ELEMENT",
+            f"no bead is known for {symbol}",
+            where=shown(smiles),
+            hint=f"elements that can be mapped: {' '.join(sorted(ELEMENTS))}; alone, as ions: "
+            + " ".join(f"{ion}{'+' if charge == 1 else f'{charge}+'}" for ion, charge in ION_ELEMENTS.items()),
+        )
+    if any(b.GetBondType() in _DATIVE for b in mol.GetBonds()):
+        raise MoleculeError(
+            "E_CHEM", "a dative bond", where=shown(smiles), hint="write it as a single bond with charges"
+        )
+
+
+_DATIVE = (Chem.BondType.DATIVE, Chem.BondType.DATIVEONE, Chem.BondType.DATIVEL, Chem.BondType.DATIVER)
+
+
+def _sanitised(mol: Any, smiles: str) -> Any:
+    problems = Chem.DetectChemistryProblems(mol)
+    if problems:
+        raise MoleculeError(
+            "E_CHEM",
+            _chemistry_reason(problems[0].Message()),
+            where=shown(smiles),
+            hint="check valences, charges and aromatic (lower-case) atoms",
+        )
+    Chem.SanitizeMol(mol)
+    if any(b.GetBondType() == Chem.BondType.AROMATIC and not b.GetIsAromatic() for b in mol.GetBonds()):
+        raise MoleculeError("E_CHEM", "an aromatic bond ':' outside any aromatic ring", where=shown(smiles))
+    Chem.AssignStereochemistry(mol, cleanIt=True)
+    return Chem.RemoveAllHs(mol)
+
+
+def _check_electrons(mol: Any, smiles: str) -> None:
+    """Charges that do not occur, and unpaired electrons."""
+    for atom in mol.GetAtoms():
+        symbol, charge, alone = atom.GetSymbol(), atom.GetFormalCharge(), mol.GetNumAtoms() == 1
+        low, high = _CHARGES.get(symbol, (-2, 2))
+        if symbol in _HALOGENS:
+            low, high = -1, (0 if alone else 3)
+        if not low <= charge <= high or (alone and symbol == "S" and charge > 1):
             raise MoleculeError(
-                "E_ELEMENT",
-                f"no bead is known for {atom.GetSymbol()}",
-                where=_shown(smiles),
-                hint="elements that can be mapped: " + " ".join(sorted(ELEMENTS)),
+                "E_CHEM", f"heavy atom {atom.GetIdx()} ({symbol}) has charge {charge:+d}", where=shown(smiles)
+            )
+        if atom.GetNumRadicalElectrons():
+            raise MoleculeError(
+                "E_RADICAL",
+                f"heavy atom {atom.GetIdx()} ({symbol}) has unpaired electrons",
+                where=shown(smiles),
+                hint="atoms in square brackets carry only the hydrogens written: [CH3] is a radical, C is not",
             )
 
 
-def _syntax_reason(smiles: str) -> str:
-    """The most likely reason why RDKit's parser refused ``smiles``."""
-    if smiles.count("[") != smiles.count("]"):
-        return "square brackets do not match"
-    if smiles.count("(") != smiles.count(")"):
-        return f"{smiles.count('(') - smiles.count(')')} branch '(' never closed"
-    open_ring = _open_rings(smiles)
-    if open_ring:
-        return f"ring {', '.join(open_ring)} is opened but never closed"
-    if smiles[-1] in "-=#:/\\.(":
-        return f"it ends with {smiles[-1]!r}"
-    # The longest readable start tells where to look.
-    end = next((n for n in range(len(smiles) - 1, 0, -1) if _readable(smiles[:n])), 0)
-    return f"cannot be read from position {end + 1}: {smiles[end : end + 10]!r}"
-
-
-def _readable(smiles: str) -> bool:
-    closed = smiles + ")" * max(0, smiles.count("(") - smiles.count(")"))
-    return not _open_rings(smiles) and Chem.MolFromSmiles(closed, sanitize=False) is not None
-
-
-def _open_rings(smiles: str) -> list[str]:
-    """Ring-closure labels that occur an odd number of times outside square brackets."""
-    is_open: dict[str, bool] = {}
-    i, inside = 0, False
-    while i < len(smiles):
-        character = smiles[i]
-        if character in "[]":
-            inside = character == "["
-        elif not inside and character == "%":
-            label = smiles[i + 2 : smiles.find(")", i)] if smiles[i + 1 : i + 2] == "(" else smiles[i + 1 : i + 3]
-            i += len(label) + 2 * (smiles[i + 1 : i + 2] == "(")
-            is_open[label] = not is_open.get(label, False)
-        elif not inside and character.isdigit():
-            is_open[character] = not is_open.get(character, False)
-        i += 1
-    return sorted(label for label, opened in is_open.items() if opened)
+def _parser_reason(core: str) -> str:
+    """Why RDKit's parser refuses a text whose tokens are sound."""
+    known = {Chem.GetPeriodicTable().GetElementSymbol(number) for number in range(1, 119)}
+    for found in re.finditer(r"\[\d*([A-Z][a-z]?)", core):
+        if found[1] not in known and found[1][0] not in known:
+            return f"{found[1]!r} at position {found.start(1) + 1} is no element"
+    return "two atoms are joined twice, an atom is joined to itself, or two bond marks of one ring differ"
 
 
 def _chemistry_reason(message: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -11,41 +11,31 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from topdown.mapping.smiles import parse_smiles
-from topdown.model import CGMolecule
+from topdown.errors import MoleculeError
+from topdown.mapping.geometry import connectivity
+from topdown.mapping.smiles import NO_LIMITS, parse_smiles
+from topdown.model import Bond, CGMolecule
+from topdown.report.bead_colors import CLASSES, bead_colors, classes_present
 
-#: Fill and text colour of the beads: hues that stay apart for colour-blind eyes first.
-_PALETTE = (
-    ("#4c9be8", "#1c5a99"),
-    ("#f2a33a", "#94590a"),
-    ("#3fb68b", "#136a4b"),
-    ("#d96bb0", "#8d2c6b"),
-    ("#f0d43a", "#776300"),
-    ("#8d7be0", "#4a379f"),
-    ("#e8654c", "#98301b"),
-    ("#6cc4d9", "#1b6a7d"),
-    ("#9ac94a", "#4b6d11"),
-    ("#b08968", "#6b4a2c"),
-)
-_BOND_PX = 38.0
-_BLOB_PX = 34.0
-_LABEL_HEIGHT = 19.0
+BOND_PX = 38.0
+BLOB_PX = 34.0
+LABEL_HEIGHT = 19.0
 _CHARACTER_PX = 7.4
 _LEGEND_WIDTH = 236.0
 _LEGEND_ROW = 24.0
 _MARGIN = 14.0
 _FONT = 'font-family="Helvetica, Arial, sans-serif"'
 
-_Point = tuple[float, float]
-_Box = tuple[float, float, float, float]
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Drawing:
+class Drawing:
     """The molecule as RDKit draws it: body of its SVG, atom positions and bonds [px], atoms drawn as letters, size."""
 
     body: str
-    atoms: tuple[_Point, ...]
+    atoms: tuple[Point, ...]
     bonds: tuple[tuple[int, int], ...]
     lettered: tuple[bool, ...]
     width: float
@@ -70,12 +60,14 @@ def mapping_svg(molecule: CGMolecule) -> str:
     MoleculeError
         The molecule has no SMILES (a curated model).
     """
-    drawing = _draw(parse_smiles(molecule.smiles).mol)
-    colors = _colors(molecule)
-    labels, box = _place_labels(molecule, drawing)
+    molecule = drawn_atoms(molecule)
+    drawing = _draw(parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS).mol)
+    colors = bead_colors(molecule)
+    labels, box = place_labels(molecule, drawing)
     left, top = min(0.0, box[0]) - _MARGIN, min(0.0, box[1]) - _MARGIN - 26
     right, bottom = max(drawing.width, box[2]) + _MARGIN, max(drawing.height, box[3]) + _MARGIN
-    legend_height = 34 + _LEGEND_ROW * molecule.n_beads
+    classes = classes_present(molecule.beads)
+    legend_height = 34 + _LEGEND_ROW * (molecule.n_beads + len(classes) + 0.5)
     height = max(bottom - top, legend_height + 40)
     width = right - left + _LEGEND_WIDTH
     parts = [
@@ -90,9 +82,24 @@ def mapping_svg(molecule: CGMolecule) -> str:
     parts += [_blob(bead.atoms, drawing, colors[i][0]) for i, bead in enumerate(molecule.beads)]
     parts.append(f"<g>{drawing.body}</g>")
     for i, bead in enumerate(molecule.beads):
-        parts.append(_label(labels[i], f"{bead.name} {bead.bead_type}", colors[i], _center(bead.atoms, drawing)))
+        parts.append(_label(labels[i], f"{bead.name} {bead.bead_type}", colors[i], center_of(bead.atoms, drawing)))
     parts += _legend(molecule, colors, right + 4, top + 40)
+    parts += _class_legend(classes, right + 4, top + 40 + 22 + _LEGEND_ROW * (molecule.n_beads + 0.5))
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def drawn_atoms(molecule: CGMolecule) -> CGMolecule:
+    """The molecule with atoms numbered as they are drawn, and without beads that have none."""
+    parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
+    place = {written: atom for atom, written in enumerate(parsed.written)}
+    kept = [k for k, bead in enumerate(molecule.beads) if bead.atoms]
+    if not kept:
+        raise MoleculeError("E_EMPTY", "none of its beads stands for atoms", where=molecule.name)
+    beads = tuple(replace(molecule.beads[k], atoms=tuple(place[a] for a in molecule.beads[k].atoms)) for k in kept)
+    # Bonds only tell which beads are neighbours, for the choice of shades.
+    edges = connectivity(parsed.mol, [bead.atoms for bead in beads]).edges
+    bonds = tuple(Bond(atoms=pair, length=0.3, force_constant=1.0) for pair in edges)
+    return CGMolecule(name=molecule.name, beads=beads, bonds=bonds, smiles=molecule.smiles, table=molecule.table)
 
 
 def _text(text: str) -> str:
@@ -104,14 +111,20 @@ def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _draw(mol: Any) -> _Drawing:
+def laid_out(mol: Any) -> Any:
+    """A copy of the molecule with coordinates in the plane."""
+    mol = Chem.Mol(mol)
+    rdDepictor.SetPreferCoordGen(False)
+    rdDepictor.Compute2DCoords(mol, canonOrient=True)
+    return mol
+
+
+def _draw(mol: Any) -> Drawing:
     with rdBase.BlockLogs():
-        mol = Chem.Mol(mol)
-        rdDepictor.SetPreferCoordGen(False)
-        rdDepictor.Compute2DCoords(mol, canonOrient=True)
+        mol = laid_out(mol)
         drawer = rdMolDraw2D.MolDraw2DSVG(-1, -1)
         options = drawer.drawOptions()
-        options.fixedBondLength = _BOND_PX
+        options.fixedBondLength = BOND_PX
         options.clearBackground = False
         options.padding = 0.1
         options.bondLineWidth = 2
@@ -122,7 +135,7 @@ def _draw(mol: Any) -> _Drawing:
         svg = drawer.GetDrawingText()
         points = [drawer.GetDrawCoords(i) for i in range(mol.GetNumAtoms())]
     body = svg[svg.index("<!-- END OF HEADER -->") + len("<!-- END OF HEADER -->") : svg.rindex("</svg>")]
-    return _Drawing(
+    return Drawing(
         body=body.strip(),
         atoms=tuple((p.x, p.y) for p in points),
         bonds=tuple((b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in mol.GetBonds()),
@@ -132,43 +145,27 @@ def _draw(mol: Any) -> _Drawing:
     )
 
 
-def _colors(molecule: CGMolecule) -> list[tuple[str, str]]:
-    """A colour for each bead; neighbours differ, and colours repeat only where there are more beads than colours."""
-    near: list[set[int]] = [set() for _ in molecule.beads]
-    for i, j in [*(b.atoms for b in molecule.bonds), *(c.atoms for c in molecule.constraints)]:
-        near[i].add(j)
-        near[j].add(i)
-    used = [0] * len(_PALETTE)
-    chosen: list[int] = []
-    for bead in range(molecule.n_beads):
-        taken = {chosen[other] for other in near[bead] if other < bead}
-        free = [c for c in range(len(_PALETTE)) if c not in taken] or list(range(len(_PALETTE)))
-        chosen.append(min(free, key=lambda c: (used[c], c)))
-        used[chosen[-1]] += 1
-    return [_PALETTE[c] for c in chosen]
-
-
-def _blob(atoms: tuple[int, ...], drawing: _Drawing, color: str) -> str:
+def _blob(atoms: tuple[int, ...], drawing: Drawing, color: str) -> str:
     """Round strokes around the atoms of a bead and along the bonds between them, in one translucent layer."""
     inside = set(atoms)
     shapes = [
-        f'<circle cx="{drawing.atoms[a][0]:.1f}" cy="{drawing.atoms[a][1]:.1f}" r="{_BLOB_PX / 2:.1f}" stroke="none"/>'
+        f'<circle cx="{drawing.atoms[a][0]:.1f}" cy="{drawing.atoms[a][1]:.1f}" r="{BLOB_PX / 2:.1f}" stroke="none"/>'
         for a in atoms
     ]
     for i, j in drawing.bonds:
         if i in inside and j in inside:
             (x1, y1), (x2, y2) = drawing.atoms[i], drawing.atoms[j]
             shapes.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>')
-    style = f'fill="{color}" stroke="{color}" stroke-width="{_BLOB_PX:.0f}" stroke-linecap="round" opacity="0.5"'
+    style = f'fill="{color}" stroke="{color}" stroke-width="{BLOB_PX:.0f}" stroke-linecap="round" opacity="0.5"'
     return f"<g {style}>{''.join(shapes)}</g>"
 
 
-def _center(atoms: tuple[int, ...], drawing: _Drawing) -> _Point:
+def center_of(atoms: tuple[int, ...], drawing: Drawing) -> Point:
     n = len(atoms)
     return sum(drawing.atoms[a][0] for a in atoms) / n, sum(drawing.atoms[a][1] for a in atoms) / n
 
 
-def _place_labels(molecule: CGMolecule, drawing: _Drawing) -> tuple[list[_Box], _Box]:
+def place_labels(molecule: CGMolecule, drawing: Drawing) -> tuple[list[Box], Box]:
     """A free box for each label near its bead, and the box around all of them."""
     obstacles = list(drawing.atoms)
     for i, j in drawing.bonds:
@@ -176,9 +173,9 @@ def _place_labels(molecule: CGMolecule, drawing: _Drawing) -> tuple[list[_Box], 
         obstacles += [(x1 + f * (x2 - x1), y1 + f * (y2 - y1)) for f in (0.25, 0.5, 0.75)]
     obstacles += [(x + dx, y) for (x, y), big in zip(drawing.atoms, drawing.lettered) if big for dx in (-13.0, 13.0)]
     middle = (drawing.width / 2, drawing.height / 2)
-    boxes: list[_Box] = []
+    boxes: list[Box] = []
     for bead in molecule.beads:
-        center = _center(bead.atoms, drawing)
+        center = center_of(bead.atoms, drawing)
         width = _CHARACTER_PX * (len(bead.name) + len(bead.bead_type) + 1) + 12
         candidates = []
         for radius in (0.0, 26.0, 34.0, 42.0, 52.0, 64.0, 80.0, 100.0, 125.0):
@@ -191,7 +188,7 @@ def _place_labels(molecule: CGMolecule, drawing: _Drawing) -> tuple[list[_Box], 
                     else center[0]
                 )
                 y = center[1] + radius * math.sin(angle)
-                box = (x - width / 2, y - _LABEL_HEIGHT / 2, x + width / 2, y + _LABEL_HEIGHT / 2)
+                box = (x - width / 2, y - LABEL_HEIGHT / 2, x + width / 2, y + LABEL_HEIGHT / 2)
                 candidates.append((_crowding(box, center, radius, obstacles, boxes, middle), step, radius, box))
         boxes.append(min(candidates)[3])
     return boxes, (
@@ -202,9 +199,7 @@ def _place_labels(molecule: CGMolecule, drawing: _Drawing) -> tuple[list[_Box], 
     )
 
 
-def _crowding(
-    box: _Box, center: _Point, radius: float, obstacles: list[_Point], boxes: list[_Box], middle: _Point
-) -> float:
+def _crowding(box: Box, center: Point, radius: float, obstacles: list[Point], boxes: list[Box], middle: Point) -> float:
     """How bad a place for a label is: on atoms and bonds, on other labels, far away, or inwards."""
     clear = 9.0
     hits = sum(box[0] - clear < x < box[2] + clear and box[1] - clear < y < box[3] + clear for x, y in obstacles)
@@ -217,12 +212,12 @@ def _crowding(
     return 30.0 * hits + 400.0 * overlaps + 0.5 * radius + 0.12 * inwards
 
 
-def _label(box: _Box, text: str, color: tuple[str, str], center: _Point) -> str:
+def _label(box: Box, text: str, color: tuple[str, str], center: Point) -> str:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return (
         f'<line x1="{center[0]:.1f}" y1="{center[1]:.1f}" x2="{x:.1f}" y2="{y:.1f}" stroke="{color[1]}" '
         'stroke-width="1" stroke-dasharray="2 2" opacity="0.7"/>'
-        f'<rect x="{box[0]:.1f}" y="{box[1]:.1f}" width="{box[2] - box[0]:.1f}" height="{_LABEL_HEIGHT:.1f}" rx="6" '
+        f'<rect x="{box[0]:.1f}" y="{box[1]:.1f}" width="{box[2] - box[0]:.1f}" height="{LABEL_HEIGHT:.1f}" rx="6" '
         f'fill="#ffffff" stroke="{color[1]}" stroke-width="1.2"/>'
         f'<text x="{x:.1f}" y="{y + 4.4:.1f}" {_FONT} font-size="12.5" font-weight="bold" text-anchor="middle" '
         f'fill="{color[1]}">{_text(text)}</text>'
@@ -246,3 +241,12 @@ def _legend(molecule: CGMolecule, colors: list[tuple[str, str]], x: float, y: fl
             f'<tspan fill="#666666" dx="7" font-size="11">{_text(note)}</tspan></text>'
         )
     return parts
+
+
+def _class_legend(classes: list[str], x: float, y: float) -> list[str]:
+    return [
+        f'<circle cx="{x + 7.5:.1f}" cy="{y + _LEGEND_ROW * k - 4:.1f}" r="6" fill="{CLASSES[name][1][0]}"/>'
+        f'<text x="{x + 23:.1f}" y="{y + _LEGEND_ROW * k:.1f}" {_FONT} font-size="11" fill="#666666">'
+        f"{_text(f'{name}: {CLASSES[name][0]}')}</text>"
+        for k, name in enumerate(classes)
+    ]

@@ -136,7 +136,7 @@ def _read(source: ExportSource) -> tuple[str, System, Path | None]:
     if source.coordinates is not None or source.reference is not None or source.defines or source.include:
         raise SettingsError("coordinates, macros and include folders go with a .top file", where=source.source)
     if path.is_file() and path.suffix in (".itp", ".toml"):
-        molecule, table = (_molecule_of_itp if path.suffix == ".itp" else _molecule_of_toml)(path, source.table)
+        molecule, table = (molecule_of_itp if path.suffix == ".itp" else _molecule_of_toml)(path, source.table)
         return _alone(source, molecule, table, path.resolve().parent)
     if path.is_file() or path.suffix in (".top", ".itp", ".toml") or path.name != source.source:
         reason = f"{path.suffix or 'this'} is nothing to export" if path.is_file() else "no such file or folder"
@@ -214,7 +214,7 @@ def _molecule_of_toml(path: Path, table: str) -> tuple[CGMolecule, BeadTable]:
     return read_molecule(path, load_bead_types(chosen), table=loaded.name).model, loaded
 
 
-def _molecule_of_itp(path: Path, table: str) -> tuple[CGMolecule, BeadTable]:
+def molecule_of_itp(path: Path, table: str) -> tuple[CGMolecule, BeadTable]:
     """The one molecule of an ``.itp`` file, with the coordinates and the table of the files ``topdown map`` writes beside it."""
     loaded = load_bead_table(table or _table_beside(path) or _DEFAULT_TABLE)
     names, types, section = [], set(), ""

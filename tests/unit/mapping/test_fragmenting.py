@@ -6,17 +6,18 @@ import random
 import pytest
 from rdkit import Chem
 
-from topdown.mapping import fragmenting
+from topdown.errors import SettingsError
+from topdown.mapping import partition_search
 from topdown.mapping.fragmenting import (
+    Candidates,
     asymmetry,
     automorphisms,
     best_partitions,
     canonical_order,
-    connected_groups,
     partition_agrees,
     partition_atoms,
 )
-from topdown.mapping.group_features import MoleculeGraph, group_features
+from topdown.mapping.group_features import MoleculeGraph, bits, group_features
 from topdown.mapping.partition_costs import PARTITION_COSTS
 
 MOLECULES = [
@@ -131,44 +132,56 @@ def test_symmetric_molecules_get_symmetric_beads(smiles):
     assert asymmetry(graph, partition_atoms(mol).groups) == 0
 
 
-@pytest.mark.parametrize("smiles", ["CC(C)C(=O)OC", "Cc1ccccc1", "OC1CCCC1", "CCN(C)C=O"])
+def priced_groups(smiles):
+    """Graph, and {mask of atoms: cost} of the candidate groups."""
+    graph = MoleculeGraph.of(canonical(smiles))
+    candidates = Candidates.of(graph, PARTITION_COSTS["martini3"])
+    groups = {sum(candidates.units[u] for u in bits(units)): cost for cost, units in candidates.priced}
+    assert len(groups) == len(candidates.priced)
+    return graph, candidates, groups
+
+
+@pytest.mark.parametrize("smiles", ["CC(C)C(=O)OC", "Cc1ccccc1", "OC1CCCC1", "CCN(C)C=O", "C1CC2CC12"])
 def test_dynamic_programming_finds_what_enumeration_finds(smiles):
-    mol = canonical(smiles)
-    graph = MoleculeGraph.of(mol)
-    weights = PARTITION_COSTS["martini3"]
-    groups = connected_groups(graph)
-    price = {g: sum(weights.get(k, 0) * n for k, n in group_features(graph, g).items()) for g in groups}
+    graph, candidates, price = priced_groups(smiles)
     full = (1 << graph.n_atoms) - 1
 
     def every(covered):
         if covered == full:
-            yield 0, ()
+            yield 0
             return
         low = ~covered & (covered + 1)
-        for g in groups:
-            if g & low and not g & covered:
-                for cost, rest in every(covered | g):
-                    yield cost + price[g], (g, *rest)
+        for group, cost in price.items():
+            if group & low and not group & covered:
+                for rest in every(covered | group):
+                    yield cost + rest
 
-    expected = sorted(cost for cost, _ in every(0))[:10]
-    found, exact = best_partitions(graph, weights, keep=10)
-    assert exact
-    assert [cost for cost, _ in found] == expected
+    expected = sorted(every(0))[:10]
+    for count in (1, 10):
+        found = candidates.cheapest(count)
+        assert found.exact
+        assert found.bound == expected[0]
+        assert [cost for cost, _ in found.ranked] == expected[:count]
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
+def test_costs_that_grow_with_the_group_are_the_sum_of_its_features(smiles):
+    graph, _, price = priced_groups(smiles)
+    weights = PARTITION_COSTS["martini3"]
+    for group, cost in price.items():
+        assert cost == sum(weights.get(name, 0) * n for name, n in group_features(graph, group).items())
 
 
 @pytest.mark.parametrize("smiles", ["CC(C)CO", "CC1CCC1O", "C1CC2CC12"])
-def test_connected_groups_are_all_and_once(smiles):
-    mol = canonical(smiles)
-    graph = MoleculeGraph.of(mol)
-    found = connected_groups(graph, 4)
+def test_candidate_groups_are_all_connected_ones(smiles):
+    graph, _, price = priced_groups(smiles)
     expected = {
         sum(1 << a for a in chosen)
-        for n in range(1, 5)
+        for n in range(1, 7)
         for chosen in itertools.combinations(range(graph.n_atoms), n)
         if len(graph.pieces(sum(1 << a for a in chosen))) == 1
     }
-    assert len(found) == len(set(found))
-    assert set(found) == expected
+    assert set(price) == expected
 
 
 def test_terminal_oxygens_and_halogens_stay_with_their_atom():
@@ -181,15 +194,173 @@ def test_terminal_oxygens_and_halogens_stay_with_their_atom():
                 assert any({atom.GetIdx(), neighbor} <= set(group) for group in groups), smiles
 
 
-def test_beam_search_takes_over_where_the_exact_search_is_too_long(monkeypatch):
+WIDE = {
+    "C60": "c12c3c4c5c1c1c6c7c2c2c8c3c3c9c4c4c%10c5c5c1c1c6c6c%11c7c2c2c7c8c3c3c8c9c4c4c9c%10c5c5c1c1c6c6c%11c2c2"
+    "c7c3c3c8c4c4c9c5c1c1c6c2c3c41",
+    "octacene": "c1ccc2cc3cc4cc5cc6cc7cc8ccccc8cc7cc6cc5cc4cc3cc2c1",
+}
+
+
+def test_programme_and_beam_take_over_where_the_exact_search_is_too_long():
+    _, candidates, _ = priced_groups("CC(C)Cc1ccc(cc1)C(C)C(=O)O")
+    best = candidates.cheapest(1)
+    arguments = (candidates.neighbors, candidates.priced)
+    programme = partition_search.cheapest_divisions(*arguments, max_steps=3)
+    assert programme.exact
+    assert programme.ranked[0][0] == programme.bound == best.ranked[0][0]
+    whole = (1 << len(candidates.neighbors)) - 1
+    cost, groups = partition_search._by_beam(whole, candidates.priced)
+    assert sorted(u for g in groups for u in bits(g)) == list(range(len(candidates.neighbors)))
+    assert best.ranked[0][0] <= cost <= best.ranked[0][0] + 300
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
+def test_no_group_costs_less_than_the_prices_of_its_units(smiles):
+    _, candidates, _ = priced_groups(smiles)
+    whole = (1 << len(candidates.neighbors)) - 1
+    prices = partition_search._unit_prices(whole, candidates.priced)
+    assert all(cost >= sum(prices[u] for u in bits(units)) for cost, units in candidates.priced)
+    assert sum(prices.values()) <= candidates.cheapest(1).bound
+    kept = partition_search._worth_it(whole, candidates.priced)
+    assert set(candidates.cheapest(1).ranked[0][1]) <= {units for _, units in kept}
+
+
+def test_the_answer_of_the_beam_says_that_it_is_not_proven(monkeypatch):
+    monkeypatch.setattr(partition_search, "MAX_STEPS", 3)
+    monkeypatch.setattr(partition_search, "MAX_COLUMNS", 3)
+    partition = partition_atoms(canonical("CC(C)Cc1ccc(cc1)C(C)C(=O)O"))
+    assert not partition.exact
+    assert partition.bound < partition.cost
+    assert set().union(*partition.groups) == set(range(15))
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_wide_fused_rings_end_with_a_bound(name):
+    mol = canonical(WIDE[name])
+    partition = partition_atoms(mol)
+    assert set().union(*partition.groups) == set(range(mol.GetNumAtoms()))
+    assert partition.bound <= partition.cost <= partition.bound + 400
+    assert all(len(group) <= 3 for group in partition.groups)
+
+
+@pytest.mark.parametrize(
+    "smiles", ["C" + "OCC" * 333, "C" + "CC(c1ccccc1)" * 125, "C(=O)NCC" * 200, "C1" + "CCOCC" * 60 + "1"]
+)
+def test_steps_grow_with_the_size_of_long_molecules_only_in_proportion(smiles, monkeypatch):
+    mol = Chem.MolFromSmiles(smiles)
+    monkeypatch.setattr(partition_search, "MAX_STEPS", 60 * mol.GetNumAtoms())
+    found = Candidates.of(MoleculeGraph.of(mol), PARTITION_COSTS["martini3"]).cheapest(1)
+    assert found.exact
+    assert sum(group.bit_count() for group in found.ranked[0][1]) == len(MoleculeGraph.of(mol).units)
+
+
+def test_pieces_of_a_remainder_are_what_a_flood_finds():
+    shuffler = random.Random(3)
+    for smiles in MOLECULES:
+        graph = MoleculeGraph.of(canonical(smiles))
+        candidates = Candidates.of(graph, {})
+        split = partition_search.UnitGraph(candidates.neighbors)
+        for _ in range(20):
+            mask = group = 0
+            for _, units in shuffler.sample(candidates.priced, min(6, len(candidates.priced))):
+                mask |= units
+            for whole in flooded(mask, candidates.neighbors):
+                group = shuffler.choice([units for _, units in candidates.priced if not units & ~whole])
+                boundary = 0
+                for u in bits(group):
+                    boundary |= candidates.neighbors[u]
+                found = split.pieces_without(whole & ~group, group, boundary & ~group)
+                assert sorted(found) == sorted(flooded(whole & ~group, candidates.neighbors))
+
+
+def flooded(mask, neighbors):
+    pieces = []
+    for u in bits(mask):
+        touching = [p for p in pieces if p & neighbors[u]]
+        pieces = [p for p in pieces if p not in touching] + [sum(touching) | 1 << u]
+    return pieces
+
+
+@pytest.mark.parametrize(
+    ("smiles", "group"),
+    [
+        ("CCCC(=O)NCCC", "3,4,5"),
+        ("CCCC(=O)OCCC", "3,4,5"),
+        ("CCCS(=O)(=O)NCCC", "3,4,5,6"),
+        ("CCCOP(=O)([O-])OCCC", "3,4,5,6,7"),
+        ("CCCN=C(N)NCCC", "3,4,5,6"),
+        ("CCCC(F)(F)F", "3,4,5,6"),
+        ("CCCC[N+](=O)[O-]", "4,5,6"),
+        ("CCCCC(=O)[O-]", "4,5,6"),
+        ("CCCNC(=O)OCCC", "3,4,5,6"),
+        ("CCC[Si](F)(F)F", "3,4,5,6"),
+        ("CCCCOS(=O)(=O)[O-]", "4,5,6,7,8"),
+    ],
+)
+@pytest.mark.parametrize("style", ["martini3", "martini2"])
+def test_functional_groups_are_never_cut(smiles, group, style):
+    mol = Chem.MolFromSmiles(smiles)
+    members = {int(a) for a in group.split(",")}
+    partitions = best_partitions(mol, style, 6)
+    assert len(partitions) > 2
+    assert all(any(members <= set(bead) for bead in p.groups) for p in partitions)
+
+
+def test_alternatives_come_in_order_and_no_two_are_alike():
     mol = canonical("CC(C)Cc1ccc(cc1)C(C)C(=O)O")
-    best = partition_atoms(mol)
-    monkeypatch.setattr(fragmenting, "MAX_STATES", 3)
-    fallback = partition_atoms(mol)
-    assert best.exact
-    assert not fallback.exact
-    assert set().union(*fallback.groups) == set(range(mol.GetNumAtoms()))
-    assert fallback.cost <= best.cost + 300
+    symmetries = [tuple(range(15)), *automorphisms(mol)]
+    found = best_partitions(mol, "martini3", 5)
+    assert len(found) == 5
+    assert found[0] == partition_atoms(mol)
+    assert [p.cost for p in found] == sorted(p.cost for p in found)
+    images = [{tuple(sorted(tuple(sorted(s[a] for a in g)) for g in p.groups)) for s in symmetries} for p in found]
+    assert all(not one & other for one, other in itertools.combinations(images, 2))
+
+
+def test_given_groups_are_kept_and_the_rest_is_best_around_them():
+    mol = Chem.MolFromSmiles("CCCCCCCCCCO")
+    given = [(2, 3, 4, 5, 6)]
+    found = partition_atoms(mol, fixed=given)
+    assert (2, 3, 4, 5, 6) in found.groups
+    assert sorted(a for g in found.groups for a in g) == list(range(11))
+    # The two ends have their best beads, whatever they were without the given one.
+    assert {(0, 1), (7, 8, 9, 10)} <= set(found.groups)
+    assert partition_atoms(mol, fixed=found.groups).groups == found.groups
+
+
+def test_atoms_left_alone_become_beads_of_their_own():
+    mol = Chem.MolFromSmiles("CC(=O)NCC")
+    assert partition_atoms(mol, fixed=[(0, 1, 3)]).groups == ((0, 1, 3), (2,), (4, 5))
+
+
+def test_given_groups_may_share_an_atom():
+    mol = Chem.MolFromSmiles("CC(=O)CC(C)=O")
+    found = partition_atoms(mol, fixed=[(0, 1, 2, 3), (3, 4, 5, 6)])
+    assert found.shared == {3}
+    assert found.cost == 0
+
+
+@pytest.mark.parametrize(
+    ("fixed", "message"),
+    [
+        ([(0, 99)], "7 heavy atoms"),
+        ([(-1, 0)], "7 heavy atoms"),
+        ([(0, 4)], "not bonded"),
+        ([()], "at least one atom"),
+        ([(0, 0, 1)], "each atom once"),
+        ([(0, 1), (0, 1)], "shares all its atoms"),
+        ([(1, 3), (0, 1), (1, 2)], "not more"),
+    ],
+)
+def test_impossible_groups_are_refused(fixed, message):
+    mol = Chem.MolFromSmiles("CC(=O)CC(C)=O")
+    with pytest.raises(SettingsError, match=message):
+        partition_atoms(mol, fixed=fixed)
+
+
+def test_no_partitions_are_refused():
+    with pytest.raises(SettingsError, match="at least one"):
+        best_partitions(Chem.MolFromSmiles("CCO"), "martini3", 0)
 
 
 def test_agreement_counts_a_shared_atom_in_either_bead():

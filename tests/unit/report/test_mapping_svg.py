@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from topdown.errors import MoleculeError
-from topdown.mapping import map_molecule
+from topdown.mapping import map_molecule, parse_smiles
+from topdown.mapping.geometry import connectivity
 from topdown.report.mapping_svg import mapping_svg
 from topdown.tables import load_bead_table, load_molecule
 
@@ -63,7 +64,8 @@ def test_neighbouring_beads_have_different_colours():
     molecule, root = drawn(MOLECULES["cholesterol"])
     swatches = [r.get("fill") for r in root.iter(f"{SVG}rect") if r.get("rx") == "4"]
     assert len(swatches) == molecule.n_beads
-    for i, j in [*(b.atoms for b in molecule.bonds), *(c.atoms for c in molecule.constraints)]:
+    mol = parse_smiles(molecule.smiles).mol
+    for i, j in connectivity(mol, [bead.atoms for bead in molecule.beads]).edges:
         assert swatches[i] != swatches[j]
 
 

@@ -1,0 +1,90 @@
+"""``topdown map-trajectory`` and the bonded options of ``topdown map`` as a user runs them."""
+
+import json
+
+import chemfiles
+import pytest
+from rdkit import Chem
+from rdkit.Chem import AllChem
+
+
+@pytest.fixture(scope="module")
+def trajectory(tmp_path_factory):
+    """Sixty conformers of hexanol, atoms in the order of its SMILES."""
+    path = tmp_path_factory.mktemp("atoms") / "hexanol.pdb"
+    mol = Chem.AddHs(Chem.MolFromSmiles("OCCCCCC"))
+    AllChem.EmbedMultipleConfs(mol, 60, randomSeed=1)
+    with chemfiles.Trajectory(str(path), "w") as file:
+        for conformer in mol.GetConformers():
+            frame = chemfiles.Frame()
+            for atom, x in zip(mol.GetAtoms(), conformer.GetPositions()):
+                frame.add_atom(chemfiles.Atom(atom.GetSymbol()), list(x))
+            for bond in mol.GetBonds():
+                frame.add_bond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
+            file.write(frame)
+    return path
+
+
+def test_from_smiles_to_distributions(topdown, tmp_path, trajectory):
+    assert topdown("map", "OCCCCCC", "--name", "hexanol", "-o", tmp_path / "m")[0] == 0
+    code, out, err = topdown("map-trajectory", tmp_path / "m" / "hexanol.json", trajectory, "-o", tmp_path / "t")
+    assert (code, err) == (0, "")
+    assert "1 copies, 60 frames, centre of geometry" in out
+    names = {p.name for p in (tmp_path / "t").iterdir()}
+    assert names == {"mapped.gro", "mapped.xtc", "distributions.json", "distributions.csv", "distributions.svg"}
+    code, out, _ = topdown(
+        "map-trajectory", tmp_path / "m" / "hexanol.json", trajectory, "-o", tmp_path / "c", "--json", "--center", "charge",
+        "--stride", "2",
+    )  # fmt: skip
+    data = json.loads(out)
+    assert (data["frames"], data["center"]) == (30, "charge")
+
+
+def test_fit_bonded_takes_its_lengths_from_the_trajectory(topdown, tmp_path, trajectory):
+    code, out, _ = topdown("map", "OCCCCCC", "--json", "--fit-bonded", trajectory)
+    assert code == 0
+    found = json.loads(out)
+    assert any("fitted to 60 samples" in w for w in found["warnings"])
+    assert topdown("map", "OCCCCCC", "-o", tmp_path / "m", "--name", "x")[0] == 0
+    _, out, _ = topdown("map-trajectory", tmp_path / "m" / "x.json", trajectory, "-o", tmp_path / "t", "--json")
+    measured = {tuple(d["atoms"]): d for d in json.loads(out)["distributions"]}
+    for term in (*found["bonds"], *found["constraints"]):
+        seen = measured[tuple(term["atoms"])]
+        # The minimum of a soft bond lies below its mean, by about 2 kT/(k r).
+        assert term["length"] == pytest.approx(seen["mean"], abs=2 * seen["sd"] ** 2 / seen["mean"] + 1e-3)
+
+
+def test_check_reports_in_text_and_json(topdown, tmp_path):
+    code, out, _ = topdown("map", "Cc1ccccc1", "--name", "toluene", "--check", "-o", tmp_path)
+    assert code == 0
+    assert "check: stable; 8 in 300 W, 100 ps at 20 fs" in out
+    report = json.loads((tmp_path / "toluene.check.json").read_text())
+    assert report["stable"]
+    assert report["surface"]["volume_ratio"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_center_moves_beads(topdown):
+    lengths = {}
+    for center in ("geometry", "mass", "charge"):
+        code, out, _ = topdown("map", "OCCCCCC", "--json", "--center", center)
+        assert code == 0
+        (term,) = [*(found := json.loads(out))["bonds"], *found["constraints"]]
+        lengths[center] = term["length"]
+    assert len(set(lengths.values())) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("map", "CCO", "--fit-topology", "x.gro"), "go with --fit-bonded"),
+        (("map", "CCO", "--center", "mass", "--no-conformers"), "needs conformers"),
+        (("map", "CCO", "--fit-bonded", "nothing.xtc"), "no such file"),
+        (("map-trajectory", "nothing.json", "nothing.xtc"), "nothing.json"),
+        (("map", "CCO", "--center", "volume"), "volume"),
+    ],
+)
+def test_wrong_options_are_one_line(topdown, arguments, text):
+    code, out, err = topdown(*arguments)
+    assert (code, out) == (2, "")
+    assert text in err
+    assert len(err.strip().splitlines()) == 1

@@ -1,0 +1,397 @@
+"""The cheapest ways to divide a graph of units into priced groups.
+
+The cost of a division is a sum over its groups, so that dynamic programming over connected *remainders* is exact: the
+first unit of a remainder must be in some group; without that group the remainder falls into smaller connected ones,
+each of which is divided best on its own. Units are numbered outwards from the edge of the molecule, breadth first:
+along chains and trees the remainders then are branches, and their number grows with the size of the molecule. Only wide
+fused rings and cages have too many; past a budget of :data:`MAX_STEPS` the set-partitioning integer programme is given
+to HiGHS, and past :data:`MAX_COLUMNS` a beam search answers. Both come with a lower bound.
+
+All budgets count steps, never time, so that results do not depend on the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from topdown.mapping.group_features import bits
+
+#: Most (remainder, group) pairs looked at by the dynamic programming.
+MAX_STEPS = 60_000
+#: Largest integer programme [groups], and the most nodes of its search tree.
+MAX_COLUMNS = 3_000
+MAX_NODES = 50
+#: Partial divisions kept per number of units covered.
+BEAM_WIDTH = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Divisions:
+    """The cheapest divisions found.
+
+    Attributes
+    ----------
+    ranked : tuple of (int, tuple of int)
+        Cost, and the masks of units of the groups; cheapest first.
+    exact : bool
+        Whether they are proven to be the cheapest.
+    bound : int
+        No division costs less.
+    """
+
+    ranked: tuple[tuple[int, tuple[int, ...]], ...]
+    exact: bool
+    bound: int
+
+
+@dataclass(slots=True)
+class UnitGraph:
+    """Units and their connections, with what is needed to split remainders quickly.
+
+    Attributes
+    ----------
+    neighbors : sequence of int
+        Bit mask over units of the neighbours of each unit.
+    side : dict of (int, int) to int
+        For each bridge u–v (a connection that is in no cycle), the mask of the units on v's side.
+    in_cycles : list of int
+        Neighbours of each unit by connections that are no bridges.
+    hanging : list of int
+        The unit itself and all that hangs on it by bridges.
+    """
+
+    neighbors: Sequence[int]
+    side: dict[tuple[int, int], int] = field(default_factory=dict)
+    in_cycles: list[int] = field(default_factory=list)
+    hanging: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        n = len(self.neighbors)
+        order, parent, low, below = _depth_first(self.neighbors)
+        place = [0] * n
+        for number, u in enumerate(order):
+            place[u] = number
+        component = [0] * n
+        for u in order:
+            component[u] = below[u] if parent[u] < 0 else component[parent[u]]
+        self.in_cycles = list(self.neighbors)
+        self.hanging = [1 << u for u in range(n)]
+        for v in order:
+            u = parent[v]
+            if u >= 0 and low[v] == place[v]:
+                self.side[u, v] = below[v]
+                self.side[v, u] = component[v] & ~below[v]
+                self.in_cycles[u] &= ~(1 << v)
+                self.in_cycles[v] &= ~(1 << u)
+        for (u, _), units in self.side.items():
+            self.hanging[u] |= units
+
+    def pieces_without(self, rest: int, group: int, boundary: int) -> tuple[int, ...]:
+        """Connected pieces of ``rest``, which together with ``group`` is connected; ``boundary``, neighbours of ``group``."""
+        near = boundary & rest
+        if near & (near - 1) == 0:
+            return (rest,) if rest else ()
+        pieces = []
+        while near:
+            one = near & -near
+            v = one.bit_length() - 1
+            inner = self.neighbors[v] & group
+            side = self.side.get((inner.bit_length() - 1, v)) if inner & (inner - 1) == 0 else None
+            if side is not None:
+                piece = side & rest
+            else:
+                reached = frontier = one
+                piece = self.hanging[v] & rest
+                while frontier:
+                    found = 0
+                    for w in bits(frontier):
+                        found |= self.in_cycles[w]
+                        piece |= self.hanging[w]
+                    frontier = found & rest & ~reached
+                    reached |= frontier
+                piece = (piece | reached) & rest & ~group
+            pieces.append(piece)
+            near &= ~piece
+        return tuple(pieces)
+
+
+def _depth_first(neighbors: Sequence[int]) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Depth-first order, parents (-1 for none), low points and masks of descendants (Tarjan's bridges)."""
+    n = len(neighbors)
+    parent, place, low, below = [-1] * n, [-1] * n, [0] * n, [1 << u for u in range(n)]
+    order: list[int] = []
+    for root in range(n):
+        if place[root] >= 0:
+            continue
+        stack = [(root, bits(neighbors[root]))]
+        place[root] = low[root] = len(order)
+        order.append(root)
+        while stack:
+            u, ahead = stack[-1]
+            if ahead:
+                v = ahead.pop()
+                if place[v] < 0:
+                    parent[v] = u
+                    place[v] = low[v] = len(order)
+                    order.append(v)
+                    stack.append((v, bits(neighbors[v])))
+                elif v != parent[u]:
+                    low[u] = min(low[u], place[v])
+                continue
+            stack.pop()
+            if parent[u] >= 0:
+                low[parent[u]] = min(low[parent[u]], low[u])
+                below[parent[u]] |= below[u]
+    return order, parent, low, below
+
+
+def cheapest_divisions(
+    neighbors: Sequence[int],
+    candidates: Sequence[tuple[int, int]],
+    count: int = 1,
+    *,
+    relevant: int = -1,
+    max_steps: int | None = None,
+) -> Divisions:
+    """The ``count`` cheapest divisions of all units into candidate groups.
+
+    Parameters
+    ----------
+    neighbors : sequence of int
+        Bit mask over units of the neighbours of each unit; units numbered breadth first.
+    candidates : sequence of (int, int)
+        Cost and mask of units of every connected group that may be used; every unit alone must be among them.
+    count : int
+    relevant : int, optional
+        Mask of units: of divisions that differ only in groups without any of these units, the cheapest stands for all.
+    max_steps : int, optional
+        Budget of the exact search.
+    """
+    graph = UnitGraph(neighbors)
+    ranked: list[tuple[int, tuple[int, ...]]] = [(0, ())]
+    exact, bound = True, 0
+    for whole in _components(neighbors):
+        every = inside = [c for c in candidates if c[1] & whole]
+        if count == 1:
+            inside = _worth_it(whole, _without_dominated(every))
+        solved = _by_remainders(graph, whole, inside, count, relevant, MAX_STEPS if max_steps is None else max_steps)
+        if solved is None:
+            part = _by_programme(whole, every)
+            exact = exact and part.exact and count == 1
+            solved, bound = list(part.ranked), bound + part.bound
+        else:
+            bound += solved[0][0]
+        if len(ranked) == 1 and count == 1:
+            ranked = [(ranked[0][0] + solved[0][0], ranked[0][1] + solved[0][1])]
+        else:
+            ranked = _cheapest([(c1 + c2, g1 + g2) for c1, g1 in ranked for c2, g2 in solved], count, relevant)
+    return Divisions(ranked=tuple(ranked), exact=exact, bound=bound)
+
+
+def _key(option: tuple[int, tuple[int, ...]]) -> tuple[int, list[int]]:
+    return option[0], sorted(option[1])
+
+
+def _components(neighbors: Sequence[int]) -> list[int]:
+    left, found = (1 << len(neighbors)) - 1, []
+    while left:
+        piece = frontier = left & -left
+        while frontier:
+            reached = 0
+            for u in bits(frontier):
+                reached |= neighbors[u]
+            frontier = reached & ~piece
+            piece |= frontier
+        found.append(piece)
+        left &= ~piece
+    return found
+
+
+def _without_dominated(candidates: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The candidates less those dearer than two candidates they are made of, which no best division holds."""
+    price = {units: cost for cost, units in candidates}
+    kept = []
+    for cost, units in candidates:
+        parts = ((price.get(1 << u), price.get(units ^ 1 << u)) for u in bits(units))
+        if not any(one is not None and other is not None and one + other < cost for one, other in parts):
+            kept.append((cost, units))
+    return kept
+
+
+def _worth_it(whole: int, candidates: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The candidates that a division no dearer than that of a narrow beam can hold.
+
+    With a price on every unit such that no group costs less than its units together, the sum of the prices is a lower
+    bound, and a group dearer than its units by more than the gap to a known division is in no better one.
+    """
+    prices = _unit_prices(whole, candidates)
+    known = _by_beam(whole, candidates, 4)[0]
+    gap = known - sum(prices.values())
+    return [(cost, units) for cost, units in candidates if cost - sum(prices[u] for u in bits(units)) <= gap]
+
+
+def _unit_prices(whole: int, candidates: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """Prices of the units that no candidate undercuts, raised one after the other as far as they go (dual ascent)."""
+    members = [bits(units) for _, units in candidates]
+    share: dict[int, int] = {}
+    holding: dict[int, list[int]] = {u: [] for u in bits(whole)}
+    for k, ((cost, _), found) in enumerate(zip(candidates, members)):
+        each = cost // len(found)
+        for u in found:
+            holding[u].append(k)
+            if each < share.get(u, each + 1):
+                share[u] = each
+    slack = [cost - sum(share[u] for u in found) for (cost, _), found in zip(candidates, members)]
+    for u, groups in holding.items():
+        raised = min(slack[k] for k in groups)
+        if raised:
+            share[u] += raised
+            for k in groups:
+                slack[k] -= raised
+    return share
+
+
+def _by_remainders(
+    graph: UnitGraph, whole: int, candidates: Sequence[tuple[int, int]], count: int, relevant: int, max_steps: int
+) -> list[tuple[int, tuple[int, ...]]] | None:
+    """Dynamic programming (module docstring), or None when it takes more than ``max_steps`` steps."""
+    by_first: dict[int, list[tuple[int, int, int]]] = {}
+    for cost, units in candidates:
+        boundary = 0
+        for u in bits(units):
+            boundary |= graph.neighbors[u]
+        by_first.setdefault(units & -units, []).append((cost, units, boundary & ~units))
+    options: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
+    waiting, steps = [whole], 0
+    while waiting:
+        mask = waiting.pop()
+        if mask in options:
+            continue
+        options[mask] = found = []
+        for cost, units, boundary in by_first.get(mask & -mask, ()):
+            if units & ~mask:
+                continue
+            steps += 1
+            pieces = graph.pieces_without(mask & ~units, units, boundary)
+            found.append((cost, units, pieces))
+            for piece in pieces:
+                if piece not in options:
+                    waiting.append(piece)
+        if steps > max_steps:
+            return None
+    if count == 1:
+        return [_best(options, whole)]
+    return _best_few(options, whole, count, relevant)
+
+
+def _best(options: dict[int, list[tuple[int, int, tuple[int, ...]]]], whole: int) -> tuple[int, tuple[int, ...]]:
+    value: dict[int, int] = {}
+    choice: dict[int, tuple[int, tuple[int, ...]]] = {}
+    for mask in sorted(options, key=int.bit_count):
+        found = [
+            (cost + sum(value[piece] for piece in pieces), units, pieces)
+            for cost, units, pieces in options[mask]
+            # A remainder none of whose divisions is worth it has no value.
+            if all(piece in value for piece in pieces)
+        ]
+        if found:
+            cost, units, pieces = min(found)
+            value[mask], choice[mask] = cost, (units, pieces)
+    groups, waiting = [], [whole]
+    while waiting:
+        units, pieces = choice[waiting.pop()]
+        groups.append(units)
+        waiting.extend(pieces)
+    return value[whole], tuple(sorted(groups))
+
+
+def _best_few(
+    options: dict[int, list[tuple[int, int, tuple[int, ...]]]], whole: int, count: int, relevant: int
+) -> list[tuple[int, tuple[int, ...]]]:
+    best: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+    for mask in sorted(options, key=int.bit_count):
+        found: list[tuple[int, tuple[int, ...]]] = []
+        for cost, units, pieces in options[mask]:
+            partial: list[tuple[int, tuple[int, ...]]] = [(cost, (units,))]
+            for piece in pieces:
+                partial = [(c1 + c2, g1 + g2) for c1, g1 in partial for c2, g2 in best[piece]]
+                if len(partial) > count:
+                    partial = _cheapest(partial, count, relevant)
+            found += partial
+        best[mask] = _cheapest(found, count, relevant)
+    return best[whole]
+
+
+def _cheapest(
+    divisions: list[tuple[int, tuple[int, ...]]], count: int, relevant: int
+) -> list[tuple[int, tuple[int, ...]]]:
+    """The ``count`` cheapest of those that differ in groups with ``relevant`` units."""
+    divisions.sort(key=_key)
+    if relevant == -1:
+        return divisions[:count]
+    seen, kept = set(), []
+    for division in divisions:
+        signature = frozenset(group for group in division[1] if group & relevant)
+        if signature not in seen:
+            seen.add(signature)
+            kept.append(division)
+            if len(kept) == count:
+                break
+    return kept
+
+
+def _by_programme(whole: int, candidates: Sequence[tuple[int, int]]) -> Divisions:
+    """One division, and a bound, from the set-partitioning programme; from the beam where that is too large."""
+    floor = sum(_unit_prices(whole, candidates).values())
+    every, candidates = candidates, _worth_it(whole, _without_dominated(candidates))
+    if len(candidates) <= MAX_COLUMNS:
+        import numpy as np
+        from scipy.optimize import Bounds, LinearConstraint, milp
+        from scipy.sparse import csr_matrix
+
+        place = {u: row for row, u in enumerate(bits(whole))}
+        entries = [(place[u], column) for column, (_, units) in enumerate(candidates) for u in bits(units)]
+        rows, columns = zip(*entries)
+        covers: Any = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(place), len(candidates)))
+        answer = milp(
+            np.array([cost for cost, _ in candidates], dtype=float),
+            constraints=LinearConstraint(covers, 1, 1),
+            integrality=np.ones(len(candidates)),
+            bounds=Bounds(0, 1),
+            options={"node_limit": MAX_NODES, "mip_rel_gap": 0.0},
+        )
+        if answer.mip_dual_bound is not None and np.isfinite(answer.mip_dual_bound):
+            floor = max(floor, int(np.ceil(answer.mip_dual_bound - 1e-4)))
+        if answer.x is not None:
+            chosen = [candidates[int(k)] for k in np.flatnonzero(answer.x > 0.5)]
+            cost = sum(c for c, _ in chosen)
+            floor = min(floor, cost)
+            groups = tuple(sorted(units for _, units in chosen))
+            return Divisions(ranked=((cost, groups),), exact=floor == cost, bound=floor)
+    best = _by_beam(whole, every)
+    return Divisions(ranked=(best,), exact=best[0] == floor, bound=floor)
+
+
+def _by_beam(whole: int, candidates: Sequence[tuple[int, int]], width: int = BEAM_WIDTH) -> tuple[int, tuple[int, ...]]:
+    """Cover unit after unit, keeping the cheapest partial divisions per number of units covered."""
+    by_first: dict[int, list[tuple[int, int]]] = {}
+    for cost, units in candidates:
+        by_first.setdefault(units & -units, []).append((cost, units))
+    levels: list[dict[int, tuple[int, tuple[int, ...]]]] = [{} for _ in range(whole.bit_count() + 1)]
+    levels[0][whole] = (0, ())
+    for level in levels[:-1]:
+        kept = sorted(level.items(), key=lambda item: (item[1][0], item[0]))[:width]
+        level.clear()
+        for left, (cost, groups) in kept:
+            for extra, units in by_first[left & -left]:
+                if units & ~left:
+                    continue
+                key = left & ~units
+                target = levels[whole.bit_count() - key.bit_count()]
+                known = target.get(key)
+                if known is None or cost + extra < known[0]:
+                    target[key] = (cost + extra, (*groups, units))
+    cost, groups = levels[-1][0]
+    return cost, tuple(sorted(groups))

@@ -1,0 +1,87 @@
+"""A recognised molecule as :class:`~topdown.model.CGMolecule`: names, beads and terms of the published model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rdkit.Chem import Descriptors
+
+from topdown.mapping.bead_typing import TypeChoice
+from topdown.mapping.lipid_layout import extended
+from topdown.mapping.recognised import RecognisedBlocks
+from topdown.mapping.smiles import ParsedMolecule
+from topdown.model import Bead, BeadTable, CGMolecule
+
+
+def fits_table(blocks: RecognisedBlocks, table: BeadTable) -> bool:
+    """Whether the whole molecule is recognised and the table holds every bead type of its model."""
+    return blocks.whole and all(bead.bead_type in table for bead in blocks.beads)
+
+
+def given_choices(blocks: RecognisedBlocks | None, table: BeadTable) -> dict[tuple[int, ...], TypeChoice]:
+    """Groups and types that a partly recognised molecule brings along; empty when the table lacks one of the types."""
+    if blocks is None or any(bead.bead_type not in table for bead in blocks.beads):
+        return {}
+    return {
+        bead.atoms: TypeChoice(
+            bead_type=bead.bead_type,
+            reason=bead.reason,
+            confidence=bead.confidence,
+            alternatives=(),
+            level="published",
+            support="",
+        )
+        for bead in blocks.beads
+        if bead.atoms
+    }
+
+
+def published_molecule(
+    parsed: ParsedMolecule, order: list[int], blocks: RecognisedBlocks, table: BeadTable, name: str, coordinates: bool
+) -> CGMolecule:
+    """The model of a wholly recognised molecule.
+
+    Parameters
+    ----------
+    parsed : ParsedMolecule
+    order : list of int
+        Written index of each atom that ``blocks`` counts.
+    blocks : RecognisedBlocks
+        With terms.
+    table : BeadTable
+    name : str
+    coordinates : bool
+        Whether to give positions: those of the model at rest, else a stretched conformation.
+    """
+    terms = blocks.terms
+    assert terms is not None
+    beads = tuple(
+        Bead(
+            name=bead.name,
+            bead_type=bead.bead_type,
+            charge=float(bead.charge),
+            mass=terms.masses.get(place, table.bead_type(bead.bead_type).mass),
+            atoms=tuple(sorted(order[a] for a in bead.atoms)),
+            reason=bead.reason,
+            confidence=bead.confidence,
+        )
+        for place, bead in enumerate(blocks.beads)
+    )
+    positions: Any = None
+    if coordinates:
+        positions = terms.positions if terms.positions is not None else extended(len(beads), terms)
+    return CGMolecule(
+        name=name or parsed.canonical_smiles,
+        beads=beads,
+        bonds=terms.bonds,
+        constraints=terms.constraints,
+        angles=terms.angles,
+        dihedrals=terms.dihedrals,
+        virtual_sites=terms.virtual_sites,
+        exclusions=terms.exclusions,
+        positions=positions,
+        smiles=parsed.smiles,
+        canonical_smiles=parsed.canonical_smiles,
+        table=table.name,
+        molar_mass=float(Descriptors.MolWt(parsed.mol)),
+    )

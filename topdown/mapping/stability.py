@@ -1,0 +1,261 @@
+"""How fast a molecule vibrates, and force constants small enough for the time step.
+
+Frequencies are those of the normal modes at a reference geometry: each harmonic term with force constant k and coordinate q adds
+k ∇q ∇qᵀ to the Hessian (exact where every q is at its minimum), virtual sites hand their gradients to the beads they are built
+from, and motion along constraints is projected out. This counts all springs on a bead together, and the levers of sites.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from topdown.mapping.rigid_frames import site_weights
+from topdown.model import Angle, Bond, Constraint, Dihedral, VirtualSite
+from topdown.model._arrays import FloatArray
+
+#: The fastest vibration must last at least this many steps of 20 fs [ps].
+SHORTEST_PERIOD = 10 * 0.02
+#: Largest number of beads whose modes are computed; beyond it force constants are bounded pair by pair.
+_MOST_BEADS = 250
+#: Singular values of unit-length constraint gradients below this mean constraints that say the same.
+SMALLEST_SINGULAR = 0.08
+
+Terms = tuple[tuple[Bond, ...], tuple[Angle, ...], tuple[Dihedral, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skeleton:
+    """What does not change while force constants are tuned.
+
+    Attributes
+    ----------
+    positions : (n_beads, 3) float64 [nm]
+    masses : tuple of float
+        [u]; 0 for virtual sites.
+    constraints : tuple of Constraint
+    sites : tuple of VirtualSite
+    """
+
+    positions: FloatArray
+    masses: tuple[float, ...]
+    constraints: tuple[Constraint, ...]
+    sites: tuple[VirtualSite, ...]
+
+
+def shortest_period(skeleton: Skeleton, terms: Terms) -> float:
+    """Period [ps] of the fastest normal mode; infinite without springs."""
+    rows, constants = _gradients(skeleton, terms)
+    if not len(rows):
+        return math.inf
+    largest = float(np.linalg.svd(rows * np.sqrt(constants)[:, None], compute_uv=False)[0])
+    return 2 * math.pi / largest if largest > 0 else math.inf
+
+
+def softened(skeleton: Skeleton, terms: Terms, *, shortest: float = SHORTEST_PERIOD) -> Terms:
+    """The same terms with force constants lowered until no mode is faster than ``shortest`` [ps].
+
+    Only the terms that make the fastest modes stiff are lowered, each in proportion to its part in them.
+    """
+    if len(skeleton.masses) > _MOST_BEADS:
+        return _bounded(skeleton, terms, shortest)
+    rows, constants = _gradients(skeleton, terms)
+    if not len(rows):
+        return terms
+    limit = (2 * math.pi / shortest) ** 2
+    wanted = constants.copy()
+    for _ in range(200):
+        weighted = rows * np.sqrt(wanted)[:, None]
+        u, s, _ = np.linalg.svd(weighted, full_matrices=False)
+        fast = s**2 > limit
+        if not fast.any():
+            break
+        for mode in np.flatnonzero(fast):
+            part = u[:, mode] ** 2
+            excess = limit / s[mode] ** 2
+            # A term that makes up the whole mode goes straight to the limit; bystanders stay as they are.
+            wanted *= 1.0 - part / part.max() * (1.0 - 0.995 * excess)
+    return _with_constants(terms, wanted)
+
+
+def independent_constraints(
+    positions: FloatArray, masses: Sequence[float], constraints: Sequence[Constraint]
+) -> tuple[tuple[Constraint, ...], tuple[Constraint, ...]]:
+    """(constraints that are linearly independent at these positions, those that repeat others), in their order."""
+    kept: list[Constraint] = []
+    redundant: list[Constraint] = []
+    for group in _connected(constraints):
+        basis: list[FloatArray] = []
+        for constraint in group:
+            row = _constraint_row(positions, masses, constraint)
+            trial = np.array([*basis, row])
+            if np.linalg.svd(trial, compute_uv=False)[-1] < SMALLEST_SINGULAR:
+                redundant.append(constraint)
+            else:
+                basis.append(row)
+                kept.append(constraint)
+    order = {id(c): k for k, c in enumerate(constraints)}
+    return tuple(sorted(kept, key=lambda c: order[id(c)])), tuple(sorted(redundant, key=lambda c: order[id(c)]))
+
+
+def _connected(constraints: Sequence[Constraint]) -> list[list[Constraint]]:
+    """Constraints in sets that share beads."""
+    groups: list[tuple[set[int], list[Constraint]]] = []
+    for constraint in constraints:
+        beads, members = set(constraint.atoms), [constraint]
+        rest = []
+        for other_beads, other in groups:
+            if other_beads & beads:
+                beads |= other_beads
+                members = other + members
+            else:
+                rest.append((other_beads, other))
+        groups = [*rest, (beads, members)]
+    return [members for _, members in groups]
+
+
+def _constraint_row(x: FloatArray, masses: Sequence[float], constraint: Constraint) -> FloatArray:
+    """Mass-weighted gradient of a constrained distance, of unit length, (3 n_beads,)."""
+    i, j = constraint.atoms
+    unit = (x[j] - x[i]) / max(float(np.linalg.norm(x[j] - x[i])), 1e-9)
+    row = np.zeros(x.size)
+    row[3 * i : 3 * i + 3], row[3 * j : 3 * j + 3] = -unit / math.sqrt(masses[i]), unit / math.sqrt(masses[j])
+    return np.asarray(row / np.linalg.norm(row))
+
+
+def _gradients(skeleton: Skeleton, terms: Terms) -> tuple[FloatArray, FloatArray]:
+    """Mass-weighted gradients (n_terms, 3 n_massive) of the terms' coordinates without constrained motion, and constants."""
+    x = skeleton.positions
+    bonds, angles, dihedrals = terms
+    rows: list[FloatArray] = []
+    constants: list[float] = []
+    for bond in bonds:
+        rows.append(_bond_row(x, bond.atoms))
+        constants.append(bond.force_constant)
+    for angle in angles:
+        row, sine = _angle_row(x, angle.atoms)
+        # The cosine's gradient is -sin θ times the angle's; restricted bending divides by sin² again.
+        rows.append(row * (sine if angle.function == 2 else 1.0))
+        constants.append(angle.force_constant)
+    for dihedral in dihedrals:
+        rows.append(_dihedral_row(x, dihedral.atoms))
+        n = max(dihedral.multiplicity, 1) if dihedral.function in (1, 9) else 1
+        constants.append(abs(dihedral.force_constant) * n**2)
+    if not rows:
+        return np.zeros((0, 0)), np.zeros(0)
+    massive = [k for k, m in enumerate(skeleton.masses) if m > 0.0]
+    spread = _site_jacobian(skeleton, massive)
+    inverse_root = np.repeat(1.0 / np.sqrt([skeleton.masses[k] for k in massive]), 3)
+    weighted = np.array(rows) @ spread * inverse_root
+    if skeleton.constraints:
+        fixed = np.array([_constraint_row(x, skeleton.masses, c) for c in skeleton.constraints])
+        fixed = fixed[:, np.concatenate([np.arange(3 * k, 3 * k + 3) for k in massive])]
+        _, s, vt = np.linalg.svd(fixed, full_matrices=False)
+        vt = vt[s > 1e-6 * s[0]]
+        weighted = weighted - (weighted @ vt.T) @ vt
+    return weighted, np.array(constants)
+
+
+def _site_jacobian(skeleton: Skeleton, massive: list[int]) -> FloatArray:
+    """∂(all beads)/∂(beads with mass), (3 n_beads, 3 n_massive)."""
+    n = len(skeleton.masses)
+    place = {bead: k for k, bead in enumerate(massive)}
+    jacobian = np.zeros((3 * n, 3 * len(massive)))
+    for bead, k in place.items():
+        jacobian[3 * bead : 3 * bead + 3, 3 * k : 3 * k + 3] = np.eye(3)
+    x = skeleton.positions
+    for site in skeleton.sites:
+        s = site.site
+        for atom, weight in zip(site.atoms, site_weights(site)):
+            jacobian[3 * s : 3 * s + 3] += weight * jacobian[3 * atom : 3 * atom + 3]
+        if site.construction == "3out":
+            i, j, k = site.atoms
+            c, u, w = site.parameters[2], x[j] - x[i], x[k] - x[i]
+            d_u, d_w = -c * _cross_matrix(w), c * _cross_matrix(u)
+            rows = {a: jacobian[3 * a : 3 * a + 3] for a in site.atoms}
+            jacobian[3 * s : 3 * s + 3] += d_u @ (rows[j] - rows[i]) + d_w @ (rows[k] - rows[i])
+    return jacobian
+
+
+def _cross_matrix(v: FloatArray) -> FloatArray:
+    return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
+
+
+def _bond_row(x: FloatArray, atoms: tuple[int, int]) -> FloatArray:
+    i, j = atoms
+    unit = (x[j] - x[i]) / max(float(np.linalg.norm(x[j] - x[i])), 1e-3)
+    row = np.zeros(x.size)
+    row[3 * i : 3 * i + 3], row[3 * j : 3 * j + 3] = -unit, unit
+    return row
+
+
+def _angle_row(x: FloatArray, atoms: tuple[int, int, int]) -> tuple[FloatArray, float]:
+    """Gradient of an angle and its sine; near a straight angle that of a bend of unit sine in any direction."""
+    i, j, k = atoms
+    u, v = x[i] - x[j], x[k] - x[j]
+    a, b = max(float(np.linalg.norm(u)), 0.05), max(float(np.linalg.norm(v)), 0.05)
+    u, v = u / a, v / b
+    cosine = float(np.clip(u @ v, -1.0, 1.0))
+    sine = math.sqrt(1.0 - cosine**2)
+    row = np.zeros(x.size)
+    on_i = (cosine * u - v) / (a * max(sine, 0.05))
+    on_k = (cosine * v - u) / (b * max(sine, 0.05))
+    row[3 * i : 3 * i + 3], row[3 * k : 3 * k + 3] = on_i, on_k
+    row[3 * j : 3 * j + 3] = -on_i - on_k
+    return row, sine
+
+
+def _dihedral_row(x: FloatArray, atoms: tuple[int, int, int, int]) -> FloatArray:
+    """Gradient of a dihedral angle (Blondel & Karplus, J. Comput. Chem. 17, 1132 (1996))."""
+    i, j, k, last = atoms
+    b1, b2, b3 = x[j] - x[i], x[k] - x[j], x[last] - x[k]
+    m, n = np.cross(b1, b2), np.cross(b2, b3)
+    axis = max(float(np.linalg.norm(b2)), 1e-3)
+    on_i = -axis * m / max(float(m @ m), 1e-6)
+    on_l = axis * n / max(float(n @ n), 1e-6)
+    p, q = float(b1 @ b2) / axis**2, float(b3 @ b2) / axis**2
+    on_j = -(1.0 + p) * on_i + q * on_l
+    row = np.zeros(x.size)
+    for atom, vector in ((i, on_i), (j, on_j), (k, -on_i - on_j - on_l), (last, on_l)):
+        row[3 * atom : 3 * atom + 3] = vector
+    return row
+
+
+def _with_constants(terms: Terms, constants: FloatArray) -> Terms:
+    """The terms with these stiffnesses, rounded down to two or three digits where they changed."""
+    bonds, angles, dihedrals = terms
+    values = iter(constants)
+
+    def changed(old: float, new: float, step: float) -> float:
+        return old if new >= old * (1 - 1e-9) else max(math.floor(new / step) * step, step)
+
+    new_bonds = tuple(replace(b, force_constant=changed(b.force_constant, next(values), 10.0)) for b in bonds)
+    new_angles = tuple(replace(a, force_constant=changed(a.force_constant, next(values), 1.0)) for a in angles)
+    new_dihedrals = []
+    for d in dihedrals:
+        n = max(d.multiplicity, 1) if d.function in (1, 9) else 1
+        size = changed(abs(d.force_constant), next(values) / n**2, 0.1)
+        new_dihedrals.append(replace(d, force_constant=math.copysign(round(size, 4), d.force_constant)))
+    return new_bonds, new_angles, tuple(new_dihedrals)
+
+
+def _bounded(skeleton: Skeleton, terms: Terms, shortest: float) -> Terms:
+    """Bonds no stiffer than n springs on one bead allow: the highest frequency is at most sqrt(n k (1/m_i + 1/m_j))."""
+    bonds, angles, dihedrals = terms
+    count = [0] * len(skeleton.masses)
+    for pair in (*(b.atoms for b in bonds), *(c.atoms for c in skeleton.constraints)):
+        for atom in pair:
+            count[atom] += 1
+    limit = (2 * math.pi / shortest) ** 2
+    result = []
+    for bond in bonds:
+        i, j = bond.atoms
+        inverse = sum(1.0 / (skeleton.masses[a] or 36.0) for a in (i, j))
+        most = limit / inverse / max(1.0, 0.5 * (count[i] + count[j]))
+        result.append(
+            bond if bond.force_constant <= most else replace(bond, force_constant=math.floor(most / 10) * 10.0)
+        )
+    return tuple(result), angles, dihedrals

@@ -1,0 +1,146 @@
+"""Volume and solvent-accessible surface of a molecule, all-atom and as beads: the check of Martini 3 for size and shape.
+
+Both are seen by the same probe, as large as a tiny bead (0.191 nm); beads have the radii 0.264 (regular), 0.230 (small)
+and 0.191 nm (tiny), atoms those of Bondi (J. Phys. Chem. 68, 441 (1964)) as RDKit lists them (Alessandri et al., Adv. Theory
+Simul. 5, 2100391 (2022)). The surface is that of Shrake & Rupley (J. Mol. Biol. 79, 351 (1973)); the volume is the one
+the probe cannot enter (Connolly 1983), counted on a grid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from topdown.mapping.conformers import bead_operator, conformers
+from topdown.mapping.operators import Center, bead_positions
+from topdown.mapping.smiles import parse_smiles
+from topdown.model import BeadTable, CGMolecule
+from topdown.model._arrays import FloatArray
+
+PROBE = 0.191
+BEAD_RADIUS = {"R": 0.264, "S": 0.230, "T": 0.191, "U": 0.0}
+#: Relative differences above this are pointed out.
+TOLERANCE = 0.10
+_POINTS = 480
+_MOST_CONFORMERS = 4
+#: Spacing of the grid, and most cells of it [nm].
+_SPACING, _MOST_CELLS = 0.025, 4_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceCheck:
+    """Surface [nm²] and volume [nm³] of atoms and beads, averages over conformers."""
+
+    sasa_atoms: float
+    sasa_beads: float
+    volume_atoms: float
+    volume_beads: float
+
+    @property
+    def sasa_ratio(self) -> float:
+        """Beads over atoms."""
+        return self.sasa_beads / self.sasa_atoms
+
+    @property
+    def volume_ratio(self) -> float:
+        """Beads over atoms."""
+        return self.volume_beads / self.volume_atoms
+
+    @property
+    def is_off(self) -> bool:
+        """Whether one of them differs by more than a tenth."""
+        return max(abs(self.sasa_ratio - 1.0), abs(self.volume_ratio - 1.0)) > TOLERANCE
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "probe_nm": PROBE,
+            "sasa_atoms_nm2": round(self.sasa_atoms, 4),
+            "sasa_beads_nm2": round(self.sasa_beads, 4),
+            "sasa_ratio": round(self.sasa_ratio, 4),
+            "volume_atoms_nm3": round(self.volume_atoms, 5),
+            "volume_beads_nm3": round(self.volume_beads, 5),
+            "volume_ratio": round(self.volume_ratio, 4),
+            "off": self.is_off,
+        }
+
+
+def surface_check(
+    molecule: CGMolecule, table: BeadTable, *, seed: int = 1, center: Center | None = None
+) -> SurfaceCheck | None:
+    """Surface and volume of a mapped molecule beside those of its atoms; ``None`` without conformers or atoms of beads."""
+    mapped = [bead for bead in molecule.beads if bead.atoms]
+    if not molecule.smiles or not mapped:
+        return None
+    made = conformers(parse_smiles(molecule.smiles).mol, seed=seed)
+    if made is None:
+        return None
+    from rdkit import Chem
+
+    full, positions, weights = made
+    chosen = np.argsort(-weights, kind="stable")[:_MOST_CONFORMERS]
+    share = weights[chosen] / weights[chosen].sum()
+    elements = Chem.GetPeriodicTable()
+    atom_radii = np.array([elements.GetRvdw(atom.GetAtomicNum()) for atom in full.GetAtoms()]) * 0.1
+    bead_radii = np.array([BEAD_RADIUS[table.bead_type(bead.bead_type).size] for bead in mapped])
+    operator = bead_operator(
+        full, [bead.atoms for bead in mapped], with_hydrogens="2" not in molecule.table, center=center
+    )
+    rows = []
+    for x in positions[chosen]:
+        beads = bead_positions(operator, x)
+        rows.append(
+            [
+                accessible_surface(x, atom_radii),
+                accessible_surface(beads, bead_radii),
+                excluded_volume(x, atom_radii),
+                excluded_volume(beads, bead_radii),
+            ]
+        )
+    sasa_atoms, sasa_beads, volume_atoms, volume_beads = (float(v) for v in share @ np.array(rows))
+    return SurfaceCheck(
+        sasa_atoms=sasa_atoms, sasa_beads=sasa_beads, volume_atoms=volume_atoms, volume_beads=volume_beads
+    )
+
+
+def accessible_surface(
+    positions: FloatArray, radii: FloatArray, *, probe: float = PROBE, points: int = _POINTS
+) -> float:
+    """Area [nm²] of the union of spheres (n, 3) [nm] of ``radii`` + ``probe``, by ``points`` on each."""
+    n = np.arange(points) + 0.5
+    polar, turn = np.arccos(1.0 - 2.0 * n / points), math.pi * (1.0 + math.sqrt(5.0)) * n
+    unit = np.column_stack([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)])
+    reach = radii + probe
+    total = 0.0
+    for k, centre in enumerate(positions):
+        apart = np.linalg.norm(positions - centre, axis=1)
+        near = np.flatnonzero((apart < reach + reach[k]) & (np.arange(len(reach)) != k))
+        shell = centre + reach[k] * unit
+        buried = np.zeros(points, dtype=bool)
+        for j in near:
+            buried |= ((shell - positions[j]) ** 2).sum(axis=1) < reach[j] ** 2
+        total += 4.0 * math.pi * reach[k] ** 2 * float(np.mean(~buried))
+    return total
+
+
+def excluded_volume(positions: FloatArray, radii: Sequence[float] | FloatArray, *, probe: float = PROBE) -> float:
+    """Volume [nm³] that a probe rolling over the spheres cannot enter, on a grid of 0.025 nm (coarser for long molecules)."""
+    from scipy.ndimage import distance_transform_edt
+
+    reach = np.asarray(radii) + probe
+    rim = float(reach.max()) + probe + 0.05
+    low, high = positions.min(axis=0) - rim, positions.max(axis=0) + rim
+    spacing = max(_SPACING, float(np.prod(high - low) / _MOST_CELLS) ** (1 / 3))
+    axes = [np.arange(a, b, spacing) for a, b in zip(low, high)]
+    inside = np.zeros([len(a) for a in axes], dtype=bool)
+    for centre, r in zip(positions, reach):
+        part = tuple(slice(*np.searchsorted(axis, (c - r, c + r))) for axis, c in zip(axes, centre))
+        d = [(axis[s] - c) ** 2 for axis, s, c in zip(axes, part, centre)]
+        inside[part] |= d[0][:, None, None] + d[1][None, :, None] + d[2][None, None, :] < r * r
+    # Cells deeper inside the accessible surface than the probe's radius are those it cannot reach into.
+    depth = distance_transform_edt(inside, sampling=spacing)
+    return float(np.count_nonzero(depth > probe) * spacing**3)

@@ -1,0 +1,93 @@
+"""The files of one mapped molecule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from topdown.building.single import single_molecule
+from topdown.errors import InputFileError
+from topdown.formats import atomic_write_bytes, gro_text, molecule_itp
+from topdown.formats.mapping_files import all_atom_groups, backward_map_text, mapping_index_text
+from topdown.model import BeadTable, CGMolecule
+from topdown.workflows.file_endings import ALL_FILES
+from topdown.workflows.map_lists import MoleculeRequest
+from topdown.workflows.mapping_json import mapping_json
+
+_EMPTY_RIM_NM = 1.5
+
+
+def write_mapping(
+    molecule: CGMolecule,
+    table: BeadTable,
+    request: MoleculeRequest,
+    folder: Path,
+    *,
+    slug: str,
+    label: str,
+    endings: Sequence[str] = ALL_FILES,
+    seed: int = 1,
+    alternatives: int = 3,
+    other_mappings: Sequence[CGMolecule] | None = None,
+) -> tuple[Path, ...]:
+    """Write the files of one molecule, each whole or not at all.
+
+    Parameters
+    ----------
+    molecule : CGMolecule
+    table : BeadTable
+    request : MoleculeRequest
+        For the JSON, which echoes it.
+    folder : Path
+        Made if missing.
+    slug : str
+        File name without its ending.
+    label : str
+        Name inside itp and gro, at most five characters.
+    endings : sequence of str
+        Which of :data:`ALL_FILES`; ``gro`` and ``html`` need coordinates and are left out without.
+    seed : int
+        Seed of the conformers, for the atoms of ``html``.
+    alternatives, other_mappings
+        As in :func:`topdown.workflows.mapping_json.mapping_json`.
+
+    Raises
+    ------
+    InputFileError
+        The folder cannot be written.
+    """
+    from topdown.mapping.all_atoms import all_atoms
+    from topdown.report.cgsmiles import cgsmiles_with_fragments
+    from topdown.report.mapping_html import mapping_html
+    from topdown.report.mapping_png import mapping_png
+    from topdown.report.mapping_svg import mapping_svg
+
+    def json_text() -> str:
+        found = mapping_json(molecule, table, request, alternatives=alternatives, other_mappings=other_mappings)
+        return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+    atoms = all_atoms(molecule)
+    groups = all_atom_groups(molecule, atoms.parents, atoms.places)
+    makers: dict[str, Callable[[], str | bytes]] = {
+        "itp": lambda: molecule_itp(molecule, table, name=label),
+        "svg": lambda: mapping_svg(molecule),
+        "png": lambda: mapping_png(molecule),
+        "json": json_text,
+        "cgsmiles": lambda: cgsmiles_with_fragments(molecule) + "\n",
+        "ndx": lambda: mapping_index_text(molecule, groups),
+        "map": lambda: backward_map_text(molecule, label, atoms.elements, groups),
+    }
+    if molecule.positions is not None:
+        system = single_molecule(replace(molecule, name=label), table, rim=_EMPTY_RIM_NM)
+        makers["gro"] = lambda: gro_text(system)
+        makers["html"] = lambda: mapping_html(molecule, seed=seed)
+    contents = {ending: makers[ending]() for ending in sorted(endings) if ending in makers}
+    try:
+        return tuple(
+            atomic_write_bytes(folder / f"{slug}.{ending}", text if isinstance(text, bytes) else text.encode("utf-8"))
+            for ending, text in contents.items()
+        )
+    except OSError as error:
+        raise InputFileError(f"cannot write there: {error.strerror}", where=str(folder)) from None
