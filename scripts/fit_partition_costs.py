@@ -28,6 +28,9 @@ from topdown.mapping import fragmenting, group_features
 #: One unit of cost in the table is 1/100 of log-likelihood.
 SCALE = 100
 KEEP = 60
+#: Width of the prior [log-likelihood], and how often lists and costs are found in turn.
+WIDTH = 1.0
+ROUNDS = 3
 #: Longest SMILES of the labelled Martini 2 set fitted to.
 MAX_LABELLED = 32
 
@@ -77,9 +80,9 @@ class Example:
             self.add(candidates.atoms(groups))
 
 
-#: Features that several molecules must teach, with the cost they have before any data: the published size rules
-#: (4 atoms in chains, 3 in rings, 2 in aromatic rings) and not cutting what belongs together.
 def prior_costs() -> dict[str, float]:
+    """Costs before any data: the published size rules (4 atoms in chains, 3 in rings, 2 in aromatic rings), and not
+    cutting what belongs together. Features that are not named here start from 0 with a narrower prior."""
     chain = {1: 6.0, 2: 2.0, 3: 0.8, 4: 0.0, 5: 2.2, 6: 6.0}
     prior = {f"chain {n}": cost for n, cost in chain.items()}
     for n in range(1, 7):
@@ -274,8 +277,8 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--style", choices=list(SOURCES), default="martini3")
     parser.add_argument("--folds", type=int, default=0)
-    parser.add_argument("--width", type=float, default=1.0, help="width of the prior")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--width", type=float, default=WIDTH, help="width of the prior")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args()
     examples = read_examples(read_rows(arguments.source, arguments.style, max_labelled=MAX_LABELLED))
