@@ -225,9 +225,8 @@ def main() -> None:
     print(
         f"CPU per molecule       median {sorted(seconds)[len(seconds) // 2] * 1e3:.1f} ms, largest {max(seconds) * 1e3:.0f} ms"
     )
-    print(
-        f"   of it the partition  median {sorted(dividing)[len(dividing) // 2] * 1e3:.1f} ms, largest {max(dividing) * 1e3:.0f} ms"
-    )
+    middle, largest = sorted(dividing)[len(dividing) // 2], max(dividing)
+    print(f"   of it the partition  median {middle * 1e3:.1f} ms, largest {largest * 1e3:.0f} ms")
     if arguments.report:
         atomic_write_text(arguments.report, report(scores))
     every = [hit for hits in levels.values() for hit in hits]
