@@ -65,7 +65,7 @@ def published_types(rows: Iterable[MappedRow]) -> dict[str, list[tuple[tuple, tu
 #: Classes of molecules, the first that fits; SMARTS, or None for what is left.
 CLASSES = (
     ("phospholipid", "P(=O)([O-])(OCC)OCC"),
-    ("sterol", "C1CCC2C(C1)CCC1CCCC12"),
+    ("sterol", "C1~C~C~C2~C(~C~1)~C~C~C1~C~2~C~C~C2~C~C~C~C~1~2"),
     ("sugar", "[OX2;R][C;R]([OX2])[C;R]([OX2H])"),
     ("fused aromatic", "c12aaaac1aa*2"),
     ("fused aromatic", "c12aaaac1aaaa2"),

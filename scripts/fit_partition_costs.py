@@ -121,8 +121,10 @@ def prior_costs() -> dict[str, float]:
     }
     # Para-disubstituted rings are four beads, one on each side.
     prior |= {f"arom 2+{c} of 2p": 1.0 for c in (1, 2)} | {f"arom 1+{c} of 2p": -1.5 for c in (1, 2, 3)}
-    prior |= {"whole 5": -1.5, "whole 5 polar end": 1.0, "cut:biaryl": -0.5, "carbonyl 2": 1.0}
-    prior |= {"alkene 2": -0.5, "polar alkene 5": 1.0, "cut:acetal": 0.2, "cut:acetal ring": 0.2}
+    prior |= {"whole 5": -1.5, "whole 5 polar end": 2.0, "cut:biaryl": -0.5, "carbonyl 2": 1.0}
+    prior |= {"alkene 2": -0.5, "polar alkene 5": 2.0, "cut:acetal": 0.2, "cut:acetal ring": 0.2}
+    # A bead takes both oxygens of an acetal, and a ring of five is two beads: two atoms and three.
+    prior |= {"ring 4 of 5": 1.0, "ring 1 of 5": 0.5}
     prior |= {f"alkyl 3 inner {k}": -0.3 for k in (1, 2)}
     return prior
 
@@ -229,7 +231,11 @@ class _Lists:
         rows, columns, values, good, starts = [], [], [], [], []
         for example in examples:
             starts.append(len(good))
-            for counts, is_good in example.listed.values():
+            # Of the ways to give shared atoms to one bead or the other, those that leave a bead small teach nothing.
+            evenness = max(min(map(len, groups)) for groups, (_, is_good) in example.listed.items() if is_good)
+            for groups, (counts, is_good) in example.listed.items():
+                if is_good and min(map(len, groups)) < evenness:
+                    continue
                 for name, count in counts.items():
                     rows.append(len(good))
                     columns.append(place.setdefault(name, len(place)))
