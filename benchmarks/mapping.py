@@ -1,12 +1,15 @@
 """Score the mapper against expert mappings it has not seen.
 
-    python benchmarks/mapping.py --source DIR [--table martini3] [--folds 5] [-v]
+    python benchmarks/mapping.py --source DIR [--table martini3] [--folds 5] [--report FILE] [-v]
 
 ``DIR`` holds the curated CSV files (columns smiles, bead_types, atom_mapping). Partitions: the costs are fitted anew
 without the molecules of each fold (``--folds 0`` uses the shipped ones, which have seen them). Bead types: the
 building blocks are derived anew without the molecule itself, and the weights of the estimate without the molecules of
 the fold. Scores are up to molecular symmetry; a shared atom is right in either of its beads, and a molecule published
 more than once is right when it equals one of them. Types given the published partition: ``mapping_types.py``.
+
+``--report FILE`` writes, as Markdown, the scores per source and per class of molecule and the ten worst molecules with
+what differs.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from rdkit import Chem
@@ -28,6 +32,7 @@ import fit_partition_costs as fitting
 import fit_type_weights as weighing
 from curated_mappings import MappedRow, read_rows
 
+from topdown.formats.atomic import atomic_write_text
 from topdown.mapping import fragmenting
 from topdown.mapping.bead_typing import BuildingBlockIndex, choose_types
 from topdown.mapping.partition_costs import PARTITION_COSTS
@@ -58,11 +63,77 @@ def published_types(rows: Iterable[MappedRow]) -> dict[str, list[tuple[tuple, tu
     return found
 
 
+#: Classes of molecules, the first that fits; SMARTS, or None for what is left.
+CLASSES = (
+    ("phospholipid", "P(=O)([O-])(OCC)OCC"),
+    ("sterol", "C1~C~C~C2~C(~C~1)~C~C~C1~C~2~C~C~C2~C~C~C~C~1~2"),
+    ("sugar", "[OX2;R][C;R]([OX2])[C;R]([OX2H])"),
+    ("fused aromatic", "c12aaaac1aa*2"),
+    ("fused aromatic", "c12aaaac1aaaa2"),
+    ("aromatic six-ring", "a1aaaaa1"),
+    ("aromatic five-ring", "a1aaaa1"),
+    ("aliphatic ring", "[R]"),
+    ("chain ester or acid", "C(=O)[OX2,O-]"),
+    ("chain amide", "C(=O)N"),
+    ("chain with N", "[#7]"),
+    ("chain with O", "[#8]"),
+    ("chain with other groups", "[!#6]"),
+    ("hydrocarbon chain", None),
+)
+
+
+def class_of(mol: Chem.Mol) -> str:
+    """Class of a molecule in :data:`CLASSES`."""
+    bare = Chem.MolFromSmiles(Chem.MolToSmiles(mol))
+    return next(n for n, smarts in CLASSES if smarts is None or bare.HasSubstructMatch(Chem.MolFromSmarts(smarts)))
+
+
+@dataclass
+class Score:
+    """One held-out molecule."""
+
+    name: str
+    smiles: str
+    source: str
+    kind: str
+    exact: bool
+    right: int
+    atoms: int
+    why: str
+
+
+def why(mol: Chem.Mol, ours: tuple, theirs: tuple) -> str:
+    """What differs: the beads that are only in one of the two."""
+    same = {frozenset(g) for g in ours} & {frozenset(g) for g in theirs}
+
+    def text(groups: tuple) -> str:
+        return ", ".join(Chem.MolFragmentToSmiles(mol, list(g)) for g in groups if frozenset(g) not in same)
+
+    return f"{len(ours)} beads for {len(theirs)}; ours {text(ours)}; published {text(theirs)}"
+
+
+def report(scores: list[Score]) -> str:
+    """Markdown tables: per source, per class, and the ten worst."""
+    lines = []
+    for title, key in (("source", lambda s: s.source), ("class", lambda s: s.kind)):
+        lines += [f"| {title} | molecules | exact partition | atoms in right bead |", "|---|---|---|---|"]
+        for group in sorted({key(s) for s in scores}):
+            found = [s for s in scores if key(s) == group]
+            atoms = sum(s.right for s in found) / sum(s.atoms for s in found)
+            lines.append(f"| {group} | {len(found)} | {sum(s.exact for s in found) / len(found):.0%} | {atoms:.0%} |")
+        lines.append("")
+    lines += ["| worst | atoms right | what differs |", "|---|---|---|"]
+    wrong = sorted((s for s in scores if not s.exact), key=lambda s: (s.right / s.atoms, s.smiles))
+    lines += [f"| {s.name} `{s.smiles}` | {s.right}/{s.atoms} | {s.why} |" for s in wrong[:10]]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--table", choices=["martini3", "martini2"], default="martini3")
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--report", type=Path, help="file for the scores per source and class")
     parser.add_argument("-v", "--verbose", action="store_true", help="print every difference")
     arguments = parser.parse_args()
     table = load_bead_table(arguments.table)
@@ -81,6 +152,8 @@ def main() -> None:
     exact = right = total_atoms = 0
     beads = exact_types = core_types = 0
     seconds = []
+    dividing = []
+    scores = []
     folds = max(arguments.folds, 1)
     for fold in range(folds):
         test = [e for i, e in enumerate(examples) if i % folds == fold]
@@ -88,7 +161,7 @@ def main() -> None:
         if arguments.folds:
             held = {Chem.MolToSmiles(e.mol) for e in test}
             names, weights = fitting.fit(
-                [e for e in examples if Chem.MolToSmiles(e.mol) not in held], width=1.0, rounds=4
+                [e for e in examples if Chem.MolToSmiles(e.mol) not in held], width=fitting.WIDTH, rounds=fitting.ROUNDS
             )
             costs = fitting.to_table(names, weights)
         unseen = {Chem.MolToSmiles(e.mol, isomericSmiles=False) for e in test}
@@ -98,6 +171,7 @@ def main() -> None:
             index = index_without(name)
             start = time.process_time()
             partition = fragmenting.partition_atoms(example.mol, costs=costs)
+            dividing.append(time.process_time() - start)
             choices = choose_types(
                 example.mol, partition.groups, table, shared=partition.shared, index=index, model=model
             )
@@ -105,6 +179,7 @@ def main() -> None:
             exact += example.agrees(partition.groups)
             total_atoms += example.graph.n_atoms
             best = (0, 0, 0, 0)
+            differs = ""
             symmetries = [tuple(range(example.graph.n_atoms)), *example.symmetries]
             for groups, types in known[name]:
                 for s in symmetries:
@@ -113,7 +188,23 @@ def main() -> None:
                     pairs = pair_beads(ours, groups)
                     hits = sum(choices[i].bead_type == types[j] for i, j in pairs)
                     cores = sum(core(choices[i].bead_type) == core(types[j]) for i, j in pairs)
+                    if atoms > best[0]:
+                        differs = why(example.mol, ours, groups)
                     best = max(best, (atoms, hits, cores, len(types)))
+            agrees = example.agrees(partition.groups)
+            source = example.source.split(":")[0].rsplit("/", 1)[-1]
+            scores.append(
+                Score(
+                    name=example.name,
+                    smiles=name,
+                    source=source,
+                    kind=class_of(example.mol),
+                    exact=agrees,
+                    right=best[0],
+                    atoms=example.graph.n_atoms,
+                    why=differs,
+                )
+            )
             right += best[0]
             exact_types += best[1]
             core_types += best[2]
@@ -132,6 +223,10 @@ def main() -> None:
     print(
         f"CPU per molecule       median {sorted(seconds)[len(seconds) // 2] * 1e3:.1f} ms, largest {max(seconds) * 1e3:.0f} ms"
     )
+    middle, largest = sorted(dividing)[len(dividing) // 2], max(dividing)
+    print(f"   of it the partition  median {middle * 1e3:.1f} ms, largest {largest * 1e3:.0f} ms")
+    if arguments.report:
+        atomic_write_text(arguments.report, report(scores))
 
 
 if __name__ == "__main__":

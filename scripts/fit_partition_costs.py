@@ -28,6 +28,9 @@ from topdown.mapping import fragmenting, group_features
 #: One unit of cost in the table is 1/100 of log-likelihood.
 SCALE = 100
 KEEP = 60
+#: Width of the prior [log-likelihood], and how often lists and costs are found in turn.
+WIDTH = 1.0
+ROUNDS = 3
 #: Longest SMILES of the labelled Martini 2 set fitted to.
 MAX_LABELLED = 32
 
@@ -77,9 +80,9 @@ class Example:
             self.add(candidates.atoms(groups))
 
 
-#: Features that several molecules must teach, with the cost they have before any data: the published size rules
-#: (4 atoms in chains, 3 in rings, 2 in aromatic rings) and not cutting what belongs together.
 def prior_costs() -> dict[str, float]:
+    """Costs before any data: the published size rules (4 atoms in chains, 3 in rings, 2 in aromatic rings), and not
+    cutting what belongs together. Features that are not named here start from 0 with a narrower prior."""
     chain = {1: 6.0, 2: 2.0, 3: 0.8, 4: 0.0, 5: 2.2, 6: 6.0}
     prior = {f"chain {n}": cost for n, cost in chain.items()}
     for n in range(1, 7):
@@ -118,8 +121,10 @@ def prior_costs() -> dict[str, float]:
     }
     # Para-disubstituted rings are four beads, one on each side.
     prior |= {f"arom 2+{c} of 2p": 1.0 for c in (1, 2)} | {f"arom 1+{c} of 2p": -1.5 for c in (1, 2, 3)}
-    prior |= {"whole 5": -1.5, "whole 5 polar end": 1.0, "cut:biaryl": -0.5, "carbonyl 2": 1.0}
-    prior |= {"alkene 2": -0.5, "polar alkene 5": 1.0, "cut:acetal": 0.2, "cut:acetal ring": 0.2}
+    prior |= {"whole 5": -1.5, "whole 5 polar end": 2.0, "cut:biaryl": -0.5, "carbonyl 2": 1.0}
+    prior |= {"alkene 2": -0.5, "polar alkene 5": 2.0, "cut:acetal": 0.2, "cut:acetal ring": 0.2}
+    # A bead takes both oxygens of an acetal, and a ring of five is two beads: two atoms and three.
+    prior |= {"ring 4 of 5": 1.0, "ring 1 of 5": 0.5}
     prior |= {f"alkyl 3 inner {k}": -0.3 for k in (1, 2)}
     return prior
 
@@ -226,7 +231,11 @@ class _Lists:
         rows, columns, values, good, starts = [], [], [], [], []
         for example in examples:
             starts.append(len(good))
-            for counts, is_good in example.listed.values():
+            # Of the ways to give shared atoms to one bead or the other, those that leave a bead small teach nothing.
+            evenness = max(min(map(len, groups)) for groups, (_, is_good) in example.listed.items() if is_good)
+            for groups, (counts, is_good) in example.listed.items():
+                if is_good and min(map(len, groups)) < evenness:
+                    continue
                 for name, count in counts.items():
                     rows.append(len(good))
                     columns.append(place.setdefault(name, len(place)))
@@ -274,8 +283,8 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--style", choices=list(SOURCES), default="martini3")
     parser.add_argument("--folds", type=int, default=0)
-    parser.add_argument("--width", type=float, default=1.0, help="width of the prior")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--width", type=float, default=WIDTH, help="width of the prior")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args()
     examples = read_examples(read_rows(arguments.source, arguments.style, max_labelled=MAX_LABELLED))

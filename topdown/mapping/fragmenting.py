@@ -30,12 +30,11 @@ MAX_GROUP = 6
 MAX_AROMATIC = 3
 #: Lists of partitions looked at, one after the other, until the symmetry penalty is decided.
 LIST_LENGTHS = (10, 50, 250)
-#: Most groups times list length above 20 heavy atoms; longer lists are not made, the best of the last is the answer.
-MAX_LIST_WORK = 30_000
 #: How often the atoms around which groups are varied may become more.
-MAX_WIDENINGS = 4
+MAX_WIDENINGS = 3
 #: Most automorphisms looked at.
 MAX_SYMMETRIES = 48
+MAX_SYMMETRY_STEPS = 20_000
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -153,29 +152,30 @@ class _Search:
         broken = frozenset(asymmetries(self.graph, answer.groups))
         if not broken:
             return Partition(groups=answer.groups, cost=answer.cost, exact=first.exact, bound=first.bound)
-        symmetries = automorphisms(self.mol)
+        symmetries = automorphisms(self.mol, leaves=False)
         answer, floor = self._entry(*first.ranked[0], symmetries, broken), first.bound
-        for length in LIST_LENGTHS:
-            if not first.exact or (self.graph.n_atoms > 20 and len(self.candidates.priced) * length > MAX_LIST_WORK):
-                break
+        for length in LIST_LENGTHS if first.exact else ():
             for _ in range(MAX_WIDENINGS):
-                ranked = self.candidates.cheapest(length, self.candidates.holding(self.graph, broken)).ranked
-                entries = [self._entry(cost, groups, symmetries, broken) for cost, groups in ranked]
+                relevant = self.candidates.holding(self.graph, broken)
+                divisions = self.candidates.cheapest(length, relevant=relevant, ceiling=answer.cost)
+                entries = [self._entry(*division, symmetries, broken) for division in divisions.ranked]
                 answer = min(answer, *entries)
                 also = frozenset(asymmetries(self.graph, answer.groups))
-                if also <= broken:
+                if also <= broken or not divisions.exact:
                     break
                 broken |= also
-            floor = max(floor, min(entry.floor for entry in entries))
-            if len(ranked) == length:
-                floor = min(floor, ranked[-1][0])
+            if not divisions.exact:
+                break
+            # What is on no list costs no less than the last entry of a full one, or else more than the answer.
+            limit = divisions.ranked[-1][0] if len(divisions.ranked) == length else answer.cost
+            floor = max(floor, min(limit, *(entry.floor for entry in entries)))
             if answer.cost <= floor:
                 return Partition(groups=answer.groups, cost=answer.cost, exact=True, bound=answer.cost)
         return Partition(groups=answer.groups, cost=answer.cost, exact=False, bound=min(floor, answer.cost))
 
     def ranked(self, count: int) -> tuple[Partition, ...]:
         """Up to ``count`` partitions, cheapest first, one of those that a symmetry makes alike."""
-        symmetries = automorphisms(self.mol)
+        symmetries = automorphisms(self.mol, leaves=False)
         identity = tuple(range(self.graph.n_atoms))
         first = self.best()
         for length in LIST_LENGTHS:
@@ -191,7 +191,7 @@ class _Search:
             # What is not on the list costs no less than its last entry.
             limit = divisions.ranked[-1][0] if len(divisions.ranked) == max(length, count) else None
             enough = len(entries) == count - 1 and (limit is None or all(e.cost <= limit for e in entries))
-            if enough or limit is None or not divisions.exact or len(self.candidates.priced) * length > MAX_LIST_WORK:
+            if enough or limit is None or not divisions.exact:
                 break
         answers = [first]
         for entry in entries:
@@ -271,9 +271,9 @@ class Candidates:
             priced=tuple(_priced_groups(graph, units, neighbors, weights)),
         )
 
-    def cheapest(self, count: int, relevant: int = -1) -> Divisions:
-        """The ``count`` cheapest divisions of the units into groups (``relevant``: see ``cheapest_divisions``)."""
-        return cheapest_divisions(self.neighbors, self.priced, count, relevant=relevant)
+    def cheapest(self, count: int, *, relevant: int = -1, ceiling: int | None = None) -> Divisions:
+        """The ``count`` cheapest divisions of the units into groups, see :func:`cheapest_divisions`."""
+        return cheapest_divisions(self.neighbors, self.priced, count, relevant=relevant, ceiling=ceiling)
 
     def atoms(self, groups: Iterable[int]) -> Groups:
         """Sorted atoms of each group of units."""
@@ -445,11 +445,64 @@ def share_in_rings(graph: MoleculeGraph, groups: Groups) -> Groups:
     return groups
 
 
-def automorphisms(mol: Any) -> list[tuple[int, ...]]:
-    """Permutations of the atoms that leave the molecular graph (without stereo) unchanged, identity excluded."""
-    matches = mol.GetSubstructMatches(mol, uniquify=False, useChirality=False, maxMatches=MAX_SYMMETRIES)
-    identity = tuple(range(mol.GetNumAtoms()))
-    return sorted(m for m in matches if m != identity)
+def automorphisms(mol: Any, *, leaves: bool = True) -> list[tuple[int, ...]]:
+    """Permutations of the atoms that leave the molecular graph (without stereo) unchanged, identity excluded.
+
+    At most :data:`MAX_SYMMETRIES`, and no more than :data:`MAX_SYMMETRY_STEPS` atoms tried. Without ``leaves``, of those
+    that differ only in equivalent end atoms of one atom (the methyls of tert-butyl) one is returned.
+    """
+    graph = MoleculeGraph.of(mol)
+    order: list[int] = []
+    parent: dict[int, int] = {}
+    for root in range(graph.n_atoms):
+        if root not in parent:
+            parent[root] = -1
+            queue = [root]
+            for atom in queue:
+                fresh = [b for b in bits(graph.neighbors[atom]) if b not in parent]
+                parent.update(dict.fromkeys(fresh, atom))
+                queue += fresh
+            order += queue
+    before = [graph.neighbors[atom] & sum(1 << b for b in order[:step]) for step, atom in enumerate(order)]
+    image = [-1] * graph.n_atoms
+    found: list[tuple[int, ...]] = []
+    steps = 0
+    stack = [(0, iter(_images(graph, order[0], -1, 0, image)))] if order else []
+    used = 0
+    while stack and len(found) <= MAX_SYMMETRIES and steps < MAX_SYMMETRY_STEPS:
+        step, choices = stack[-1]
+        atom = order[step]
+        if image[atom] >= 0:
+            used &= ~(1 << image[atom])
+            image[atom] = -1
+            if not leaves and graph.neighbors[atom].bit_count() == 1 and step:
+                stack.pop()
+                continue
+        choice = next((c for c in choices if not used >> c & 1 and _fits(graph, before[step], c, image)), None)
+        steps += 1
+        if choice is None:
+            stack.pop()
+            continue
+        image[atom] = choice
+        used |= 1 << choice
+        if step + 1 == len(order):
+            found.append(tuple(image))
+        else:
+            following = order[step + 1]
+            stack.append((step + 1, iter(_images(graph, following, parent[following], used, image))))
+    identity = tuple(range(graph.n_atoms))
+    return sorted(m for m in found if m != identity)
+
+
+def _images(graph: MoleculeGraph, atom: int, parent: int, used: int, image: Sequence[int]) -> list[int]:
+    """Atoms that ``atom`` may become: unused, of its class, and next to where its parent went."""
+    near = (1 << graph.n_atoms) - 1 if parent < 0 else graph.neighbors[image[parent]]
+    return [b for b in bits(near & ~used) if graph.classes[b] == graph.classes[atom]]
+
+
+def _fits(graph: MoleculeGraph, before: int, choice: int, image: Sequence[int]) -> bool:
+    """Whether all neighbours placed before are neighbours of ``choice`` where they went."""
+    return all(graph.neighbors[choice] >> image[b] & 1 for b in bits(before))
 
 
 def asymmetries(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> dict[int, int]:

@@ -19,7 +19,9 @@ from typing import Any
 from topdown.mapping.group_features import bits
 
 #: Most (remainder, group) pairs looked at by the dynamic programming.
-MAX_STEPS = 60_000
+MAX_STEPS = 25_000
+#: Most such pairs times the length of the list, when more than one division is asked for.
+MAX_LIST_WORK = 120_000
 #: Largest integer programme [groups], and the most nodes of its search tree.
 MAX_COLUMNS = 3_000
 MAX_NODES = 50
@@ -153,6 +155,7 @@ def cheapest_divisions(
     count: int = 1,
     *,
     relevant: int = -1,
+    ceiling: int | None = None,
     max_steps: int | None = None,
 ) -> Divisions:
     """The ``count`` cheapest divisions of all units into candidate groups.
@@ -166,20 +169,31 @@ def cheapest_divisions(
     count : int
     relevant : int, optional
         Mask of units: of divisions that differ only in groups without any of these units, the cheapest stands for all.
+    ceiling : int, optional
+        Divisions dearer than this need not be found.
     max_steps : int, optional
-        Budget of the exact search.
+        Budget of the exact search. A list that would take more than :data:`MAX_LIST_WORK` steps times ``count`` is
+        not made: the answer then is the cheapest division alone, not exact.
     """
     graph = UnitGraph(neighbors)
+    budget = MAX_STEPS if max_steps is None else max_steps
+    if count > 1:
+        budget = min(budget, MAX_LIST_WORK // count)
+    if ceiling is not None:
+        candidates = _worth_it((1 << len(neighbors)) - 1, candidates, ceiling)
     ranked: list[tuple[int, tuple[int, ...]]] = [(0, ())]
     exact, bound = True, 0
     for whole in _components(neighbors):
         every = inside = [c for c in candidates if c[1] & whole]
         if count == 1:
             inside = _worth_it(whole, _without_dominated(every))
-        solved = _by_remainders(graph, whole, inside, count, relevant, MAX_STEPS if max_steps is None else max_steps)
+        solved = _by_remainders(graph, whole, inside, count, relevant, budget)
+        if solved is None and count > 1:
+            shorter = cheapest_divisions(neighbors, candidates, 1, max_steps=max_steps)
+            return Divisions(ranked=shorter.ranked, exact=False, bound=shorter.bound)
         if solved is None:
             part = _by_programme(whole, every)
-            exact = exact and part.exact and count == 1
+            exact = exact and part.exact
             solved, bound = list(part.ranked), bound + part.bound
         else:
             bound += solved[0][0]
@@ -220,14 +234,14 @@ def _without_dominated(candidates: Sequence[tuple[int, int]]) -> list[tuple[int,
     return kept
 
 
-def _worth_it(whole: int, candidates: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The candidates that a division no dearer than that of a narrow beam can hold.
+def _worth_it(whole: int, candidates: Sequence[tuple[int, int]], ceiling: int | None = None) -> list[tuple[int, int]]:
+    """The candidates that a division no dearer than ``ceiling``, or than that of a narrow beam, can hold.
 
     With a price on every unit such that no group costs less than its units together, the sum of the prices is a lower
     bound, and a group dearer than its units by more than the gap to a known division is in no better one.
     """
     prices = _unit_prices(whole, candidates)
-    known = _by_beam(whole, candidates, 4)[0]
+    known = _by_beam(whole, candidates, 4)[0] if ceiling is None else ceiling
     gap = known - sum(prices.values())
     return [(cost, units) for cost, units in candidates if cost - sum(prices[u] for u in bits(units)) <= gap]
 

@@ -4,6 +4,8 @@ import itertools
 import random
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from rdkit import Chem
 
 from topdown.errors import SettingsError
@@ -304,6 +306,49 @@ def test_functional_groups_are_never_cut(smiles, group, style):
     partitions = best_partitions(mol, style, 6)
     assert len(partitions) > 2
     assert all(any(members <= set(bead) for bead in p.groups) for p in partitions)
+
+
+FRAGMENTS = [
+    "C",
+    "CC",
+    "O",
+    "N",
+    "C(=O)",
+    "C(=O)O",
+    "C(=O)N",
+    "S(=O)(=O)",
+    "C(C)",
+    "C(O)",
+    "C(F)(F)",
+    "C=C",
+    "OC",
+    "C(Cl)",
+]
+RINGS = ["c1ccc(cc1)", "C1CCC(CC1)", "c1cnc(cc1)", "C1CN(CC1)", "c1sc(cc1)", "c1cc2ccccc2c(c1)"]
+chains = st.lists(st.sampled_from(FRAGMENTS + RINGS), min_size=1, max_size=6).map("".join)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(text=chains, seed=st.integers(0, 1000))
+def test_any_molecule_is_divided_whole_and_in_one_way(text, seed):
+    mol = Chem.MolFromSmiles(text)
+    assume(mol is not None)
+    found = []
+    for smiles in (Chem.MolToSmiles(mol), *Chem.MolToRandomSmilesVect(mol, 2, randomSeed=seed + 1)):
+        other = canonical(smiles)
+        partition = partition_atoms(other)
+        graph = MoleculeGraph.of(other)
+        assert set().union(*partition.groups) == set(range(other.GetNumAtoms()))
+        assert all(len(graph.pieces(sum(1 << a for a in group))) == 1 for group in partition.groups)
+        assert partition.bound <= partition.cost
+        # Beads drawn into the molecule as extra atoms: equal drawings are equal up to symmetry.
+        drawn = Chem.RWMol(other)
+        for group in partition.groups:
+            bead = drawn.AddAtom(Chem.Atom(54))
+            for atom in group:
+                drawn.AddBond(bead, atom, Chem.BondType.ZERO)
+        found.append((partition.cost, Chem.MolToSmiles(drawn)))
+    assert len(set(found)) == 1
 
 
 def test_alternatives_come_in_order_and_no_two_are_alike():
