@@ -26,8 +26,9 @@ from pathlib import Path
 from rdkit import Chem, RDLogger
 
 from topdown.errors import MoleculeError
-from topdown.mapping.fragmenting import Partition, asymmetry, canonical_order, partition_atoms
+from topdown.mapping.fragmenting import Partition, canonical_order, partition_atoms
 from topdown.mapping.group_features import MoleculeGraph
+from topdown.mapping.partition_symmetry import asymmetry
 from topdown.mapping.smiles import parse_smiles
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -23,7 +23,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from topdown.formats.atomic import atomic_write_text
-from topdown.mapping import fragmenting, group_features
+from topdown.mapping import fragmenting, group_features, partition_symmetry
 
 #: One unit of cost in the table is 1/100 of log-likelihood.
 SCALE = 100
@@ -67,10 +67,10 @@ class Example:
         for group in groups:
             for name, count in group_features.group_features(self.graph, sum(1 << a for a in group)).items():
                 counts[name] = counts.get(name, 0) + count
-        merged = fragmenting.share_by_symmetry(
-            self.graph, fragmenting.share_in_rings(self.graph, groups), self.symmetries
+        merged = partition_symmetry.share_by_symmetry(
+            self.graph, partition_symmetry.share_in_rings(self.graph, groups), self.symmetries
         )
-        counts["asymmetry"] = fragmenting.asymmetry(self.graph, merged)
+        counts["asymmetry"] = partition_symmetry.asymmetry(self.graph, merged)
         self.listed[groups] = (counts, self.agrees(merged))
 
     def list_cheapest(self, table: dict[str, int], count: int) -> None:
@@ -145,7 +145,9 @@ def read_examples(rows: Iterable[MappedRow]) -> list[Example]:
         key = Chem.MolToSmiles(mol, isomericSmiles=False)
         if key not in found:
             graph = group_features.MoleculeGraph.of(mol)
-            found[key] = Example(row.name, row.smiles, row.source, mol, graph, fragmenting.automorphisms(mol), [])
+            found[key] = Example(
+                row.name, row.smiles, row.source, mol, graph, partition_symmetry.automorphisms(mol), []
+            )
         mapped = tuple(sorted(tuple(sorted(place[a] for a in bead)) for bead, _ in row.beads))
         if mapped not in found[key].published:
             found[key].published.append(mapped)

@@ -12,8 +12,6 @@ from topdown.errors import SettingsError
 from topdown.mapping import partition_search
 from topdown.mapping.fragmenting import (
     Candidates,
-    asymmetry,
-    automorphisms,
     best_partitions,
     canonical_order,
     partition_agrees,
@@ -21,6 +19,7 @@ from topdown.mapping.fragmenting import (
 )
 from topdown.mapping.group_features import MoleculeGraph, bits, group_features
 from topdown.mapping.partition_costs import PARTITION_COSTS
+from topdown.mapping.partition_symmetry import asymmetry, automorphisms
 
 MOLECULES = [
     "CCCCCCCC",
