@@ -136,21 +136,19 @@ def conformers(mol: Any, *, seed: int) -> tuple[Any, FloatArray, FloatArray] | N
     """
     if mol.GetNumAtoms() > MAX_ATOMS:
         return None
-    deadline = time.monotonic() + TIME_LIMIT_S
+    deadline = time.process_time() + TIME_LIMIT_S
     with rdBase.BlockLogs():
         full = Chem.AddHs(mol)
         parameters = AllChem.ETKDGv3()
         parameters.randomSeed = seed & 0x7FFFFFFF
         parameters.maxIterations = _MAX_ATTEMPTS
-        parameters.timeout = max(1, round(deadline - time.monotonic()))
         parameters.numThreads = 1
         # Long chains seldom embed from a distance matrix; random starting coordinates are far quicker there.
         parameters.useRandomCoords = mol.GetNumAtoms() > _LARGE
-        ids = _embed(full, n_conformers(mol), parameters)
-        left = round(deadline - time.monotonic())
-        if not ids and not parameters.useRandomCoords and left > 0:
-            parameters.useRandomCoords, parameters.timeout = True, left
-            ids = _embed(full, n_conformers(mol), parameters)
+        ids = _embed(full, n_conformers(mol), parameters, deadline)
+        if not ids and not parameters.useRandomCoords:
+            parameters.useRandomCoords = True
+            ids = _embed(full, n_conformers(mol), parameters, deadline)
         if not ids:
             return None
         ids, energies = _relax(full, ids, deadline)
@@ -182,10 +180,21 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
     return bead_positions(mapping_operator(groups, weights), x)
 
 
-def _embed(full: Any, count: int, parameters: Any) -> list[int]:
-    """Ids of the conformers that exist afterwards; after a time-out the ids RDKit returns may not."""
-    AllChem.EmbedMultipleConfs(full, count, parameters)
-    return [conformer.GetId() for conformer in full.GetConformers()]
+def _embed(full: Any, count: int, parameters: Any, deadline: float) -> list[int]:
+    """Ids of the conformers that exist afterwards; after a time-out the ids RDKit returns may not.
+
+    RDKit looks at the clock; on a busy machine it is asked again, with more patience, until ``deadline`` of processor time.
+    """
+    patience = 1.0
+    while (left := deadline - time.process_time()) > 0.5:
+        parameters.timeout = max(1, round(patience * left))
+        began = time.monotonic()
+        AllChem.EmbedMultipleConfs(full, count, parameters)
+        ids = [conformer.GetId() for conformer in full.GetConformers()]
+        if ids or time.monotonic() - began < 0.9 * parameters.timeout:
+            return ids
+        patience *= 3.0
+    return []
 
 
 def _weights(energies: FloatArray) -> FloatArray:
@@ -216,7 +225,7 @@ def _relax(full: Any, ids: list[int], deadline: float) -> tuple[list[int], Float
     done: list[int] = []
     energies: list[float] = []
     for number in ids:
-        if done and time.monotonic() > deadline:
+        if done and time.process_time() > deadline:
             break
         if properties is not None:
             field = AllChem.MMFFGetMoleculeForceField(full, properties, confId=number)
