@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from rdkit import Chem
 
 from topdown.errors import SettingsError
-from topdown.mapping.group_features import FLAT, Description, MoleculeGraph, bits, count_mask, pieces_of, shape_features
+from topdown.mapping.group_features import FLAT, Description, MoleculeGraph, bits, count_mask, packed, pieces_of, shape_features
 from topdown.mapping.partition_costs import PARTITION_COSTS
 from topdown.mapping.partition_search import Divisions, cheapest_divisions
 
@@ -312,7 +312,7 @@ def _walked(graph: MoleculeGraph, units: list[int], taken: int) -> tuple[list[in
 #: Shift that keeps a cost above the packed counts of a description in one integer.
 _SHIFT = 96
 _COUNTS = (1 << _SHIFT) - 1
-_AROMATIC = count_mask("aromatic")
+_AROMATIC, _FULL = count_mask("aromatic"), packed("aromatic", MAX_AROMATIC)
 #: Cost of the shape features of a description, per table of costs.
 _SHAPE_COSTS: dict[int, tuple[Mapping[str, int], dict[Description, int]]] = {}
 
@@ -366,15 +366,18 @@ def _priced_groups(
     shapes = _shape_costs(weights)
     everything = (1 << graph.n_atoms) - 1
     size = [mask.bit_count() for mask in units]
+    # Only these atoms can have three neighbours in a group.
+    forks = sum(1 << a for a, near in enumerate(graph.neighbors) if near.bit_count() > 2)
     priced = []
     for seed in range(len(units)):
         later = -1 << (seed + 1)
         stack = [(1 << seed, neighbors[seed] & later, 0, own[seed], flags[seed], clusters[seed], units[seed])]
         while stack:
             group, frontier, closed, total, flag, cluster, atoms = stack.pop()
+            n = atoms.bit_count()
             branching = 0
-            if atoms.bit_count() > 3:
-                for a in bits(atoms):
+            if n > 3:
+                for a in bits(atoms & forks):
                     inner = (graph.neighbors[a] & atoms).bit_count()
                     if inner > 2:
                         branching += inner - 2
@@ -383,8 +386,7 @@ def _priced_groups(
             if cost is None:
                 cost = shapes[shape] = sum(weights.get(name, 0) for name in shape_features(shape))
             priced.append((cost + (total >> _SHIFT), group))
-            n = atoms.bit_count()
-            is_full = shape.count("aromatic") >= MAX_AROMATIC
+            is_full = total & _AROMATIC >= _FULL
             while frontier:
                 low = frontier & -frontier
                 frontier ^= low

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rdkit import Chem
@@ -54,6 +55,11 @@ FLAT = _FLAG["flat"]
 def count_mask(name: str) -> int:
     """The bits of one of the counts in :data:`_FIELDS` within the packed counts of a description."""
     return ((1 << _WIDTH) - 1) * _ONE[name]
+
+
+def packed(name: str, count: int) -> int:
+    """A count in its place within the packed counts of a description."""
+    return count * _ONE[name]
 
 
 class Description(NamedTuple):
@@ -125,14 +131,15 @@ class MoleculeGraph:
         return pieces_of(mask, self.neighbors)
 
 
-def bits(mask: int) -> list[int]:
-    """Places of the bits set in ``mask``, lowest first."""
+@lru_cache(maxsize=1 << 15)
+def bits(mask: int) -> tuple[int, ...]:
+    """Places of the bits set in ``mask``, lowest first; remembered, since the same masks come back again and again."""
     out = []
     while mask:
         low = mask & -mask
         out.append(low.bit_length() - 1)
         mask ^= low
-    return out
+    return tuple(out)
 
 
 def pieces_of(mask: int, neighbors: Sequence[int]) -> list[int]:
