@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import AllChem, rdDepictor, rdMolDescriptors
 
+from topdown.mapping.atom_roles import known_facts
 from topdown.mapping.operators import Center, atom_weights, bead_positions, mapping_operator, with_their_hydrogens
 from topdown.model._arrays import FloatArray
 from topdown.units import KCAL_TO_KJ, kt
@@ -166,20 +169,32 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
     with rdBase.BlockLogs():
         drawn = Chem.Mol(mol)
         rdDepictor.Compute2DCoords(drawn, canonOrient=True)
-    x = drawn.GetConformer().GetPositions() * (_REAL_BOND / _DRAWN_BOND)
-    drawn_at, weights = x.copy(), np.ones(len(x))
-    for atom in mol.GetAtoms():
-        n_hydrogens = min(atom.GetTotalNumHs(), 3)
+    at = (drawn.GetConformer().GetPositions()[:, :2] * (_REAL_BOND / _DRAWN_BOND)).tolist()
+    beads_with = Counter(atom for group in groups for atom in group)
+    centres: list[tuple[float, float, float]] = []
+    for atom, ((x, y), facts) in enumerate(zip(at, known_facts(mol))):
+        n_hydrogens = min(facts.hydrogens, 3)
         if n_hydrogens:
-            away = np.zeros(3)
-            for neighbor in atom.GetNeighbors():
-                away += drawn_at[atom.GetIdx()] - drawn_at[neighbor.GetIdx()]
-            norm = float(np.linalg.norm(away))
-            share = n_hydrogens / (1 + n_hydrogens)
+            away_x = away_y = 0.0
+            for other, *_ in facts.neighbours:
+                away_x += x - at[other][0]
+                away_y += y - at[other][1]
+            norm = math.sqrt(away_x * away_x + away_y * away_y)
             if norm > 1e-3:
-                x[atom.GetIdx()] += share * _HYDROGEN_OUT[n_hydrogens] / norm * away
-            weights[atom.GetIdx()] = 1.0 + n_hydrogens
-    return bead_positions(mapping_operator(groups, weights), x)
+                out = n_hydrogens / (1 + n_hydrogens) * _HYDROGEN_OUT[n_hydrogens] / norm
+                x += out * away_x
+                y += out * away_y
+        centres.append((x, y, (1.0 + n_hydrogens) / beads_with[atom] if atom in beads_with else 0.0))
+    beads = []
+    for group in groups:
+        members = [centres[atom] for atom in sorted(group)]
+        total = sum(weight for _, _, weight in members)
+        bead_x = bead_y = 0.0
+        for x, y, weight in members:
+            bead_x += weight / total * x
+            bead_y += weight / total * y
+        beads.append((bead_x, bead_y, 0.0))
+    return np.array(beads)
 
 
 def _embed(full: Any, count: int, parameters: Any) -> list[int]:

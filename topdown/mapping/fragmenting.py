@@ -21,7 +21,16 @@ from typing import Any, NamedTuple
 from rdkit import Chem
 
 from topdown.errors import SettingsError
-from topdown.mapping.group_features import FLAT, Description, MoleculeGraph, bits, count_mask, packed, pieces_of, shape_features
+from topdown.mapping.group_features import (
+    FLAT,
+    Description,
+    MoleculeGraph,
+    bits,
+    count_mask,
+    packed,
+    pieces_of,
+    shape_features,
+)
 from topdown.mapping.partition_costs import PARTITION_COSTS
 from topdown.mapping.partition_search import Divisions, cheapest_divisions
 

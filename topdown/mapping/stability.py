@@ -88,9 +88,13 @@ def independent_constraints(
     kept: list[Constraint] = []
     redundant: list[Constraint] = []
     for group in _connected(constraints):
+        rows = [_constraint_row(positions, masses, constraint) for constraint in group]
+        # Fewer rows have no smaller singular value: where all are independent, so are the first of them.
+        if np.linalg.svd(np.array(rows), compute_uv=False)[-1] >= SMALLEST_SINGULAR and len(rows) <= positions.size:
+            kept += group
+            continue
         basis: list[FloatArray] = []
-        for constraint in group:
-            row = _constraint_row(positions, masses, constraint)
+        for constraint, row in zip(group, rows):
             trial = np.array([*basis, row])
             if np.linalg.svd(trial, compute_uv=False)[-1] < SMALLEST_SINGULAR:
                 redundant.append(constraint)
