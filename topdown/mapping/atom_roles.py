@@ -115,7 +115,7 @@ def atom_roles(mol: Any) -> AtomRoles:
     """Roles of the atoms of a molecule of heavy atoms."""
     facts = known_facts(mol)
     carbonyls = tuple(_carbonyl(a, facts) for a in facts)
-    return AtomRoles(facts, carbonyls, tuple(_role(a, facts, carbonyls) for a in facts))
+    return AtomRoles(facts, carbonyls, tuple(_role(a, facts, carbonyls, kind) for a, kind in zip(facts, carbonyls)))
 
 
 def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
@@ -146,10 +146,10 @@ def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
     return "aldehyde" if atom.hydrogens else "ketone"
 
 
-def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...], carbonyl: str) -> str:
     element = atom.element
     if element == 6:
-        return _carbon_role(atom, facts, carbonyls)
+        return _carbon_role(atom, carbonyl)
     if element == 7:
         return _nitrogen_role(atom, facts, carbonyls)
     if element == 8:
@@ -161,8 +161,8 @@ def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...
     return {5: "B", 14: "Si", 15: "P"}.get(element, "other")
 
 
-def _carbon_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
-    kind = _carbonyl(atom, facts)
+def _carbon_role(atom: AtomFacts, kind: str) -> str:
+    """Role of a carbon that is a carbonyl of ``kind``, or none."""
     if atom.aromatic:
         outside = [(z, order) for _, z, order, _ in atom.neighbours if order != 1.5]
         if sum(order == 1.5 for _, _, order, _ in atom.neighbours) == 3:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rdkit import Chem, rdBase
-from rdkit.Chem import AllChem, rdDepictor, rdMolDescriptors
+from rdkit.Chem import rdDepictor, rdDistGeom, rdForceFieldHelpers, rdMolDescriptors
 
 from topdown.mapping.atom_roles import known_facts
 from topdown.mapping.operators import Center, atom_weights, bead_positions, mapping_operator, with_their_hydrogens
@@ -142,7 +142,7 @@ def conformers(mol: Any, *, seed: int) -> tuple[Any, FloatArray, FloatArray] | N
     deadline = time.monotonic() + TIME_LIMIT_S
     with rdBase.BlockLogs():
         full = Chem.AddHs(mol)
-        parameters = AllChem.ETKDGv3()
+        parameters = rdDistGeom.ETKDGv3()
         parameters.randomSeed = seed & 0x7FFFFFFF
         parameters.maxIterations = _MAX_ATTEMPTS
         parameters.timeout = max(1, round(deadline - time.monotonic()))
@@ -199,7 +199,7 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
 
 def _embed(full: Any, count: int, parameters: Any) -> list[int]:
     """Ids of the conformers that exist afterwards; after a time-out the ids RDKit returns may not."""
-    AllChem.EmbedMultipleConfs(full, count, parameters)
+    rdDistGeom.EmbedMultipleConfs(full, count, parameters)
     return [conformer.GetId() for conformer in full.GetConformers()]
 
 
@@ -225,8 +225,12 @@ def _relax(full: Any, ids: list[int], deadline: float) -> tuple[list[int], Float
     leaves unminimised are dropped, except the first.
     """
     steps = _MAX_FORCE_FIELD_STEPS if full.GetNumAtoms() <= 120 else 60
-    properties = AllChem.MMFFGetMoleculeProperties(full) if AllChem.MMFFHasAllMoleculeParams(full) else None
-    if properties is None and not AllChem.UFFHasAllMoleculeParams(full):
+    properties = (
+        rdForceFieldHelpers.MMFFGetMoleculeProperties(full)
+        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(full)
+        else None
+    )
+    if properties is None and not rdForceFieldHelpers.UFFHasAllMoleculeParams(full):
         return ids, np.zeros(len(ids))
     done: list[int] = []
     energies: list[float] = []
@@ -234,9 +238,9 @@ def _relax(full: Any, ids: list[int], deadline: float) -> tuple[list[int], Float
         if done and time.monotonic() > deadline:
             break
         if properties is not None:
-            field = AllChem.MMFFGetMoleculeForceField(full, properties, confId=number)
+            field = rdForceFieldHelpers.MMFFGetMoleculeForceField(full, properties, confId=number)
         else:
-            field = AllChem.UFFGetMoleculeForceField(full, confId=number)
+            field = rdForceFieldHelpers.UFFGetMoleculeForceField(full, confId=number)
         field.Minimize(maxIts=steps)
         done.append(number)
         energies.append(field.CalcEnergy() * KCAL_TO_KJ)
