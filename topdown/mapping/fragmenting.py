@@ -322,11 +322,13 @@ def _walked(graph: MoleculeGraph, units: list[int], taken: int) -> tuple[list[in
 _SHIFT = 96
 _COUNTS = (1 << _SHIFT) - 1
 _AROMATIC, _FULL = count_mask("aromatic"), packed("aromatic", MAX_AROMATIC)
+#: The five entries of a :class:`Description`.
+_Shape = tuple[int, int, int, int, bool]
 #: Cost of the shape features of a description, per table of costs.
-_SHAPE_COSTS: dict[int, tuple[Mapping[str, int], dict[Description, int]]] = {}
+_SHAPE_COSTS: dict[int, tuple[Mapping[str, int], dict[_Shape, int]]] = {}
 
 
-def _shape_costs(weights: Mapping[str, int]) -> dict[Description, int]:
+def _shape_costs(weights: Mapping[str, int]) -> dict[_Shape, int]:
     known = _SHAPE_COSTS.get(id(weights))
     # The table is kept beside its costs, so that another table cannot come to have its identity.
     if known is None or known[0] is not weights:
@@ -390,10 +392,12 @@ def _priced_groups(
                     inner = (graph.neighbors[a] & atoms).bit_count()
                     if inner > 2:
                         branching += inner - 2
-            shape = Description(total & _COUNTS, flag, cluster.bit_count(), branching, atoms == everything)
+            # A plain tuple finds the description it is equal to, and is quicker to make.
+            shape = (total & _COUNTS, flag, cluster.bit_count(), branching, atoms == everything)
             cost = shapes.get(shape)
             if cost is None:
-                cost = shapes[shape] = sum(weights.get(name, 0) for name in shape_features(shape))
+                cost = sum(weights.get(name, 0) for name in shape_features(Description(*shape)))
+                shapes[shape] = cost
             priced.append((cost + (total >> _SHIFT), group))
             is_full = total & _AROMATIC >= _FULL
             while frontier:

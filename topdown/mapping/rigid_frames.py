@@ -131,10 +131,10 @@ def site_weights(site: VirtualSite) -> tuple[float, ...]:
     return (1.0 - sum(own), *own)
 
 
-def place_site(site: VirtualSite, x: Sequence[Vector]) -> tuple[float, float, float]:
+def place_site(site: VirtualSite, x: Sequence[Vector] | FloatArray) -> tuple[float, float, float]:
     """Position [nm] of a site of construction 2, 3, 3out or n from the positions of the beads."""
     weights = site_weights(site)
-    atoms = [x[a] for a in site.atoms]
+    atoms: list[Vector] = [x[a] for a in site.atoms]
     r = tuple(sum(w * a[k] for w, a in zip(weights, atoms)) for k in range(3))
     if site.construction == "3out":
         i, j, k = atoms
