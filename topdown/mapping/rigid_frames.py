@@ -38,7 +38,7 @@ LINE_TOLERANCE, PLANE_TOLERANCE = 0.02, 0.03
 _FLAT_TRIANGLE = 0.25
 #: A site this close to the centre of its hinge is put there, as in the published models [nm].
 _AT_CENTRE = 0.02
-#: Lengths less than this over halfway between two digits are rounded down [nm].
+#: Lengths less than this short of halfway between two digits are rounded up [nm].
 _HALFWAY = 1e-9
 #: Most candidates for carriers whose combinations are all looked at.
 _MOST_CANDIDATES = 12
@@ -233,7 +233,7 @@ def _line(beads: tuple[int, ...], shape: FloatArray, at: Places, kept: set[int])
 
 def _constraint(i: int, j: int, at: Places) -> Constraint:
     # Drawings are regular: lengths halfway between two digits are common, and must not be rounded by their last bits.
-    length = norm(difference(at[i], at[j])) - _HALFWAY
+    length = norm(difference(at[i], at[j])) + _HALFWAY
     return Constraint(atoms=(min(i, j), max(i, j)), length=round(length, 4))
 
 
