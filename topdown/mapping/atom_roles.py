@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 HALOGENS = {9: "F", 17: "Cl", 35: "Br", 53: "I"}
@@ -68,13 +69,24 @@ class AtomRoles:
         return sum(self.facts[a].charge for a in group)
 
 
+def atoms_of(mol: Any) -> list[Any]:
+    """The atoms of an RDKit molecule; much quicker than its own iterator, which asks for the length at every step."""
+    return list(map(mol.GetAtomWithIdx, range(mol.GetNumAtoms())))
+
+
+def bonds_of(mol: Any) -> list[Any]:
+    """The bonds of an RDKit molecule."""
+    return list(map(mol.GetBondWithIdx, range(mol.GetNumBonds())))
+
+
 def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
     """Facts of the atoms of a molecule of heavy atoms."""
-    aromatic = [atom.GetIsAromatic() for atom in mol.GetAtoms()]
-    elements = [atom.GetAtomicNum() for atom in mol.GetAtoms()]
+    atoms = atoms_of(mol)
+    aromatic = [atom.GetIsAromatic() for atom in atoms]
+    elements = [atom.GetAtomicNum() for atom in atoms]
     neighbours: list[list[Neighbour]] = [[] for _ in elements]
     orders: list[set[float]] = [set() for _ in elements]
-    for bond in mol.GetBonds():
+    for bond in bonds_of(mol):
         i, j, order = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), bond.GetBondTypeAsDouble()
         neighbours[i].append((j, elements[j], order, aromatic[j]))
         neighbours[j].append((i, elements[i], order, aromatic[i]))
@@ -91,15 +103,19 @@ def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
             2.0 in orders[i],
             3.0 in orders[i],
         )
-        for i, atom in enumerate(mol.GetAtoms())
+        for i, atom in enumerate(atoms)
     )
+
+
+#: The facts of the molecule at hand, which several steps of its mapping ask for; for molecules that no longer change.
+known_facts = lru_cache(maxsize=2)(atom_facts)
 
 
 def atom_roles(mol: Any) -> AtomRoles:
     """Roles of the atoms of a molecule of heavy atoms."""
-    facts = atom_facts(mol)
+    facts = known_facts(mol)
     carbonyls = tuple(_carbonyl(a, facts) for a in facts)
-    return AtomRoles(facts, carbonyls, tuple(_role(a, facts, carbonyls) for a in facts))
+    return AtomRoles(facts, carbonyls, tuple(_role(a, facts, carbonyls, kind) for a, kind in zip(facts, carbonyls)))
 
 
 def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
@@ -130,10 +146,10 @@ def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
     return "aldehyde" if atom.hydrogens else "ketone"
 
 
-def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...], carbonyl: str) -> str:
     element = atom.element
     if element == 6:
-        return _carbon_role(atom, facts, carbonyls)
+        return _carbon_role(atom, carbonyl)
     if element == 7:
         return _nitrogen_role(atom, facts, carbonyls)
     if element == 8:
@@ -145,8 +161,8 @@ def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...
     return {5: "B", 14: "Si", 15: "P"}.get(element, "other")
 
 
-def _carbon_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
-    kind = _carbonyl(atom, facts)
+def _carbon_role(atom: AtomFacts, kind: str) -> str:
+    """Role of a carbon that is a carbonyl of ``kind``, or none."""
     if atom.aromatic:
         outside = [(z, order) for _, z, order, _ in atom.neighbours if order != 1.5]
         if sum(order == 1.5 for _, _, order, _ in atom.neighbours) == 3:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from topdown.mapping.atom_roles import bonds_of, known_facts
 from topdown.mapping.bonded_fit import fit_bond, fit_fourier, fit_g96_angle, fit_restricted_angle
 from topdown.mapping.conformers import BeadEnsemble, flat_positions
+from topdown.mapping.vectors import cosine, difference
 from topdown.model import Dihedral
 from topdown.model._arrays import FloatArray
 from topdown.units import kt
@@ -31,8 +33,9 @@ class BeadMeasure:
         self._mol, self._groups = mol, groups
         self.thermal = ensemble is not None and ensemble.thermal
         self.kt = _KT if ensemble is None else kt(ensemble.temperature)
-        self._paths: FloatArray | None = None
+        self._paths: list[list[float]] | None = None
         self._flat: FloatArray | None = None
+        self._single_bonds: list[list[int]] | None = None
         self.is_chiral = ensemble is not None and _has_stereo_centre(mol)
 
     @property
@@ -84,8 +87,10 @@ class BeadMeasure:
 
     def bend(self, triple: tuple[int, int, int]) -> float:
         """Mean angle [degrees]; of the drawing without conformers."""
-        x = self.flat[None] if self.ensemble is None else self.ensemble.positions
-        weights = np.ones(1) if self.ensemble is None else self.ensemble.weights
+        if self.ensemble is None:
+            a, b, c = self.flat[list(triple)].tolist()
+            return math.degrees(math.acos(cosine(difference(a, b), difference(c, b))))
+        x, weights = self.ensemble.positions, self.ensemble.weights
         cosines = cosines_between(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
         return math.degrees(math.acos(float(np.clip(weights @ cosines, -1.0, 1.0))))
 
@@ -145,14 +150,11 @@ class BeadMeasure:
         A few minimised conformers understate how the distance fluctuates; each such bond softens it.
         """
         atoms = set(self._groups[pair[0]]) | set(self._groups[pair[1]])
-        return sum(
-            bond.GetBeginAtomIdx() in atoms
-            and bond.GetEndAtomIdx() in atoms
-            and not bond.IsInRing()
-            and bond.GetBondTypeAsDouble() == 1.0
-            and min(_inner_degree(end, atoms) for end in (bond.GetBeginAtom(), bond.GetEndAtom())) > 1
-            for bond in self._mol.GetBonds()
-        )
+        facts = known_facts(self._mol)
+        inner = {a for a in atoms if sum(other in atoms for other, *_ in facts[a].neighbours) > 1}
+        if self._single_bonds is None:
+            self._single_bonds = _open_single_bonds(self._mol)
+        return sum(b in inner for a in inner for b in self._single_bonds[a])
 
     def distances(self, pair: tuple[int, int]) -> FloatArray:
         """Of every conformer, (n_conformers,) [nm]."""
@@ -165,9 +167,10 @@ class BeadMeasure:
         from rdkit import Chem
 
         if self._paths is None:
-            self._paths = np.asarray(Chem.GetDistanceMatrix(self._mol))
-        block = self._paths[np.ix_(list(self._groups[pair[0]]), list(self._groups[pair[1]]))]
-        return float(block.mean()) * 0.118
+            self._paths = Chem.GetDistanceMatrix(self._mol).tolist()
+        ends = self._groups[pair[1]]
+        lengths = [row[b] for row in (self._paths[a] for a in self._groups[pair[0]]) for b in ends]
+        return sum(lengths) / len(lengths) * 0.118
 
 
 def _has_stereo_centre(mol: Any) -> bool:
@@ -176,8 +179,14 @@ def _has_stereo_centre(mol: Any) -> bool:
     return any(atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED for atom in mol.GetAtoms())
 
 
-def _inner_degree(atom: Any, atoms: set[int]) -> int:
-    return sum(neighbor.GetIdx() in atoms for neighbor in atom.GetNeighbors())
+def _open_single_bonds(mol: Any) -> list[list[int]]:
+    """For each atom the atoms of higher number that it has a single bond outside rings to."""
+    found: list[list[int]] = [[] for _ in range(mol.GetNumAtoms())]
+    for bond in bonds_of(mol):
+        if bond.GetBondTypeAsDouble() == 1.0 and not bond.IsInRing():
+            ends = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
+            found[min(ends)].append(max(ends))
+    return found
 
 
 def cosines_between(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -21,6 +21,7 @@ import numpy as np
 
 from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
+from topdown.mapping.fragment_keys import stored_keys
 from topdown.mapping.fragments import LEVELS, coarser, environment
 from topdown.mapping.functional_groups import FunctionalGroup
 from topdown.mapping.type_estimate import (
@@ -87,13 +88,15 @@ class BuildingBlockIndex:
     ----------
     blocks : tuple of BuildingBlock
         ``fragment`` in the notation of :mod:`topdown.mapping.fragments`.
+    keys : sequence of (str, str, str), optional
+        What :func:`topdown.mapping.fragments.coarser` gives for each block, if it is known already.
     """
 
-    def __init__(self, blocks: tuple[BuildingBlock, ...]) -> None:
+    def __init__(self, blocks: tuple[BuildingBlock, ...], keys: Sequence[tuple[str, str, str]] | None = None) -> None:
         self._votes: tuple[dict[str, dict[str, int]], ...] = tuple({} for _ in LEVELS)
         self._sources: dict[tuple[int, str, str], str] = {}
-        for block in blocks:
-            for level, key in enumerate(coarser(block.fragment)):
+        for block, levels in zip(blocks, [coarser(b.fragment) for b in blocks] if keys is None else keys):
+            for level, key in enumerate(levels):
                 votes = self._votes[level].setdefault(key, {})
                 votes[block.bead_type] = votes.get(block.bead_type, 0) + block.n_seen
                 self._sources.setdefault((level, key, block.bead_type), block.source)
@@ -110,7 +113,8 @@ class BuildingBlockIndex:
 @lru_cache(maxsize=8)
 def building_block_index(table: BeadTable) -> BuildingBlockIndex:
     """The index of a table's building blocks, made once."""
-    return BuildingBlockIndex(table.building_blocks)
+    blocks = table.building_blocks
+    return BuildingBlockIndex(blocks, stored_keys(tuple(block.fragment for block in blocks)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rdkit import Chem, rdBase
-from rdkit.Chem import AllChem, rdDepictor, rdMolDescriptors
+from rdkit.Chem import rdDepictor, rdDistGeom, rdForceFieldHelpers, rdMolDescriptors
 
+from topdown.mapping.atom_roles import known_facts
 from topdown.mapping.operators import Center, atom_weights, bead_positions, mapping_operator, with_their_hydrogens
 from topdown.model._arrays import FloatArray
 from topdown.units import KCAL_TO_KJ, kt
@@ -139,7 +142,7 @@ def conformers(mol: Any, *, seed: int) -> tuple[Any, FloatArray, FloatArray] | N
     deadline = time.process_time() + TIME_LIMIT_S
     with rdBase.BlockLogs():
         full = Chem.AddHs(mol)
-        parameters = AllChem.ETKDGv3()
+        parameters = rdDistGeom.ETKDGv3()
         parameters.randomSeed = seed & 0x7FFFFFFF
         parameters.maxIterations = _MAX_ATTEMPTS
         parameters.numThreads = 1
@@ -164,22 +167,35 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
     with rdBase.BlockLogs():
         drawn = Chem.Mol(mol)
         rdDepictor.Compute2DCoords(drawn, canonOrient=True)
-    x = drawn.GetConformer().GetPositions() * (_REAL_BOND / _DRAWN_BOND)
-    drawn_at, weights = x.copy(), np.ones(len(x))
-    for atom in mol.GetAtoms():
-        n_hydrogens = min(atom.GetTotalNumHs(), 3)
+    at = (drawn.GetConformer().GetPositions()[:, :2] * (_REAL_BOND / _DRAWN_BOND)).tolist()
+    beads_with = Counter(atom for group in groups for atom in group)
+    centres: list[tuple[float, float, float]] = []
+    for atom, ((x, y), facts) in enumerate(zip(at, known_facts(mol))):
+        n_hydrogens = min(facts.hydrogens, 3)
         if n_hydrogens:
-            away = np.zeros(3)
-            for neighbor in atom.GetNeighbors():
-                away += drawn_at[atom.GetIdx()] - drawn_at[neighbor.GetIdx()]
-            norm = float(np.linalg.norm(away))
-            share = n_hydrogens / (1 + n_hydrogens)
+            away_x = away_y = 0.0
+            for other, *_ in facts.neighbours:
+                away_x += x - at[other][0]
+                away_y += y - at[other][1]
+            norm = math.sqrt(away_x * away_x + away_y * away_y)
             if norm > 1e-3:
-                x[atom.GetIdx()] += share * _HYDROGEN_OUT[n_hydrogens] / norm * away
-            weights[atom.GetIdx()] = 1.0 + n_hydrogens
-    return bead_positions(mapping_operator(groups, weights), x)
+                out = n_hydrogens / (1 + n_hydrogens) * _HYDROGEN_OUT[n_hydrogens] / norm
+                x += out * away_x
+                y += out * away_y
+        centres.append((x, y, (1.0 + n_hydrogens) / beads_with[atom] if atom in beads_with else 0.0))
+    beads = []
+    for group in groups:
+        members = [centres[atom] for atom in sorted(group)]
+        total = sum(weight for _, _, weight in members)
+        bead_x = bead_y = 0.0
+        for x, y, weight in members:
+            bead_x += weight / total * x
+            bead_y += weight / total * y
+        beads.append((bead_x, bead_y, 0.0))
+    return np.array(beads)
 
 
+<<<<<<< HEAD
 def _embed(full: Any, count: int, parameters: Any, deadline: float) -> list[int]:
     """Ids of the conformers that exist afterwards; after a time-out the ids RDKit returns may not.
 
@@ -195,6 +211,12 @@ def _embed(full: Any, count: int, parameters: Any, deadline: float) -> list[int]
             return ids
         patience *= 3.0
     return []
+=======
+def _embed(full: Any, count: int, parameters: Any) -> list[int]:
+    """Ids of the conformers that exist afterwards; after a time-out the ids RDKit returns may not."""
+    rdDistGeom.EmbedMultipleConfs(full, count, parameters)
+    return [conformer.GetId() for conformer in full.GetConformers()]
+>>>>>>> speed
 
 
 def _weights(energies: FloatArray) -> FloatArray:
@@ -219,8 +241,12 @@ def _relax(full: Any, ids: list[int], deadline: float) -> tuple[list[int], Float
     leaves unminimised are dropped, except the first.
     """
     steps = _MAX_FORCE_FIELD_STEPS if full.GetNumAtoms() <= 120 else 60
-    properties = AllChem.MMFFGetMoleculeProperties(full) if AllChem.MMFFHasAllMoleculeParams(full) else None
-    if properties is None and not AllChem.UFFHasAllMoleculeParams(full):
+    properties = (
+        rdForceFieldHelpers.MMFFGetMoleculeProperties(full)
+        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(full)
+        else None
+    )
+    if properties is None and not rdForceFieldHelpers.UFFHasAllMoleculeParams(full):
         return ids, np.zeros(len(ids))
     done: list[int] = []
     energies: list[float] = []
@@ -228,9 +254,9 @@ def _relax(full: Any, ids: list[int], deadline: float) -> tuple[list[int], Float
         if done and time.process_time() > deadline:
             break
         if properties is not None:
-            field = AllChem.MMFFGetMoleculeForceField(full, properties, confId=number)
+            field = rdForceFieldHelpers.MMFFGetMoleculeForceField(full, properties, confId=number)
         else:
-            field = AllChem.UFFGetMoleculeForceField(full, confId=number)
+            field = rdForceFieldHelpers.UFFGetMoleculeForceField(full, confId=number)
         field.Minimize(maxIts=steps)
         done.append(number)
         energies.append(field.CalcEnergy() * KCAL_TO_KJ)

@@ -10,6 +10,7 @@ uses, and lowered until no vibration is faster than ten steps of 20 fs (:mod:`to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -17,10 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from topdown.mapping.bead_measures import BeadMeasure, cosines_between
+from topdown.mapping.atom_roles import bonds_of
+from topdown.mapping.bead_measures import BeadMeasure
 from topdown.mapping.conformers import BeadEnsemble, superposed
 from topdown.mapping.rigid_frames import RigidBody, place_site, rigid_body, shared_masses
 from topdown.mapping.stability import Skeleton, independent_constraints, softened
+from topdown.mapping.vectors import cosine, difference, norm
 from topdown.model import Angle, Bond, Constraint, Dihedral, VirtualSite
 from topdown.model._arrays import FloatArray
 
@@ -111,11 +114,10 @@ def connectivity(mol: Any, groups: Sequence[Sequence[int]]) -> Connectivity:
         for atom in group:
             beads_of.setdefault(atom, set()).add(bead)
     edges = {tuple(sorted(pair)) for beads in beads_of.values() for pair in combinations(beads, 2)}
-    for bond in mol.GetBonds():
-        for i in beads_of[bond.GetBeginAtomIdx()]:
-            for j in beads_of[bond.GetEndAtomIdx()]:
-                if i != j and not beads_of[bond.GetBeginAtomIdx()] & beads_of[bond.GetEndAtomIdx()]:
-                    edges.add((min(i, j), max(i, j)))
+    for bond in bonds_of(mol):
+        left, right = beads_of[bond.GetBeginAtomIdx()], beads_of[bond.GetEndAtomIdx()]
+        if not left & right:
+            edges |= {(min(i, j), max(i, j)) for i in left for j in right}
     frames = []
     for system in ring_systems(mol):
         beads = sorted({b for atom in system for b in beads_of[atom]})
@@ -375,12 +377,12 @@ class _Builder:
 
     def _corners(self, body: RigidBody, inner: int, outer: int) -> list[int]:
         """Up to two beads of a body over which the direction of a link is held: near ones, not in line with one another."""
-        at = {b: body.at(b) for b in body.beads}
+        at = body.places()
         linked = self._linked(body, outer)
         others = [b for b in body.beads if b != inner and b not in linked]
-        others.sort(key=lambda b: (round(float(np.linalg.norm(at[b] - at[inner])), 3), b))
+        others.sort(key=lambda b: (round(math.dist(at[b], at[inner]), 3), b))
         for first, second in combinations(others[:3], 2):
-            if abs(float(cosines_between((at[first] - at[inner])[None], (at[second] - at[inner])[None])[0])) < 0.94:
+            if abs(cosine(difference(at[first], at[inner]), difference(at[second], at[inner]))) < 0.94:
                 return [first, second]
         return others[:1]
 
@@ -530,7 +532,9 @@ def _cycle_edges(edges: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
 
 def _reference(measure: BeadMeasure, bodies: Sequence[RigidBody]) -> FloatArray:
     """One geometry (n_beads, 3) [nm] in which every body has its shape: the best conformer, or the drawing."""
-    x = np.array(measure.flat if measure.ensemble is None else measure.ensemble.best)
+    if measure.ensemble is None:
+        return measure.flat
+    x = np.array(measure.ensemble.best)
     for body in bodies:
         chosen = list(body.beads)
         x[chosen] = superposed(body.shape, x[chosen])
@@ -544,21 +548,23 @@ def _satisfy(
     sites: Sequence[VirtualSite],
 ) -> FloatArray:
     """Move beads as little as needed until all constraints hold to 1e-6 nm (SHAKE), and place the sites."""
-    x = np.array(positions, dtype=np.float64)
-    inverse = np.array([1.0 / m if m > 0 else 0.0 for m in masses])
+    x = positions.tolist()
+    inverse = [1.0 / m if m > 0 else 0.0 for m in masses]
     for _ in range(2000):
         worst = 0.0
         for constraint in constraints:
             i, j = constraint.atoms
-            d = x[j] - x[i]
-            r = max(float(np.linalg.norm(d)), 1e-9)
+            one, two = x[i], x[j]
+            d = difference(two, one)
+            r = max(norm(d), 1e-9)
             error = r - constraint.length
             worst = max(worst, abs(error))
-            step = error / r / (inverse[i] + inverse[j]) * d
-            x[i] += inverse[i] * step
-            x[j] -= inverse[j] * step
+            step = error / r / (inverse[i] + inverse[j])
+            for k in (0, 1, 2):
+                one[k] += inverse[i] * (step * d[k])
+                two[k] -= inverse[j] * (step * d[k])
         if worst < 1e-6:
             break
     for site in sites:
         x[site.site] = place_site(site, x)
-    return x
+    return np.array(x)

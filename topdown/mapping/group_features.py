@@ -11,11 +11,15 @@ their cost is worked out once per table of costs and not once per group.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rdkit import Chem
+
+from topdown.mapping.atom_roles import bonds_of, known_facts
 
 _HALOGENS = frozenset({9, 17, 35, 53})
 #: Bits of one count in the packed counts of a group.
@@ -56,6 +60,11 @@ def count_mask(name: str) -> int:
     return ((1 << _WIDTH) - 1) * _ONE[name]
 
 
+def packed(name: str, count: int) -> int:
+    """A count in its place within the packed counts of a description."""
+    return count * _ONE[name]
+
+
 class Description(NamedTuple):
     """All that the features of a group depend on, but for the bonds it cuts (module docstring)."""
 
@@ -87,6 +96,8 @@ class MoleculeGraph:
         Bit masks of the atoms of each unit.
     classes : tuple of int
         Symmetry class of each atom.
+    repeated : frozenset of int
+        Classes of more than one atom.
     counts, flags : tuple of int
         What each atom adds to the counts and flags of its group, its own bonds not cut.
     cluster : tuple of int
@@ -102,6 +113,7 @@ class MoleculeGraph:
     neighbors: tuple[int, ...]
     units: tuple[int, ...]
     classes: tuple[int, ...]
+    repeated: frozenset[int]
     counts: tuple[int, ...]
     flags: tuple[int, ...]
     cluster: tuple[int, ...]
@@ -125,14 +137,15 @@ class MoleculeGraph:
         return pieces_of(mask, self.neighbors)
 
 
-def bits(mask: int) -> list[int]:
-    """Places of the bits set in ``mask``, lowest first."""
+@lru_cache(maxsize=1 << 15)
+def bits(mask: int) -> tuple[int, ...]:
+    """Places of the bits set in ``mask``, lowest first; remembered, since the same masks come back again and again."""
     out = []
     while mask:
         low = mask & -mask
         out.append(low.bit_length() - 1)
         mask ^= low
-    return out
+    return tuple(out)
 
 
 def pieces_of(mask: int, neighbors: Sequence[int]) -> list[int]:
@@ -179,8 +192,8 @@ def _graph_of(mol: Any) -> MoleculeGraph:
         for i in ring:
             sizes[i] += (len(ring),)
     atoms = [
-        _Atom(a.GetAtomicNum(), a.GetDegree(), a.GetFormalCharge(), a.GetTotalNumHs(), a.GetIsAromatic(), sizes[i])
-        for i, a in enumerate(mol.GetAtoms())
+        _Atom(a.element, len(a.neighbours), a.charge, a.hydrogens, a.aromatic, size)
+        for a, size in zip(known_facts(mol), sizes)
     ]
     bonds = [
         _Bond(
@@ -190,7 +203,7 @@ def _graph_of(mol: Any) -> MoleculeGraph:
             b.GetIsAromatic(),
             info.NumBondRings(b.GetIdx()),
         )
-        for b in mol.GetBonds()
+        for b in bonds_of(mol)
     ]
     n = len(atoms)
     neighbors = [0] * n
@@ -255,11 +268,13 @@ def _graph_of(mol: Any) -> MoleculeGraph:
         for i, j in ((bond.i, bond.j), (bond.j, bond.i)):
             change = _ONE["cuts"] + _ONE["outside"] * (i in flat and not bond.rings)
             ends[i].append((1 << j, name, change + _ONE["to_polar"] * (polar >> j & 1)))
+    classes = tuple(Chem.CanonicalRankAtoms(mol, breakTies=False, includeChirality=False))
     return MoleculeGraph(
         n_atoms=n,
         neighbors=tuple(neighbors),
         units=tuple(_units(atoms, bonds, polar, neighbors)),
-        classes=tuple(Chem.CanonicalRankAtoms(mol, breakTies=False, includeChirality=False)),
+        classes=classes,
+        repeated=frozenset(number for number, times in Counter(classes).items() if times > 1),
         counts=tuple(counts),
         flags=tuple(flags),
         cluster=tuple(cluster),

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from topdown.mapping.atom_roles import atoms_of, known_facts
+
 #: Shortest tail taken for one [carbons after the carbonyl]: that of octanoyl, the shortest published.
 MIN_TAIL = 7
 
@@ -25,35 +27,26 @@ class MoleculeGraph:
     """
 
     def __init__(self, mol: Any) -> None:
-        atoms = list(mol.GetAtoms())
-        self.symbols: list[str] = [a.GetSymbol() for a in atoms]
-        self.charges: list[int] = [a.GetFormalCharge() for a in atoms]
-        self.hydrogens: list[int] = [a.GetTotalNumHs() for a in atoms]
-        self.ring: list[bool] = [a.IsInRing() for a in atoms]
-        self.neighbours: list[list[int]] = [[] for _ in atoms]
-        self._bonds: dict[tuple[int, int], tuple[float, str]] = {}
-        for bond in mol.GetBonds():
-            i, j = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-            self.neighbours[i].append(j)
-            self.neighbours[j].append(i)
-            stereo = str(bond.GetStereo())
-            side = (
-                "trans" if stereo in ("STEREOE", "STEREOTRANS") else "cis" if stereo in ("STEREOZ", "STEREOCIS") else ""
-            )
-            self._bonds[i, j] = self._bonds[j, i] = (bond.GetBondTypeAsDouble(), side)
-        for near in self.neighbours:
-            near.sort()
+        facts = known_facts(mol)
+        self.symbols: list[str] = [atom.GetSymbol() for atom in atoms_of(mol)]
+        self.charges: list[int] = [a.charge for a in facts]
+        self.hydrogens: list[int] = [a.hydrogens for a in facts]
+        self.ring: list[bool] = [a.in_ring for a in facts]
+        self.neighbours: list[list[int]] = [sorted(j for j, *_ in a.neighbours) for a in facts]
+        self._mol = mol
+        self._orders = {(i, j): order for i, a in enumerate(facts) for j, _, order, _ in a.neighbours}
 
     def __len__(self) -> int:
         return len(self.symbols)
 
     def order(self, i: int, j: int) -> float:
         """Bond order between two neighbours."""
-        return self._bonds[i, j][0]
+        return self._orders[i, j]
 
     def side(self, i: int, j: int) -> str:
         """``cis``, ``trans``, or empty when the double bond does not say."""
-        return self._bonds[i, j][1]
+        stereo = str(self._mol.GetBondBetweenAtoms(i, j).GetStereo())
+        return "trans" if stereo in ("STEREOE", "STEREOTRANS") else "cis" if stereo in ("STEREOZ", "STEREOCIS") else ""
 
     def others(self, atom: int, *without: int) -> list[int]:
         """Neighbours of ``atom`` but for those named."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from rdkit import Chem, rdBase
-from rdkit.Chem import Descriptors
+from rdkit.Chem import rdMolDescriptors
 
 from topdown.errors import BeadTableError, MappingError, SettingsError
 from topdown.mapping.bead_typing import TypeChoice, choose_types
@@ -219,7 +219,7 @@ def _assemble(
         smiles=parsed.smiles,
         canonical_smiles=parsed.canonical_smiles,
         table=table.name,
-        molar_mass=float(Descriptors.MolWt(mol)),
+        molar_mass=float(rdMolDescriptors._CalcMolWt(mol)),
         warnings=tuple(warnings),
     )
 
@@ -355,6 +355,6 @@ def _water(parsed: ParsedMolecule, table: BeadTable, name: str, conformers: bool
         smiles=parsed.smiles,
         canonical_smiles=parsed.canonical_smiles,
         table=table.name,
-        molar_mass=_WATERS_PER_BEAD * float(Descriptors.MolWt(parsed.mol)),
+        molar_mass=_WATERS_PER_BEAD * float(rdMolDescriptors._CalcMolWt(parsed.mol)),
         warnings=("one bead stands for four water molecules",),
     )

@@ -129,7 +129,7 @@ def _depth_first(neighbors: Sequence[int]) -> tuple[list[int], list[int], list[i
     for root in range(n):
         if place[root] >= 0:
             continue
-        stack = [(root, bits(neighbors[root]))]
+        stack = [(root, list(bits(neighbors[root])))]
         place[root] = low[root] = len(order)
         order.append(root)
         while stack:
@@ -140,7 +140,7 @@ def _depth_first(neighbors: Sequence[int]) -> tuple[list[int], list[int], list[i
                     parent[v] = u
                     place[v] = low[v] = len(order)
                     order.append(v)
-                    stack.append((v, bits(neighbors[v])))
+                    stack.append((v, list(bits(neighbors[v]))))
                 elif v != parent[u]:
                     low[u] = min(low[u], place[v])
                 continue
@@ -232,8 +232,11 @@ def _without_dominated(candidates: Sequence[tuple[int, int]]) -> list[tuple[int,
     price = {units: cost for cost, units in candidates}
     kept = []
     for cost, units in candidates:
-        parts = ((price.get(1 << u), price.get(units ^ 1 << u)) for u in bits(units))
-        if not any(one is not None and other is not None and one + other < cost for one, other in parts):
+        for u in bits(units):
+            one, other = price.get(1 << u), price.get(units ^ 1 << u)
+            if one is not None and other is not None and one + other < cost:
+                break
+        else:
             kept.append((cost, units))
     return kept
 
@@ -247,7 +250,8 @@ def _worth_it(whole: int, candidates: Sequence[tuple[int, int]], ceiling: int | 
     prices = _unit_prices(whole, candidates)
     known = _by_beam(whole, candidates, 4)[0] if ceiling is None else ceiling
     gap = known - sum(prices.values())
-    return [(cost, units) for cost, units in candidates if cost - sum(prices[u] for u in bits(units)) <= gap]
+    price_of = prices.__getitem__
+    return [(cost, units) for cost, units in candidates if cost - sum(map(price_of, bits(units))) <= gap]
 
 
 def _unit_prices(whole: int, candidates: Sequence[tuple[int, int]]) -> dict[int, int]:
@@ -261,9 +265,11 @@ def _unit_prices(whole: int, candidates: Sequence[tuple[int, int]]) -> dict[int,
             holding[u].append(k)
             if each < share.get(u, each + 1):
                 share[u] = each
-    slack = [cost - sum(share[u] for u in found) for (cost, _), found in zip(candidates, members)]
+    share_of = share.__getitem__
+    slack = [cost - sum(map(share_of, found)) for (cost, _), found in zip(candidates, members)]
+    slack_of = slack.__getitem__
     for u, groups in holding.items():
-        raised = min(slack[k] for k in groups)
+        raised = min(map(slack_of, groups))
         if raised:
             share[u] += raised
             for k in groups:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rdkit.Chem import Descriptors
+from rdkit.Chem import rdMolDescriptors
 
 from topdown.mapping.bead_typing import TypeChoice
 from topdown.mapping.lipid_layout import extended
@@ -83,5 +83,5 @@ def published_molecule(
         smiles=parsed.smiles,
         canonical_smiles=parsed.canonical_smiles,
         table=table.name,
-        molar_mass=float(Descriptors.MolWt(parsed.mol)),
+        molar_mass=float(rdMolDescriptors._CalcMolWt(parsed.mol)),
     )

@@ -23,8 +23,12 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from topdown.mapping.vectors import Vector, cross, difference, dihedral, dot, middle, norm
 from topdown.model import Constraint, Dihedral, VirtualSite
 from topdown.model._arrays import FloatArray
+
+#: Positions of beads [nm].
+Places = dict[int, list[float]]
 
 #: Force constants of the impropers over hinges [kJ/mol/rad²]: in a plane, and in space.
 PLANAR_HINGE, BENT_HINGE = 200.0, 100.0
@@ -34,6 +38,8 @@ LINE_TOLERANCE, PLANE_TOLERANCE = 0.02, 0.03
 _FLAT_TRIANGLE = 0.25
 #: A site this close to the centre of its hinge is put there, as in the published models [nm].
 _AT_CENTRE = 0.02
+#: Lengths less than this short of halfway between two digits are rounded up [nm].
+_HALFWAY = 1e-9
 #: Most candidates for carriers whose combinations are all looked at.
 _MOST_CANDIDATES = 12
 #: Most sets of carriers whose sites are compared.
@@ -68,9 +74,9 @@ class RigidBody:
     impropers: tuple[Dihedral, ...] = ()
     straight: tuple[tuple[int, int, int], ...] = ()
 
-    def at(self, bead: int) -> FloatArray:
-        """Reference position of a bead, (3,) [nm]."""
-        return np.asarray(self.shape[self.beads.index(bead)])
+    def places(self) -> Places:
+        """Reference position of each bead [nm]."""
+        return _places(self.beads, self.shape)
 
 
 def rigid_body(beads: Sequence[int], shape: FloatArray, *, keep: Iterable[int] = ()) -> RigidBody:
@@ -86,7 +92,8 @@ def rigid_body(beads: Sequence[int], shape: FloatArray, *, keep: Iterable[int] =
         Beads that need mass: those that belong to another body as well.
     """
     beads = tuple(beads)
-    at = dict(zip(beads, np.asarray(shape, dtype=np.float64)))
+    shape = np.asarray(shape, dtype=np.float64)
+    at = _places(beads, shape)
     kept = set(keep) & set(beads)
     if len(beads) == 2:
         return _held(beads, shape, beads, at)
@@ -108,77 +115,100 @@ def shared_masses(masses: Sequence[float], bodies: Iterable[RigidBody]) -> tuple
     result = list(masses)
     for body in bodies:
         for site in body.sites:
-            weights = np.maximum(site_weights(site), 0.0)
-            for atom, share in zip(site.atoms, weights / weights.sum()):
-                result[atom] += masses[site.site] * float(share)
+            weights = [max(w, 0.0) for w in site_weights(site)]
+            total = sum(weights)
+            for atom, weight in zip(site.atoms, weights):
+                result[atom] += masses[site.site] * (weight / total)
             result[site.site] = 0.0
     return tuple(round(m, 4) for m in result)
 
 
-def site_weights(site: VirtualSite) -> FloatArray:
-    """Weights (n_atoms,) of the linear part of a site, sum 1."""
+def site_weights(site: VirtualSite) -> tuple[float, ...]:
+    """Weights of the linear part of a site, one for each of its atoms, sum 1."""
     p = site.parameters
     if site.construction == "n":
-        return np.asarray(p) / sum(p)
-    return np.array([1.0 - sum(p[: len(site.atoms) - 1]), *p[: len(site.atoms) - 1]])
+        total = sum(p)
+        return tuple(w / total for w in p)
+    own = p[: len(site.atoms) - 1]
+    return (1.0 - sum(own), *own)
 
 
-def place_site(site: VirtualSite, x: FloatArray) -> FloatArray:
-    """Position (3,) of a site of construction 2, 3, 3out or n from bead positions (n_beads, 3)."""
-    atoms = list(site.atoms)
-    r = np.asarray(site_weights(site) @ x[atoms])
+def place_site(site: VirtualSite, x: Sequence[Vector] | FloatArray) -> tuple[float, float, float]:
+    """Position [nm] of a site of construction 2, 3, 3out or n from the positions of the beads."""
+    weights = site_weights(site)
+    atoms: list[Vector] = [x[a] for a in site.atoms]
+    r = tuple(sum(w * a[k] for w, a in zip(weights, atoms)) for k in range(3))
     if site.construction == "3out":
         i, j, k = atoms
-        r = r + site.parameters[2] * np.cross(x[j] - x[i], x[k] - x[i])
-    return r
+        normal = cross(difference(j, i), difference(k, i))
+        r = tuple(place + site.parameters[2] * out for place, out in zip(r, normal))
+    return r[0], r[1], r[2]
+
+
+def _places(beads: Sequence[int], shape: FloatArray) -> Places:
+    """Where each bead is, as plain numbers."""
+    return dict(zip(beads, shape.tolist()))
+
+
+def _is_drawing(shape: FloatArray) -> bool:
+    """Whether all points have the same height, as in a drawing."""
+    return not np.any(shape[:, 2] - shape[0, 2])
 
 
 def _off_line(shape: FloatArray) -> float:
     """Largest distance of a point from the best line through all [nm]."""
     x = shape - shape.mean(axis=0)
+    if _is_drawing(shape):
+        (xx, xy), (_, yy) = (x[:, :2].T @ x[:, :2]).tolist()
+        turn = 0.5 * math.atan2(2.0 * xy, xx - yy)
+        return float(np.abs(x[:, :2] @ (-math.sin(turn), math.cos(turn))).max())
     axis = np.linalg.svd(x)[2][0]
     return float(np.linalg.norm(x - np.outer(x @ axis, axis), axis=1).max())
 
 
 def _off_plane(shape: FloatArray) -> float:
     """Largest distance of a point from the best plane through all [nm]."""
+    if _is_drawing(shape):
+        return 0.0
     x = shape - shape.mean(axis=0)
     return float(np.abs(x @ np.linalg.svd(x)[2][2]).max())
 
 
-def _area(a: FloatArray, b: FloatArray, c: FloatArray) -> float:
-    """Area of a triangle by Heron's formula: much quicker than a cross product of arrays."""
+def _area(a: Vector, b: Vector, c: Vector) -> float:
+    """Area of a triangle by Heron's formula."""
     x, y, z = math.dist(a, b), math.dist(b, c), math.dist(c, a)
     half = 0.5 * (x + y + z)
     return math.sqrt(max(half * (half - x) * (half - y) * (half - z), 0.0))
 
 
-def _flatness(a: FloatArray, b: FloatArray, c: FloatArray) -> float:
+def _flatness(a: Vector, b: Vector, c: Vector) -> float:
     """Height of a triangle over its longest side, relative to that side; 0.87 when equilateral."""
     longest = max(math.dist(a, b), math.dist(b, c), math.dist(c, a))
     return 2.0 * _area(a, b, c) / max(longest, 1e-6) ** 2
 
 
-def _is_inside(bead: int, beads: Sequence[int], at: dict[int, FloatArray]) -> bool:
+def _is_inside(bead: int, beads: Sequence[int], at: Places) -> bool:
     """Whether a bead lies well inside the triangle of the three others."""
     others = [b for b in beads if b != bead]
     weights = _in_triangle(at[bead], *(at[b] for b in others))
     return weights is not None and min(weights) > 0.12
 
 
-def _in_triangle(x: FloatArray, a: FloatArray, b: FloatArray, c: FloatArray) -> tuple[float, float, float] | None:
+def _in_triangle(x: Vector, a: Vector, b: Vector, c: Vector) -> tuple[float, float, float] | None:
     """Weights of a, b, c that give the projection of ``x`` on their plane."""
-    sides = np.column_stack([b - a, c - a])
     if _flatness(a, b, c) < 0.05:
         return None
-    q, r = np.linalg.lstsq(sides, x - a, rcond=None)[0]
-    return 1.0 - float(q) - float(r), float(q), float(r)
+    u, v, d = difference(b, a), difference(c, a), difference(x, a)
+    uu, uv, vv, du, dv = dot(u, u), dot(u, v), dot(v, v), dot(d, u), dot(d, v)
+    determinant = uu * vv - uv * uv
+    q, r = (du * vv - dv * uv) / determinant, (dv * uu - du * uv) / determinant
+    return 1.0 - q - r, q, r
 
 
-def _line(beads: tuple[int, ...], shape: FloatArray, at: dict[int, FloatArray], kept: set[int]) -> RigidBody:
+def _line(beads: tuple[int, ...], shape: FloatArray, at: Places, kept: set[int]) -> RigidBody:
     """Beads in a line: those at the ends (and those kept) have mass, the rest are sites between two of them."""
     centred = shape - shape.mean(axis=0)
-    along = dict(zip(beads, centred @ np.linalg.svd(centred)[2][0]))
+    along = dict(zip(beads, (centred @ np.linalg.svd(centred)[2][0]).tolist()))
     order = sorted(beads, key=lambda b: (along[b], b))
     carriers = [b for b in order if b in kept or b in (order[0], order[-1])]
     constraints = [_constraint(i, j, at) for i, j in pairwise(carriers)]
@@ -189,7 +219,7 @@ def _line(beads: tuple[int, ...], shape: FloatArray, at: dict[int, FloatArray], 
         left = max((c for c in carriers if along[c] <= along[bead]), key=lambda c: along[c])
         right = min((c for c in carriers if along[c] > along[bead]), key=lambda c: along[c])
         a = (along[bead] - along[left]) / (along[right] - along[left])
-        sites.append(VirtualSite(site=bead, construction="2", atoms=(left, right), parameters=(round(float(a), 4),)))
+        sites.append(VirtualSite(site=bead, construction="2", atoms=(left, right), parameters=(round(a, 4),)))
     straight = tuple(zip(carriers, carriers[1:], carriers[2:]))
     return RigidBody(
         beads=beads,
@@ -201,19 +231,21 @@ def _line(beads: tuple[int, ...], shape: FloatArray, at: dict[int, FloatArray], 
     )
 
 
-def _constraint(i: int, j: int, at: dict[int, FloatArray]) -> Constraint:
-    return Constraint(atoms=(min(i, j), max(i, j)), length=round(float(np.linalg.norm(at[i] - at[j])), 4))
+def _constraint(i: int, j: int, at: Places) -> Constraint:
+    # Drawings are regular: lengths halfway between two digits are common, and must not be rounded by their last bits.
+    length = norm(difference(at[i], at[j])) + _HALFWAY
+    return Constraint(atoms=(min(i, j), max(i, j)), length=round(length, 4))
 
 
-def _best_carriers(beads: tuple[int, ...], at: dict[int, FloatArray], kept: set[int], count: int) -> tuple[int, ...]:
+def _best_carriers(beads: tuple[int, ...], at: Places, kept: set[int], count: int) -> tuple[int, ...]:
     """The ``count`` beads that make the best frame: triangles that are not flat, and sites with small weights.
 
     Among sets whose smallest triangle is at least 0.7 times the best one's, the one with the smallest largest weight.
     """
     candidates = list(beads)
     if len(candidates) > _MOST_CANDIDATES:
-        middle = np.mean([at[b] for b in beads], axis=0)
-        outer = sorted(set(beads) - kept, key=lambda b: (-float(np.linalg.norm(at[b] - middle)), b))
+        centre = middle([at[b] for b in beads])
+        outer = sorted(set(beads) - kept, key=lambda b: (-math.dist(at[b], centre), b))
         candidates = sorted([*kept, *outer[: max(_MOST_CANDIDATES - len(kept), 3)]])
     sets = [c for c in combinations(candidates, count) if kept.issubset(c)]
     quality = {c: _frame_quality(c, at) for c in sets}
@@ -222,31 +254,29 @@ def _best_carriers(beads: tuple[int, ...], at: dict[int, FloatArray], kept: set[
 
     def lever(chosen: tuple[int, ...]) -> tuple[float, float, tuple[int, ...]]:
         largest = max(
-            (float(np.abs(site_weights(_site(b, chosen, at))).max()) for b in beads if b not in chosen), default=0.0
+            (max(map(abs, site_weights(_site(b, chosen, at)))) for b in beads if b not in chosen), default=0.0
         )
         return round(largest, 2), -round(quality[chosen], 5), chosen
 
     return min(good[:_MOST_COMPARED], key=lever)
 
 
-def _frame_quality(chosen: tuple[int, ...], at: dict[int, FloatArray]) -> float:
+def _frame_quality(chosen: tuple[int, ...], at: Places) -> float:
     """Area of the smallest triangle that the constraints of ``chosen`` make [nm²], less when flat."""
     triangles = [t for t, _ in _triangles(chosen, at)]
     return min(_area(*(at[b] for b in t)) * min(1.0, _flatness(*(at[b] for b in t)) / 0.4) for t in triangles)
 
 
-def _triangles(
-    carriers: Sequence[int], at: dict[int, FloatArray]
-) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
+def _triangles(carriers: Sequence[int], at: Places) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
     """Triangles that hold the carriers one after the other: each new bead with the two it is held by.
 
     The second value is that common side. Of all ways to begin and to go on, the best conditioned is taken at each step.
     """
+    if len(carriers) == 4:
+        return _best_hinge(carriers, at)
     first = max(
         combinations(carriers, 3), key=lambda t: (round(_flatness(*(at[b] for b in t)), 4), tuple(-b for b in t))
     )
-    if len(carriers) == 4:
-        return _best_hinge(carriers, at)
     held, found = set(first), [(first, (first[0], first[1]))]
     while len(held) < len(carriers):
         options = [
@@ -260,18 +290,16 @@ def _triangles(
     return found
 
 
-def _best_hinge(four: Sequence[int], at: dict[int, FloatArray]) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
+def _best_hinge(four: Sequence[int], at: Places) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
     """Two triangles of four beads on either side of a common side: the pairing whose flatter triangle is least flat."""
     best: tuple[float, tuple[int, int]] | None = None
     for side in combinations(sorted(four), 2):
         i, j = side
         one, two = sorted(set(four) - set(side))
         worst = min(_flatness(at[i], at[j], at[one]), _flatness(at[i], at[j], at[two]))
-        axis = at[j] - at[i]
-        axis = axis / max(float(np.linalg.norm(axis)), 1e-9)
-        arms = [(v := at[b] - at[i]) - (v @ axis) * axis for b in (one, two)]
-        # Wings that point the same way would fold onto one another.
-        if float(arms[0] @ arms[1]) > 0.0:
+        axis, left, right = (difference(at[b], at[i]) for b in (j, one, two))
+        # Wings that point the same way, the parts along the common side taken out, would fold onto one another.
+        if dot(left, right) - dot(left, axis) * dot(right, axis) / max(dot(axis, axis), 1e-18) > 0.0:
             worst *= 0.3
         if best is None or round(worst, 4) > round(best[0], 4):
             best = worst, side
@@ -281,12 +309,12 @@ def _best_hinge(four: Sequence[int], at: dict[int, FloatArray]) -> list[tuple[tu
     return [((i, j, one), (i, j)), ((i, j, two), (i, j))]
 
 
-def _held(beads: tuple[int, ...], shape: FloatArray, carriers: tuple[int, ...], at: dict[int, FloatArray]) -> RigidBody:
+def _held(beads: tuple[int, ...], shape: FloatArray, carriers: tuple[int, ...], at: Places) -> RigidBody:
     """The body whose carriers are held by constraints and whose other beads are sites."""
     if len(carriers) == 2:
         return RigidBody(beads=beads, shape=shape, carriers=carriers, constraints=(_constraint(*carriers, at),))
     if len(carriers) == 3 and _flatness(*(at[b] for b in carriers)) < _FLAT_TRIANGLE and len(beads) == 3:
-        ends = max(combinations(carriers, 2), key=lambda p: (float(np.linalg.norm(at[p[0]] - at[p[1]])), p))
+        ends = max(combinations(carriers, 2), key=lambda p: (norm(difference(at[p[0]], at[p[1]])), p))
         (middle,) = set(carriers) - set(ends)
         return RigidBody(
             beads=beads,
@@ -305,7 +333,7 @@ def _held(beads: tuple[int, ...], shape: FloatArray, carriers: tuple[int, ...], 
         (new,) = set(triangle) - set(side)
         before = next(t for t, _ in triangles if set(side) <= set(t) or t is triangles[0][0])
         third = min(set(before) - set(side) - {new})
-        angle = _dihedral(at[third], at[side[0]], at[side[1]], at[new])
+        angle = dihedral(at[third], at[side[0]], at[side[1]], at[new])
         flat = min(abs(angle), 180.0 - abs(angle)) < 15.0
         impropers.append(
             Dihedral(
@@ -325,26 +353,19 @@ def _held(beads: tuple[int, ...], shape: FloatArray, carriers: tuple[int, ...], 
     )
 
 
-def _site(bead: int, carriers: Sequence[int], at: dict[int, FloatArray]) -> VirtualSite:
+def _site(bead: int, carriers: Sequence[int], at: Places) -> VirtualSite:
     """A site at the place of ``bead``: a weighted mean of a hinge, in the plane of three carriers, or out of it."""
     x = at[bead]
     if len(carriers) == 4:
-        corners = np.array([at[c] for c in carriers])
-        centred = corners - corners.mean(axis=0)
-        # In units of the frame's size and in its plane: three equations for four weights, the solution of least norm.
-        plane = np.linalg.svd(centred)[2][:2] / float(np.abs(centred).max())
-        rows = np.vstack([plane @ centred.T, np.ones(4)])
-        flat = _off_plane(np.vstack([corners, x])) < PLANE_TOLERANCE
-        weights = np.linalg.lstsq(rows, np.append(plane @ (x - corners.mean(axis=0)), 1.0), rcond=None)[0]
-        if flat and weights.min() > 0.02:
-            weights = weights / weights.sum()
-            if float(np.linalg.norm(corners.mean(axis=0) - x)) < _AT_CENTRE:
-                return VirtualSite(site=bead, construction="n", atoms=tuple(carriers), parameters=(1.0,) * 4)
+        corners = [at[c] for c in carriers]
+        weights = _hinge_weights(x, corners)
+        if min(weights) > 0.02 and _off_plane(np.array([*corners, x])) < PLANE_TOLERANCE:
+            at_centre = math.dist(middle(corners), x) < _AT_CENTRE
             return VirtualSite(
                 site=bead,
                 construction="n",
                 atoms=tuple(carriers),
-                parameters=tuple(round(float(w), 4) for w in weights),
+                parameters=(1.0,) * 4 if at_centre else tuple(round(w, 4) for w in weights),
             )
     best: tuple[float, tuple[int, int, int], tuple[float, float], float] | None = None
     for three in combinations(sorted(carriers), 3):
@@ -352,14 +373,14 @@ def _site(bead: int, carriers: Sequence[int], at: dict[int, FloatArray]) -> Virt
         weights3 = _in_triangle(x, a, b, c)
         if weights3 is None:
             continue
-        normal = np.cross(b - a, c - a)
-        out = float((x - a) @ normal / (normal @ normal))
-        lever = max(max(abs(w) for w in weights3), abs(out) * math.sqrt(float(np.linalg.norm(normal))))
+        normal = cross(difference(b, a), difference(c, a))
+        out = dot(difference(x, a), normal) / dot(normal, normal)
+        lever = max(max(abs(w) for w in weights3), abs(out) * math.sqrt(norm(normal)))
         if best is None or lever < best[0] - 1e-3:
             best = lever, three, weights3[1:], out
     assert best is not None, "carriers in one line"
     _, three, (p, q), out = best
-    area = float(np.linalg.norm(np.cross(at[three[1]] - at[three[0]], at[three[2]] - at[three[0]])))
+    area = norm(cross(difference(at[three[1]], at[three[0]]), difference(at[three[2]], at[three[0]])))
     if abs(out) * area < PLANE_TOLERANCE:
         return VirtualSite(site=bead, construction="3", atoms=three, parameters=(round(p, 4), round(q, 4)))
     return VirtualSite(
@@ -367,10 +388,19 @@ def _site(bead: int, carriers: Sequence[int], at: dict[int, FloatArray]) -> Virt
     )
 
 
-def _dihedral(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray) -> float:
-    """IUPAC dihedral angle [degrees]."""
-    b1, b2, b3 = b - a, c - b, d - c
-    n1, n2 = np.cross(b1, b2), np.cross(b2, b3)
-    return math.degrees(
-        math.atan2(float(np.cross(n1, n2) @ b2) / max(float(np.linalg.norm(b2)), 1e-12), float(n1 @ n2))
-    )
+def _hinge_weights(x: Vector, corners: Sequence[Vector]) -> list[float]:
+    """The weights of four corners, sum 1 and of least squares, whose mean is the projection of ``x`` on their plane.
+
+    With the corners relative to their centre as rows of C = U S Vᵀ, they are 1/4 + U S⁻¹ Vᵀ (x - centre), of which the two
+    largest singular values are kept.
+    """
+    centre = middle(corners)
+    arms, d = [difference(c, centre) for c in corners], difference(x, centre)
+    if not any(arm[2] for arm in arms):
+        # In a drawing the plane is known, and S² = CᵀC has two rows.
+        xx, xy, yy = sum(a[0] * a[0] for a in arms), sum(a[0] * a[1] for a in arms), sum(a[1] * a[1] for a in arms)
+        determinant = xx * yy - xy * xy
+        p, q = (d[0] * yy - d[1] * xy) / determinant, (d[1] * xx - d[0] * xy) / determinant
+        return [0.25 + a[0] * p + a[1] * q for a in arms]
+    u, s, vt = np.linalg.svd(np.array(arms), full_matrices=False)
+    return [float(w) for w in 0.25 + u[:, :2] @ (vt[:2] @ d / s[:2])]

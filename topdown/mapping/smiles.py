@@ -12,6 +12,7 @@ from typing import Any
 from rdkit import Chem, rdBase
 
 from topdown.errors import MoleculeError
+from topdown.mapping.atom_roles import atoms_of, bonds_of
 from topdown.mapping.smiles_text import (
     DEFAULT_LIMITS,
     MAX_ATOMS,
@@ -115,7 +116,7 @@ def parse_smiles(
         mol = Chem.MolFromSmiles(core, sanitize=False)
         if mol is None:
             raise MoleculeError("E_SYNTAX", f"not a SMILES: {_parser_reason(core)}", where=shown(smiles))
-        for atom in mol.GetAtoms():
+        for atom in atoms_of(mol):
             atom.SetAtomMapNum(0)
             atom.SetIsotope(0)
         left_out: tuple[str, ...] = ()
@@ -133,7 +134,7 @@ def parse_smiles(
         smiles=smiles,
         canonical_smiles=Chem.MolToSmiles(mol),
         mol=mol,
-        written=tuple(atom.GetIntProp(_PLACE) for atom in mol.GetAtoms()),
+        written=tuple(atom.GetIntProp(_PLACE) for atom in atoms_of(mol)),
         left_out=left_out,
     )
 
@@ -144,7 +145,7 @@ _PLACE = "_written"
 def _number_heavy_atoms(mol: Any) -> None:
     """Note on every heavy atom its place among those written."""
     place = 0
-    for atom in mol.GetAtoms():
+    for atom in atoms_of(mol):
         if atom.GetAtomicNum() != 1:
             atom.SetIntProp(_PLACE, place)
             place += 1
@@ -178,11 +179,12 @@ def _one_component(
 
 def _check_atoms(mol: Any, smiles: str) -> None:
     """Elements of the parsed but not yet sanitised molecule."""
-    if any(atom.GetAtomicNum() == 0 or atom.HasQuery() for atom in mol.GetAtoms()):
+    atoms = atoms_of(mol)
+    if any(atom.GetAtomicNum() == 0 or atom.HasQuery() for atom in atoms):
         raise MoleculeError(
             "E_DUMMY", "a wildcard or query atom", where=shown(smiles), hint="give one complete molecule"
         )
-    for atom in mol.GetAtoms():
+    for atom in atoms:
         symbol = atom.GetSymbol()
         if symbol in ELEMENTS:
             continue
@@ -195,7 +197,7 @@ def _check_atoms(mol: Any, smiles: str) -> None:
             hint=f"elements that can be mapped: {' '.join(sorted(ELEMENTS))}; alone, as ions: "
             + " ".join(f"{ion}{'+' if charge == 1 else f'{charge}+'}" for ion, charge in ION_ELEMENTS.items()),
         )
-    if any(b.GetBondType() in _DATIVE for b in mol.GetBonds()):
+    if any(b.GetBondType() in _DATIVE for b in bonds_of(mol)):
         raise MoleculeError(
             "E_CHEM", "a dative bond", where=shown(smiles), hint="write it as a single bond with charges"
         )
@@ -214,7 +216,7 @@ def _sanitised(mol: Any, smiles: str) -> Any:
             hint="check valences, charges and aromatic (lower-case) atoms",
         )
     Chem.SanitizeMol(mol)
-    if any(b.GetBondType() == Chem.BondType.AROMATIC and not b.GetIsAromatic() for b in mol.GetBonds()):
+    if any(b.GetBondType() == Chem.BondType.AROMATIC and not b.GetIsAromatic() for b in bonds_of(mol)):
         raise MoleculeError("E_CHEM", "an aromatic bond ':' outside any aromatic ring", where=shown(smiles))
     Chem.AssignStereochemistry(mol, cleanIt=True)
     return Chem.RemoveAllHs(mol)
@@ -222,8 +224,9 @@ def _sanitised(mol: Any, smiles: str) -> Any:
 
 def _check_electrons(mol: Any, smiles: str) -> None:
     """Charges that do not occur, and unpaired electrons."""
-    for atom in mol.GetAtoms():
-        symbol, charge, alone = atom.GetSymbol(), atom.GetFormalCharge(), mol.GetNumAtoms() == 1
+    alone = mol.GetNumAtoms() == 1
+    for atom in atoms_of(mol):
+        symbol, charge = atom.GetSymbol(), atom.GetFormalCharge()
         low, high = _CHARGES.get(symbol, (-2, 2))
         if symbol in _HALOGENS:
             low, high = -1, (0 if alone else 3)

@@ -8,12 +8,13 @@ from, and motion along constraints is projected out. This counts all springs on 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from topdown.mapping.rigid_frames import site_weights
+from topdown.mapping.vectors import Vector, cross, difference, dot, norm
 from topdown.model import Angle, Bond, Constraint, Dihedral, VirtualSite
 from topdown.model._arrays import FloatArray
 
@@ -66,6 +67,10 @@ def softened(skeleton: Skeleton, terms: Terms, *, shortest: float = SHORTEST_PER
     if not len(rows):
         return terms
     limit = (2 * math.pi / shortest) ** 2
+    weighted = rows * np.sqrt(constants)[:, None]
+    # No eigenvalue exceeds the largest sum of sizes in a row (Gershgorin): mostly this settles it without any modes.
+    if float(np.abs(weighted @ weighted.T).sum(axis=1).max()) <= limit:
+        return terms
     wanted = constants.copy()
     for _ in range(200):
         weighted = rows * np.sqrt(wanted)[:, None]
@@ -85,12 +90,17 @@ def independent_constraints(
     positions: FloatArray, masses: Sequence[float], constraints: Sequence[Constraint]
 ) -> tuple[tuple[Constraint, ...], tuple[Constraint, ...]]:
     """(constraints that are linearly independent at these positions, those that repeat others), in their order."""
+    x = positions.tolist()
     kept: list[Constraint] = []
     redundant: list[Constraint] = []
     for group in _connected(constraints):
+        rows = [_constraint_row(x, masses, constraint) for constraint in group]
+        # Fewer rows have no smaller singular value: where all are independent, so are the first of them.
+        if np.linalg.svd(np.array(rows), compute_uv=False)[-1] >= SMALLEST_SINGULAR and len(rows) <= positions.size:
+            kept += group
+            continue
         basis: list[FloatArray] = []
-        for constraint in group:
-            row = _constraint_row(positions, masses, constraint)
+        for constraint, row in zip(group, rows):
             trial = np.array([*basis, row])
             if np.linalg.svd(trial, compute_uv=False)[-1] < SMALLEST_SINGULAR:
                 redundant.append(constraint)
@@ -117,20 +127,24 @@ def _connected(constraints: Sequence[Constraint]) -> list[list[Constraint]]:
     return [members for _, members in groups]
 
 
-def _constraint_row(x: FloatArray, masses: Sequence[float], constraint: Constraint) -> FloatArray:
+def _constraint_row(x: Sequence[Vector], masses: Sequence[float], constraint: Constraint) -> FloatArray:
     """Mass-weighted gradient of a constrained distance, of unit length, (3 n_beads,)."""
     i, j = constraint.atoms
-    unit = (x[j] - x[i]) / max(float(np.linalg.norm(x[j] - x[i])), 1e-9)
-    row = np.zeros(x.size)
-    row[3 * i : 3 * i + 3], row[3 * j : 3 * j + 3] = -unit / math.sqrt(masses[i]), unit / math.sqrt(masses[j])
-    return np.asarray(row / np.linalg.norm(row))
+    along = difference(x[j], x[i])
+    length = max(norm(along), 1e-9)
+    # A direction over the root of either mass: the sum of its squares is that of the inverse masses.
+    scale = length * math.sqrt(1.0 / masses[i] + 1.0 / masses[j])
+    on_i, on_j = -1.0 / (scale * math.sqrt(masses[i])), 1.0 / (scale * math.sqrt(masses[j]))
+    row = np.zeros(3 * len(x))
+    row[3 * i : 3 * i + 3], row[3 * j : 3 * j + 3] = [on_i * d for d in along], [on_j * d for d in along]
+    return row
 
 
 def _gradients(skeleton: Skeleton, terms: Terms) -> tuple[FloatArray, FloatArray]:
     """Mass-weighted gradients (n_terms, 3 n_massive) of the terms' coordinates without constrained motion, and constants."""
-    x = skeleton.positions
+    x = skeleton.positions.tolist()
     bonds, angles, dihedrals = terms
-    rows: list[FloatArray] = []
+    rows: list[list[float]] = []
     constants: list[float] = []
     for bond in bonds:
         rows.append(_bond_row(x, bond.atoms))
@@ -138,7 +152,7 @@ def _gradients(skeleton: Skeleton, terms: Terms) -> tuple[FloatArray, FloatArray
     for angle in angles:
         row, sine = _angle_row(x, angle.atoms)
         # The cosine's gradient is -sin θ times the angle's; restricted bending divides by sin² again.
-        rows.append(row * (sine if angle.function == 2 else 1.0))
+        rows.append([sine * g for g in row] if angle.function == 2 else row)
         constants.append(angle.force_constant)
     for dihedral in dihedrals:
         rows.append(_dihedral_row(x, dihedral.atoms))
@@ -165,7 +179,8 @@ def _site_jacobian(skeleton: Skeleton, massive: list[int]) -> FloatArray:
     place = {bead: k for k, bead in enumerate(massive)}
     jacobian = np.zeros((3 * n, 3 * len(massive)))
     for bead, k in place.items():
-        jacobian[3 * bead : 3 * bead + 3, 3 * k : 3 * k + 3] = np.eye(3)
+        for axis in range(3):
+            jacobian[3 * bead + axis, 3 * k + axis] = 1.0
     x = skeleton.positions
     for site in skeleton.sites:
         s = site.site
@@ -184,44 +199,48 @@ def _cross_matrix(v: FloatArray) -> FloatArray:
     return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
 
 
-def _bond_row(x: FloatArray, atoms: tuple[int, int]) -> FloatArray:
-    i, j = atoms
-    unit = (x[j] - x[i]) / max(float(np.linalg.norm(x[j] - x[i])), 1e-3)
-    row = np.zeros(x.size)
-    row[3 * i : 3 * i + 3], row[3 * j : 3 * j + 3] = -unit, unit
+def _row(n_beads: int, gradients: Iterable[tuple[int, Vector]]) -> list[float]:
+    """(3 n_beads,) numbers, all zero but for the gradients on some beads."""
+    row = [0.0] * (3 * n_beads)
+    for bead, gradient in gradients:
+        row[3 * bead : 3 * bead + 3] = gradient
     return row
 
 
-def _angle_row(x: FloatArray, atoms: tuple[int, int, int]) -> tuple[FloatArray, float]:
+def _bond_row(x: Sequence[Vector], atoms: tuple[int, int]) -> list[float]:
+    """Gradient of a distance."""
+    i, j = atoms
+    along = difference(x[j], x[i])
+    length = max(norm(along), 1e-3)
+    return _row(len(x), ((i, [-d / length for d in along]), (j, [d / length for d in along])))
+
+
+def _angle_row(x: Sequence[Vector], atoms: tuple[int, int, int]) -> tuple[list[float], float]:
     """Gradient of an angle and its sine; near a straight angle that of a bend of unit sine in any direction."""
     i, j, k = atoms
-    u, v = x[i] - x[j], x[k] - x[j]
-    a, b = max(float(np.linalg.norm(u)), 0.05), max(float(np.linalg.norm(v)), 0.05)
-    u, v = u / a, v / b
-    cosine = float(np.clip(u @ v, -1.0, 1.0))
+    u, v = difference(x[i], x[j]), difference(x[k], x[j])
+    a, b = max(norm(u), 0.05), max(norm(v), 0.05)
+    cosine = min(max(dot(u, v) / (a * b), -1.0), 1.0)
     sine = math.sqrt(1.0 - cosine**2)
-    row = np.zeros(x.size)
-    on_i = (cosine * u - v) / (a * max(sine, 0.05))
-    on_k = (cosine * v - u) / (b * max(sine, 0.05))
-    row[3 * i : 3 * i + 3], row[3 * k : 3 * k + 3] = on_i, on_k
-    row[3 * j : 3 * j + 3] = -on_i - on_k
-    return row, sine
+    bent = max(sine, 0.05)
+    on_i = [(cosine * p / a - q / b) / (a * bent) for p, q in zip(u, v)]
+    on_k = [(cosine * q / b - p / a) / (b * bent) for p, q in zip(u, v)]
+    on_j = [-p - q for p, q in zip(on_i, on_k)]
+    return _row(len(x), ((i, on_i), (j, on_j), (k, on_k))), sine
 
 
-def _dihedral_row(x: FloatArray, atoms: tuple[int, int, int, int]) -> FloatArray:
+def _dihedral_row(x: Sequence[Vector], atoms: tuple[int, int, int, int]) -> list[float]:
     """Gradient of a dihedral angle (Blondel & Karplus, J. Comput. Chem. 17, 1132 (1996))."""
     i, j, k, last = atoms
-    b1, b2, b3 = x[j] - x[i], x[k] - x[j], x[last] - x[k]
-    m, n = np.cross(b1, b2), np.cross(b2, b3)
-    axis = max(float(np.linalg.norm(b2)), 1e-3)
-    on_i = -axis * m / max(float(m @ m), 1e-6)
-    on_l = axis * n / max(float(n @ n), 1e-6)
-    p, q = float(b1 @ b2) / axis**2, float(b3 @ b2) / axis**2
-    on_j = -(1.0 + p) * on_i + q * on_l
-    row = np.zeros(x.size)
-    for atom, vector in ((i, on_i), (j, on_j), (k, -on_i - on_j - on_l), (last, on_l)):
-        row[3 * atom : 3 * atom + 3] = vector
-    return row
+    b1, b2, b3 = difference(x[j], x[i]), difference(x[k], x[j]), difference(x[last], x[k])
+    m, n = cross(b1, b2), cross(b2, b3)
+    axis = max(norm(b2), 1e-3)
+    mm, nn = max(dot(m, m), 1e-6), max(dot(n, n), 1e-6)
+    on_i, on_l = [-axis * g / mm for g in m], [axis * g / nn for g in n]
+    p, q = dot(b1, b2) / axis**2, dot(b3, b2) / axis**2
+    on_j = [-(1.0 + p) * first + q * fourth for first, fourth in zip(on_i, on_l)]
+    on_k = [-first - second - fourth for first, second, fourth in zip(on_i, on_j, on_l)]
+    return _row(len(x), ((i, on_i), (j, on_j), (k, on_k), (last, on_l)))
 
 
 def _with_constants(terms: Terms, constants: FloatArray) -> Terms:

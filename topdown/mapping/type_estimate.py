@@ -20,6 +20,7 @@ import numpy.typing as npt
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 
+from topdown.mapping.atom_roles import known_facts
 from topdown.mapping.functional_groups import FunctionalGroup
 from topdown.model import BeadTable
 from topdown.resources import bead_tables_folder
@@ -71,6 +72,7 @@ class TypeParts:
     labels: str
 
 
+@lru_cache(maxsize=8)
 def table_style(table: BeadTable) -> str:
     """``martini3`` for tables with tiny beads, ``martini2`` for those without."""
     return "martini3" if any(t.size == "T" for t in table.bead_types) else "martini2"
@@ -259,12 +261,13 @@ def atom_free_energies(mol: Any) -> FloatArray:
     with rdBase.BlockLogs():
         full = Chem.AddHs(mol)
         contributions = rdMolDescriptors._CalcCrippenContribs(full)
-    found = np.zeros(mol.GetNumAtoms())
-    for atom in full.GetAtoms():
-        index = atom.GetIdx()
-        heavy = index if index < len(found) else atom.GetNeighbors()[0].GetIdx()
-        found[heavy] += contributions[index][0]
-    return np.asarray(found * kj_mol_per_log_unit(_TEMPERATURE))
+    found = [contribution for contribution, _ in contributions[: mol.GetNumAtoms()]]
+    # The hydrogens follow the heavy atoms, in the order of those.
+    of_hydrogens = iter(contributions[len(found) :])
+    for heavy, facts in enumerate(known_facts(mol)):
+        for _ in range(facts.hydrogens):
+            found[heavy] += next(of_hydrogens)[0]
+    return np.array(found) * kj_mol_per_log_unit(_TEMPERATURE)
 
 
 def weighted_by_free_energy(probabilities: FloatArray, target: float, table: BeadTable) -> FloatArray:

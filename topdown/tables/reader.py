@@ -9,6 +9,7 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
@@ -167,8 +168,14 @@ def number(text: str, column: str, where: str, *, negative: bool = False) -> flo
 
 def read_bead_types(path: Path) -> tuple[BeadType, ...]:
     """Read ``bead_types.csv``; names must be unique and without white space, sizes R, S, T or U."""
+    return _bead_types(read_text(path), path)
+
+
+# The table, its building blocks and its molecules all ask for the bead types.
+@lru_cache(maxsize=4)
+def _bead_types(text: str, path: Path) -> tuple[BeadType, ...]:
     types: dict[str, BeadType] = {}
-    for line, (name, chemical_class, size, mass, charge, description) in csv_rows(read_text(path), path, TYPE_COLUMNS):
+    for line, (name, chemical_class, size, mass, charge, description) in csv_rows(text, path, TYPE_COLUMNS):
         where = f"{path}:{line}"
         if not name or any(c.isspace() or c in "\"';," for c in name):
             raise BeadTableError(f"{name!r} cannot be the name of a bead type", where=where, hint="letters and digits")

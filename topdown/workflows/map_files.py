@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from topdown.building.single import single_molecule
 from topdown.errors import InputFileError
 from topdown.formats import atomic_write_bytes, gro_text, molecule_itp
 from topdown.formats.mapping_files import all_atom_groups, backward_map_text, mapping_index_text
@@ -80,8 +79,7 @@ def write_mapping(
         "map": lambda: backward_map_text(molecule, label, atoms.elements, groups),
     }
     if molecule.positions is not None:
-        system = single_molecule(replace(molecule, name=label), table, rim=_EMPTY_RIM_NM)
-        makers["gro"] = lambda: gro_text(system)
+        makers["gro"] = lambda: _gro(replace(molecule, name=label), table)
         makers["html"] = lambda: mapping_html(molecule, seed=seed)
     contents = {ending: makers[ending]() for ending in sorted(endings) if ending in makers}
     try:
@@ -91,3 +89,10 @@ def write_mapping(
         )
     except OSError as error:
         raise InputFileError(f"cannot write there: {error.strerror}", where=str(folder)) from None
+
+
+def _gro(molecule: CGMolecule, table: BeadTable) -> str:
+    # Builders bring the engine along, which takes longer to load than to map a molecule.
+    from topdown.building.single import single_molecule
+
+    return gro_text(single_molecule(molecule, table, rim=_EMPTY_RIM_NM))

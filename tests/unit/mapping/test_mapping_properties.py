@@ -160,3 +160,12 @@ def test_any_text_is_mapped_or_refused(text):
     except MoleculeError:
         return
     assert molecule.n_beads > 0
+
+
+def test_lengths_halfway_between_two_digits_do_not_hang_on_the_writing():
+    # 0.29625 nm in a drawn naphthalene, give or take the last bit.
+    mol = Chem.MolFromSmiles("CC(C(=O)[O-])c1cc2ccccc2cc1CC")
+    writings = Chem.MolToRandomSmilesVect(mol, 6, randomSeed=1)
+    molecules = [map_molecule(text, TABLES["martini3"], conformers=False) for text in writings]
+    lengths = {tuple(sorted(c.length for c in molecule.constraints)) for molecule in molecules}
+    assert len(lengths) == 1
