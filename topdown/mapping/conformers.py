@@ -195,7 +195,6 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
     return np.array(beads)
 
 
-<<<<<<< HEAD
 def _embed(full: Any, count: int, parameters: Any, deadline: float) -> list[int]:
     """Ids of the conformers that exist afterwards; after a time-out the ids RDKit returns may not.
 
@@ -205,18 +204,12 @@ def _embed(full: Any, count: int, parameters: Any, deadline: float) -> list[int]
     while (left := deadline - time.process_time()) > 0.5:
         parameters.timeout = max(1, round(patience * left))
         began = time.monotonic()
-        AllChem.EmbedMultipleConfs(full, count, parameters)
+        rdDistGeom.EmbedMultipleConfs(full, count, parameters)
         ids = [conformer.GetId() for conformer in full.GetConformers()]
         if ids or time.monotonic() - began < 0.9 * parameters.timeout:
             return ids
         patience *= 3.0
     return []
-=======
-def _embed(full: Any, count: int, parameters: Any) -> list[int]:
-    """Ids of the conformers that exist afterwards; after a time-out the ids RDKit returns may not."""
-    rdDistGeom.EmbedMultipleConfs(full, count, parameters)
-    return [conformer.GetId() for conformer in full.GetConformers()]
->>>>>>> speed
 
 
 def _weights(energies: FloatArray) -> FloatArray:

@@ -78,14 +78,19 @@ def _fits(graph: MoleculeGraph, before: int, choice: int, image: Sequence[int]) 
 
 def asymmetries(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> dict[int, int]:
     """Classes of equivalent atoms that stand in beads of different kinds, each with how many kinds too many."""
+    if not graph.repeated:
+        return {}
     kinds: dict[int, set[tuple[tuple[int, ...], ...]]] = {}
     memberships: dict[int, list[tuple[int, ...]]] = {}
+    class_of = graph.classes.__getitem__
     for group in groups:
-        kind = tuple(sorted(graph.classes[a] for a in group))
-        for atom in group:
-            memberships.setdefault(atom, []).append(kind)
+        own = [atom for atom in group if class_of(atom) in graph.repeated]
+        if own:
+            kind = tuple(sorted(map(class_of, group)))
+            for atom in own:
+                memberships.setdefault(atom, []).append(kind)
     for atom, found in memberships.items():
-        kinds.setdefault(graph.classes[atom], set()).add(tuple(sorted(found)))
+        kinds.setdefault(class_of(atom), set()).add(tuple(sorted(found)))
     return {number: len(found) - 1 for number, found in kinds.items() if len(found) > 1}
 
 
