@@ -1,12 +1,15 @@
 """Score the mapper against expert mappings it has not seen.
 
-    python benchmarks/mapping.py --source DIR [--table martini3] [--folds 5] [--report FILE] [-v]
+    python benchmarks/mapping.py --source DIR [--table martini3] [--folds 5 [--shuffle N] | --by-source] [--report FILE] [-v]
 
 ``DIR`` holds the curated CSV files (columns smiles, bead_types, atom_mapping). Partitions: the costs are fitted anew
 without the molecules of each fold (``--folds 0`` uses the shipped ones, which have seen them). Bead types: the
 building blocks are derived anew without the molecule itself, and the weights of the estimate without the molecules of
 the fold. Scores are up to molecular symmetry; a shared atom is right in either of its beads, and a molecule published
 more than once is right when it equals one of them. Types given the published partition: ``mapping_types.py``.
+
+``--shuffle N`` divides the molecules into folds at random instead of in turn, ``--by-source`` hides one collection
+after the other: costs and weights of the estimate then come from the other collections alone.
 
 ``--report FILE`` writes, as Markdown, the scores per source and per class of molecule and the ten worst molecules with
 what differs.
@@ -15,10 +18,11 @@ what differs.
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +116,23 @@ def why(mol: Chem.Mol, ours: tuple, theirs: tuple) -> str:
     return f"{len(ours)} beads for {len(theirs)}; ours {text(ours)}; published {text(theirs)}"
 
 
+def collection_of(example: fitting.Example) -> str:
+    """Collection an example was taken from."""
+    return example.source.split(":")[0].rsplit("/", 1)[-1]
+
+
+def held_out_sets(
+    examples: Sequence[fitting.Example], folds: int, *, shuffle: int = 0, by_source: bool = False
+) -> list[list[fitting.Example]]:
+    """The examples held out together; every example is in one of the lists."""
+    if by_source:
+        return [[e for e in examples if collection_of(e) == c] for c in sorted({collection_of(e) for e in examples})]
+    ordered = list(examples)
+    if shuffle:
+        random.Random(shuffle).shuffle(ordered)
+    return [ordered[fold::folds] for fold in range(folds)]
+
+
 def report(scores: list[Score]) -> str:
     """Markdown tables: per source, per class, and the ten worst."""
     lines = []
@@ -133,6 +154,8 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--table", choices=["martini3", "martini2"], default="martini3")
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--shuffle", type=int, default=0, help="seed of a random division into folds, 0 for in turn")
+    parser.add_argument("--by-source", action="store_true", help="hold out one collection after the other")
     parser.add_argument("--report", type=Path, help="file for the scores per source and class")
     parser.add_argument("-v", "--verbose", action="store_true", help="print every difference")
     arguments = parser.parse_args()
@@ -154,11 +177,15 @@ def main() -> None:
     seconds = []
     dividing = []
     scores = []
-    folds = max(arguments.folds, 1)
-    for fold in range(folds):
-        test = [e for i, e in enumerate(examples) if i % folds == fold]
+    refit = arguments.folds > 0 or arguments.by_source
+    for test in held_out_sets(
+        examples, max(arguments.folds, 1), shuffle=arguments.shuffle, by_source=arguments.by_source
+    ):
         costs = PARTITION_COSTS[arguments.table]
-        if arguments.folds:
+        if refit:
+            for example in examples:
+                # What other folds listed was cheap under costs that have seen this one.
+                example.listed.clear()
             held = {Chem.MolToSmiles(e.mol) for e in test}
             names, weights = fitting.fit(
                 [e for e in examples if Chem.MolToSmiles(e.mol) not in held], width=fitting.WIDTH, rounds=fitting.ROUNDS
@@ -192,12 +219,11 @@ def main() -> None:
                         differs = why(example.mol, ours, groups)
                     best = max(best, (atoms, hits, cores, len(types)))
             agrees = example.agrees(partition.groups)
-            source = example.source.split(":")[0].rsplit("/", 1)[-1]
             scores.append(
                 Score(
                     name=example.name,
                     smiles=name,
-                    source=source,
+                    source=collection_of(example),
                     kind=class_of(example.mol),
                     exact=agrees,
                     right=best[0],
@@ -214,7 +240,10 @@ def main() -> None:
                 print("   ours     ", sorted(zip(partition.groups, (c.bead_type for c in choices))))
                 for groups, types in known[name]:
                     print("   published", sorted(zip(groups, types)))
-    print(f"{arguments.table}: {len(examples)} distinct molecules, {beads} beads, folds {arguments.folds}")
+    print(
+        f"{arguments.table}: {len(examples)} distinct molecules, {beads} beads, "
+        f"{'one source held out' if arguments.by_source else f'folds {arguments.folds}, shuffle {arguments.shuffle}'}"
+    )
     print(f"exact partition        {exact}/{len(examples)} = {exact / len(examples):.1%}")
     print(f"atoms in right bead    {right}/{total_atoms} = {right / total_atoms:.1%}")
     print(
