@@ -8,12 +8,13 @@ import pkgutil
 import tempfile
 from pathlib import Path
 
-from engine_systems import CHOLESTEROL, W, constrained, everything, placed, rare
+from engine_systems import CHOLESTEROL, LIPID, W, constrained, everything, placed, rare
 from numba.core.dispatcher import Dispatcher
 
 import topdown.engine
 from topdown.building.conformation import initial_conformation
 from topdown.engine import Coupling, Simulation, SimulationSettings, potential_energy
+from topdown.engine.insertion import insertion_sums
 
 
 def use_the_engine() -> None:
@@ -36,6 +37,12 @@ def use_the_engine() -> None:
         coupled.save_checkpoint(Path(folder) / "state")
         coupled.load_checkpoint(Path(folder) / "state")
     coupled.run(2)
+    put = placed(((LIPID, 1), (W, 40)), (2.7, 2.7, 2.7))
+    n = LIPID.n_beads
+    insertion_sums(
+        put, Coupling.charges_last((0.0, 1.0), (1.0,), index=0), put.positions[None, n:], put.box[None],
+        put.positions[None, None, :n],
+    )  # fmt: skip
     initial_conformation(CHOLESTEROL)
 
 
