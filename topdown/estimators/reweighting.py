@@ -293,9 +293,12 @@ class PooledSamples:
 
     def effective_samples(self, theta: Mapping[Pair, float] | None = None) -> float:
         """Independent samples at the ε of ``theta``: the smaller of both ends with a solute, else of the liquid."""
-        epsilon = self.epsilon(theta)
         ends = (0, len(self.lambdas) - 1) if len(self.lambdas) else (-1,)
-        return min(self._effective(self._perturb(self._reduced(epsilon, k))) for k in ends)
+        return min(self.effective_samples_at(k, theta) for k in ends)
+
+    def effective_samples_at(self, lambda_index: int, theta: Mapping[Pair, float] | None = None) -> float:
+        """Independent samples at one λ and the ε of ``theta``."""
+        return self._effective(self._perturb(self._reduced(self.epsilon(theta), lambda_index)))
 
     def _sums(self, lambda_index: int) -> FloatArray:
         return self.coupled_sums if lambda_index < 0 else self.coupled_sums + self.solute_sums[lambda_index]

@@ -200,11 +200,12 @@ def measure_solvation(
     leg.extend({0: SOLVENT_PARTS, **dict.fromkeys(sorted(pilot), 1)})
     _fill_gaps(leg, last)
     for _ in range(MOST_ROUNDS):
-        variances = coupling_variances(leg.pooled(), leg.sampled)
+        pooled = leg.pooled()
+        variances = coupling_variances(pooled, leg.sampled)
         error = float(np.sqrt(variances.sum()))
         if report is not None:
             report(f"{request.system}: ± {error:.2f} kJ/mol from {len(leg.sampled)} states")
-        more = _next_parts(leg, variances, effort)
+        more = _next_parts(leg, variances, effort) or _weak_end(leg, pooled, effort)
         if not more:
             break
         leg.extend(more)
@@ -244,6 +245,14 @@ def _next_parts(leg: _Leg, variances: np.ndarray, effort: Effort) -> dict[int, i
         if variance_after(variances, lengths, chunks, given) <= 0.9 * wanted:
             break
     return {state: int(n) for state, n in zip(states, given) if n}
+
+
+def _weak_end(leg: _Leg, pooled: PooledSamples, effort: Effort) -> dict[int, int]:
+    """One more part of an end of the path that has too few effective samples to be given as a number."""
+    ends = [k for k in (0, len(pooled.lambdas) - 1) if leg.can_grow(k)]
+    found = {k: pooled.effective_samples_at(k) for k in ends}
+    weak = {k: n for k, n in found.items() if n < MIN_EFFECTIVE}
+    return {min(weak, key=lambda k: weak[k]): 1} if weak and leg.cost < effort.budget else {}
 
 
 def _result(leg: _Leg, phase_name: str) -> SolvationResult:

@@ -129,9 +129,21 @@ def test_efforts_that_make_no_sense_are_refused() -> None:
         Effort(budget=0.0)
 
 
+def test_an_end_with_few_effective_samples_is_sampled_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    import topdown.properties.solvation as solvation
+
+    easy = measure(ModelSampler(), target_error=1.0)
+    monkeypatch.setattr(solvation, "MIN_EFFECTIVE", 1.3 * easy.delta_g.n_effective)
+    sampler = ModelSampler()
+    found = measure(sampler, target_error=1.0)
+    assert found.delta_g.n_effective >= 1.3 * easy.delta_g.n_effective
+    assert found.cost >= easy.cost
+    assert {state for state, part in sampler.asked if part > 2} <= {0, len(GRID) - 1}
+
+
 def test_too_few_samples_give_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     import topdown.properties.solvation as solvation
 
     monkeypatch.setattr(solvation, "MIN_EFFECTIVE", 1e6)
     with pytest.raises(SamplingError, match="effective samples"):
-        measure(ModelSampler(), target_error=1.0)
+        measure(ModelSampler(), target_error=1.0, budget=1e6)
