@@ -261,14 +261,11 @@ def _fraction_of(item: str, whole: str) -> tuple[str, float]:
     return name, fraction
 
 
-def solvent_count(solute: CGMolecule, solvent: CGMolecule, table: BeadTable) -> int:
-    """How many solvent molecules: at least 400 beads, and an edge of two cut-offs and the solute's length."""
-    by_edge = _room_for(solute, table) / estimated_volume(solvent, table)
-    return ceil(max(by_edge, MIN_BEADS / solvent.n_beads))
-
-
 def solvent_components(solute: CGMolecule, phase: Phase, table: BeadTable) -> Components:
-    """What to fill a box with in which ``solute`` is to be dissolved in ``phase``; see :func:`solvent_count`."""
+    """What to fill a box with in which ``solute`` is to be dissolved in ``phase``.
+
+    At least ``MIN_BEADS`` beads, and an edge of two cut-offs and the solute's length.
+    """
     return box_components(phase, table, volume=_room_for(solute, table))
 
 

@@ -13,7 +13,7 @@ from topdown.errors import SamplingError, SettingsError
 from topdown.model import Bead, BeadTable, BeadType, Bond, CGMolecule, Estimate, NonbondedScheme
 from topdown.model.requests import CouplingRequest, charges_last
 from topdown.properties.molecule_models import MoleculeModel
-from topdown.properties.phases import Phase, find_phase, pure_phase, solvent_count
+from topdown.properties.phases import Phase, find_phase, pure_phase, solvent_components
 from topdown.properties.sampler import EngineSampler
 from topdown.properties.transfer import (
     CHARGES,
@@ -68,19 +68,17 @@ def test_measured_values_have_the_sign_of_the_question() -> None:
     assert measured_transfer("CCO", "octanol", "hexadecane") is None
 
 
-@pytest.mark.parametrize("oil", ["octanol", "hexadecane", "water"])
+@pytest.mark.parametrize("oil", ["octanol", "dry octanol", "hexadecane", "water"])
 def test_boxes_hold_the_solute_twice_over(oil: str) -> None:
     table = load_bead_table("martini3")
     solute = load_molecule("martini3", "HD")
-    solvent = find_phase(oil, "martini3").solvent
-    assert solvent is not None
-    n = solvent_count(solute, solvent, table)
-    assert n * solvent.n_beads >= 400
+    components = solvent_components(solute, find_phase(oil, "martini3"), table)
+    assert sum(n * solvent.n_beads for solvent, n in components) >= 400
     from topdown.building.conformation import conformation_of
     from topdown.building.liquid import estimated_volume
 
     length = float(np.ptp(conformation_of(solute), axis=0).max())
-    assert (n * estimated_volume(solvent, table)) ** (1 / 3) >= 2.2 + length
+    assert sum(n * estimated_volume(solvent, table) for solvent, n in components) ** (1 / 3) >= 2.2 + length
 
 
 def test_refusals() -> None:
