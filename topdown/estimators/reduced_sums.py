@@ -4,10 +4,11 @@ After MBAR, ΔG at any ε of the solute's beads is
 
     ΔG(ε) = -kT ln Σ_n e^{-a_n - β Σ_q ε_q T_qn - β Σ_p ε_p S_pn} + kT ln Σ_m e^{-b_m - β Σ_p ε_p S_pm},
 
-with T_q the sum over bead q of the solute and one kind of solvent bead at full coupling, S_p the sums inside the solute, and
-a_n = ln D_n + β(U_rest + pV) of the frames pooled: one number for each frame, and one for each pair of types. The second term is the
-decoupled end; b_m are its frames. The solvent's own ε cannot change any more. Frames that carry no weight at any ε of interest are
-dropped, and sums are kept as whole multiples of ``QUANTUM``: what remains of minutes of simulation is some ten kilobytes.
+with T_q the sum over bead q of the solute and one kind of solvent bead at full coupling, S_p the sums inside the solute,
+and a_n = ln D_n + β(U_rest + pV) of the frames pooled: one number for each frame, and one for each pair of types. The
+second term is the decoupled end; b_m are its frames. The solvent's own ε cannot change any more. Frames that carry no
+weight at any ε of interest are dropped, and sums are kept as whole multiples of ``QUANTUM``: what remains of minutes of
+simulation is some ten kilobytes.
 """
 
 from __future__ import annotations

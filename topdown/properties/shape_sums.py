@@ -39,8 +39,8 @@ def reduce_shape(
     Parameters
     ----------
     sticky, weak : sequence of WindowSamples
-        From :func:`topdown.properties.solvation.sample_solvation`. Both insert the solute into the same frames of the solvent: the
-        second time is left out.
+        From :func:`topdown.properties.solvation.sample_solvation`. Both insert the solute into the same frames of the
+        solvent: the second time is left out.
     sizes : sequence of {"R", "S", "T"}
         Of the shape's beads.
     solvent_types : sequence of str
@@ -59,8 +59,10 @@ def reduce_shape(
     return reduce_sums(pooled, labels, outer, _probes(ends["sticky"], ends["weak"], inner))
 
 
-def _probes(sticky: Mapping[Pair, float], weak: Mapping[Pair, float], inner: Mapping[Pair, float]) -> list[dict[Pair, float]]:
-    """ε from a little beyond one end to a little beyond the other: all alike (the middle one in the middle), or each at random."""
+def _probes(
+    sticky: Mapping[Pair, float], weak: Mapping[Pair, float], inner: Mapping[Pair, float]
+) -> list[dict[Pair, float]]:
+    """ε from a little beyond one end to a little beyond the other, all alike or each at random; the middle in the middle."""
     rng = np.random.default_rng(1)
     shares = [np.full(len(sticky), x) for x in (-0.15, 0.0, 0.25, 0.75, 1.0, 1.1)]
     mixed = list(rng.random((_MIXED_PROBES, len(sticky))) * 1.2 - 0.1)

@@ -30,7 +30,9 @@ SIGMA: Final[Mapping[str, float]] = {"RR": 0.47, "RS": 0.43, "RT": 0.395, "SS": 
 #: Where in the range of ε that neutral bead types of a size have with a solvent bead, from lowest to highest, each end lies.
 PLACE: Final[Mapping[End, float]] = {"sticky": 0.8, "weak": 0.1}
 _NEUTRAL: Final = ("P", "N", "C", "X")
-_MASS: Final = {"R": 72.0, "S": 54.0, "T": 36.0}
+#: Bead sizes, largest first.
+SIZES: Final = "RST"
+MASSES: Final = {"R": 72.0, "S": 54.0, "T": 36.0}
 #: Most beads of a shape that are matched by trying every order of them.
 MOST_BEADS: Final = 7
 
@@ -81,10 +83,11 @@ def shape_of(molecule: CGMolecule, table: BeadTable) -> Shape:
     x = np.asarray(molecule.positions)
     distances = np.linalg.norm(x[:, None] - x[None, :], axis=-1)
     bonds = set()
-    for term in (*molecule.bonds, *molecule.constraints):
-        i, j = sorted(term.atoms)
+    lengths = [*((t.atoms, t.length) for t in molecule.bonds), *((t.atoms, t.length) for t in molecule.constraints)]
+    for atoms, length in lengths:
+        i, j = sorted(atoms)
         bonds.add((i, j))
-        distances[i, j] = distances[j, i] = term.length
+        distances[i, j] = distances[j, i] = length
     return Shape(sizes=bead_sizes(molecule, table), bonds=frozenset(bonds), distances=distances)
 
 
@@ -114,7 +117,9 @@ def match_shapes(shape: Shape, template: Shape) -> tuple[tuple[int, ...], float]
 
 def neutral_types(table: BeadTable) -> tuple[BeadType, ...]:
     """Types of beads without charge that a solute's bead may be: of the classes P, N, C and X."""
-    return tuple(t for t in table.bead_types if t.chemical_class[:1] in _NEUTRAL and t.charge == 0.0 and t.size in _MASS)
+    return tuple(
+        t for t in table.bead_types if t.chemical_class[:1] in _NEUTRAL and t.charge == 0.0 and t.size in MASSES
+    )
 
 
 @cache
@@ -129,6 +134,23 @@ def _range(table: BeadTable, size: str, other: str) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
+#: Narrowest range of ε that places refer to; narrower ones are widened about their middle [kJ/mol].
+_NARROW, _WIDENED = 1.0, 2.0
+
+
+@cache
+def place_range(table: BeadTable, size: str, other: str) -> tuple[float, float]:
+    """ε of place 0 and the distance to place 1, for beads of ``size`` with the solvent bead ``other`` [kJ/mol].
+
+    The weakest and the strongest of the neutral bead types of ``table``, or 2 kJ/mol about their middle where those are less
+    than 1 kJ/mol apart.
+    """
+    low, high = _range(table, size, other)
+    if high - low < _NARROW:
+        low, high = 0.5 * (low + high - _WIDENED), 0.5 * (low + high + _WIDENED)
+    return low, high - low
+
+
 def end_epsilon(table: BeadTable, size: str, other: str, end: End) -> float:
     """ε of a shape's bead of ``size`` with the solvent bead ``other`` at one end of the sampling [kJ/mol]."""
     low, high = _range(table, size, other)
@@ -136,7 +158,7 @@ def end_epsilon(table: BeadTable, size: str, other: str, end: End) -> float:
 
 
 @cache
-def _inner_epsilon(table: BeadTable, a: str, b: str) -> float:
+def inner_epsilon(table: BeadTable, a: str, b: str) -> float:
     """ε between two beads of one shape that are not excluded from each other: the median of neutral types."""
     return round(float(np.median(table.epsilon[np.ix_(_rows(table, a), _rows(table, b))])), 3)
 
@@ -160,7 +182,7 @@ def shape_table(sizes: Sequence[str], solvent_types: Sequence[str], table: BeadT
     """The bead types of a shape and of a solvent: the solvent's as in ``table``, the others at one end of the sampling."""
     solvent = table.subset(solvent_types).bead_types
     own = tuple(
-        BeadType(name=shape_bead(size, k), chemical_class="#", size=size, mass=_MASS[size])  # type: ignore[arg-type]
+        BeadType(name=shape_bead(size, k), chemical_class="#", size=size, mass=MASSES[size])  # type: ignore[arg-type]
         for k, size in enumerate(sizes)
     )
     n = len(own) + len(solvent)
@@ -172,7 +194,7 @@ def shape_table(sizes: Sequence[str], solvent_types: Sequence[str], table: BeadT
                 pair = table.pair(a.name, b.name)
             else:
                 mixed = a in solvent
-                value = end_epsilon(table, b.size, a.name, end) if mixed else _inner_epsilon(table, a.size, b.size)
+                value = end_epsilon(table, b.size, a.name, end) if mixed else inner_epsilon(table, a.size, b.size)
                 pair = SIGMA[size_pair(a.size, b.size)], value
             (sigma[i, j], epsilon[i, j]) = (sigma[j, i], epsilon[j, i]) = pair
     return BeadTable(name=f"{table.name} shapes", bead_types=types, sigma=sigma, epsilon=epsilon, scheme=table.scheme)

@@ -204,9 +204,7 @@ def sample_solvation(
     return _sampled(request, sampler, effort, report).windows()
 
 
-def _sampled(
-    request: CouplingRequest, sampler: Sampler, effort: Effort, report: Callable[[str], None] | None
-) -> _Leg:
+def _sampled(request: CouplingRequest, sampler: Sampler, effort: Effort, report: Callable[[str], None] | None) -> _Leg:
     leg = _Leg(request, sampler, request.seed)
     last = len(request.lambdas) - 1
     pilot = {min(range(len(GRID)), key=lambda k: abs(GRID[k] - lam)) for lam in PILOT} | {last}
