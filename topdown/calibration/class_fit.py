@@ -328,11 +328,6 @@ def class_metric(evaluation: Evaluation, phases: Sequence[str]) -> FloatArray:
     return np.array(rows)
 
 
-def contributions(places: FloatArray, sizes: npt.NDArray[np.str_], metric: FloatArray) -> FloatArray:
-    """Coordinates (n, C) [kJ/mol] in which beads are alike or not."""
-    return np.einsum("ncv,nv->nc", metric[[SIZES.index(s) for s in sizes]], places)
-
-
 def cluster(
     places: FloatArray, sizes: npt.NDArray[np.str_], metric: FloatArray, n_classes: int, rng: np.random.Generator
 ) -> FloatArray:

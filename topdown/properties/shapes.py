@@ -135,7 +135,7 @@ def _range(table: BeadTable, size: str, other: str) -> tuple[float, float]:
 
 
 #: Narrowest range of ε that places refer to; narrower ones are widened about their middle [kJ/mol].
-_NARROW, _WIDENED = 1.0, 2.0
+_NARROW, _WIDENED = 1.6, 2.0
 
 
 @cache
@@ -143,7 +143,7 @@ def place_range(table: BeadTable, size: str, other: str) -> tuple[float, float]:
     """ε of place 0 and the distance to place 1, for beads of ``size`` with the solvent bead ``other`` [kJ/mol].
 
     The weakest and the strongest of the neutral bead types of ``table``, or 2 kJ/mol about their middle where those are less
-    than 1 kJ/mol apart.
+    than 1.6 kJ/mol apart.
     """
     low, high = _range(table, size, other)
     if high - low < _NARROW:
