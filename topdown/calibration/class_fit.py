@@ -322,7 +322,8 @@ def class_metric(evaluation: Evaluation, phases: Sequence[str]) -> FloatArray:
     problem = evaluation.problem
     rows = []
     for size in SIZES:
-        mean = evaluation.slopes[:, problem.sizes == size].mean(axis=1)
+        rows_of_size = problem.sizes == size
+        mean = evaluation.slopes[:, rows_of_size if rows_of_size.any() else slice(None)].mean(axis=1)
         water = mean[problem.phases.index("water")]
         rows.append([*(mean[problem.phases.index(p)] - water for p in phases), _HYDRATION * water])
     return np.array(rows)

@@ -45,11 +45,11 @@ def class_names(places: FloatArray, metric: FloatArray, labels: Sequence[str], p
     small = metric[SIZES.index("S"), labels.index(phase)]
     ranked = places @ small
     ranked = ranked - np.median(ranked)
-    order = np.argsort(ranked, kind="stable")
+    order = np.argsort(-ranked, kind="stable")
     names = [""] * len(places)
     counts = {"C": 0, "N": 0, "P": 0}
     for k in order:
-        letter = "C" if ranked[k] < -5.0 else "P" if ranked[k] > 5.0 else "N"
+        letter = "C" if ranked[k] > 5.0 else "P" if ranked[k] < -5.0 else "N"
         counts[letter] += 1
         names[k] = f"{letter}{counts[letter]:02d}"
     return tuple(names)
