@@ -187,7 +187,7 @@ def reduce_sums(
         raise SettingsError(f"types of both solute and solvent: {', '.join(sorted(own & others))}")
     last = len(pooled.lambdas) - 1
     columns = [pooled.pairs.index(sorted_pair(*pair)) for pair in outer]
-    inside = [k for k, pair in enumerate(pooled.pairs) if set(pair) <= own]
+    inside = [k for k, pair in enumerate(pooled.pairs) if set(pair) <= own and np.any(pooled.coupled_sums[:, k])]
     coupled, solute = pooled.coupled_sums, pooled.solute_sums[last]
     energy = kt(pooled.reference.temperature)
     nothing = {pair: 0.0 for pair in pooled.pairs if set(pair) & own}

@@ -21,7 +21,7 @@ from topdown.errors import SamplingError, SettingsError
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.model import BeadTable, CGMolecule, Estimate
 from topdown.properties.shape_sums import read_shape_sums
-from topdown.properties.shapes import Shape, match_shapes, shape_of
+from topdown.properties.shapes import MOST_BEADS, Shape, match_shapes, shape_of
 from topdown.properties.transfer import SolvationResult
 from topdown.tables import load_bead_table
 from topdown.tables.folder import table_folder
@@ -65,13 +65,13 @@ class InstantSums:
         SettingsError
             A phase without sums, or a temperature they do not hold for.
         SamplingError
-            Charges, no shape near enough, or too few effective samples.
+            Too few effective samples.
         """
         if phase not in self.sums:
             known = ", ".join(self.sums)
             raise SettingsError(f"there are no instant free energies in {phase}", hint=f"only in {known}; {_HINT}")
         if any(bead.charge for bead in molecule.beads):
-            raise SamplingError("a molecule with charges has no instant free energy", where=molecule.name, hint=_HINT)
+            raise SettingsError("a molecule with charges has no instant free energy", hint=_HINT)
         shape, order, difference = self.nearest_shape(molecule, phase)
         reduced = self.sums[phase][shape]
         if abs(reduced.temperature - temperature) > _TEMPERATURE_RANGE:
@@ -88,7 +88,6 @@ class InstantSums:
         if found.n_effective < FEWEST:
             raise SamplingError(
                 f"only {found.n_effective:.0f} effective samples in {phase} for beads {' '.join(types)}",
-                where=molecule.name,
                 hint=_HINT,
             )
         return SolvationResult(
@@ -110,9 +109,11 @@ class InstantSums:
 
         Raises
         ------
-        SamplingError
+        SettingsError
             None is near enough.
         """
+        if molecule.n_beads > MOST_BEADS:
+            raise SettingsError(f"no shape of {molecule.n_beads} beads was sampled", hint=_HINT)
         shape = shape_of(molecule, self.table)
         best: tuple[float, str, tuple[int, ...]] | None = None
         for name in self.sums[phase]:
@@ -121,11 +122,9 @@ class InstantSums:
                 best = (found[1], name, found[0])
         sizes = "".join(shape.sizes)
         if best is None:
-            raise SamplingError(f"no shape of beads {sizes} was sampled", where=molecule.name, hint=_HINT)
+            raise SettingsError(f"no shape of beads {sizes} was sampled", hint=_HINT)
         if best[0] > TOLERANCE:
-            raise SamplingError(
-                f"the nearest shape of beads {sizes} differs by {best[0]:.2f} nm", where=molecule.name, hint=_HINT
-            )
+            raise SettingsError(f"the nearest shape of beads {sizes} differs by {best[0]:.2f} nm", hint=_HINT)
         return best[1], best[2], best[0]
 
 
