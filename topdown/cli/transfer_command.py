@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     "--error", "target_error", type=float, default=0.5, show_default=True, help="Standard error to reach [kJ/mol]."
 )
 @click.option(
+    "--instant",
+    is_flag=True,
+    help="No simulation: reweight the sums that ship with the table. Water, octanol, hexadecane, chloroform; up to 7 beads.",
+)
+@click.option(
     "--budget",
     metavar="TIME",
     help="Processor time per molecule not to exceed, 90s, 5min, 1h: counted as work, 4 million bead steps a second.",
@@ -42,6 +47,7 @@ def command(
     table: str,
     temperature: float,
     target_error: float,
+    instant: bool,
     budget: str | None,
     plots: Path | None,
     seed: int,
@@ -72,7 +78,12 @@ def command(
     is_file = what.lower().endswith((".smi", ".csv"))
     requests = read_requests(Path(what)) if is_file else (MoleculeRequest(smiles=what, name=what),)
     figures = None if plots is None else TransferPlots(plots)
-    outcomes = transfer(requests, table, settings, store=store, workers=workers, progress=ProgressLine())
+    if instant:
+        from topdown.workflows.instant import instant_transfer
+
+        outcomes = instant_transfer(requests, table, settings)
+    else:
+        outcomes = transfer(requests, table, settings, store=store, workers=workers, progress=ProgressLine())
     codes = []
     for outcome in outcomes:
         codes.append(outcome.error.exit_code if outcome.error else 0)
@@ -94,11 +105,11 @@ def _echo(outcome: TransferOutcome) -> None:
     click.echo(f"{outcome.request.name}  {result.from_phase} → {result.to_phase} at {result.temperature:g} K")
     click.echo(f"  model       {outcome.model}")
     for leg in result.legs:
+        sampled = f"{leg.n_solvent} solvent molecules, {leg.n_windows} windows, overlap {leg.overlap:.2f}, "
         click.echo(
             f"  ΔG(gas → {leg.phase})".ljust(26)
             + f"{leg.delta_g.value:8.2f} ± {leg.delta_g.standard_error:.2f} kJ/mol   "
-            f"{leg.n_solvent} solvent molecules, {leg.n_windows} windows, overlap {leg.overlap:.2f}, "
-            f"{leg.delta_g.n_effective:.0f} effective samples"
+            f"{sampled if leg.n_windows else ''}{leg.delta_g.n_effective:.0f} effective samples"
         )
     click.echo("  ΔG transfer".ljust(26) + f"{result.delta_g.value:8.2f} ± {result.delta_g.standard_error:.2f} kJ/mol")
     click.echo("  log P".ljust(26) + f"{result.log_p:8.2f} ± {result.log_p_error:.2f}")

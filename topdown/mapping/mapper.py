@@ -13,6 +13,7 @@ from rdkit.Chem import rdMolDescriptors
 
 from topdown.errors import BeadTableError, MappingError, SettingsError
 from topdown.mapping.bead_typing import TypeChoice, choose_types
+from topdown.mapping.class_typing import choose_classes, class_model_of
 from topdown.mapping.conformers import bead_ensemble
 from topdown.mapping.fragmenting import Partition, best_partitions, canonical_order
 from topdown.mapping.geometry import BondedTerms, bonded_terms
@@ -192,7 +193,7 @@ def _assemble(
     else:
         of_models = {k: known[group].bead_type for k, group in enumerate(groups) if group in known}
         fixed = {**of_models, **fixed_types}
-        typed = choose_types(mol, groups, table, shared=partition.shared, fixed=fixed)
+        typed = _types(mol, groups, table, partition, fixed)
         # Beads of a recognised part keep the reason and confidence of their model.
         chosen = [
             known[group] if k in of_models and k not in fixed_types else choice
@@ -222,6 +223,20 @@ def _assemble(
         molar_mass=float(rdMolDescriptors._CalcMolWt(mol)),
         warnings=tuple(warnings),
     )
+
+
+def _types(
+    mol: Any, groups: tuple[tuple[int, ...], ...], table: BeadTable, partition: Partition, fixed: Mapping[int, str]
+) -> Sequence[TypeChoice]:
+    """Bead types by the classes of the table where it has them, else by its building blocks."""
+    model = class_model_of(table)
+    if model is None:
+        return choose_types(mol, groups, table, shared=partition.shared, fixed=fixed)
+    chosen = choose_classes(mol, groups, table, model)
+    for k, name in fixed.items():
+        table.index(name)
+        chosen[k] = replace(chosen[k], bead_type=name, reason="given by the user", confidence=1.0, alternatives=())
+    return chosen
 
 
 def _fixed_types(

@@ -194,6 +194,17 @@ def measure_solvation(
     SamplingError
         When in the end fewer than 50 effective samples support an end of the path, or its states do not overlap.
     """
+    return _result(_sampled(request, sampler, effort, report), phase_name)
+
+
+def sample_solvation(
+    request: CouplingRequest, sampler: Sampler, effort: Effort, *, report: Callable[[str], None] | None = None
+) -> list[WindowSamples]:
+    """The runs behind :func:`measure_solvation`, one for each state that was sampled."""
+    return _sampled(request, sampler, effort, report).windows()
+
+
+def _sampled(request: CouplingRequest, sampler: Sampler, effort: Effort, report: Callable[[str], None] | None) -> _Leg:
     leg = _Leg(request, sampler, request.seed)
     last = len(request.lambdas) - 1
     pilot = {min(range(len(GRID)), key=lambda k: abs(GRID[k] - lam)) for lam in PILOT} | {last}
@@ -209,7 +220,7 @@ def measure_solvation(
         if not more:
             break
         leg.extend(more)
-    return _result(leg, phase_name)
+    return leg
 
 
 def _fill_gaps(leg: _Leg, last: int) -> None:

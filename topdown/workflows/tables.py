@@ -153,7 +153,7 @@ def check_table(name_or_path: str | Path) -> TableCheck:
         for m in molecules
         if m.model.virtual_sites
     ]
-    if not table.building_blocks:
+    if not table.building_blocks and not (folder / "classes.csv").is_file():
         remarks.append("no building blocks: molecules cannot be mapped with this table")
     for key, text in (("source", table.provenance.source), ("licence", table.provenance.licence)):
         if not text:

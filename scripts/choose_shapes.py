@@ -1,0 +1,65 @@
+"""Choose the shapes that stand for the molecules of the partition data, and write them as molecule files.
+
+    python scripts/choose_shapes.py --out bead_tables/topdown1/shapes
+
+Molecules are mapped with the martini3 table. A shape stands for another when sizes and bonds agree and no distance differs by
+more than the tolerance; the one that stands for most molecules is chosen first. Measured values play no part in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from topdown.mapping import map_molecule
+from topdown.properties.measurements import load_measurements
+from topdown.properties.shapes import match_shapes, shape_of
+from topdown.tables import load_bead_table
+from topdown.tables.molecule_writer import write_molecule
+
+#: Largest difference of a distance between a molecule and the shape that stands for it [nm].
+TOLERANCE = 0.06
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--tolerance", type=float, default=TOLERANCE)
+    arguments = parser.parse_args()
+    table = load_bead_table("martini3")
+    rows = load_measurements("transfer_free_energy", include_flagged=True)
+    models = [map_molecule(s, table, name=s, seed=1) for s in sorted({row.canonical_smiles for row in rows})]
+    shapes = [shape_of(m, table) for m in models]
+    groups: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for k, shape in enumerate(shapes):
+        groups["".join(sorted(shape.sizes)), len(shape.bonds)].append(k)
+    chosen: list[tuple[int, int]] = []
+    for members in groups.values():
+        close = np.array([[_close(shapes[i], shapes[j], arguments.tolerance) for j in members] for i in members])
+        left = np.ones(len(members), dtype=bool)
+        while left.any():
+            best = max(np.flatnonzero(left), key=lambda i: (int(close[i, left].sum()), -i))
+            covered = (close[best] & left) | (np.arange(len(members)) == best)
+            chosen.append((int(covered.sum()), members[int(best)]))
+            left &= ~covered
+    chosen.sort(key=lambda item: (-item[0], item[1]))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for number, (count, k) in enumerate(chosen, start=1):
+        model = models[k]
+        assert model.positions is not None
+        named = replace(model, name=f"shape-{number:03d}", positions=np.round(np.asarray(model.positions), 4), table="")
+        write_molecule(named, arguments.out, bead_types=table.bead_types)
+        print(f"{named.name} {''.join(shapes[k].sizes)} stands for {count}: {model.canonical_smiles}")
+
+
+def _close(a: object, b: object, tolerance: float) -> bool:
+    found = match_shapes(a, b)  # type: ignore[arg-type]
+    return found is not None and found[1] <= tolerance
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""topdown transfer --instant: batches, refusals, and the same numbers as the sums behind it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from topdown.mapping import map_molecule
+from topdown.properties.instant import load_instant_sums
+
+
+def lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_batch_is_one_object_per_molecule_and_phase_in_order(topdown, tmp_path: Path) -> None:
+    file = tmp_path / "some.smi"
+    file.write_text("CCCC butane\nC1CC broken\nCCCO propanol\n")
+    code, out, err = topdown(
+        "transfer", str(file), "--to", "octanol,hexadecane,chloroform", "--table", "topdown1", "--instant", "--json"
+    )
+    assert code == 3
+    found = lines(out)
+    assert [(o["name"], o["to"]) for o in found] == [
+        (name, phase) for name in ("butane", "broken", "propanol") for phase in ("octanol", "hexadecane", "chloroform")
+    ]
+    assert all(o["error"]["code"] == "E_SYNTAX" for o in found[3:6])
+    assert "E_SYNTAX" in err
+    butane, propanol = found[1], found[7]
+    assert butane["delta_g_kJ_mol"] < -5.0 < 0.0 < propanol["delta_g_kJ_mol"], "only butane prefers hexadecane to water"
+    for o in (butane, propanol):
+        assert 0.1 < o["standard_error"] < 3.0
+        assert o["log_p"] == pytest.approx(-o["delta_g_kJ_mol"] / 5.708, rel=1e-3)
+        assert o["diagnostics"]["n_effective"] > 20.0
+        assert o["experiment"] is not None
+        assert any("not simulated" in remark for remark in o["remarks"])
+
+
+def test_the_number_is_the_difference_of_two_reweighted_legs(topdown) -> None:
+    _, out, _ = topdown("transfer", "CCCC", "--to", "octanol", "--table", "topdown1", "--instant", "--json")
+    sums = load_instant_sums("topdown1")
+    model = map_molecule("CCCC", sums.table)
+    values = {}
+    for phase in ("water", "octanol"):
+        name, order, _ = sums.nearest_shape(model, phase)
+        reduced = sums.sums[phase][name]
+        types = [model.beads[k].bead_type for k in order]
+        epsilon = [sums.table.pair(types[int(a.split("#")[1])], b)[1] for a, b in reduced.pairs]
+        inner = [sums.table.pair(types[0], types[0])[1] for _ in reduced.inner_pairs]
+        values[phase] = reduced.coupling(np.array([*epsilon, *inner])).value
+    assert lines(out)[0]["delta_g_kJ_mol"] == pytest.approx(values["octanol"] - values["water"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["CCCC", "--table", "martini3"], "has no sums for instant"),
+        (["CCCC", "--to", "toluene"], "no instant free energies in toluene"),
+        (["CCCC[NH3+]"], "charges has no instant"),
+        (["CCCC", "--temperature", "340"], "for 298.15 K, not 340 K"),
+        (["C" * 60], "beads"),
+        (["O"], "four waters"),
+    ],
+)
+def test_what_it_cannot_know_is_one_line_that_offers_the_simulation(
+    topdown, arguments: list[str], message: str
+) -> None:
+    with_table = arguments if "--table" in arguments else [*arguments, "--table", "topdown1"]
+    code, out, err = topdown("transfer", *with_table, "--instant")
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+    if message != "four waters":
+        assert "--instant" in err
+
+
+@pytest.mark.validate
+@pytest.mark.parametrize("smiles", ["CCCC", "CC(C)=O", "CCCCCCCO"])
+def test_full_simulation_agrees(topdown, smiles: str) -> None:
+    arguments = ["transfer", smiles, "--to", "octanol", "--table", "topdown1", "--json"]
+    instant = lines(topdown(*arguments, "--instant")[1])[0]
+    full = lines(topdown(*arguments)[1])[0]
+    error = np.hypot(instant["standard_error"], full["standard_error"])
+    assert abs(instant["delta_g_kJ_mol"] - full["delta_g_kJ_mol"]) < 3.0 * error

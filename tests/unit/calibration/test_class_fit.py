@@ -1,0 +1,183 @@
+"""Classes of beads on made-up samples: derivatives, recovery of known strengths, and the table they make."""
+
+import numpy as np
+import pytest
+
+from topdown.calibration.class_fit import (
+    ClassMolecule,
+    ClassProblem,
+    Observation,
+    class_metric,
+    cluster,
+    fit_continuous,
+    nearest_class,
+    refine_classes,
+)
+from topdown.calibration.class_table import class_bead_table, class_names, pair_rule, places_of
+from topdown.estimators.reduced_sums import ReducedSums
+from topdown.mapping.class_typing import SIZES
+from topdown.model.bead_table import Provenance
+from topdown.properties.shapes import neutral_types, place_range
+from topdown.tables import load_bead_table
+
+PARENT = load_bead_table("martini3")
+SOLVENTS = ("W", "C1")
+BASE = np.array([0.4, 0.6])
+KINDS = {
+    "polar": {(0, "O"): 1.0, (1, "OH"): 1.0},
+    "apolar": {(0, "C"): 2.0},
+    "mixed": {(0, "C"): 1.0, (0, "O"): 1.0},
+}
+TRUE = {(0, "O"): np.array([0.25, -0.1]), (1, "OH"): np.array([0.1, -0.1]), (0, "C"): np.array([-0.08, 0.05])}
+
+
+def made_up_sums(rng: np.random.Generator, sizes: str, other: str) -> ReducedSums:
+    """Sums that scatter about -8 for every bead, as those of a bead in a liquid do."""
+    n = 400
+    sums = rng.normal(-8.0, 1.0, (n, len(sizes)))
+    return ReducedSums(
+        pairs=tuple((f"{size}#{k}", other) for k, size in enumerate(sizes)),
+        inner_pairs=(),
+        sums=np.rint(sums * 256).astype(np.int16),
+        offsets=np.zeros(n, dtype=np.float32),
+        inefficiency=np.ones(n, dtype=np.float32),
+        free_sums=np.zeros((1, 0), dtype=np.int16),
+        free_offsets=np.array([-np.log(n)], dtype=np.float32),
+        temperature=298.15,
+        path_error=0.1,
+        n_frames=n,
+    )
+
+
+def molecules() -> list[ClassMolecule]:
+    found = []
+    for a in KINDS:
+        found.append(ClassMolecule(smiles=a, sizes=("R",), features=(KINDS[a],), shape="one", order=(0,)))
+        for b in KINDS:
+            found.append(
+                ClassMolecule(
+                    smiles=f"{a}-{b}", sizes=("R", "S"), features=(KINDS[a], KINDS[b]), shape="two", order=(0, 1)
+                )
+            )
+    return found
+
+
+def problem(values: np.ndarray | None = None, noise: float = 0.0, seed: int = 0) -> ClassProblem:
+    rng = np.random.default_rng(11)
+    sums = {
+        phase: {"one": made_up_sums(rng, "R", other), "two": made_up_sums(rng, "RS", other)}
+        for phase, other in (("water", "W"), ("oil", "C1"))
+    }
+    wanted = [(k, phase) for k in range(len(molecules())) for phase in ("oil", "gas")]
+    values = np.zeros(len(wanted)) if values is None else values
+    values = values + noise * np.random.default_rng(seed).standard_normal(len(wanted))
+    observations = [
+        Observation(molecule=k, phase=phase, value=float(v), error=0.5, calibration=True)
+        for (k, phase), v in zip(wanted, values)
+    ]
+    return ClassProblem(molecules(), observations, sums, PARENT, SOLVENTS)
+
+
+def true_places() -> np.ndarray:
+    return np.array(
+        [
+            BASE + sum(count * TRUE[feature] for feature, count in found.items())
+            for m in molecules()
+            for found in m.features
+        ]
+    )
+
+
+def test_the_jacobian_is_the_derivative() -> None:
+    asked = problem()
+    rng = np.random.default_rng(2)
+    design = rng.standard_normal((asked.n_beads, 2))
+    x = 0.1 * rng.standard_normal((2, 2))
+    jacobian = asked.evaluate(0.5 + design @ x.T).jacobian(design)
+    for v in range(2):
+        for f in range(2):
+            step = np.zeros((2, 2))
+            step[v, f] = 2e-3
+            up, down = (asked.evaluate(0.5 + design @ (x + s * step).T).calculated() for s in (1, -1))
+            np.testing.assert_allclose(jacobian[:, 2 * v + f], (up - down) / 4e-3, rtol=2e-3, atol=2e-3)
+
+
+def test_known_strengths_are_recovered() -> None:
+    exact = problem().evaluate(true_places()).calculated()
+    asked = problem(exact)
+    fit = fit_continuous(asked, BASE, width=3.0, coupled={})
+    assert np.abs(fit.evaluation.calculated() - exact).max() < 0.2
+    np.testing.assert_allclose(fit.places, true_places(), atol=0.02)
+    shrunk = fit_continuous(asked, BASE, width=0.0001, coupled={})
+    assert np.abs(shrunk.weights).max() < 0.5 * np.abs(fit.weights).max(), "a narrow prior holds the weights"
+
+
+def test_solvents_that_stand_for_the_same_move_together() -> None:
+    asked = problem(problem().evaluate(true_places()).calculated())
+    free = fit_continuous(asked, BASE, width=1.0, coupled={})
+    tied = fit_continuous(asked, BASE, width=1.0, coupled={("W", "C1"): 0.003})
+    difference = [np.abs(fit.places[:, 0] - fit.places[:, 1] - (BASE[0] - BASE[1])).max() for fit in (free, tied)]
+    assert difference[1] < 0.5 * difference[0]
+
+
+def test_classes_are_found_and_refined() -> None:
+    places = true_places()
+    exact = problem().evaluate(places).calculated()
+    asked = problem(exact)
+    evaluation = asked.evaluate(places)
+    metric = class_metric(evaluation, ["oil"])
+    centres = cluster(places, asked.sizes, metric, 3, np.random.default_rng(0))
+    owner = nearest_class(places, asked.sizes, centres, metric)
+    assert len(set(owner.tolist())) == 3
+    np.testing.assert_allclose(centres[owner], places, atol=1e-9)
+    off = centres + 0.08
+    refined = refine_classes(asked, owner, off, width=0.5)
+    np.testing.assert_allclose(refined.places[owner], places, atol=0.02)
+    assert np.all(refined.errors < 0.5)
+    held = refine_classes(asked, owner, off, width=0.001)
+    np.testing.assert_allclose(held.places, off, atol=0.02)
+
+
+def test_the_posterior_covers_the_truth() -> None:
+    places = true_places()
+    exact = problem().evaluate(places).calculated()
+    metric = class_metric(problem().evaluate(places), ["oil"])
+    centres = cluster(places, problem().sizes, metric, 3, np.random.default_rng(0))
+    owner = nearest_class(places, problem().sizes, centres, metric)
+    z = []
+    for seed in range(40):
+        rng = np.random.default_rng(100 + seed)
+        prior = centres + 0.05 * rng.standard_normal(centres.shape)
+        fit = refine_classes(problem(exact, noise=0.5, seed=seed), owner, prior, width=0.05)
+        z.append((fit.places - centres) / fit.errors)
+    inside = float(np.mean(np.abs(z) < 1.96))
+    assert 0.90 < inside < 0.99
+
+
+def test_the_table_holds_what_was_fitted_and_what_was_kept() -> None:
+    places = np.array([[0.9, 0.2], [0.1, 0.9]])
+    names = class_names(places, np.tile(np.array([[-20.0, 18.0]]), (3, 1, 1)), ("oil→water",), "oil→water")
+    assert names == ("P01", "C01")
+    table = class_bead_table(
+        PARENT, names, places, SOLVENTS, ("a", "b"), name="mine", version="1", provenance=Provenance(parent="martini3")
+    )
+    for size in SIZES:
+        low, span = place_range(PARENT, size, "W")
+        name = "P01" if size == "R" else f"{size}P01"
+        assert table.pair(name, "W")[1] == pytest.approx(low + 0.9 * span, abs=1e-4)
+    assert table.pair("W", "C1") == PARENT.pair("W", "C1")
+    assert table.pair("TQ5", "W") == PARENT.pair("TQ5", "W")
+    assert table.pair("SP01", "TC01") == table.pair("TC01", "SP01")
+    assert table.pair("SC01", "TC01")[0] == 0.365
+    assert table.pair("C01", "C01")[1] > table.pair("C01", "P01")[1], "like attracts like"
+
+
+def test_the_rule_reproduces_the_parent_where_it_was_learned() -> None:
+    regular = [t for t in neutral_types(PARENT) if t.size == "R"][:120]
+    rule = pair_rule(PARENT, regular, regular, ("W", "C1", "SC2", "SP1", "X2"))
+    places = places_of(PARENT, regular, ("W", "C1", "SC2", "SP1", "X2"))
+    found = rule.epsilon(places, places)
+    index = PARENT.indices([t.name for t in regular])
+    spread = PARENT.epsilon[np.ix_(index, index)].std()
+    assert rule.residual < 0.6 * spread
+    np.testing.assert_allclose(found, found.T, atol=1e-12)

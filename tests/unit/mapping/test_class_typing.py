@@ -1,0 +1,151 @@
+"""Typing by classes: features of atoms and beads, the nearest class, and what is said about it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rdkit import Chem
+
+from topdown.errors import BeadTableError
+from topdown.mapping import map_molecule, parse_smiles
+from topdown.mapping.class_typing import (
+    CLASSES_FILE,
+    WEIGHTS_FILE,
+    ClassModel,
+    class_model_of,
+    class_model_rows,
+    read_class_model,
+    type_name,
+)
+from topdown.mapping.environments import atom_features, bead_features
+from topdown.tables import load_bead_table
+from topdown.tables.writer import csv_text
+
+TABLE = load_bead_table("topdown1")
+
+
+def features_of(smiles: str) -> list[set[tuple[int, str]]]:
+    return [set(found) for found in atom_features(parse_smiles(smiles).mol)]
+
+
+def test_features_say_what_an_atom_is() -> None:
+    methyl, carbonyl, oxygen, amide, _ = features_of("CC(=O)NC")
+    assert {(0, "C"), (1, "CH3"), (2, "CH3(C=O)")} <= methyl
+    assert (1, "CH02O") in carbonyl
+    assert (3, "OH02C(C=O)") in oxygen
+    assert (1, "NH1") in amide
+    assert {(4, "d2"), (5, "NH,O2")} <= amide & oxygen, "polar atoms see each other"
+    assert features_of("c1ccccc1O")[0] >= {(0, "c"), (1, "cH12C2C")} or features_of("c1ccccc1O")[0] >= {(0, "c")}
+    assert not any(level >= 4 for found in features_of("CCCCO") for level, _ in found)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(["CC(=O)Nc1ccc(O)cc1", "OCC(F)(F)F", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(C)Cc1ccccc1"]), st.randoms()
+)
+def test_features_do_not_depend_on_the_order_of_atoms(smiles: str, random: object) -> None:
+    mol = Chem.MolFromSmiles(smiles)
+    order = list(range(mol.GetNumAtoms()))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    turned = Chem.RenumberAtoms(mol, order)
+    before, after = atom_features(mol), atom_features(turned)
+    for new, old in enumerate(order):
+        assert sorted(after[new]) == sorted(before[old])
+
+
+def test_a_shared_atom_counts_in_parts() -> None:
+    mol = parse_smiles("CCO").mol
+    alone = bead_features(mol, [(0, 1), (1, 2)])
+    whole = bead_features(mol, [(0, 1, 2)])[0]
+    total: dict = {}
+    for found in alone:
+        for feature, count in found.items():
+            total[feature] = total.get(feature, 0.0) + count
+    assert total == pytest.approx(whole)
+
+
+def test_a_molecule_gets_classes_with_reasons() -> None:
+    model = map_molecule("CC(=O)Nc1ccc(O)cc1", TABLE)
+    assert all(name in TABLE for name in model.type_names)
+    for bead in model.beads:
+        assert 0.0 < bead.confidence <= 1.0
+        assert "nearest class" in bead.reason
+        assert len(bead.alternatives) == 3
+        assert all(name in TABLE for name in bead.alternatives)
+
+
+def test_polar_and_apolar_differ_as_they_should() -> None:
+    def water(smiles: str) -> float:
+        (bead,) = map_molecule(smiles, TABLE).beads
+        return TABLE.pair(bead.bead_type, "W")[1]
+
+    assert water("CCCC") < water("CC(C)=O") < water("CC(N)=O")
+
+
+def test_the_same_for_every_way_of_writing_it() -> None:
+    mol = Chem.MolFromSmiles("COc1ccc(C=O)cc1Cl")
+    seen = {
+        tuple(sorted(map_molecule(Chem.MolToSmiles(mol, doRandom=True), TABLE, conformers=False).type_names))
+        for _ in range(8)
+    }
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("smiles", "expected"),
+    [("C[N+](C)(C)CCCC", "Q1"), ("CCCC[NH3+]", "Q4p"), ("CC(=O)[O-]", "Q5n"), ("COP(=O)([O-])OC", "Q5")],
+)
+def test_charged_groups_get_charged_beads(smiles: str, expected: str) -> None:
+    model = map_molecule(smiles, TABLE)
+    charged = [bead for bead in model.beads if bead.charge]
+    assert len(charged) == 1
+    assert charged[0].bead_type.lstrip("ST") == expected
+
+
+def test_a_user_s_type_wins() -> None:
+    from topdown.mapping.mapper import UserChoices
+
+    other = next(
+        name for name in (t.name for t in TABLE.bead_types) if name not in map_molecule("CCCC", TABLE).type_names
+    )
+    model = map_molecule("CCCC", TABLE, choices=UserChoices(types={"1": other}))
+    assert model.type_names == (other,)
+
+
+def small_model() -> ClassModel:
+    return ClassModel(
+        names=("C01", "P01"),
+        solvents=("W", "C1"),
+        places=np.array([[0.1, 0.9], [0.9, 0.2]]),
+        base=np.array([0.5, 0.5]),
+        sizes=np.zeros((3, 2)),
+        weights={(0, "O"): np.array([0.3, -0.2])},
+        metric=np.array([[[-20.0, 15.0]]] * 3),
+        labels=("oil→water",),
+    )
+
+
+def test_models_read_back_and_damage_is_named(tmp_path: Path) -> None:
+    model = small_model()
+    header, *rows = class_model_rows(model)
+    (tmp_path / WEIGHTS_FILE).write_text(csv_text(header, rows))
+    (tmp_path / CLASSES_FILE).write_text("class,place W,place C1\nC01,0.1,0.9\nP01,0.9,0.2\n")
+    found = read_class_model(tmp_path)
+    assert found.names == model.names
+    np.testing.assert_allclose(found.estimate({(0, "O"): 2.0}, "S"), [1.1, 0.1])
+    assert found.distances(np.array([0.9, 0.2]), "R").argmin() == 1
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / CLASSES_FILE).write_text("class,place W\nC01,x\n")
+    (other / WEIGHTS_FILE).write_text("kind,name,W\nbase,,0.5\n")
+    with pytest.raises(BeadTableError, match="damaged class model"):
+        read_class_model(other)
+
+
+def test_tables_without_classes_have_no_model() -> None:
+    assert class_model_of(load_bead_table("martini3")) is None
+    assert class_model_of(TABLE) is not None
+    assert type_name("N07", "R") == "N07"
+    assert type_name("N07", "T") == "TN07"

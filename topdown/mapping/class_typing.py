@@ -1,0 +1,245 @@
+"""Bead types of tables whose classes were found from measured values: strengths estimated from atoms, then the nearest class.
+
+A class is a point in the space of *places*: for each kind of solvent bead where, between the weakest (0) and the strongest
+(1) of the parent table's bead types, its interaction lies. The places of a fragment are estimated as a sum over the
+features of its atoms (:mod:`topdown.mapping.environments`); the class nearest in what it would do to free energies of
+transfer gives the type.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from topdown.errors import BeadTableError
+from topdown.mapping.atom_roles import atom_roles
+from topdown.mapping.bead_typing import TypeChoice
+from topdown.mapping.environments import Feature, bead_features
+from topdown.mapping.type_features import size_rule
+from topdown.model import BeadTable
+from topdown.resources import bead_tables_folder
+
+FloatArray = npt.NDArray[np.float64]
+
+CLASSES_FILE: Final = "classes.csv"
+WEIGHTS_FILE: Final = "class_weights.csv"
+SIZES: Final = "RST"
+#: Rows of the weights file that are not features.
+_BASE, _SIZE, _METRIC, _FEATURE = "base", "size", "metric", "feature"
+#: Typical error of an estimated contribution to a free energy [kJ/mol]: the scale of the confidences.
+_ERROR: Final = 1.5
+#: Charged types of the parent, by charge and the element that carries it: as Martini 3 assigns them (Souza et al. 2021).
+_CHARGED: Final = {(1, "N", True): "Q4p", (1, "N", False): "Q1", (-1, "O", False): "Q5n", (-1, "P", False): "Q5"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassModel:
+    """How beads get their class.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the K classes.
+    solvents : tuple of str
+        The V solvent bead types that places refer to.
+    places : (K, V) float64
+        Of every class.
+    base : (V,) float64
+        Place of a bead without features.
+    sizes : (3, V) float64
+        What each of the sizes R, S, T adds.
+    weights : mapping of Feature to (V,) float64
+        What each feature adds, each time it occurs.
+    metric : (3, C, V) float64 [kJ/mol]
+        For each size, what a unit of place does to each of C free energies.
+    labels : tuple of str
+        Names of the C free energies.
+    """
+
+    names: tuple[str, ...]
+    solvents: tuple[str, ...]
+    places: FloatArray
+    base: FloatArray
+    sizes: FloatArray
+    weights: Mapping[Feature, FloatArray]
+    metric: FloatArray
+    labels: tuple[str, ...]
+
+    def estimate(self, features: Mapping[Feature, float], size: str) -> FloatArray:
+        """Places (V,) of a bead."""
+        total = self.base + self.sizes[SIZES.index(size)]
+        for feature, count in features.items():
+            found = self.weights.get(feature)
+            if found is not None:
+                total = total + count * found
+        return np.asarray(total)
+
+    def distances(self, places: FloatArray, size: str) -> FloatArray:
+        """How far each class is from ``places``, in free energies (K,) [kJ/mol]."""
+        found: FloatArray = np.linalg.norm((self.places - places) @ self.metric[SIZES.index(size)].T, axis=1)
+        return found
+
+
+def type_name(class_name: str, size: str) -> str:
+    """``"SN03"`` of class N03 and size S; regular beads carry no letter."""
+    return class_name if size == "R" else f"{size}{class_name}"
+
+
+def class_model_of(table: BeadTable) -> ClassModel | None:
+    """The class model that ships with a table or its parent; None for tables without classes."""
+    for name in (table.name, table.provenance.parent):
+        folder = bead_tables_folder() / name
+        if name and "/" not in name and (folder / CLASSES_FILE).is_file():
+            return read_class_model(folder)
+    return None
+
+
+def choose_classes(mol: Any, groups: Sequence[Sequence[int]], table: BeadTable, model: ClassModel) -> list[TypeChoice]:
+    """The bead type of every group of atoms.
+
+    Parameters
+    ----------
+    mol : rdkit.Chem.Mol
+    groups : sequence of sequence of int
+    table : BeadTable
+        Holds the types.
+    model : ClassModel
+
+    Raises
+    ------
+    BeadTableError
+        The table has no type of a class and size.
+    """
+    return [
+        _choose(mol, group, size, features, table, model)
+        for group, size, features in zip(groups, bead_sizes(mol, groups), bead_features(mol, groups), strict=True)
+    ]
+
+
+def bead_sizes(mol: Any, groups: Sequence[Sequence[int]]) -> tuple[str, ...]:
+    """R, S or T of every group by the published rules (:func:`topdown.mapping.type_features.size_rule`)."""
+    roles = atom_roles(mol)
+    counted = Counter(k for group in groups for k in group)
+    shared = frozenset(k for k, n in counted.items() if n > 1)
+    return tuple(size_rule(roles, tuple(group), shared, "martini3") for group in groups)
+
+
+def _choose(
+    mol: Any, group: Sequence[int], size: str, features: Mapping[Feature, float], table: BeadTable, model: ClassModel
+) -> TypeChoice:
+    charged = _charged_type(mol, group, size)
+    if charged:
+        table.index(charged)
+        reason = "charged: as the parent table types the group"
+        return TypeChoice(
+            bead_type=charged, reason=reason, confidence=0.5, alternatives=(), level="estimate", support=""
+        )
+    places = model.estimate(features, size)
+    distances = model.distances(places, size)
+    order = np.argsort(distances, kind="stable")
+    likely = np.exp(-0.5 * (distances[order] ** 2 - distances[order[0]] ** 2) / _ERROR**2)
+    likely /= likely.sum()
+    names = [type_name(model.names[k], size) for k in order[:4]]
+    for name in names[:1]:
+        table.index(name)
+    unknown = sum(feature not in model.weights for feature in features if feature[0] <= 1)
+    strengths = ", ".join(f"{solvent} {place:.2f}" for solvent, place in zip(model.solvents, places))
+    reason = (
+        f"nearest class to the strengths estimated from its atoms ({strengths}), {distances[order[0]]:.1f} kJ/mol away"
+    )
+    if unknown:
+        reason += f"; {unknown} of its features were never measured"
+    return TypeChoice(
+        bead_type=names[0],
+        reason=reason,
+        confidence=round(float(likely[0]), 3),
+        alternatives=tuple(names[1:]),
+        level="estimate" if unknown else "fragment",
+        support="",
+        probabilities=tuple(float(p) for p in likely[:4]),
+    )
+
+
+def _charged_type(mol: Any, group: Sequence[int], size: str) -> str:
+    """Type of a group with a net charge; empty for a neutral one."""
+    atoms = [mol.GetAtomWithIdx(k) for k in group]
+    net = sum(atom.GetFormalCharge() for atom in atoms)
+    if net == 0:
+        return ""
+    carrier = next(atom for atom in atoms if atom.GetFormalCharge() * net > 0)
+    element = "P" if any(atom.GetSymbol() == "P" for atom in atoms) and net < 0 else carrier.GetSymbol()
+    hydrogens = bool(carrier.GetTotalNumHs()) and net > 0
+    if abs(net) > 1:
+        return type_name("D", size)
+    return type_name(_CHARGED.get((net, element, hydrogens), "Q1" if net > 0 else "Q5n"), size)
+
+
+@lru_cache(maxsize=4)
+def read_class_model(folder: Path) -> ClassModel:
+    """Read ``classes.csv`` and ``class_weights.csv`` of a table.
+
+    Raises
+    ------
+    BeadTableError
+        Missing or damaged files.
+    """
+    classes = _rows(folder / CLASSES_FILE)
+    rows = _rows(folder / WEIGHTS_FILE)
+    try:
+        solvents = tuple(name.removeprefix("place ") for name in classes[0] if name.startswith("place "))
+        vectors = [(row["kind"], row["name"], np.array([float(row[s]) for s in solvents])) for row in rows]
+        base = next(v for kind, _, v in vectors if kind == _BASE)
+        of_size = {name: v for kind, name, v in vectors if kind == _SIZE}
+        labels = tuple(dict.fromkeys(name.split(" ", 1)[1] for kind, name, _ in vectors if kind == _METRIC))
+        metric = {name: v for kind, name, v in vectors if kind == _METRIC}
+        weights: dict[Feature, FloatArray] = {}
+        for kind, name, vector in vectors:
+            if kind == _FEATURE:
+                level, text = name.split(" ", 1)
+                weights[int(level), text] = vector
+        return ClassModel(
+            names=tuple(row["class"] for row in classes),
+            solvents=solvents,
+            places=np.array([[float(row[f"place {s}"]) for s in solvents] for row in classes]),
+            base=base,
+            sizes=np.stack([of_size[s] for s in SIZES]),
+            weights=weights,
+            metric=np.stack([[metric[f"{s} {label}"] for label in labels] for s in SIZES]),
+            labels=labels,
+        )
+    except (KeyError, ValueError, IndexError, StopIteration) as error:
+        raise BeadTableError(f"damaged class model: {error}", where=str(folder)) from None
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BeadTableError(f"cannot be read: {error}", where=str(path)) from None
+
+
+def class_model_rows(model: ClassModel) -> list[list[str]]:
+    """The rows of ``class_weights.csv``, the header first."""
+
+    def row(kind: str, name: str, vector: FloatArray) -> list[str]:
+        return [kind, name, *(f"{value:.5g}" for value in vector)]
+
+    rows = [["kind", "name", *model.solvents], row(_BASE, "", model.base)]
+    rows += [row(_SIZE, s, model.sizes[k]) for k, s in enumerate(SIZES)]
+    rows += [
+        row(_METRIC, f"{s} {label}", model.metric[k, c])
+        for k, s in enumerate(SIZES)
+        for c, label in enumerate(model.labels)
+    ]
+    return rows + [
+        row(_FEATURE, f"{level} {text}", model.weights[level, text]) for level, text in sorted(model.weights)
+    ]

@@ -1,0 +1,381 @@
+"""The job behind a table of classes: sample the shapes, reduce, fit, write the table and its report.
+
+Everything that was sampled is kept twice: as runs in the store of the user, and as reduced sums beside the campaign file, from
+which a fresh clone fits again in minutes without a single run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from topdown.calibration.class_campaign import CampaignPhase, ClassCampaign, read_class_campaign
+from topdown.calibration.class_fit import (
+    ClassFit,
+    ClassMolecule,
+    ClassProblem,
+    ContinuousFit,
+    Observation,
+    class_metric,
+    cluster,
+    fit_continuous,
+    nearest_class,
+    refine_classes,
+)
+from topdown.calibration.class_table import class_bead_table, class_names
+from topdown.errors import InputFileError
+from topdown.estimators.reduced_sums import ReducedSums
+from topdown.mapping import map_molecule, parse_smiles
+from topdown.mapping.class_typing import CLASSES_FILE, WEIGHTS_FILE, ClassModel, bead_sizes, class_model_rows
+from topdown.mapping.environments import bead_features
+from topdown.model import BeadTable, CGMolecule, Measurement
+from topdown.model.bead_table import Provenance
+from topdown.properties.measurements import load_measurements
+from topdown.properties.phases import find_phase
+from topdown.properties.sampler import EngineSampler
+from topdown.properties.shape_sums import read_shape_sums, reduce_shape, write_shape_sums
+from topdown.properties.shapes import Shape, match_shapes, shape_of, shape_request
+from topdown.properties.shapes import bead_sizes as sizes_of
+from topdown.properties.solvation import Effort, sample_solvation
+from topdown.resources import atomic_write_text
+from topdown.tables import load_bead_table
+from topdown.tables.molecules import read_molecule
+from topdown.tables.writer import csv_text, write_bead_table
+
+Progress = Callable[[str], None]
+
+SHAPES_FOLDER: Final = "shapes"
+SUMS_FOLDER: Final = "sums"
+REPORT_FILE: Final = "fit.json"
+_LARGEST_UNCERTAINTY: Final = 3.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassOutcome:
+    """What a campaign gave.
+
+    Attributes
+    ----------
+    table : BeadTable
+    model : ClassModel
+    problem : ClassProblem
+    continuous : ContinuousFit
+    classes : ClassFit
+    report : dict
+        Errors by phase and split, as JSON.
+    """
+
+    table: BeadTable
+    model: ClassModel
+    problem: ClassProblem
+    continuous: ContinuousFit
+    classes: ClassFit
+    report: dict[str, Any]
+
+
+def calibrate_classes(
+    path: Path | str,
+    out: Path | str | None = None,
+    *,
+    store: Path | None = None,
+    workers: int = 0,
+    progress: Progress = lambda _: None,
+) -> ClassOutcome:
+    """Run a campaign of classes from where its files stand.
+
+    Parameters
+    ----------
+    path : Path or str
+        The campaign file; shapes and reduced sums lie beside it.
+    out : Path or str, optional
+        Folder of the new table; default that of the campaign file.
+    store : Path, optional
+        Of the runs.
+    workers : int
+        Processes.
+    progress : callable
+        Told a line about each step.
+
+    Raises
+    ------
+    InputFileError
+        A damaged campaign, or no shapes beside it.
+    """
+    campaign = read_class_campaign(path)
+    folder = campaign.path.parent
+    parent = load_bead_table(campaign.parent)
+    models = _shape_models(folder / SHAPES_FOLDER, parent, campaign.n_shapes)
+    sums = _sampled_sums(campaign, folder, parent, models, EngineSampler(store, workers=workers), progress)
+    known = {name for name in models if all(name in sums[p.name] for p in campaign.phases)}
+    shapes = {name: shape_of(models[name], parent) for name in models if name in known}
+    progress(f"{len(shapes)} shapes in {len(campaign.phases)} phases; mapping the molecules with measured values")
+    problem = _problem(campaign, parent, shapes, sums)
+    outcome = fit_classes(campaign, parent, problem, progress)
+    _write(outcome, campaign, folder if out is None else Path(out))
+    return outcome
+
+
+def fit_classes(
+    campaign: ClassCampaign, parent: BeadTable, problem: ClassProblem, progress: Progress = lambda _: None
+) -> ClassOutcome:
+    """The fits of :mod:`topdown.calibration.class_fit` in a row, and the table of their result."""
+    progress(
+        f"{len(problem.molecules)} molecules, {problem.n_beads} beads, {len(problem.observations)} measured values"
+    )
+    continuous = fit_continuous(
+        problem, np.array(campaign.base), width=campaign.width, coupled=campaign.coupled, report=progress
+    )
+    phases = [p.name for p in campaign.phases if p.name != "water"]
+    metric = class_metric(continuous.evaluation, phases)
+    fitted = problem.fitted_beads
+    centres = cluster(
+        continuous.places[fitted],
+        problem.sizes[fitted],
+        metric,
+        campaign.n_classes,
+        np.random.default_rng(campaign.seed),
+    )
+    labels = (*(f"{p} to water" for p in phases), "half hydration")
+    labels = tuple(label.replace(" to ", "→") for label in labels)
+    names = class_names(
+        centres, -metric, labels, labels[phases.index("hexadecane")] if "hexadecane" in phases else labels[0]
+    )
+    order = np.argsort(np.array(names), kind="stable")
+    centres, names = centres[order], tuple(names[k] for k in order)
+    owner = nearest_class(continuous.places, problem.sizes, centres, metric)
+    classes = refine_classes(problem, owner, centres, width=campaign.class_width)
+    # Beads are given to classes by the centroids; what a class does is its refined place.
+    model = ClassModel(
+        names=names,
+        solvents=problem.solvents,
+        places=centres,
+        base=continuous.base,
+        sizes=continuous.sizes,
+        weights=dict(zip(continuous.names, continuous.weights)),
+        metric=metric,
+        labels=labels,
+    )
+    report = {
+        "campaign": campaign.name,
+        "classes": campaign.n_classes,
+        "molecules": len(problem.molecules),
+        "values": len(problem.observations),
+        "continuous": scores(problem, continuous.evaluation.calculated()),
+        "table": scores(problem, classes.evaluation.calculated()),
+    }
+    table = class_bead_table(
+        parent,
+        names,
+        classes.places,
+        problem.solvents,
+        _examples(problem, owner, len(names)),
+        name=campaign.name,
+        version="1",
+        provenance=Provenance(
+            source=(
+                f"{campaign.n_classes} classes in three sizes, fitted to free energies of transfer and hydration of "
+                f"{len(problem.molecules)} molecules (calibration rows of data/partition) by campaign {campaign.name}; solvent "
+                f"and charged beads of {parent.name}"
+            ),
+            licence="MIT; solvent and charged beads Apache-2.0",
+            citation=parent.provenance.citation,
+            parent=parent.name,
+        ),
+    )
+    return ClassOutcome(
+        table=table, model=model, problem=problem, continuous=continuous, classes=classes, report=report
+    )
+
+
+def scores(problem: ClassProblem, calculated: np.ndarray) -> dict[str, Any]:
+    """RMSE, MAE and bias [kJ/mol] of every phase, for calibration and validation rows apart."""
+    found: dict[str, Any] = {}
+    off = calculated - problem.measured
+    for phase in dict.fromkeys(o.phase for o in problem.observations):
+        for split, wanted in (("calibration", True), ("validation", False)):
+            rows = np.array([o.phase == phase and o.calibration == wanted for o in problem.observations])
+            if rows.any():
+                e = off[rows]
+                found.setdefault(phase, {})[split] = {
+                    "n": int(rows.sum()),
+                    "rmse": round(float(np.sqrt(np.mean(e**2))), 3),
+                    "mae": round(float(np.abs(e).mean()), 3),
+                    "bias": round(float(e.mean()), 3),
+                }
+    return found
+
+
+def _shape_models(folder: Path, parent: BeadTable, first: int) -> dict[str, CGMolecule]:
+    files = sorted(folder.glob("*.toml"))[:first]
+    if not files:
+        raise InputFileError("no shapes beside the campaign", where=str(folder), hint="see scripts/choose_shapes.py")
+    return {file.stem: read_molecule(file, parent.bead_types).model for file in files}
+
+
+def _sampled_sums(
+    campaign: ClassCampaign,
+    folder: Path,
+    parent: BeadTable,
+    models: Mapping[str, CGMolecule],
+    sampler: EngineSampler,
+    progress: Progress,
+) -> dict[str, dict[str, ReducedSums]]:
+    """Reduced sums of every shape in every phase: those beside the campaign, the others sampled now and kept there."""
+    effort = Effort(target_error=campaign.sampling_error)
+    header = {"parent": parent.name, "temperature": campaign.temperature, "error": campaign.sampling_error}
+    all_sums: dict[str, dict[str, ReducedSums]] = {}
+    for phase in campaign.phases:
+        file = folder / SUMS_FOLDER / f"{phase.name.replace(' ', '_')}.npz"
+        known = read_shape_sums(file)[0] if file.is_file() else {}
+        found = find_phase(phase.name, campaign.parent)
+        contents = tuple((c.molecule, n) for c, n in zip(found.components, phase.contents, strict=True))
+        for name, model in models.items():
+            if name in known:
+                continue
+            sticky, weak = (
+                sample_solvation(
+                    shape_request(
+                        model, found, contents, parent, end, temperature=campaign.temperature, seed=campaign.seed
+                    ),
+                    sampler,
+                    effort,
+                )
+                for end in ("sticky", "weak")
+            )
+            known[name] = reduce_shape(sticky, weak, sizes_of(model, parent), sorted(found.type_names()), parent)
+            write_shape_sums(file, known, header)
+            progress(f"{name} in {phase.name}: ± {known[name].path_error:.2f} kJ/mol")
+        all_sums[phase.name] = known
+    return all_sums
+
+
+def _problem(
+    campaign: ClassCampaign,
+    parent: BeadTable,
+    shapes: Mapping[str, Shape],
+    sums: Mapping[str, Mapping[str, ReducedSums]],
+) -> ClassProblem:
+    molecules: list[ClassMolecule] = []
+    observations: list[Observation] = []
+    for smiles, rows in _measured(campaign):
+        molecule = class_molecule(smiles, parent, shapes, campaign.tolerance)
+        if molecule is None:
+            continue
+        for phase, value, error, split in rows:
+            observations.append(
+                Observation(
+                    molecule=len(molecules), phase=phase, value=value, error=error, calibration=split == "calibration"
+                )
+            )
+        molecules.append(molecule)
+    return ClassProblem(molecules, observations, sums, parent, campaign.solvents)
+
+
+def class_molecule(
+    smiles: str, parent: BeadTable, shapes: Mapping[str, Shape], tolerance: float
+) -> ClassMolecule | None:
+    """A molecule as the fit sees it; None when no shape stands for it."""
+    model = map_molecule(smiles, parent, name=smiles, seed=1)
+    parsed = parse_smiles(smiles)
+    place = {written: k for k, written in enumerate(parsed.written)}
+    groups = [[place[a] for a in bead.atoms] for bead in model.beads]
+    sizes = bead_sizes(parsed.mol, groups)
+    shape = shape_of(model, parent)
+    shape = Shape(sizes=sizes, bonds=shape.bonds, distances=shape.distances)
+    best: tuple[float, str, tuple[int, ...]] | None = None
+    for name, template in shapes.items():
+        found = match_shapes(shape, template)
+        if found is not None and found[1] <= tolerance and (best is None or found[1] < best[0]):
+            best = (found[1], name, found[0])
+    if best is None:
+        return None
+    features = bead_features(parsed.mol, groups)
+    return ClassMolecule(smiles=smiles, sizes=sizes, features=features, shape=best[1], order=best[2])
+
+
+def _measured(campaign: ClassCampaign) -> Iterator[tuple[str, list[tuple[str, float, float, str]]]]:
+    """Canonical SMILES and (phase, ΔG(phase → water), error, split) of everything to fit or to judge by."""
+    by_molecule: dict[str, dict[str, list[Measurement]]] = defaultdict(lambda: defaultdict(list))
+    for row in load_measurements("transfer_free_energy"):
+        by_molecule[row.canonical_smiles][row.phase.removesuffix("/water")].append(row)
+    for row in load_measurements("hydration_free_energy"):
+        if row.canonical_smiles in by_molecule:
+            by_molecule[row.canonical_smiles]["gas"].append(row)
+    for smiles in sorted(by_molecule):
+        if smiles == "O":
+            continue
+        found = by_molecule[smiles]
+        rows = []
+        for phase in campaign.phases:
+            rows += _row(phase, found)
+        if "gas" in found:
+            rows.append(_combined("gas", found["gas"], campaign.hydration_error, 0.0))
+        if rows:
+            yield smiles, rows
+
+
+def _row(phase: CampaignPhase, found: Mapping[str, Sequence[Measurement]]) -> list[tuple[str, float, float, str]]:
+    if phase.name in found:
+        return [_combined(phase.name, found[phase.name], phase.model_error, 0.0)]
+    relatives = [row for name in phase.family for row in found.get(name, ())]
+    # A relative's value is good enough to fit, not to judge by.
+    if relatives and relatives[0].split == "calibration":
+        return [_combined(phase.name, relatives, phase.model_error, 1.0)]
+    return []
+
+
+def _combined(
+    phase: str, rows: Sequence[Measurement], model_error: float, extra: float
+) -> tuple[str, float, float, str]:
+    value = float(np.mean([row.value for row in rows]))
+    uncertainty = min(min(row.uncertainty for row in rows), _LARGEST_UNCERTAINTY)
+    return phase, value, float(np.sqrt(uncertainty**2 + model_error**2 + extra**2)), rows[0].split
+
+
+def _examples(problem: ClassProblem, owner: np.ndarray, n_classes: int) -> list[str]:
+    """A description of each class: its commonest beads, by their most telling features."""
+    described = []
+    for k in range(n_classes):
+        seen: dict[str, int] = defaultdict(int)
+        for row in np.flatnonzero((owner == k) & problem.fitted_beads):
+            texts = sorted(
+                text
+                for (level, text), count in problem.features[row].items()
+                if level == 1
+                for _ in range(round(count))
+            )
+            seen[" ".join(texts)] += 1
+        top = sorted(seen, key=lambda text: (-seen[text], text))[:3]
+        described.append("; ".join(top))
+    return described
+
+
+def _write(outcome: ClassOutcome, campaign: ClassCampaign, out: Path) -> None:
+    description = f"{campaign.n_classes} classes in three sizes, calibrated on measured free energies of transfer"
+    write_files(outcome, out, description)
+
+
+def write_files(outcome: ClassOutcome, out: Path, description: str) -> None:
+    """The table, its class model, the posterior of every class, and the report."""
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / "table.toml").is_file():
+        atomic_write_text(out / "table.toml", "")
+    write_bead_table(outcome.table, out, description=description)
+    fit, model = outcome.classes, outcome.model
+    header = ["class", "n_beads", *(f"place {v}" for v in model.solvents)]
+    header += [*(f"fitted {v}" for v in model.solvents), *(f"sd {v}" for v in model.solvents), "beads"]
+    rows = []
+    for k, name in enumerate(model.names):
+        n_beads = int(((fit.owner == k) & outcome.problem.fitted_beads).sum())
+        values = [f"{x:.4f}" for x in (*model.places[k], *fit.places[k], *fit.errors[k])]
+        rows.append([name, str(n_beads), *values, outcome.table.bead_type(name).description])
+    atomic_write_text(out / CLASSES_FILE, csv_text(header, rows))
+    first, *weights = class_model_rows(model)
+    atomic_write_text(out / WEIGHTS_FILE, csv_text(first, weights))
+    atomic_write_text(out / REPORT_FILE, json.dumps(outcome.report, indent=1, ensure_ascii=False) + "\n")
