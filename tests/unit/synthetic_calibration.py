@@ -10,6 +10,7 @@ import numpy as np
 from harmonic_liquid import HarmonicLiquid
 
 from topdown.calibration.campaign import OptimizerSettings, SamplingSettings
+from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import FreeParameter, ParameterSpace
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.targets import DensityTarget, TransferTarget
@@ -149,4 +150,5 @@ def problem(
         systems=systems,
         sampling=SamplingSettings(lambdas=(0.0, 0.2, 0.5, 1.0), n_steps=n_steps, n_equilibration=0, every=100, seed=7),
         optimizer=OptimizerSettings(**optimizer),  # type: ignore[arg-type]
+        cost=CostSettings(loss="gauss"),
     )

@@ -174,16 +174,17 @@ def test_a_resumed_campaign_takes_its_decisions_from_the_journal(tmp_path: Path)
     run(task, tmp_path)
     journal = tmp_path / "journal.jsonl"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    lines[1]["proposal"] = [2.111, 2.499, 5.001]
-    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:2]))
+    assert [line["event"] for line in lines] == ["start", "sample", "round", "finish"]
+    lines[2]["x_proposal"] = [2.111, 2.499, 5.001]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:3]))
     again = run(task, tmp_path, resume=True)
     assert [p.value for p in again.parameters] == [2.111, 2.499, 5.001]
-    lines[1]["theta"] = [9.0, 9.0, 9.0]
-    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:2]))
+    lines[2]["x"] = [9.0, 9.0, 9.0]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:3]))
     with pytest.raises(InputFileError, match="did not start"):
         run(task, tmp_path, resume=True)
-    del lines[1]["stale"]
-    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:2]))
+    del lines[2]["stale"]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:3]))
     with pytest.raises(InputFileError, match="damaged"):
         run(task, tmp_path, resume=True)
 
