@@ -27,6 +27,7 @@ from = "water"
 to = "hexadecane"
 value = 1.7
 uncertainty = 0.05
+model_error = 0.0
 [[targets.transfer]]
 model = "OCT"
 name = "octane"
@@ -157,7 +158,7 @@ def test_the_example_is_a_valid_campaign_with_measured_values(topdown):
         ('smiles = "CCCC"', 'smiles = "[Na+].[Cl-]"', "E_"),
         ('to = "hexadecane"', 'to = "hexadecan"', "hexadecane"),
         ('to = "hexadecane"', 'to = "gas"', "not simulated"),
-        ("value = 1.7\nuncertainty = 0.05", "", "for hexadecane/water"),
+        ("value = 1.7\nuncertainty = 0.05\n", "", "for hexadecane/water"),
         ('model = "OCT"', 'model = "OCTT"', "did you mean OCT"),
         ('name = "octane"', 'name = "butane"', "two different molecules"),
         ("temperature = 300.0", "temperature = = 3", "broken TOML"),
