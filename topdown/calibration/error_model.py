@@ -47,7 +47,8 @@ FAMILY_CORRELATION = 0.8
 #: Prior median of τ: [kJ/mol], and in parts of the measured value; prior standard deviation of ln τ.
 TYPICAL = {"transfer_free_energy": 2.0, "density": 0.06, "surface_tension": 0.15}
 TYPICAL_SPREAD = 1.0
-_PASSES = 50
+#: Most turns between model errors and weights; they end when neither changes by more than this part.
+_PASSES, _SAME = 20, 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +281,7 @@ def learn_errors(
             break
         weights = np.minimum(1.0, (STUDENT + n) / (STUDENT + found.distances(values.differences)))
         found = replace(found, weights=weights)
-        if found.resembles(before, 1e-3):
+        if found.resembles(before, _SAME):
             break
     return found
 
@@ -329,5 +330,7 @@ def _most_likely(
         return float(evidence + 0.5 * np.sum(((log_tau - typical) / TYPICAL_SPREAD) ** 2))
 
     start = np.log([tau[c] for c in classes])
-    best = minimize(loss, start, method="L-BFGS-B", bounds=[(t - 5.0, t + 3.0) for t in typical])
+    best = minimize(
+        loss, start, method="L-BFGS-B", bounds=[(t - 5.0, t + 3.0) for t in typical], options={"ftol": 1e-6, "eps": 1e-4}
+    )
     return {c: float(np.exp(v)) for c, v in zip(classes, best.x)}
