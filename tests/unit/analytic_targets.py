@@ -1,4 +1,4 @@
-"""Targets whose values at any ε are known in closed form, with statistical errors drawn once: a calibration without simulations."""
+"""Targets whose values at any ε are known in closed form, their statistical errors drawn once: calibration without simulation."""
 
 from __future__ import annotations
 

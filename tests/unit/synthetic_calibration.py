@@ -25,7 +25,8 @@ Theta = Mapping[tuple[str, str], float]
 
 def molecule(name: str, *types: str) -> CGMolecule:
     beads = tuple(Bead(name=f"B{i}", bead_type=t) for i, t in enumerate(types))
-    return CGMolecule(name=name, beads=beads, molar_mass=20.0 * len(beads), canonical_smiles=name)
+    places = np.array([[0.3 * i, 0.0, 0.0] for i in range(len(beads))])
+    return CGMolecule(name=name, beads=beads, molar_mass=20.0 * len(beads), canonical_smiles=name, positions=places)
 
 
 WATER, OIL = molecule("water", "W"), molecule("oil", "C")

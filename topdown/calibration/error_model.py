@@ -331,6 +331,10 @@ def _most_likely(
 
     start = np.log([tau[c] for c in classes])
     best = minimize(
-        loss, start, method="L-BFGS-B", bounds=[(t - 5.0, t + 3.0) for t in typical], options={"ftol": 1e-6, "eps": 1e-4}
+        loss,
+        start,
+        method="L-BFGS-B",
+        bounds=[(t - 5.0, t + 3.0) for t in typical],
+        options={"ftol": 1e-6, "eps": 1e-4},
     )
     return {c: float(np.exp(v)) for c, v in zip(classes, best.x)}

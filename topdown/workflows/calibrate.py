@@ -194,7 +194,7 @@ def _write(problem: CalibrationProblem, result: CalibrationResult, folder: Path)
     text = atomic_write_text(folder / "report.txt", calibration_text(result, stickiness))
     data = json.dumps(calibration_json(result, stickiness), indent=1, ensure_ascii=False) + "\n"
     molecules = {t.label: t.molecule for t in problem.targets}
-    page = calibration_html(result, molecules, stickiness)
+    page = calibration_html(result, molecules, stickiness, least=problem.optimizer.ess_threshold)
     return CalibrationOutcome(
         result=result,
         stickiness=stickiness,

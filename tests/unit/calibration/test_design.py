@@ -22,9 +22,7 @@ def mixed_space() -> ParameterSpace:
         ),
         shared=(
             SharedParameter(name="all", rows=((AB, 1.0), (AW, 2.0), (WW, 1.0)), prior_width=0.1, lower=-1, upper=1),
-            SharedParameter(
-                name="heat", rows=((AW, 1.0),), prior_width=1e-3, lower=-0.01, upper=0.01, per_kelvin=True
-            ),
+            SharedParameter(name="heat", rows=((AW, 1.0),), prior_width=1e-3, lower=-0.01, upper=0.01, per_kelvin=True),
         ),
         starts={AW: 2.5, WW: 5.0},
         temperature=300.0,
