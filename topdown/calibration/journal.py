@@ -142,6 +142,11 @@ class Journal:
         # as it will be read again: tuples become lists
         self.events.append(json.loads(line))
 
+    def append_once(self, event: Mapping[str, Any]) -> None:
+        """Write an event unless the journal has it: a resumed campaign comes by the same places again."""
+        if dict(event) not in self.events:
+            self.append(event)
+
     def rounds(self) -> list[dict[str, Any]]:
         """The rounds finished so far, in order."""
         return [event for event in self.events if event.get("event") == "round"]

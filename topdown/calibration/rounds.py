@@ -71,9 +71,9 @@ def run_calibration(
         progress(f"not converged after {len(records)} rounds: raise {more}")
     progress("comparing before and after, held-out targets too, and fitting with molecules left out")
     result = conclude(problem, samples, records)
-    finish = {"event": "finish", "x": list(last.x_proposal), "converged": last.converged, "ended": last.ended}
-    if finish not in journal.events:
-        journal.append(finish)
+    journal.append_once(
+        {"event": "finish", "x": list(last.x_proposal), "converged": last.converged, "ended": last.ended}
+    )
     return result
 
 
@@ -88,16 +88,15 @@ def _run_rounds(
     while True:
         index = len(records)
         progress(f"round {index + 1}: simulating {len(needed)} systems at {_point(problem, x)}")
-        if index >= len(recorded):
-            journal.append(
-                {
-                    "event": "sample",
-                    "round": index,
-                    "systems": list(needed),
-                    "windows": sum(problem.n_windows(s) for s in needed),
-                    "bead_steps": problem.bead_steps(needed),
-                }
-            )
+        journal.append_once(
+            {
+                "event": "sample",
+                "round": index,
+                "systems": list(needed),
+                "windows": sum(problem.n_windows(s) for s in needed),
+                "bead_steps": problem.bead_steps(needed),
+            }
+        )
         samples.sample(needed, x, index)
         if index < len(recorded):
             record = _recorded(recorded[index], x, index, journal)

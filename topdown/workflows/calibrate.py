@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
 from topdown.calibration.sampler import Sampler
 from topdown.calibration.stickiness import VirialComparison, compare_second_virials
+from topdown.errors import SimulationError
 from topdown.properties.sampler import LIQUID_EQUILIBRATION, EngineSampler
 from topdown.report.calibration_html import calibration_html
 from topdown.report.calibration_text import calibration_json, calibration_text
@@ -182,7 +184,24 @@ def calibrate(
         for warning in problem.warnings:
             progress(f"warning: {warning}")
         result = run_calibration(problem, sampler, journal, progress=progress)
-        return _write(problem, result, folder)
+        try:
+            _drop_torn(folder)
+            return _write(problem, result, folder)
+        except OSError as error:
+            raise SimulationError(
+                f"the reports cannot be written: {error.strerror}",
+                where=str(folder),
+                hint="nothing is lost: make room and --resume",
+            ) from None
+
+
+def _drop_torn(folder: Path) -> None:
+    """Remove what a killed process of this campaign was writing; the caller holds the lock."""
+    for torn in folder.glob(".*.tmp"):
+        if torn.is_dir():
+            shutil.rmtree(torn)
+        else:
+            torn.unlink()
 
 
 def _write(problem: CalibrationProblem, result: CalibrationResult, folder: Path) -> CalibrationOutcome:
