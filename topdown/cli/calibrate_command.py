@@ -115,10 +115,27 @@ def run(
 
 @command.command("plan")
 @click.argument("campaign", type=click.Path(path_type=Path))
+@click.option(
+    "--specs",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write what the next round simulates into this folder, a file for each system: topdown window run 1.json.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder of the campaign, whose journal says which round is next; for --specs.",
+)
 @_workers
 @_as_json
-def plan(campaign: Path, workers: int, as_json: bool) -> None:
+def plan(campaign: Path, specs: Path | None, output: Path | None, workers: int, as_json: bool) -> None:
     """Check CAMPAIGN and say what it would simulate, and about how long that takes."""
+    if specs is not None:
+        from topdown.workflows.windows import write_specs
+
+        _say(f"{len(write_specs(campaign, specs, output))} systems: {specs}/1.json …")
+    elif output is not None:
+        raise click.UsageError("-o is for --specs")
     _print_plan(campaign, workers, as_json)
 
 
