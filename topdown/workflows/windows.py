@@ -1,7 +1,7 @@
 """Simulations of a campaign as files of their own, for job arrays: one file is one system, its box and all its windows.
 
-A file names the campaign and the point in it, no more; whoever runs it reads the campaign and finds the same requests, and the run store
-brings the samples back.
+A file names the campaign and the point in it, no more; whoever runs it reads the campaign and finds the same requests, and the
+run store brings the samples back.
 """
 
 from __future__ import annotations
