@@ -250,8 +250,9 @@ class ParameterSpace:
         theta = self.theta(x, temperature)
         values = np.array([theta[pair] for pair in self.pairs])
         table = np.zeros((len(values), len(self)))
+        factors = np.exp(self._exponents(x, temperature))
         for k, parameter in enumerate(self.parameters):
-            table[k, k] = values[k] / (1.0 if parameter.scale == "log" else x[k])
+            table[k, k] = values[k] if parameter.scale == "log" else factors[k]
         design, lag = self._design, self._lag(temperature)
         heat = np.array([lag if p.per_kelvin else 1.0 for p in self.shared])
         table[:, len(self.parameters) :] = values[:, None] * design * heat

@@ -77,9 +77,9 @@ class SamplePool:
             at: dict[float, dict[tuple[str, str], float]] = {}
             for system, samples in pooled.items():
                 temperature = self.problem.temperature_of(system)
-                theta = at.setdefault(temperature, {}) or space.theta(x, temperature)
-                at[temperature] = theta
-                if samples.effective_samples(theta) < least:
+                if temperature not in at:
+                    at[temperature] = space.theta(x, temperature)
+                if samples.effective_samples(at[temperature]) < least:
                     return False
             return True
 

@@ -175,7 +175,8 @@ def _unseen(t: TargetResult) -> float:
 def _worst(result: CalibrationResult, molecules: Mapping[str, CGMolecule]) -> str:
     """The molecules that fits without them miss most, in their total errors."""
     ranked = sorted(result.targets, key=lambda t: -abs(_unseen(t) - t.measured) / _total_error(t))
-    figures, seen = [], set[str]()
+    figures: list[str] = []
+    seen: set[str] = set()
     for t in ranked:
         if len(figures) == _WORST:
             break

@@ -189,6 +189,32 @@ def test_a_resumed_campaign_takes_its_decisions_from_the_journal(tmp_path: Path)
         run(task, tmp_path, resume=True)
 
 
+def test_a_budget_goes_to_the_runs_that_narrow_the_posterior_and_is_replayed(tmp_path: Path) -> None:
+    task = replace(problem(NEAR, uncertainty=0.02, n_steps=10_000, ess_threshold=20.0, width=2.0), budget=None)
+    first = task.bead_steps(task.systems_of("calibration"))
+    rich = replace(task, budget=int(2.4 * first))
+    sampler = SyntheticSampler()
+    result = run(rich, tmp_path / "a", sampler)
+    spent = [record.spent for record in result.rounds]
+    assert len(result.rounds) >= 2
+    assert spent == sorted(spent)
+    assert spent[-1] <= rich.budget  # type: ignore[operator]
+    refined = result.rounds[1]
+    assert 0 < len(refined.sampled) < len(task.systems_of("calibration")), "some runs are worth more than others"
+    assert refined.sampled == result.rounds[0].next_systems
+    assert result.rounds[-1].md_share < result.rounds[0].md_share
+    poor = run(task, tmp_path / "b")
+    widths = [[p.posterior_width for p in r.parameters] for r in (result, poor)]
+    assert sum(widths[0]) < sum(widths[1])
+    with pytest.raises(KeyboardInterrupt):
+        run(rich, tmp_path / "c", SyntheticSampler(stop_after=1))
+    again = run(rich, tmp_path / "c", resume=True)
+    assert [r.sampled for r in again.rounds] == [r.sampled for r in result.rounds]
+    assert calibration_json(again) == calibration_json(result)
+    with pytest.raises(SettingsError, match="does not pay for the first round"):
+        replace(task, budget=first - 1)
+
+
 def test_the_new_table_says_where_it_comes_from(tmp_path: Path) -> None:
     result = run(problem(NEAR), tmp_path)
     table, start = result.table, start_table()
