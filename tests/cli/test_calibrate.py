@@ -27,6 +27,7 @@ from = "water"
 to = "hexadecane"
 value = 1.7
 uncertainty = 0.05
+model_error = 0.0
 [[targets.transfer]]
 model = "OCT"
 name = "octane"
@@ -131,6 +132,108 @@ def test_plan_counts_without_simulating(topdown, campaign, model):
     assert not model
 
 
+def test_plan_and_dry_run_are_one_thing(topdown, campaign, model):
+    code, plan, _ = topdown("calibrate", "plan", campaign, "--workers", "2")
+    assert code == 0
+    assert "time on 2 processors, roughly" in plan
+    assert topdown("calibrate", campaign, "--dry-run", "--workers", "2")[1] == plan
+    code, out, _ = topdown("calibrate", "plan", campaign, "--workers", "4", "--json")
+    found = json.loads(out)
+    assert found["bead_steps_at_most"] == 4 * found["bead_steps_per_round"] + found["bead_steps_held_out"]
+    assert found["hours_at_most"] > found["hours_first_round"] > 0
+    assert topdown("calibrate", "plan", campaign.with_name("none.toml"))[0] == 2
+    campaign.write_text(CAMPAIGN + "[budget]\nbead_steps = 1e6\n")
+    code, _, err = topdown("calibrate", "plan", campaign)
+    assert code == 2
+    assert "does not pay for the first round" in err
+    assert not model
+
+
+def test_a_matrix_over_what_the_targets_hold(topdown, campaign, model):
+    text = CAMPAIGN.replace('[[parameters]]\npair = ["C1", "P4"]\nprior_width = 0.5\n', '[matrix]\nform = "classes"\n')
+    text = text.replace('to = "hexadecane"', 'to = "octanol"', 1)
+    campaign.write_text(text + '[[targets.surface_tension]]\nliquid = "octanol"\nmodel_error = 1.0\n')
+    code, out, err = topdown("calibrate", "plan", campaign, "--json")
+    assert code == 0, err
+    plan = json.loads(out)
+    names = {p["label"] for p in plan["parameters"]}
+    assert {"class C1-P4", "class C1-P1"} <= names
+    assert "class P4-P4" not in names, "water with itself stays"
+    systems = {s["name"]: s["windows"] for s in plan["systems"]}
+    wet = next(name for name in systems if name.startswith("butane in 1"))
+    assert ", " in wet, f"octanol is saturated with water: {wet}"
+    assert any(name.startswith("slab of ") and n == 1 for name, n in systems.items())
+    assert {t["error_class"] for t in plan["targets"]} >= {"transfer_free_energy alcohol", "surface_tension"}
+
+
+def test_slopes_need_two_temperatures(topdown, campaign, model):
+    slopes = '[matrix]\nform = "pairs"\nslope_prior_width = 1e-3\n'
+    campaign.write_text(CAMPAIGN.replace('[[parameters]]\npair = ["C1", "P4"]\nprior_width = 0.5\n', slopes))
+    code, _, err = topdown("calibrate", "plan", campaign)
+    assert code == 2
+    assert "all calibration targets are at one" in err
+    second = '[[targets.density]]\nliquid = "octane"\ntemperature = 320\nvalue = 680\nuncertainty = 3\n'
+    campaign.write_text(campaign.read_text() + second)
+    code, out, err = topdown("calibrate", "plan", campaign, "--json")
+    assert code == 0, err
+    assert "200 octane at 320 K" in {s["name"] for s in json.loads(out)["systems"]}
+    assert any(p.get("per_kelvin") for p in json.loads(out)["parameters"])
+
+
+def test_status_says_how_far_a_campaign_has_come(topdown, campaign, model, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    code, _, err = topdown("calibrate", "status", folder)
+    assert code == 2
+    assert "no campaign here" in err
+    monkeypatch.setattr(workflow, "engine_sampler", lambda **_: SyntheticSampler(stop_after=0))
+    assert topdown("calibrate", campaign, "-o", folder)[0] == 130
+    code, out, _ = topdown("calibrate", "status", folder, "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert (found["rounds"], found["finished"], found["running"]) == (0, False, False)
+    assert found["sampling"]["windows"] == 6
+    assert "stopped" in topdown("calibrate", "status", folder)[1]
+
+
+def test_windows_of_a_round_run_by_themselves(topdown, campaign, model, tmp_path, monkeypatch):
+    """A job array in place of the campaign's own workers: the campaign then finds everything in the store."""
+    from killed_campaigns import StoredSampler
+
+    monkeypatch.setattr(workflow, "engine_sampler", lambda **o: model.append(StoredSampler(o["store"])) or model[-1])
+    store, specs, folder = tmp_path / "runs", tmp_path / "specs", tmp_path / "out"
+    code, _, err = topdown("calibrate", "plan", campaign, "--specs", specs)
+    assert code == 0
+    assert "2 systems" in err
+    for number in (1, 2):
+        code, out, _ = topdown("window", "run", specs / f"{number}.json", "--store", store)
+        assert (code, out) == (0, "3 windows are stored\n")
+    assert [s.drawn for s in model] == [3, 3]
+    assert topdown("calibrate", campaign, "-o", folder, "--store", store)[0] == 0
+    first = len(json.loads((folder / "journal.jsonl").read_text().splitlines()[1])["systems"]) * 3
+    assert model[-1].drawn == len(json.loads((folder / "report.json").read_text())["runs"]) - first
+    code, _, err = topdown("calibrate", "plan", campaign, "--specs", specs, "-o", folder)
+    assert code == 2
+    assert "rounds of this campaign are over" in err
+    spec = json.loads((specs / "1.json").read_text())
+    for wrong, words in (
+        ({**spec, "digest": "0"}, "changed since"),
+        ({**spec, "system": "../etc"}, "does not fit"),
+        ({**spec, "x": ["a"]}, "wrong kind"),
+        ({**spec, "more": 1}, "missing keys: more"),
+    ):
+        (specs / "bad.json").write_text(json.dumps(wrong))
+        code, _, err = topdown("window", "run", specs / "bad.json")
+        assert (code, err.count("\n")) == (2, 1)
+        assert words in err
+
+
+def test_executors_that_cannot_be_are_refused(topdown, campaign, tmp_path):
+    code, _, err = topdown("calibrate", campaign, "-o", tmp_path / "out", "--executor", "cloud")
+    assert code == 2
+    assert "processes, threads, dask://HOST:PORT or mpi" in err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.skipif(
     not (EXAMPLE.parents[1] / "data" / "partition" / "solvatum.csv").exists(), reason="share-alike data not present"
 )
@@ -157,7 +260,7 @@ def test_the_example_is_a_valid_campaign_with_measured_values(topdown):
         ('smiles = "CCCC"', 'smiles = "[Na+].[Cl-]"', "E_"),
         ('to = "hexadecane"', 'to = "hexadecan"', "hexadecane"),
         ('to = "hexadecane"', 'to = "gas"', "not simulated"),
-        ("value = 1.7\nuncertainty = 0.05", "", "for hexadecane/water"),
+        ("value = 1.7\nuncertainty = 0.05\n", "", "for hexadecane/water"),
         ('model = "OCT"', 'model = "OCTT"', "did you mean OCT"),
         ('name = "octane"', 'name = "butane"', "two different molecules"),
         ("temperature = 300.0", "temperature = = 3", "broken TOML"),

@@ -10,6 +10,7 @@ import numpy as np
 from harmonic_liquid import HarmonicLiquid
 
 from topdown.calibration.campaign import OptimizerSettings, SamplingSettings
+from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import FreeParameter, ParameterSpace
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.targets import DensityTarget, TransferTarget
@@ -24,7 +25,8 @@ Theta = Mapping[tuple[str, str], float]
 
 def molecule(name: str, *types: str) -> CGMolecule:
     beads = tuple(Bead(name=f"B{i}", bead_type=t) for i, t in enumerate(types))
-    return CGMolecule(name=name, beads=beads, molar_mass=20.0 * len(beads), canonical_smiles=name)
+    places = np.array([[0.3 * i, 0.0, 0.0] for i in range(len(beads))])
+    return CGMolecule(name=name, beads=beads, molar_mass=20.0 * len(beads), canonical_smiles=name, positions=places)
 
 
 WATER, OIL = molecule("water", "W"), molecule("oil", "C")
@@ -149,4 +151,5 @@ def problem(
         systems=systems,
         sampling=SamplingSettings(lambdas=(0.0, 0.2, 0.5, 1.0), n_steps=n_steps, n_equilibration=0, every=100, seed=7),
         optimizer=OptimizerSettings(**optimizer),  # type: ignore[arg-type]
+        cost=CostSettings(loss="gauss"),
     )

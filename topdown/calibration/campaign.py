@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
-from topdown.calibration.parameters import Scale
+from topdown.calibration.campaign_sections import Section, real_number
+from topdown.calibration.design import Form, MatrixSettings
+from topdown.calibration.error_model import CostSettings, Loss
+from topdown.calibration.parameters import Pair, Scale
 from topdown.calibration.targets import Split
 from topdown.errors import InputFileError
 
-T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -31,6 +30,16 @@ class ParameterEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupEntry:
+    """A ``[[parameters]]`` section with ``pairs``: one factor that several ε share."""
+
+    name: str
+    pairs: tuple[Pair, ...]
+    prior_width: float
+    factors: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransferEntry:
     """A ``[[targets.transfer]]`` section: ΔG(from→to) of one solute [kJ/mol]."""
 
@@ -41,18 +50,20 @@ class TransferEntry:
     destination: str
     value: float | None
     uncertainty: float | None
-    model_error: float
+    model_error: float | None
+    temperature: float | None
     split: Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DensityEntry:
-    """A ``[[targets.density]]`` section: density of one liquid [kg/m³]."""
+class LiquidEntry:
+    """A ``[[targets.density]]`` or ``[[targets.surface_tension]]`` section: one liquid [kg/m³] or [mN/m]."""
 
     liquid: str
     value: float | None
     uncertainty: float | None
-    model_error: float
+    model_error: float | None
+    temperature: float | None
     split: Split
 
 
@@ -68,6 +79,8 @@ class SamplingSettings:
     n_beads : int
         Size of every box: as many solvent molecules as make at least this many beads.
     seed : int
+    slab_steps, slab_equilibration : int
+        The steps of a slab.
     """
 
     lambdas: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)
@@ -76,6 +89,8 @@ class SamplingSettings:
     every: int = 50
     n_beads: int = 400
     seed: int = 1
+    slab_steps: int = 100_000
+    slab_equilibration: int = 15_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +113,22 @@ class OptimizerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationSettings:
+    """The ``[validation]`` section.
+
+    Attributes
+    ----------
+    folds : int
+        Parts the molecules are divided into, each left out of a fit in turn.
+    chemotypes : bool
+        Whether every kind of molecule is left out in turn, too.
+    """
+
+    folds: int = 5
+    chemotypes: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
     """What a campaign file says, checked but not yet resolved into molecules and numbers.
 
@@ -112,9 +143,14 @@ class Campaign:
         [K], [bar]
     phases : tuple of (str, str)
         Names of phases and the curated models that stand for them, where the names alone do not tell.
-    parameters, transfers, densities : tuples of entries
+    parameters, groups, transfers, densities, tensions : tuples of entries
+    matrix : MatrixSettings or None
     sampling : SamplingSettings
     optimizer : OptimizerSettings
+    cost : CostSettings
+    validation : ValidationSettings
+    budget : int or None
+        Most beads × steps of all rounds together.
     """
 
     path: Path
@@ -124,87 +160,21 @@ class Campaign:
     pressure: float
     phases: tuple[tuple[str, str], ...]
     parameters: tuple[ParameterEntry, ...]
+    groups: tuple[GroupEntry, ...]
+    matrix: MatrixSettings | None
     transfers: tuple[TransferEntry, ...]
-    densities: tuple[DensityEntry, ...]
+    densities: tuple[LiquidEntry, ...]
+    tensions: tuple[LiquidEntry, ...]
     sampling: SamplingSettings
     optimizer: OptimizerSettings
+    cost: CostSettings
+    validation: ValidationSettings
+    budget: int | None
 
-
-class _Section:
-    """One table of the file: keys are taken one by one, and :meth:`close` refuses what nobody took."""
-
-    def __init__(self, data: dict[str, Any], path: Path, title: str) -> None:
-        self.data, self.path, self.title = data, path, title
-        self.taken: list[str] = []
-
-    def fail(self, key: str, message: str, hint: str = "") -> InputFileError:
-        label = f"{self.title}.{key}" if self.title else key
-        return InputFileError(f"{label} {message}", where=str(self.path), hint=hint)
-
-    def take(self, key: str, check: Callable[[Any], T | None], expected: str, default: T | None = None) -> T:
-        """The value of ``key`` after ``check``, which returns None for a wrong value; required without ``default``."""
-        self.taken.append(key)
-        if key not in self.data:
-            if default is None:
-                raise self.fail(key, "is missing", f"give {expected}")
-            return default
-        value = check(self.data[key])
-        if value is None:
-            raise self.fail(key, f"must be {expected}, not {self.data[key]!r}")
-        return value
-
-    def optional(self, key: str, check: Callable[[Any], T | None], expected: str) -> T | None:
-        """As :meth:`take`, None when the key is absent."""
-        if key not in self.data:
-            self.taken.append(key)
-            return None
-        return self.take(key, check, expected)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        return self.take(key, lambda v: v if isinstance(v, str) and (v or default == "") else None, "text", default)
-
-    def number(self, key: str, default: float | None = None, *, above: float = -math.inf) -> float:
-        expected = "a number" if above == -math.inf else f"a number above {above:g}"
-        return self.take(key, lambda v: _number(v, above), expected, default)
-
-    def whole(self, key: str, default: int, *, least: int = 1) -> int:
-        def check(value: Any) -> int | None:
-            ok = isinstance(value, int) and not isinstance(value, bool) and value >= least
-            return value if ok else None
-
-        return self.take(key, check, f"a whole number of at least {least}", default)
-
-    def choice(self, key: str, options: tuple[str, ...], default: str) -> str:
-        return self.take(key, lambda v: v if v in options else None, " or ".join(map(repr, options)), default)
-
-    def section(self, key: str) -> _Section:
-        nothing: dict[str, Any] = {}
-        found = self.take(key, lambda v: v if isinstance(v, dict) else None, f"a section [{key}]", nothing)
-        return _Section(found, self.path, f"{self.title}.{key}" if self.title else key)
-
-    def sections(self, key: str) -> list[_Section]:
-        title = f"{self.title}.{key}" if self.title else key
-        nothing: list[dict[str, Any]] = []
-
-        def check(value: Any) -> list[dict[str, Any]] | None:
-            return value if isinstance(value, list) and all(isinstance(v, dict) for v in value) else None
-
-        found = self.take(key, check, f"sections [[{title}]]", nothing)
-        return [_Section(entry, self.path, f"{title}[{i + 1}]") for i, entry in enumerate(found)]
-
-    def close(self) -> None:
-        for key in self.data:
-            if key not in self.taken:
-                near = get_close_matches(key, self.taken, n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(self.taken)}"
-                raise InputFileError(
-                    f"unknown key {key!r}{f' in {self.title}' if self.title else ''}", where=str(self.path), hint=hint
-                )
-
-
-def _number(value: Any, above: float = -math.inf) -> float | None:
-    ok = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > above
-    return float(value) if ok else None
+    @property
+    def targets(self) -> tuple[TransferEntry | LiquidEntry, ...]:
+        """Every target."""
+        return (*self.transfers, *self.densities, *self.tensions)
 
 
 def _pair(value: Any) -> tuple[str, str] | None:
@@ -215,14 +185,14 @@ def _pair(value: Any) -> tuple[str, str] | None:
 def _range(value: Any) -> tuple[float, float] | None:
     if not isinstance(value, list) or len(value) != 2:
         return None
-    low, high = (_number(v) for v in value)
+    low, high = (real_number(v) for v in value)
     return (low, high) if low is not None and high is not None and 0 <= low < high else None
 
 
 def _lambdas(value: Any) -> tuple[float, ...] | None:
     if not isinstance(value, list) or len(value) < 2:
         return None
-    numbers = [_number(v) for v in value]
+    numbers = [real_number(v) for v in value]
     if any(v is None for v in numbers):
         return None
     grid = tuple(cast("list[float]", numbers))
@@ -249,13 +219,14 @@ def read_campaign(path: Path | str) -> Campaign:
         raise InputFileError(f"not UTF-8 text (byte {error.start})", where=str(path), hint="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise InputFileError(f"broken TOML: {error}", where=str(path), hint="correct this line") from None
-    return _campaign(_Section(data, path, ""))
+    return _campaign(Section(data, path, ""))
 
 
-def _campaign(top: _Section) -> Campaign:
+def _campaign(top: Section) -> Campaign:
     targets = top.section("targets")
     phases = top.section("phases")
     named = tuple((phase, phases.text(phase)) for phase in phases.data)
+    parameters = top.sections("parameters")
     campaign = Campaign(
         path=top.path,
         name=top.take("name", _safe_name, "a name of letters, digits, '.', '_' and '-'"),
@@ -263,17 +234,23 @@ def _campaign(top: _Section) -> Campaign:
         temperature=top.number("temperature", 298.15, above=0.0),
         pressure=top.number("pressure", 1.0),
         phases=named,
-        parameters=tuple(_parameter(s) for s in top.sections("parameters")),
+        parameters=tuple(_parameter(s) for s in parameters if "pairs" not in s.data),
+        groups=tuple(_group(s) for s in parameters if "pairs" in s.data),
+        matrix=_matrix(top.section("matrix")),
         transfers=tuple(_transfer(s) for s in targets.sections("transfer")),
-        densities=tuple(_density(s) for s in targets.sections("density")),
+        densities=tuple(_liquid(s) for s in targets.sections("density")),
+        tensions=tuple(_liquid(s) for s in targets.sections("surface_tension")),
         sampling=_sampling(top.section("sampling")),
         optimizer=_optimizer(top.section("optimizer")),
+        cost=_cost(top.section("cost")),
+        validation=_validation(top.section("validation")),
+        budget=_budget(top.section("budget")),
     )
     targets.close()
     top.close()
-    if not campaign.parameters:
-        raise top.fail("parameters", "is missing", "add a [[parameters]] section with a pair to fit")
-    if "calibration" not in {*(t.split for t in campaign.transfers), *(d.split for d in campaign.densities)}:
+    if not (campaign.parameters or campaign.groups or campaign.matrix):
+        raise top.fail("parameters", "is missing", "add a [[parameters]] section with a pair to fit, or [matrix]")
+    if "calibration" not in {t.split for t in campaign.targets}:
         raise top.fail("targets", "holds no calibration target", "add [[targets.transfer]] or [[targets.density]]")
     return campaign
 
@@ -282,7 +259,7 @@ def _safe_name(value: Any) -> str | None:
     return value if isinstance(value, str) and _NAME.fullmatch(value) else None
 
 
-def _parameter(section: _Section) -> ParameterEntry:
+def _parameter(section: Section) -> ParameterEntry:
     entry = ParameterEntry(
         pair=section.take("pair", _pair, 'two bead types, such as ["C1", "P4"]'),
         prior_width=section.number("prior_width", above=0.0),
@@ -293,22 +270,72 @@ def _parameter(section: _Section) -> ParameterEntry:
     return entry
 
 
-def _measured(section: _Section) -> tuple[float | None, float | None, float, Split]:
-    value = section.optional("value", _number, "a number")
-    uncertainty = section.optional("uncertainty", lambda v: _number(v, 0.0), "a number above 0")
+def _pairs(value: Any) -> tuple[Pair, ...] | None:
+    if not isinstance(value, list) or not value:
+        return None
+    pairs = [_pair(item) for item in value]
+    known = tuple(pair for pair in pairs if pair is not None)
+    return known if len(set(known)) == len(pairs) else None
+
+
+def _factors(section: Section) -> tuple[float, float]:
+    def check(value: Any) -> tuple[float, float] | None:
+        found = _range(value)
+        return found if found is not None and 0.0 < found[0] < 1.0 < found[1] else None
+
+    return section.take("factors", check, "a factor below 1 and one above, such as [0.5, 2.0]", (0.5, 2.0))
+
+
+def _group(section: Section) -> GroupEntry:
+    entry = GroupEntry(
+        pairs=section.take("pairs", _pairs, 'different pairs of bead types, such as [["C1", "P4"], ["C2", "P4"]]'),
+        name=section.text("name"),
+        prior_width=section.number("prior_width", above=0.0),
+        factors=_factors(section),
+    )
+    section.close()
+    return entry
+
+
+def _matrix(section: Section) -> MatrixSettings | None:
+    if not section.data:
+        return None
+    known = MatrixSettings(form="classes")
+    nothing: tuple[Pair, ...] = ()
+    settings = MatrixSettings(
+        form=cast(Form, section.choice("form", ("pairs", "levels", "classes"), known.form)),
+        prior_width=section.number("prior_width", known.prior_width, above=0.0),
+        size_prior_width=section.take(
+            "size_prior_width", _at_least_0, "a number of at least 0", known.size_prior_width
+        ),
+        slope_prior_width=section.take("slope_prior_width", _at_least_0, "a number of at least 0", 0.0),
+        factors=_factors(section),
+        also=section.take("also", _pairs, 'different pairs of bead types, such as [["P4", "P4"]]', nothing),
+    )
+    section.close()
+    return settings
+
+
+def _at_least_0(value: Any) -> float | None:
+    found = real_number(value)
+    return found if found is not None and found >= 0.0 else None
+
+
+def _measured(section: Section) -> tuple[float | None, float | None, float | None, float | None, Split]:
+    value = section.optional("value", real_number, "a number")
+    uncertainty = section.optional("uncertainty", lambda v: real_number(v, 0.0), "a number above 0")
     if value is not None and uncertainty is None:
         raise section.fail("uncertainty", "is missing", "a value needs its uncertainty")
-    model_error = section.take(
-        "model_error", lambda v: n if (n := _number(v)) is not None and n >= 0 else None, "a number of at least 0", 0.0
-    )
+    model_error = section.optional("model_error", _at_least_0, "a number of at least 0")
+    temperature = section.optional("temperature", lambda v: real_number(v, 0.0), "a number above 0")
     split = cast(
         Literal["calibration", "held-out"], section.choice("split", ("calibration", "held-out"), "calibration")
     )
-    return value, uncertainty, model_error, split
+    return value, uncertainty, model_error, temperature, split
 
 
-def _transfer(section: _Section) -> TransferEntry:
-    value, uncertainty, model_error, split = _measured(section)
+def _transfer(section: Section) -> TransferEntry:
+    value, uncertainty, model_error, temperature, split = _measured(section)
     entry = TransferEntry(
         name=section.text("name", ""),
         smiles=section.text("smiles", ""),
@@ -318,6 +345,7 @@ def _transfer(section: _Section) -> TransferEntry:
         value=value,
         uncertainty=uncertainty,
         model_error=model_error,
+        temperature=temperature,
         split=split,
     )
     section.close()
@@ -328,16 +356,21 @@ def _transfer(section: _Section) -> TransferEntry:
     return entry
 
 
-def _density(section: _Section) -> DensityEntry:
-    value, uncertainty, model_error, split = _measured(section)
-    entry = DensityEntry(
-        liquid=section.text("liquid"), value=value, uncertainty=uncertainty, model_error=model_error, split=split
+def _liquid(section: Section) -> LiquidEntry:
+    value, uncertainty, model_error, temperature, split = _measured(section)
+    entry = LiquidEntry(
+        liquid=section.text("liquid"),
+        value=value,
+        uncertainty=uncertainty,
+        model_error=model_error,
+        temperature=temperature,
+        split=split,
     )
     section.close()
     return entry
 
 
-def _sampling(section: _Section) -> SamplingSettings:
+def _sampling(section: Section) -> SamplingSettings:
     known = SamplingSettings()
     settings = SamplingSettings(
         lambdas=section.take("lambdas", _lambdas, "numbers that rise from 0 to 1", known.lambdas),
@@ -346,16 +379,17 @@ def _sampling(section: _Section) -> SamplingSettings:
         every=section.whole("every", known.every),
         n_beads=section.whole("n_beads", known.n_beads, least=50),
         seed=section.whole("seed", known.seed, least=0),
+        slab_steps=section.whole("slab_steps", known.slab_steps),
+        slab_equilibration=section.whole("slab_equilibration_steps", known.slab_equilibration, least=0),
     )
     section.close()
-    if settings.n_steps < 100 * settings.every:
-        raise section.fail(
-            "steps", f"store only {settings.n_steps // settings.every} frames", "at least 100 are needed"
-        )
+    for key, steps in (("steps", settings.n_steps), ("slab_steps", settings.slab_steps)):
+        if steps < 100 * settings.every:
+            raise section.fail(key, f"store only {steps // settings.every} frames", "at least 100 are needed")
     return settings
 
 
-def _optimizer(section: _Section) -> OptimizerSettings:
+def _optimizer(section: Section) -> OptimizerSettings:
     known = OptimizerSettings()
     settings = OptimizerSettings(
         max_rounds=section.whole("max_rounds", known.max_rounds),
@@ -364,3 +398,32 @@ def _optimizer(section: _Section) -> OptimizerSettings:
     )
     section.close()
     return settings
+
+
+def _cost(section: Section) -> CostSettings:
+    known = CostSettings()
+    settings = CostSettings(
+        loss=cast(Loss, section.choice("loss", ("student", "gauss"), known.loss)),
+        correlated=section.flag("correlated", known.correlated),
+    )
+    section.close()
+    return settings
+
+
+def _validation(section: Section) -> ValidationSettings:
+    known = ValidationSettings()
+    settings = ValidationSettings(
+        folds=section.whole("folds", known.folds, least=2), chemotypes=section.flag("chemotypes", known.chemotypes)
+    )
+    section.close()
+    return settings
+
+
+def _budget(section: Section) -> int | None:
+    def check(value: Any) -> int | None:
+        found = real_number(value, 0.0)
+        return int(found) if found is not None and found >= 1.0 else None
+
+    budget = section.optional("bead_steps", check, "a number of at least 1, such as 5e9")
+    section.close()
+    return budget

@@ -1,6 +1,7 @@
 """Costs of the form ½ Σ r², which add: targets and prior give one stack of residuals and its Jacobian.
 
-    r_i = (calculated_i(x) - measured_i)/σ_i,   σ_i² = measured² + model² + calculated² errors;   r_p = (x_p - x0_p)/width_p
+    r = A (calculated(x) - measured),   (AᵀA)⁻¹ = covariance of measured, model and calculated errors,
+    r_p = (x_p - x0_p)/width_p
 
 so that the cost is minus the logarithm of a posterior probability, and (JᵀJ)⁻¹ its covariance in Gauss-Newton's
 approximation. The statistical error of the calculated value is taken where the fit starts and held, so that the cost
@@ -16,6 +17,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from topdown.calibration.error_model import calculate_targets
 from topdown.calibration.parameters import ParameterSpace
 from topdown.calibration.targets import Target
 from topdown.estimators.reweighting import PooledSamples
@@ -58,7 +60,7 @@ class PriorCost:
 
 @dataclass(frozen=True, eq=False)
 class TargetCost:
-    """(calculated - measured)/σ of every target, by reweighting stored samples.
+    """(calculated - measured)/σ of every target, or A (calculated - measured), by reweighting stored samples.
 
     Attributes
     ----------
@@ -66,21 +68,23 @@ class TargetCost:
     targets : sequence of Target
     samples : mapping of system to PooledSamples
     sigmas : (n_targets,) float64
-        Total errors, see :func:`total_errors`.
+        Total errors, see :func:`total_errors`; not looked at when there is a whitener.
+    whitener : (n_targets, n_targets) float64, optional
+        A, see :meth:`topdown.calibration.error_model.ErrorModel.whitener`.
     """
 
     space: ParameterSpace
     targets: Sequence[Target]
     samples: Mapping[str, PooledSamples]
     sigmas: FloatArray
+    whitener: FloatArray | None = None
 
     def __call__(self, x: FloatArray) -> Residuals:
         """Residuals at ``x`` (P,)."""
-        theta, pairs = self.space.theta(x), self.space.pairs
-        found = [t.calculate(self.samples, theta, pairs, min_effective=0.0, error=False) for t in self.targets]
-        differences = np.array([f.value - t.measured for f, t in zip(found, self.targets)])
-        slopes = np.stack([f.gradient for f in found]) * self.space.slopes(x)
-        return Residuals(values=differences / self.sigmas, jacobian=slopes / self.sigmas[:, None])
+        found = calculate_targets(self.targets, self.samples, self.space, x, error=False)
+        if self.whitener is not None:
+            return Residuals(values=self.whitener @ found.differences, jacobian=self.whitener @ found.jacobian)
+        return Residuals(values=found.differences / self.sigmas, jacobian=found.jacobian / self.sigmas[:, None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,6 @@ def total_errors(
     SamplingError
         Too little overlap along λ.
     """
-    theta = space.theta(x)
-    found = [t.calculate(samples, theta, space.pairs, min_effective=0.0, error=True) for t in targets]
-    squares = [t.uncertainty**2 + t.model_error**2 + f.standard_error**2 for t, f in zip(targets, found)]
-    return np.sqrt(np.array(squares, dtype=np.float64))
+    found = calculate_targets(targets, samples, space, x)
+    squares = [t.uncertainty**2 + t.model_error**2 for t in targets] + found.standard_errors**2
+    return np.asarray(np.sqrt(squares), dtype=np.float64)

@@ -5,16 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-from topdown.calibration.campaign import OptimizerSettings, SamplingSettings
+from topdown.calibration.campaign import OptimizerSettings, SamplingSettings, ValidationSettings
+from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import Pair, ParameterSpace
 from topdown.calibration.targets import Split, Target
 from topdown.errors import SettingsError
 from topdown.model.bead_table import BeadTable
 from topdown.model.molecule import CGMolecule
-from topdown.model.requests import CouplingRequest, LiquidRequest, SampleRequest
+from topdown.model.requests import (
+    Components,
+    CouplingRequest,
+    LiquidRequest,
+    SampleRequest,
+    SlabRequest,
+    charges_last,
+)
 from topdown.sampling.fingerprints import describe_molecule, hash_of
+
+#: Factors of a solute's Coulomb energy, on from λ = 1 without it.
+CHARGES = (0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,20 +41,46 @@ class SimulatedSystem:
     n_molecules : int
         How many of them.
     solute : CGMolecule or None
+    cosolvents : tuple of (CGMolecule, int)
+        What else is in a mixture.
+    slab : (float, float) or None
+        L_x = L_y and L_z of a slab between vapours [nm]; None for a box full of liquid.
+    temperature : float or None
+        [K]; that of the campaign when None.
     """
 
     name: str
     liquid: CGMolecule
     n_molecules: int
     solute: CGMolecule | None = None
+    cosolvents: Components = ()
+    slab: tuple[float, float] | None = None
+    temperature: float | None = None
+
+    def components(self) -> Components:
+        """Every molecule in the box but the solute."""
+        return ((self.liquid, self.n_molecules), *self.cosolvents)
 
     def bead_types(self) -> set[str]:
         """Names of the bead types in the box."""
-        return {*self.liquid.type_names, *(self.solute.type_names if self.solute else ())}
+        solvent = {name for molecule, _ in self.components() for name in molecule.type_names}
+        return solvent | set(self.solute.type_names if self.solute else ())
+
+    def meetings(self) -> set[Pair]:
+        """Pairs of bead types that interact between molecules; what a solute does with itself is not counted."""
+        solvent = {name for molecule, _ in self.components() for name in molecule.type_names}
+        every = solvent | set(self.solute.type_names if self.solute else ())
+        return {(min(a, b), max(a, b)) for a in solvent for b in every}
 
     def n_beads(self) -> int:
         """Beads in the box."""
-        return self.n_molecules * self.liquid.n_beads + (self.solute.n_beads if self.solute else 0)
+        solvent = sum(count * molecule.n_beads for molecule, count in self.components())
+        return solvent + (self.solute.n_beads if self.solute else 0)
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether the solute carries charges, which are grown after everything else."""
+        return self.solute is not None and any(bead.charge for bead in self.solute.beads)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,6 +99,10 @@ class CalibrationProblem:
     systems : mapping of name to SimulatedSystem
     sampling : SamplingSettings
     optimizer : OptimizerSettings
+    cost : CostSettings
+    validation : ValidationSettings
+    budget : int or None
+        Most beads × steps of all rounds together.
     warnings : tuple of str
         What the user should know before believing the outcome.
     """
@@ -75,6 +116,9 @@ class CalibrationProblem:
     systems: Mapping[str, SimulatedSystem]
     sampling: SamplingSettings
     optimizer: OptimizerSettings
+    cost: CostSettings = field(default_factory=CostSettings)
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
+    budget: int | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -91,6 +135,13 @@ class CalibrationProblem:
                     where=self.name,
                     hint="add a target that depends on it, or drop the parameter",
                 )
+        first = self.bead_steps(self.systems_of("calibration"))
+        if self.budget is not None and self.budget < first:
+            raise SettingsError(
+                f"the budget of {self.budget:.3g} beads × steps does not pay for the first round, {first:.3g}",
+                where=self.name,
+                hint="raise budget.bead_steps, or lower sampling.steps",
+            )
 
     def targets_of(self, split: Split) -> tuple[Target, ...]:
         """The targets of one split."""
@@ -100,8 +151,13 @@ class CalibrationProblem:
         """Names of the systems the targets of one split need, in order and once each."""
         return tuple(dict.fromkeys(s for t in self.targets_of(split) for s in t.systems))
 
+    def temperature_of(self, system: str) -> float:
+        """Temperature of a box [K]."""
+        own = self.systems[system].temperature
+        return self.temperature if own is None else own
+
     def request(self, system: str, theta: Mapping[Pair, float], round_index: int) -> SampleRequest:
-        """What to sample for ``system`` at the ε of ``theta``.
+        """What to sample for ``system`` at the ε of ``theta``, which are those at its temperature.
 
         The table holds only the bead types in the box, so that a run is known again whatever happens to other pairs.
         """
@@ -110,37 +166,65 @@ class CalibrationProblem:
         moved = {pair: value for pair, value in theta.items() if set(pair) <= types}
         table = self.table.subset(types).with_epsilon(moved)
         seed = derived_seed(sampling.seed, round_index, system)
+        temperature = self.temperature_of(system)
+        if box.slab is not None:
+            return SlabRequest(
+                molecule=box.liquid,
+                n_molecules=box.n_molecules,
+                cosolvents=box.cosolvents,
+                table=table,
+                temperature=temperature,
+                pressure=self.pressure,
+                width=box.slab[0],
+                height=box.slab[1],
+                n_equilibration=sampling.slab_equilibration,
+                n_steps=sampling.slab_steps,
+                every=sampling.every,
+                seed=seed,
+            )
         if box.solute is None:
             return LiquidRequest(
                 molecule=box.liquid,
                 n_molecules=box.n_molecules,
+                cosolvents=box.cosolvents,
                 table=table,
-                temperature=self.temperature,
+                temperature=temperature,
                 pressure=self.pressure,
                 n_equilibration=sampling.n_equilibration,
                 n_steps=sampling.n_steps,
                 every=sampling.every,
                 seed=seed,
             )
+        lambdas, charges = charges_last(sampling.lambdas, CHARGES) if box.is_charged else (sampling.lambdas, None)
         return CouplingRequest(
             solute=box.solute,
             solvent=box.liquid,
             n_solvent=box.n_molecules,
+            cosolvents=box.cosolvents,
             table=table,
-            temperature=self.temperature,
+            temperature=temperature,
             pressure=self.pressure,
-            lambdas=sampling.lambdas,
+            lambdas=lambdas,
+            charge_lambdas=charges,
             n_equilibration=sampling.n_equilibration,
             n_steps=sampling.n_steps,
             every=sampling.every,
             seed=seed,
         )
 
+    def n_windows(self, system: str) -> int:
+        """Runs that sampling a box once takes."""
+        box = self.systems[system]
+        return (len(self.sampling.lambdas) + len(CHARGES) * box.is_charged) if box.solute else 1
+
     def bead_steps(self, systems: Sequence[str]) -> int:
         """Cost of sampling ``systems`` once, in beads × steps."""
-        steps = self.sampling.n_steps + self.sampling.n_equilibration
-        windows = {s: len(self.sampling.lambdas) if self.systems[s].solute else 1 for s in systems}
-        return sum(self.systems[s].n_beads() * steps * windows[s] for s in systems)
+        return sum(self._cost(s) for s in systems)
+
+    def _cost(self, system: str) -> int:
+        box, sampling = self.systems[system], self.sampling
+        bulk, slab = sampling.n_steps + sampling.n_equilibration, sampling.slab_steps + sampling.slab_equilibration
+        return box.n_beads() * (slab if box.slab else bulk) * self.n_windows(system)
 
     def digest(self) -> str:
         """Hash of everything that decides the outcome, 16 hexadecimal digits."""
@@ -148,18 +232,28 @@ class CalibrationProblem:
         content = {
             "name": self.name,
             "state": [self.temperature, self.pressure],
-            "parameters": [asdict(p) for p in self.space.parameters],
+            "parameters": [asdict(p) for p in self.space.all],
             "targets": [
-                [t.label, t.measured, t.uncertainty, t.model_error, t.split, list(t.systems)] for t in self.targets
+                [
+                    *(t.label, t.measured, t.uncertainty, t.model_error, t.learn_model_error, t.error_class),
+                    *(t.temperature, t.chemotype, t.split, list(t.systems)),
+                ]
+                for t in self.targets
             ],
             "systems": [
-                [s.name, s.n_molecules, _shape(s.liquid), _shape(s.solute) if s.solute else None]
+                [
+                    *(s.name, s.slab, s.temperature, _shape(s.solute) if s.solute else None),
+                    [[n, _shape(molecule)] for molecule, n in s.components()],
+                ]
                 for _, s in sorted(self.systems.items())
             ],
             "pairs": [[a, b, *self.table.pair(a, b)] for a in types for b in types if a <= b],
             "scheme": asdict(self.table.scheme),
             "sampling": asdict(self.sampling),
             "optimizer": asdict(self.optimizer),
+            "cost": asdict(self.cost),
+            "validation": asdict(self.validation),
+            "budget": self.budget,
         }
         return hash_of(content)[:16]
 

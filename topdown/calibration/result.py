@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from topdown.calibration.parameters import FreeParameter, Pair
+from topdown.calibration.parameters import Pair, Parameter
 from topdown.calibration.targets import Split
 from topdown.model.bead_table import BeadTable
 from topdown.model.measurement import Estimate
@@ -15,32 +17,64 @@ from topdown.model.measurement import Estimate
 FloatArray = npt.NDArray[np.float64]
 
 
+Verdict = Literal["determined", "data-limited", "MD-limited"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterResult:
-    """One ε before and after.
+    """One parameter before and after.
 
     Attributes
     ----------
-    parameter : FreeParameter
+    parameter : FreeParameter or SharedParameter
     value : float
-        [kJ/mol]
-    posterior_width : float
-        Standard deviation of the posterior [kJ/mol], Gauss-Newton.
+        ε [kJ/mol] of a single pair, or z of a shared parameter.
+    prior_width, posterior_width : float
+        Standard deviations of prior and posterior (Gauss-Newton), as ``value``.
+    shrinkage : float
+        1 - posterior/prior width in x: 0 when the data said nothing about it, near 1 when they fixed it.
+    verdict : {"determined", "data-limited", "MD-limited"}
+        See :mod:`topdown.calibration.verdicts`.
     """
 
-    parameter: FreeParameter
+    parameter: Parameter
     value: float
+    prior_width: float
     posterior_width: float
-
-    @property
-    def shrinkage(self) -> float:
-        """1 - posterior/prior width: 0 when the data said nothing about this ε, near 1 when they fixed it."""
-        return 1.0 - self.posterior_width / self.parameter.prior_width
+    shrinkage: float
+    verdict: Verdict
 
     @property
     def at_bound(self) -> bool:
         """Whether a bound holds it."""
         return bool(np.isclose(self.value, [self.parameter.lower, self.parameter.upper], rtol=1e-9).any())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpsilonResult:
+    """One ε of the matrix before and after, whatever parameters move it.
+
+    Attributes
+    ----------
+    pair : (str, str)
+    start, value : float
+        [kJ/mol]
+    prior_width, posterior_width : float
+        [kJ/mol]
+    verdict : {"determined", "data-limited", "MD-limited"}
+    """
+
+    pair: Pair
+    start: float
+    value: float
+    prior_width: float
+    posterior_width: float
+    verdict: Verdict
+
+    @property
+    def shrinkage(self) -> float:
+        """1 - posterior/prior width."""
+        return 1.0 - self.posterior_width / self.prior_width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +86,13 @@ class TargetResult:
     label, quantity, unit, reference : str
     split : {"calibration", "held-out"}
     measured, uncertainty, model_error : float
+        The last learnt from the residuals, or given.
     before, after : Estimate
+    left_out, chemotype_out : float or None
+        As calculated by fits that had not seen its molecule, or its kind of molecule; None for held-out targets, which none has.
+    chemotype, molecule_key : str
+    weight : float
+        Of its block in the fit: below 1 for an outlier.
     """
 
     label: str
@@ -65,6 +105,11 @@ class TargetResult:
     reference: str
     before: Estimate
     after: Estimate
+    left_out: float | None = None
+    chemotype_out: float | None = None
+    chemotype: str = ""
+    molecule_key: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +125,9 @@ class SplitScore:
         Root mean square of calculated - measured.
     error_before, error_after : float
         Statistical standard errors of the two, from those of the calculated values.
+    rms_left_out, rms_chemotype_out : float or None
+        Of fits without the molecule, and without its kind of molecule; None for held-out targets, or where too few molecules or
+        kinds of them take part.
     """
 
     quantity: str
@@ -90,6 +138,8 @@ class SplitScore:
     rms_after: float
     error_before: float
     error_after: float
+    rms_left_out: float | None = None
+    rms_chemotype_out: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,32 +148,59 @@ class RoundRecord:
 
     Attributes
     ----------
+    x, x_proposal : tuple of float
+        The parameters.
     theta, proposal : tuple of float
         ε of the free pairs [kJ/mol], in order.
     sampled : tuple of str
         Systems simulated in this round.
     cost_before, cost_after : float
-        ½ Σ r² at the two, from the samples of this and earlier rounds.
+        Cost at the two, with the error model of the second, from the samples of this and earlier rounds.
+    cost_parts : tuple of (str, float)
+        ``cost_after`` by quantity and prior.
+    residual, residual_left_out : float
+        Root mean square of the residuals in their total errors: of the fit, and of fits without the molecule in question, by
+        linear algebra.
+    model_errors : tuple of (str, float)
+        Learnt model error of each class of target.
     n_effective : tuple of (str, float)
         Effective samples of each system at ``proposal``.
     limited : bool
         The step was cut back to where samples still support it.
     stale : tuple of str
         Systems that should be simulated again at ``proposal``.
+    spent : int
+        Beads × steps of this and earlier rounds.
+    md_share : float
+        By which part endless simulations would lower the variance of the parameters.
+    next_systems : tuple of str
+        What the next round simulates; empty after the last.
+    ended : {"", "converged", "budget", "rounds"}
+        Why there is no next round.
     """
 
+    x: tuple[float, ...]
+    x_proposal: tuple[float, ...]
     theta: tuple[float, ...]
     proposal: tuple[float, ...]
     sampled: tuple[str, ...]
     cost_before: float
     cost_after: float
+    cost_parts: tuple[tuple[str, float], ...]
+    residual: float
+    residual_left_out: float
+    model_errors: tuple[tuple[str, float], ...]
     n_effective: tuple[tuple[str, float], ...]
     limited: bool
     stale: tuple[str, ...]
+    spent: int
+    md_share: float
+    next_systems: tuple[str, ...]
+    ended: str
 
     @property
     def converged(self) -> bool:
-        """Nothing asks for another round."""
+        """The fit is at its minimum, and the samples are of there."""
         return not self.limited and not self.stale
 
 
@@ -146,12 +223,32 @@ class CalibrationResult:
     covariance : (P, P) float64
         Posterior covariance of their ε [(kJ/mol)²].
     parameters : tuple of ParameterResult
+    epsilons : tuple of EpsilonResult
+        At the campaign's temperature.
+    slopes : tuple of (pair, float)
+        (1/ε) ∂ε/∂T [1/K] of pairs whose ε changes with temperature.
     targets : tuple of TargetResult
     rounds : tuple of RoundRecord
     converged : bool
     runs : tuple of str
         Keys of all runs used.
     seed : int
+    cost_start, cost_end : mapping of str to float
+        By quantity and prior, with the start table and with the new one.
+    model_errors : mapping of str to float
+        Learnt, of each class of target.
+    bead_steps : int
+        Everything that was asked for, the comparison of held-out targets too.
+    ledger : tuple of (str, int, int, int)
+        Each system with its windows, frames and beads × steps.
+    effective : tuple of (str, float, float)
+        Effective samples of each system with the start table and with the new one.
+    failed : tuple of (str, str)
+        Systems whose runs were cut short, and why.
+    n_folds, n_chemotypes : int
+        Parts that were left out in turn; 0 where there were not two.
+    limited_parts : int
+        Of these, parts whose fit was ended by its samples.
     warnings : tuple of str
     """
 
@@ -164,11 +261,23 @@ class CalibrationResult:
     pairs: tuple[Pair, ...]
     covariance: FloatArray
     parameters: tuple[ParameterResult, ...]
+    epsilons: tuple[EpsilonResult, ...]
+    slopes: tuple[tuple[Pair, float], ...]
     targets: tuple[TargetResult, ...]
     rounds: tuple[RoundRecord, ...]
     converged: bool
     runs: tuple[str, ...]
     seed: int
+    cost_start: Mapping[str, float] = field(default_factory=dict)
+    cost_end: Mapping[str, float] = field(default_factory=dict)
+    model_errors: Mapping[str, float] = field(default_factory=dict)
+    bead_steps: int = 0
+    ledger: tuple[tuple[str, int, int, int], ...] = ()
+    effective: tuple[tuple[str, float, float], ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    n_folds: int = 0
+    n_chemotypes: int = 0
+    limited_parts: int = 0
     warnings: tuple[str, ...] = ()
 
     def scores(self) -> tuple[SplitScore, ...]:
@@ -192,7 +301,15 @@ def _score(group: list[TargetResult]) -> SplitScore:
         rms_after=rms_after,
         error_before=error_before,
         error_after=error_after,
+        rms_left_out=_left_out([(t.left_out, t.measured) for t in group]),
+        rms_chemotype_out=_left_out([(t.chemotype_out, t.measured) for t in group]),
     )
+
+
+def _left_out(values: list[tuple[float | None, float]]) -> float | None:
+    """Root mean square of the values there are, None unless there are all."""
+    found = np.array([v - measured for v, measured in values if v is not None and np.isfinite(v)])
+    return float(np.sqrt(np.mean(found**2))) if len(found) == len(values) else None
 
 
 def _root_mean_square(values: list[tuple[Estimate, float]]) -> tuple[float, float]:

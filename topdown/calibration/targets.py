@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.errors import SettingsError
-from topdown.estimators.reweighting import Pair, PooledSamples
+from topdown.estimators.reweighting import Pair, PooledSamples, ReweightedValue
 from topdown.model.molecule import CGMolecule
 from topdown.model.samples import PairSums
+from topdown.properties.surface_tension import reweighted_surface_tension
 from topdown.units import U_NM3_TO_KG_M3
 
 FloatArray = npt.NDArray[np.float64]
@@ -32,12 +33,15 @@ class CalculatedValue:
         ∂value/∂ε of the pairs asked for.
     n_effective : float
         Independent samples behind the worst state involved.
+    legs : tuple of (str, float, float)
+        The systems behind it: name, sign with which each enters, statistical error of each.
     """
 
     value: float
     standard_error: float
     gradient: FloatArray
     n_effective: float
+    legs: tuple[tuple[str, float, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +57,12 @@ class Target(ABC):
     model_error : float
         How far a model of this resolution may be expected to stay from the truth, in ``unit``; widens the error that the
         residual is measured in.
+    learn_model_error : bool
+        Whether that is to be learnt from the residuals of all targets of its :attr:`error_class` instead.
+    temperature : float, optional
+        [K]; that of the campaign when not given.
+    chemotype : str
+        Kind of molecule, for validation with whole kinds left out.
     split : {"calibration", "held-out"}
     reference : str
         Where the measured value is from.
@@ -71,6 +81,9 @@ class Target(ABC):
     uncertainty: float
     split: Split
     model_error: float = 0.0
+    learn_model_error: bool = False
+    temperature: float | None = None
+    chemotype: str = ""
     reference: str = ""
 
     def __post_init__(self) -> None:
@@ -85,6 +98,25 @@ class Target(ABC):
     @abstractmethod
     def label(self) -> str:
         """What is measured, for tables and messages."""
+
+    @property
+    def error_class(self) -> str:
+        """Targets whose model errors are of one size."""
+        return self.quantity
+
+    @property
+    def error_scale(self) -> float:
+        """Model errors of a class are in proportion to this [``unit``]: the measured value of a property that is positive."""
+        return self.measured
+
+    @property
+    def molecule_key(self) -> str:
+        """What tells molecules apart in validation: the canonical SMILES, or the name where there is none."""
+        return self.molecule.canonical_smiles or self.molecule.name
+
+    def at(self, temperature: float | None) -> str:
+        """``" at 330 K"`` for a target with a temperature of its own, to end a label with."""
+        return "" if temperature is None else f" at {temperature:g} K"
 
     @property
     @abstractmethod
@@ -114,6 +146,8 @@ class TransferTarget(Target):
         Names of the phases.
     origin_system, destination_system : str
         Systems in which the solute is coupled to them.
+    origin_family, destination_family : str
+        Kinds of phase, such as alkane, whose model errors are alike.
     """
 
     quantity: ClassVar[str] = "transfer_free_energy"
@@ -123,11 +157,31 @@ class TransferTarget(Target):
     destination: str
     origin_system: str
     destination_system: str
+    origin_family: str = ""
+    destination_family: str = ""
 
     @property
     def label(self) -> str:
         """``"butane water→hexadecane"``."""
-        return f"{self.molecule.name} {self.origin}→{self.destination}"
+        return f"{self.molecule.name} {self.origin}→{self.destination}{self.at(self.temperature)}"
+
+    @property
+    def error_class(self) -> str:
+        """Transfer free energies, by the kinds of phase other than water."""
+        families = sorted({self.origin_family or self.origin, self.destination_family or self.destination} - {"water"})
+        return f"{self.quantity} {'-'.join(families)}"
+
+    @property
+    def error_scale(self) -> float:
+        """1 kJ/mol: model errors of free energies do not grow with their size."""
+        return 1.0
+
+    def phase_legs(self) -> tuple[tuple[str, str, float], tuple[str, str, float]]:
+        """(phase, family, sign) of both ends."""
+        return (
+            (self.origin, self.origin_family or self.origin, -1.0),
+            (self.destination, self.destination_family or self.destination, 1.0),
+        )
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -155,6 +209,9 @@ class TransferTarget(Target):
             standard_error=float(np.hypot(origin.standard_error, destination.standard_error)),
             gradient=gradient,
             n_effective=min(e.n_effective for e in ends),
+            legs=tuple(
+                (system, sign, end.standard_error) for system, sign, end in zip(self.systems, (-1.0, 1.0), ends)
+            ),
         )
 
 
@@ -185,7 +242,7 @@ class DensityTarget(Target):
     @property
     def label(self) -> str:
         """``"hexadecane density"``."""
-        return f"{self.molecule.name} density"
+        return f"{self.molecule.name} density{self.at(self.temperature)}"
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -208,9 +265,57 @@ class DensityTarget(Target):
             return np.asarray(mass / sums.volume)
 
         found = samples[self.system].average(density, theta, min_effective=min_effective, error=error)
-        return CalculatedValue(
-            value=found.value,
-            standard_error=found.standard_error,
-            gradient=np.array([found.gradient_of(p) for p in pairs]),
-            n_effective=found.n_effective,
+        return _of_one_system(self.system, found, pairs)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SurfaceTensionTarget(Target):
+    """Surface tension of a liquid [mN/m], by the pressure tensor of a slab of it.
+
+    Attributes
+    ----------
+    area : float
+        L_x L_y of the box [nm²].
+    system : str
+    """
+
+    quantity: ClassVar[str] = "surface_tension"
+    unit: ClassVar[str] = "mN/m"
+
+    area: float
+    system: str
+
+    @property
+    def label(self) -> str:
+        """``"hexadecane surface tension"``."""
+        return f"{self.molecule.name} surface tension{self.at(self.temperature)}"
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The slab."""
+        return (self.system,)
+
+    def calculate(
+        self,
+        samples: Mapping[str, PooledSamples],
+        theta: Mapping[Pair, float],
+        pairs: tuple[Pair, ...],
+        *,
+        min_effective: float,
+        error: bool,
+    ) -> CalculatedValue:
+        """γ, with the explicit term of its derivative."""
+        found = reweighted_surface_tension(
+            samples[self.system], self.area, theta, min_effective=min_effective, error=error
         )
+        return _of_one_system(self.system, found, pairs)
+
+
+def _of_one_system(system: str, found: ReweightedValue, pairs: tuple[Pair, ...]) -> CalculatedValue:
+    return CalculatedValue(
+        value=found.value,
+        standard_error=found.standard_error,
+        gradient=np.array([found.gradient_of(p) for p in pairs]),
+        n_effective=found.n_effective,
+        legs=((system, 1.0, found.standard_error),),
+    )

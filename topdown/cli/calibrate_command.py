@@ -1,4 +1,4 @@
-"""``topdown calibrate``: fit ε of a bead table to measured free energies and densities."""
+"""``topdown calibrate``: fit ε of a bead table to measured free energies, densities and surface tensions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,46 @@ import click
 
 from topdown.cli.progress import ProgressLine
 
+_RUN = "run"
 
-@click.command()
+
+class _CampaignGroup(click.Group):
+    """``calibrate CAMPAIGN.toml`` runs a campaign; ``calibrate plan …`` and ``calibrate status …`` are commands of their own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "CAMPAIGN.toml [OPTIONS]")
+        formatter.write_usage(ctx.command_path, "plan CAMPAIGN.toml [OPTIONS]")
+        formatter.write_usage(ctx.command_path, "status FOLDER [OPTIONS]")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.commands[_RUN].format_options(ctx, formatter)
+
+
+@click.group(cls=_CampaignGroup)
+def command() -> None:
+    """Fit the ε of a bead table to the measured values that CAMPAIGN.toml names, and write the new table.
+
+    Runs are kept and found again: a campaign that was stopped goes on with --resume where it was. "plan" checks a campaign
+    and says what it would simulate; "status" says how far one in FOLDER has come.
+    """
+
+
+def _workers(function: Any) -> Any:
+    return click.option(
+        "--workers", type=click.IntRange(min=0), default=0, help="Processes; default: one per processor."
+    )(function)
+
+
+def _as_json(function: Any) -> Any:
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
+
+
+@command.command(_RUN, hidden=True)
 @click.argument("campaign", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -20,34 +58,45 @@ from topdown.cli.progress import ProgressLine
     help="Folder for table, report and journal; default: the campaign's name.",
 )
 @click.option("--resume", is_flag=True, help="Continue the campaign whose journal is in the folder.")
-@click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes; default: one per processor.")
+@_workers
+@click.option(
+    "--executor",
+    default="",
+    metavar="NAME",
+    help="Who runs the simulations: processes (default), threads, dask://HOST:PORT, or mpi.",
+)
 @click.option(
     "--store",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the run store; default: the user's cache.",
 )
-@click.option("--plan", "plan_only", is_flag=True, help="Check the campaign and say what it would simulate, no more.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(
-    campaign: Path, output: Path | None, resume: bool, workers: int, store: Path | None, plan_only: bool, as_json: bool
+@click.option("--dry-run", "--plan", "plan_only", is_flag=True, help="As plan: check the campaign, simulate nothing.")
+@_as_json
+def run(
+    campaign: Path,
+    output: Path | None,
+    resume: bool,
+    workers: int,
+    executor: str,
+    store: Path | None,
+    plan_only: bool,
+    as_json: bool,
 ) -> None:
-    """Fit the ε of a bead table to the measured values that CAMPAIGN.toml names, and write the new table.
-
-    Runs are kept and found again: a campaign that was stopped goes on with --resume where it was.
-    """
+    """Run a campaign."""
     from topdown.report.calibration_text import calibration_json, calibration_text
     from topdown.workflows.calibrate import calibrate, engine_sampler, plan_calibration
 
     if plan_only:
-        plan = plan_calibration(campaign)
-        click.echo(json.dumps(_plan_json(plan), ensure_ascii=False) if as_json else _plan_text(plan), nl=as_json)
+        _print_plan(campaign, workers, as_json)
         return
     folder = output or Path(plan_calibration(campaign).problem.name)
     try:
         outcome = calibrate(
             campaign,
             folder,
-            sampler=engine_sampler(workers=workers, store=store, progress=_RoundProgress()),
+            sampler=engine_sampler(
+                workers=workers, store=store, executor=executor, progress=_RoundProgress(), folder=folder
+            ),
             resume=resume,
             progress=_say,
         )
@@ -55,11 +104,50 @@ def command(
         _say(f"stopped; topdown calibrate {campaign} -o {folder} --resume goes on from here")
         raise
     if as_json:
-        found = {**calibration_json(outcome.result), "table_folder": str(outcome.table_folder)}
-        click.echo(json.dumps(found, allow_nan=False, ensure_ascii=False))
+        found = calibration_json(outcome.result, outcome.stickiness)
+        click.echo(
+            json.dumps({**found, "table_folder": str(outcome.table_folder)}, allow_nan=False, ensure_ascii=False)
+        )
         return
-    click.echo(calibration_text(outcome.result), nl=False)
+    click.echo(calibration_text(outcome.result, outcome.stickiness), nl=False)
     click.echo(f"\nnew table: {outcome.table_folder}\nreports: {', '.join(str(f) for f in outcome.files)}")
+
+
+@command.command("plan")
+@click.argument("campaign", type=click.Path(path_type=Path))
+@click.option(
+    "--specs",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write what the next round simulates into this folder, a file for each system: topdown window run 1.json.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder of the campaign, whose journal says which round is next; for --specs.",
+)
+@_workers
+@_as_json
+def plan(campaign: Path, specs: Path | None, output: Path | None, workers: int, as_json: bool) -> None:
+    """Check CAMPAIGN and say what it would simulate, and about how long that takes."""
+    if specs is not None:
+        from topdown.workflows.windows import write_specs
+
+        _say(f"{len(write_specs(campaign, specs, output))} systems: {specs}/1.json …")
+    elif output is not None:
+        raise click.UsageError("-o is for --specs")
+    _print_plan(campaign, workers, as_json)
+
+
+@command.command("status")
+@click.argument("folder", type=click.Path(path_type=Path))
+@_as_json
+def status(folder: Path, as_json: bool) -> None:
+    """How far the campaign in FOLDER has come."""
+    from topdown.workflows.calibration_status import calibration_status, status_text
+
+    found = calibration_status(folder)
+    click.echo(json.dumps(found, ensure_ascii=False) if as_json else status_text(found), nl=as_json)
 
 
 class _RoundProgress:
@@ -78,41 +166,11 @@ def _say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _plan_json(plan: Any) -> dict[str, Any]:
-    problem = plan.problem
-    return {
-        "campaign": problem.name,
-        "digest": problem.digest(),
-        "table": problem.table.name,
-        "parameters": [
-            {"pair": list(p.pair), "start_kJ_mol": p.start, "bounds_kJ_mol": [p.lower, p.upper]}
-            for p in problem.space.parameters
-        ],
-        "targets": [
-            {"label": t.label, "split": t.split, "measured": t.measured, "uncertainty": t.uncertainty, "unit": t.unit}
-            for t in problem.targets
-        ],
-        "systems": [{"name": name, "beads": box.n_beads()} for name, box in sorted(problem.systems.items())],
-        "windows_per_round": plan.n_windows,
-        "bead_steps_per_round": plan.bead_steps,
-        "bead_steps_held_out": plan.held_out_bead_steps,
-        "max_rounds": problem.optimizer.max_rounds,
-        "warnings": list(problem.warnings),
-    }
+def _print_plan(campaign: Path, workers: int, as_json: bool) -> None:
+    from topdown.report.calibration_plan import plan_json, plan_text
+    from topdown.sampling.executors import default_workers
+    from topdown.workflows.calibrate import plan_calibration
 
-
-def _plan_text(plan: Any) -> str:
-    problem = plan.problem
-    lines = [f"campaign {problem.name} ({problem.digest()}) from table {problem.table.name}"]
-    lines += [f"warning: {text}" for text in problem.warnings]
-    lines += [
-        f"free:   {p.label}  {p.start:.4f} ± {p.prior_width:g} kJ/mol, {p.lower:g} to {p.upper:g}"
-        for p in problem.space.parameters
-    ]
-    lines += [f"target: {t.label}  {t.measured:g} ± {t.uncertainty:g} {t.unit} ({t.split})" for t in problem.targets]
-    lines += [f"system: {name}  {box.n_beads()} beads" for name, box in sorted(problem.systems.items())]
-    lines += [
-        f"a round: {plan.n_windows} windows, {plan.bead_steps:.2e} beads × steps; at most {problem.optimizer.max_rounds}",
-        f"held-out targets, once: {plan.held_out_bead_steps:.2e} beads × steps",
-    ]
-    return "\n".join(lines) + "\n"
+    found = plan_calibration(campaign)
+    n = workers or default_workers()
+    click.echo(json.dumps(plan_json(found, n), ensure_ascii=False) if as_json else plan_text(found, n), nl=as_json)

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "density": ("topdown.cli.density_command", "Density of a liquid or mixture, and its heat of vaporisation."),
     "surface-tension": ("topdown.cli.surface_tension_command", "Surface tension of a liquid from a slab, two ways."),
     "calibrate": ("topdown.cli.calibrate_command", "Fit the ε of a bead table to measured values."),
+    "window": ("topdown.cli.window_command", "One system of a calibration by itself, for job arrays."),
     "membrane": ("topdown.cli.membrane_command", "A relaxed bilayer, ready to run, with or without a molecule in it."),
     "run": ("topdown.cli.run_command", "Dynamics of a Martini GROMACS system, with checkpoints."),
     "energy": ("topdown.cli.energy_command", "Single-point energy of a Martini GROMACS system, term by term."),

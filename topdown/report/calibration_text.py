@@ -1,60 +1,161 @@
-"""The outcome of a campaign as text to read and as a JSON object."""
+"""The outcome of a campaign as text to read and as a JSON object.
+
+An error of targets that were fitted is never shown without that of fits which had not seen the molecule.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from topdown import __version__
-from topdown.calibration.result import CalibrationResult, SplitScore, TargetResult
+from topdown.calibration.parameters import FreeParameter
+from topdown.calibration.result import CalibrationResult, ParameterResult, SplitScore, TargetResult
+from topdown.calibration.stickiness import VirialComparison
 from topdown.model.measurement import Estimate
 
+#: Longest list of ε in the text; the JSON holds all.
+_MOST_EPSILONS = 40
 
-def calibration_text(result: CalibrationResult) -> str:
+
+def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialComparison] = ()) -> str:
     """Parameters, targets and errors before and after, as aligned tables."""
-    end = "converged" if result.converged else "NOT converged"
     lines = [
         f"campaign {result.name} ({result.digest}): {result.parent} -> {result.table.name}, "
         f"{result.temperature:g} K, {result.pressure:g} bar",
-        f"{end} after {len(result.rounds)} rounds, {len(result.runs)} runs, seed {result.seed}",
+        f"{ended_text(result)} after {len(result.rounds)} rounds, {len(result.runs)} runs, "
+        f"{result.bead_steps:.3g} beads × steps, seed {result.seed}",
         *(f"warning: {text}" for text in result.warnings),
         "",
         *_table(
-            ("epsilon [kJ/mol]", "start ± prior", "new ± posterior", "shrinkage", ""),
-            [
-                (
-                    p.parameter.label,
-                    f"{p.parameter.start:.4f} ± {p.parameter.prior_width:.4f}",
-                    f"{p.value:.4f} ± {p.posterior_width:.4f}",
-                    f"{100 * p.shrinkage:.0f} %",
-                    "at its bound" if p.at_bound else "",
-                )
-                for p in result.parameters
-            ],
+            ("parameter", "start ± prior", "new ± posterior", "shrinkage", "", ""),
+            [_parameter_row(p) for p in result.parameters],
         ),
     ]
+    if any(not isinstance(p.parameter, FreeParameter) for p in result.parameters):
+        lines += ["", *_epsilon_table(result)]
     for split in ("calibration", "held-out"):
         chosen = [t for t in result.targets if t.split == split]
         if chosen:
-            titles = (f"{split} targets", "unit", "measured", "before", "after")
+            titles = (f"{split} targets", "unit", "measured", "model error", "before", "after", "left out")
             lines += ["", *_table(titles, [_target_row(t) for t in chosen])]
-    header = ("root mean square error", "targets", "n", "unit", "before", "after")
-    lines += ["", *_table(header, [_score_row(s) for s in result.scores()])]
+    lines += ["", *score_lines(result), "", *cost_lines(result), "", verdict_line(result)]
+    if stickiness:
+        lines.append(stickiness_line(stickiness))
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
+def ended_text(result: CalibrationResult) -> str:
+    """Converged, or why not."""
+    reason = {"budget": " (the budget was spent)", "rounds": " (no rounds were left)"}
+    return "converged" if result.converged else f"NOT converged{reason.get(result.rounds[-1].ended, '')}"
+
+
+def score_lines(result: CalibrationResult) -> list[str]:
+    """Root mean square errors, those of fits without the molecule beside those of the fit."""
+    header = (
+        "root mean square error",
+        "targets",
+        "n",
+        "unit",
+        "before",
+        "after",
+        f"molecule left out ({result.n_folds} parts)",
+        f"chemotype left out ({result.n_chemotypes} parts)",
+    )
+    lines = _table(header, [_score_row(s) for s in result.scores()])
+    if result.limited_parts:
+        lines.append(
+            f"{result.limited_parts} of these fits ended where samples no longer support them, short of their minimum"
+        )
+    return lines
+
+
+def cost_lines(result: CalibrationResult) -> list[str]:
+    """The cost and its parts, and what the model itself is taken to miss."""
+    lines = []
+    for when, parts in (("before", result.cost_start), ("after", result.cost_end)):
+        split = " + ".join(f"{name} {value:.2f}" for name, value in parts.items())
+        lines.append(f"cost {when}: {sum(parts.values()):.2f} = {split}")
+    for name, value in result.model_errors.items():
+        size = f"{value:.2f} kJ/mol" if name.startswith("transfer") else f"{100 * value:.1f} % of the measured value"
+        lines.append(f"model error learnt, {name}: {size}")
+    return lines
+
+
+def verdict_line(result: CalibrationResult) -> str:
+    """How many parameters are determined, and what limits the others."""
+    counts = Counter(p.verdict for p in result.parameters)
+    parts = ", ".join(f"{counts[v]} {v}" for v in ("determined", "MD-limited", "data-limited") if counts[v])
+    return f"parameters: {parts}"
+
+
+def stickiness_line(rows: Sequence[VirialComparison]) -> str:
+    """Whether solutes attract their own kind more than before."""
+    worse = [row for row in rows if row.is_stickier]
+    most = min(rows, key=lambda row: row.after.value - row.before.value)
+    return (
+        f"second virial coefficients: {len(worse)} of {len(rows)} solutes stick more to their own kind than with the start "
+        f"table; {most.name} changed most, {most.before.value:.3f} to {most.after.value:.3f} nm³"
+        + (f"; stickier: {', '.join(row.name for row in worse)}" if worse else "")
+    )
+
+
+def _parameter_row(p: ParameterResult) -> tuple[str, ...]:
+    digits, unit = (4, " kJ/mol") if isinstance(p.parameter, FreeParameter) else (4, "")
+    if not isinstance(p.parameter, FreeParameter) and p.parameter.per_kelvin:
+        digits = 6
+    start = p.parameter.start if isinstance(p.parameter, FreeParameter) else 0.0
+    return (
+        p.parameter.label + unit,
+        f"{start:.{digits}f} ± {p.prior_width:.{digits}f}",
+        f"{p.value:.{digits}f} ± {p.posterior_width:.{digits}f}",
+        f"{100 * p.shrinkage:.0f} %",
+        p.verdict,
+        "at its bound" if p.at_bound else "",
+    )
+
+
+def _epsilon_table(result: CalibrationResult) -> list[str]:
+    """ε of pairs that shared parameters move, those that moved most first."""
+    rows = sorted(result.epsilons, key=lambda e: (-abs(e.value / e.start - 1.0), e.pair))
+    shown = rows[:_MOST_EPSILONS]
+    title = "epsilon [kJ/mol]" if len(shown) == len(rows) else f"epsilon [kJ/mol], {len(shown)} of {len(rows)}"
+    return _table(
+        (title, "start ± prior", "new ± posterior", "shrinkage", ""),
+        [
+            (
+                "-".join(e.pair),
+                f"{e.start:.3f} ± {e.prior_width:.3f}",
+                f"{e.value:.3f} ± {e.posterior_width:.3f}",
+                f"{100 * e.shrinkage:.0f} %",
+                e.verdict,
+            )
+            for e in shown
+        ],
+    )
+
+
 def _target_row(target: TargetResult) -> tuple[str, ...]:
+    outlier = f"  weight {target.weight:.2f}" if target.weight < 0.5 else ""
+    left_out = "" if target.split == "held-out" else "not known"
     return (
         target.label,
         target.unit,
         f"{target.measured:.2f} ± {target.uncertainty:.2f}",
+        f"{target.model_error:.2f}",
         _estimate(target.before),
         _estimate(target.after),
+        (left_out if target.left_out is None else f"{target.left_out:.2f}") + outlier,
     )
 
 
 def _score_row(score: SplitScore) -> tuple[str, ...]:
+    def other(value: float | None) -> str:
+        return f"{value:.2f}" if value is not None else "" if score.split == "held-out" else "not known"
+
     return (
         score.quantity,
         score.split,
@@ -62,6 +163,8 @@ def _score_row(score: SplitScore) -> tuple[str, ...]:
         score.unit,
         f"{score.rms_before:.2f} ± {score.error_before:.2f}",
         f"{score.rms_after:.2f} ± {score.error_after:.2f}",
+        other(score.rms_left_out),
+        other(score.rms_chemotype_out),
     )
 
 
@@ -81,7 +184,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def calibration_json(result: CalibrationResult) -> dict[str, Any]:
+def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialComparison] = ()) -> dict[str, Any]:
     """Everything in ``result`` but the table, as plain data."""
     return {
         "topdown_version": __version__,
@@ -93,23 +196,71 @@ def calibration_json(result: CalibrationResult) -> dict[str, Any]:
         "pressure_bar": result.pressure,
         "seed": result.seed,
         "converged": result.converged,
+        "ended": result.rounds[-1].ended,
         "warnings": list(result.warnings),
-        "parameters": [
-            {
-                "pair": list(p.parameter.pair),
-                "start_kJ_mol": p.parameter.start,
-                "prior_width_kJ_mol": p.parameter.prior_width,
-                "value_kJ_mol": p.value,
-                "posterior_width_kJ_mol": p.posterior_width,
-                "shrinkage": p.shrinkage,
-                "bounds_kJ_mol": [p.parameter.lower, p.parameter.upper],
-                "at_bound": p.at_bound,
-            }
-            for p in result.parameters
-        ],
+        "parameters": [_parameter_json(p) for p in result.parameters],
+        "pairs": ["-".join(pair) for pair in result.pairs],
         "covariance_kJ2_mol2": result.covariance.tolist(),
+        "epsilons": [
+            {
+                "pair": list(e.pair),
+                "start_kJ_mol": e.start,
+                "prior_width_kJ_mol": e.prior_width,
+                "value_kJ_mol": e.value,
+                "posterior_width_kJ_mol": e.posterior_width,
+                "shrinkage": e.shrinkage,
+                "verdict": e.verdict,
+            }
+            for e in result.epsilons
+        ],
+        "relative_slopes_per_K": {"-".join(pair): slope for pair, slope in result.slopes},
         "targets": [asdict(t) for t in result.targets],
         "scores": [asdict(s) for s in result.scores()],
+        "left_out_parts": {
+            "molecules": result.n_folds,
+            "chemotypes": result.n_chemotypes,
+            "ended_by_samples": result.limited_parts,
+        },
+        "cost": {"before": dict(result.cost_start), "after": dict(result.cost_end)},
+        "model_errors": dict(result.model_errors),
+        "second_virials_nm3": [asdict(row) | {"stickier": row.is_stickier} for row in stickiness],
+        "bead_steps": result.bead_steps,
+        "ledger": [
+            {"system": system, "windows": windows, "frames": frames, "bead_steps": steps}
+            for system, windows, frames, steps in result.ledger
+        ],
+        "effective_samples": [
+            {"system": system, "start": start, "new": new} for system, start, new in result.effective
+        ],
+        "failed": [{"system": system, "reason": reason} for system, reason in result.failed],
         "rounds": [asdict(r) for r in result.rounds],
         "runs": list(result.runs),
+    }
+
+
+def _parameter_json(p: ParameterResult) -> dict[str, Any]:
+    shared = {
+        "label": p.parameter.label,
+        "shrinkage": p.shrinkage,
+        "verdict": p.verdict,
+        "at_bound": p.at_bound,
+    }
+    if isinstance(p.parameter, FreeParameter):
+        return {
+            "pair": list(p.parameter.pair),
+            "start_kJ_mol": p.parameter.start,
+            "prior_width_kJ_mol": p.prior_width,
+            "value_kJ_mol": p.value,
+            "posterior_width_kJ_mol": p.posterior_width,
+            "bounds_kJ_mol": [p.parameter.lower, p.parameter.upper],
+            **shared,
+        }
+    return {
+        "pairs": [list(pair) for pair, _ in p.parameter.rows],
+        "per_kelvin": p.parameter.per_kelvin,
+        "prior_width": p.prior_width,
+        "value": p.value,
+        "posterior_width": p.posterior_width,
+        "bounds": [p.parameter.lower, p.parameter.upper],
+        **shared,
     }

@@ -7,13 +7,14 @@ short tasks are done by threads of this process instead: the engine's kernels ru
 
 from __future__ import annotations
 
+import importlib
 import math
 import multiprocessing
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar, cast
 
@@ -99,6 +100,54 @@ def run_tasks(
     raise SimulationError(
         f"a worker process died {_TRIES} times", hint="is memory short? finished windows are kept; run again"
     )
+
+
+def named_executor(name: str, workers: int = 0) -> Executor | None:
+    """The executor a user names, None for workers of our own.
+
+    Parameters
+    ----------
+    name : str
+        ``""`` or ``"processes"``: workers of our own; ``"threads"``: threads of this process only; ``"dask://HOST:PORT"``: the
+        workers of a Dask cluster; ``"mpi"``: ``mpi4py.futures``, in a program started by ``python -m mpi4py.futures``.
+        Workers on other machines need the run store in a folder that all of them see.
+    workers : int
+        Threads at a time; 0 for one per available processor.
+
+    Raises
+    ------
+    SettingsError
+        An unknown name, a package that is not installed, or a cluster that does not answer.
+    """
+    if name in ("", "processes"):
+        return None
+    if name == "threads":
+        return ThreadPoolExecutor(workers or default_workers(), thread_name_prefix="topdown")
+    if name == "mpi":
+        try:
+            futures = importlib.import_module("mpi4py.futures")
+        except ImportError:
+            raise SettingsError("the executor mpi needs mpi4py", hint="pip install mpi4py") from None
+        return cast(Executor, futures.MPIPoolExecutor())
+    if name.startswith("dask://"):
+        return _dask_executor(name.removeprefix("dask://"))
+    raise SettingsError(f"no executor {name!r}", hint="processes, threads, dask://HOST:PORT or mpi")
+
+
+def _dask_executor(address: str) -> Executor:
+    try:
+        distributed = importlib.import_module("distributed")
+    except ImportError:
+        raise SettingsError(
+            "an executor dask://… needs Dask", hint="pip install 'topdown[dask]', here and for its workers"
+        ) from None
+    try:
+        client = distributed.Client(f"tcp://{address}", timeout=10)
+    except (OSError, ValueError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SettingsError(f"no Dask scheduler answers: {first}", where=f"dask://{address}") from None
+    # a task whose worker died is run again by another; pure=False: equal tasks are not run once for several askers
+    return cast(Executor, client.get_executor(retries=_TRIES, pure=False))
 
 
 def _pool(

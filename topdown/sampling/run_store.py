@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from topdown.errors import SimulationError
 from topdown.model import PairSums, WindowSamples
 from topdown.resources import atomic_write_bytes
 
@@ -41,11 +42,24 @@ class RunStore:
         return isinstance(key, str) and self.path(key).is_file()
 
     def save(self, key: str, arrays: Arrays, header: dict[str, Any]) -> None:
-        """Keep ``arrays`` and a JSON ``header`` under ``key``, atomically."""
+        """Keep ``arrays`` and a JSON ``header`` under ``key``, atomically.
+
+        Raises
+        ------
+        SimulationError
+            The folder cannot be written to, or the disk is full.
+        """
         buffer = io.BytesIO()
         text = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
         np.savez_compressed(buffer, header=text, **arrays)  # type: ignore[arg-type]
-        atomic_write_bytes(self.path(key), buffer.getvalue())
+        try:
+            atomic_write_bytes(self.path(key), buffer.getvalue())
+        except OSError as error:
+            raise SimulationError(
+                f"a finished run cannot be stored: {error.strerror}",
+                where=str(self.folder),
+                hint="runs stored before are kept: make room and run again",
+            ) from None
 
     def load(self, key: str) -> tuple[Arrays, dict[str, Any]] | None:
         """Arrays and header kept under ``key``; None when there are none or the file is damaged."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from topdown.calibration.campaign import read_campaign
+from topdown.calibration.design import MatrixSettings
 from topdown.calibration.journal import Journal
 from topdown.errors import InputFileError
 
@@ -70,6 +71,78 @@ def test_a_campaign_is_read(tmp_path: Path) -> None:
     assert (campaign.sampling.n_steps, campaign.sampling.every) == (20_000, 100)
     assert campaign.optimizer.ess_threshold == 80.0
     assert campaign.optimizer.max_rounds == 4
+    assert campaign.matrix is None
+    assert campaign.budget is None
+    assert (campaign.cost.loss, campaign.cost.correlated) == ("student", True)
+    assert (campaign.validation.folds, campaign.validation.chemotypes) == (5, True), "validation is on by default"
+    assert campaign.transfers[0].model_error is None, "not given: learnt"
+
+
+WIDE = """
+[[parameters]]
+pairs = [["C1", "N0"], ["P4", "N0"]]
+name = "ethers"
+prior_width = 0.1
+factors = [0.8, 1.25]
+[matrix]
+form = "classes"
+prior_width = 0.12
+size_prior_width = 0.0
+slope_prior_width = 1e-3
+also = [["P4", "P4"]]
+[[targets.surface_tension]]
+liquid = "octane"
+temperature = 310
+model_error = 0
+[cost]
+loss = "gauss"
+correlated = false
+[validation]
+folds = 3
+chemotypes = false
+[budget]
+bead_steps = 5e9
+"""
+
+
+def test_everything_else_a_campaign_may_say(tmp_path: Path) -> None:
+    campaign = read_campaign(
+        write(tmp_path, GOOD.replace("steps = 20_000", "steps = 20_000\nslab_steps = 30_000") + WIDE)
+    )
+    (group,) = campaign.groups
+    assert (group.name, group.pairs, group.factors) == ("ethers", (("C1", "N0"), ("N0", "P4")), (0.8, 1.25))
+    assert campaign.matrix == MatrixSettings(
+        form="classes", prior_width=0.12, size_prior_width=0.0, slope_prior_width=1e-3, also=(("P4", "P4"),)
+    )
+    (tension,) = campaign.tensions
+    assert (tension.liquid, tension.temperature, tension.model_error) == ("octane", 310.0, 0.0)
+    assert campaign.sampling.slab_steps == 30_000
+    assert (campaign.cost.loss, campaign.cost.correlated) == ("gauss", False)
+    assert (campaign.validation.folds, campaign.validation.chemotypes) == (3, False)
+    assert campaign.budget == 5_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('form = "classes"', 'form = "class"', "'pairs' or 'levels' or 'classes'"),
+        ("size_prior_width = 0.0", "size_prior_widht = 0.0", "did you mean 'size_prior_width'"),
+        ('also = [["P4", "P4"]]', 'also = [["P4"]]', "different pairs of bead types"),
+        ("factors = [0.8, 1.25]", "factors = [1.1, 1.25]", "a factor below 1 and one above"),
+        ('pairs = [["C1", "N0"], ["P4", "N0"]]', 'pairs = [["C1", "N0"], ["N0", "C1"]]', "different pairs"),
+        ('name = "ethers"', "", "name is missing"),
+        ("folds = 3", "folds = 1", "at least 2"),
+        ("chemotypes = false", "chemotypes = 0", "true or false"),
+        ("bead_steps = 5e9", "bead_steps = 0", "at least 1"),
+        ("bead_steps = 5e9", "beadsteps = 5e9", "did you mean 'bead_steps'"),
+        ("temperature = 310", "temperature = 0", "above 0"),
+        ('loss = "gauss"', 'loss = "huber"', "'student' or 'gauss'"),
+    ],
+)
+def test_wrong_values_of_these_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in WIDE
+    with pytest.raises(InputFileError, match=words):
+        read_campaign(write(tmp_path, GOOD + WIDE.replace(old, new, 1)))
 
 
 def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
@@ -162,4 +235,4 @@ def test_journals_that_must_not_be_continued(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=":2: this line is not a JSON object"):
         Journal(path, "abc", resume=True)
     path.write_text('{"eve')
-    assert Journal(path, "abc", resume=True).events == [{"event": "start", "campaign": "abc"}]
+    assert Journal(path, "abc", resume=True).events == [{"event": "start", "campaign": "abc", "name": ""}]

@@ -174,18 +174,44 @@ def test_a_resumed_campaign_takes_its_decisions_from_the_journal(tmp_path: Path)
     run(task, tmp_path)
     journal = tmp_path / "journal.jsonl"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    lines[1]["proposal"] = [2.111, 2.499, 5.001]
-    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:2]))
+    assert [line["event"] for line in lines] == ["start", "sample", "round", "finish"]
+    lines[2]["x_proposal"] = [2.111, 2.499, 5.001]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:3]))
     again = run(task, tmp_path, resume=True)
     assert [p.value for p in again.parameters] == [2.111, 2.499, 5.001]
-    lines[1]["theta"] = [9.0, 9.0, 9.0]
-    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:2]))
+    lines[2]["x"] = [9.0, 9.0, 9.0]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:3]))
     with pytest.raises(InputFileError, match="did not start"):
         run(task, tmp_path, resume=True)
-    del lines[1]["stale"]
-    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:2]))
+    del lines[2]["stale"]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines[:3]))
     with pytest.raises(InputFileError, match="damaged"):
         run(task, tmp_path, resume=True)
+
+
+def test_a_budget_goes_to_the_runs_that_narrow_the_posterior_and_is_replayed(tmp_path: Path) -> None:
+    task = replace(problem(NEAR, uncertainty=0.02, n_steps=10_000, ess_threshold=20.0, width=2.0), budget=None)
+    first = task.bead_steps(task.systems_of("calibration"))
+    rich = replace(task, budget=int(2.4 * first))
+    sampler = SyntheticSampler()
+    result = run(rich, tmp_path / "a", sampler)
+    spent = [record.spent for record in result.rounds]
+    assert len(result.rounds) >= 2
+    assert spent == sorted(spent)
+    assert spent[-1] <= rich.budget  # type: ignore[operator]
+    refined = result.rounds[1]
+    assert 0 < len(refined.sampled) < len(task.systems_of("calibration")), "some runs are worth more than others"
+    assert refined.sampled == result.rounds[0].next_systems
+    assert result.rounds[-1].md_share < result.rounds[0].md_share
+    before, after = (dict(record.n_effective) for record in result.rounds[:2])
+    assert all(after[system] > 1.3 * before[system] for system in refined.sampled)
+    with pytest.raises(KeyboardInterrupt):
+        run(rich, tmp_path / "c", SyntheticSampler(stop_after=1))
+    again = run(rich, tmp_path / "c", resume=True)
+    assert [r.sampled for r in again.rounds] == [r.sampled for r in result.rounds]
+    assert calibration_json(again) == calibration_json(result)
+    with pytest.raises(SettingsError, match="does not pay for the first round"):
+        replace(task, budget=first - 1)
 
 
 def test_the_new_table_says_where_it_comes_from(tmp_path: Path) -> None:

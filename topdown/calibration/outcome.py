@@ -1,0 +1,278 @@
+"""From the last round to the result: both tables compared on all targets, posterior, verdicts, and fits with parts left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from topdown.calibration.cost import PriorCost
+from topdown.calibration.cross_validation import LeftOut, chemotype_parts, leave_out, molecule_folds
+from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_targets, learn_errors
+from topdown.calibration.fit import cost_parts, posterior_covariance
+from topdown.calibration.parameters import Pair
+from topdown.calibration.problem import CalibrationProblem
+from topdown.calibration.result import CalibrationResult, EpsilonResult, ParameterResult, RoundRecord, TargetResult
+from topdown.calibration.sample_pool import SamplePool
+from topdown.calibration.targets import Target
+from topdown.calibration.verdicts import verdicts
+from topdown.model.bead_table import BeadTable, Provenance
+from topdown.model.measurement import Estimate
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Rounds are numbered from 0; the samples taken after the last one, for reporting, have seeds of their own.
+_REPORT_ROUND = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Assessment:
+    """The calibration targets at the end, and what follows from them."""
+
+    values: TargetValues
+    errors: ErrorModel
+    prior: FloatArray
+    covariance: FloatArray
+    endless: FloatArray
+    wanted: FloatArray
+
+
+def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence[RoundRecord]) -> CalibrationResult:
+    """The result of a campaign whose rounds are over.
+
+    Raises
+    ------
+    SamplingError, SimulationError
+        Of runs for the comparison.
+    """
+    last = records[-1]
+    space, x = problem.space, np.array(last.x_proposal)
+    _sample_for_report(problem, samples, x)
+    systems, targets = problem.systems_of("calibration"), problem.targets_of("calibration")
+    pooled = samples.pool(systems)
+    found = _assess(problem, samples, x, converged=last.converged)
+    start = calculate_targets(targets, pooled, space, space.start(), error=False)
+    trusted = samples.trusted(systems)
+    folds = molecule_folds(targets, problem.validation.folds, problem.sampling.seed)
+    left_out = leave_out(problem, pooled, x, folds, trusted)
+    kinds = chemotype_parts(targets) if problem.validation.chemotypes else ()
+    chemotype_out = leave_out(problem, pooled, x, kinds, trusted)
+    parts = [part for part in (left_out, chemotype_out) if part is not None]
+    digest, everything = problem.digest(), tuple(problem.systems)
+    effective = [samples.effective_samples(everything, point) for point in (space.start(), x)]
+    final = space.theta(x)
+    epsilons, covariance = _epsilons(problem, x, found)
+    return CalibrationResult(
+        name=problem.name,
+        digest=digest,
+        parent=problem.table.name,
+        table=_new_table(problem, final, digest),
+        temperature=problem.temperature,
+        pressure=problem.pressure,
+        pairs=space.pairs,
+        covariance=covariance,
+        parameters=_parameters(problem, x, found),
+        epsilons=epsilons,
+        slopes=_slopes(problem, x),
+        targets=_compare(problem, samples, x, found.errors, left_out, chemotype_out),
+        rounds=tuple(records),
+        converged=last.converged,
+        runs=samples.keys(),
+        seed=problem.sampling.seed,
+        cost_start=cost_parts(space, targets, start, found.errors, space.start()),
+        cost_end=cost_parts(space, targets, found.values, found.errors, x),
+        model_errors=dict(sorted(found.errors.learnt.items())),
+        bead_steps=samples.spent,
+        ledger=_ledger(problem, samples),
+        effective=tuple((s, effective[0][s], effective[1][s]) for s in sorted(everything)),
+        failed=tuple((s, run.alarm) for s, runs in sorted(samples.runs.items()) for run in runs if run.alarm),
+        n_folds=left_out.n_parts if left_out else 0,
+        n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
+        limited_parts=sum(part.limited for part in parts),
+        warnings=(*problem.warnings, *samples.alarms()),
+    )
+
+
+def _sample_for_report(problem: CalibrationProblem, samples: SamplePool, x: FloatArray) -> None:
+    """Make every target, held-out ones too, calculable with the start table and with the new one."""
+    least = problem.optimizer.ess_threshold
+    held_out = [s for s in problem.systems_of("held-out") if s not in samples.runs]
+    samples.sample(held_out, x, _REPORT_ROUND)
+    for offset, point in enumerate((problem.space.start(), x), start=1):
+        left = samples.effective_samples(tuple(problem.systems), point)
+        samples.sample([s for s in left if left[s] < least], point, _REPORT_ROUND + offset)
+
+
+def _assess(problem: CalibrationProblem, samples: SamplePool, x: FloatArray, *, converged: bool) -> _Assessment:
+    """The error model that the residuals at ``x`` ask for, and the posterior with and without statistical errors."""
+    space, targets = problem.space, problem.targets_of("calibration")
+    values = calculate_targets(targets, samples.pool(problem.systems_of("calibration")), space, x)
+    errors = learn_errors(targets, values, space, x, problem.cost)
+    covariance = posterior_covariance(space, values, errors)
+    whitener = errors.whitener()
+    prior = PriorCost(space)(x)
+    gradient = (whitener @ values.jacobian).T @ (whitener @ values.differences) + prior.jacobian.T @ prior.values
+    return _Assessment(
+        values=values,
+        errors=errors,
+        prior=space.prior_widths(),
+        covariance=covariance,
+        endless=np.sqrt(np.diag(posterior_covariance(space, values, errors, simulation=False))),
+        wanted=np.zeros(len(space)) if converged else -covariance @ gradient,
+    )
+
+
+def _parameters(problem: CalibrationProblem, x: FloatArray, found: _Assessment) -> tuple[ParameterResult, ...]:
+    space = problem.space
+    posterior = np.sqrt(np.diag(found.covariance))
+    judged = verdicts(found.prior, posterior, found.endless, found.wanted)
+    slopes = np.array([*space.slopes(x), *(1.0 for _ in space.shared)])
+    theta = space.theta(x)
+    singles = {p.pair: k for k, p in enumerate(space.parameters)}
+    values = [*(_single_value(problem, x, theta, pair) for pair in singles), *x[len(singles) :]]
+    return tuple(
+        ParameterResult(
+            parameter=p,
+            value=float(values[k]),
+            prior_width=p.prior_width,
+            posterior_width=float(posterior[k] * slopes[k]),
+            shrinkage=float(1.0 - posterior[k] / found.prior[k]),
+            verdict=judged[k],
+        )
+        for k, p in enumerate(space.all)
+    )
+
+
+def _single_value(problem: CalibrationProblem, x: FloatArray, theta: Mapping[Pair, float], pair: Pair) -> float:
+    """ε of a single parameter, what shared ones do to its pair left aside."""
+    names = problem.space.parameters_of(pair)
+    if len(names) == 1:
+        return theta[pair]
+    only = x.copy()
+    only[len(problem.space.parameters) :] = 0.0
+    return problem.space.theta(only)[pair]
+
+
+def _epsilons(
+    problem: CalibrationProblem, x: FloatArray, found: _Assessment
+) -> tuple[tuple[EpsilonResult, ...], FloatArray]:
+    """Every ε that moves, and their posterior covariance [(kJ/mol)²]."""
+    space = problem.space
+    jacobian = space.jacobian(x)
+    covariance = jacobian @ found.covariance @ jacobian.T
+    prior = np.sqrt(np.sum((jacobian * found.prior) ** 2, axis=1))
+    posterior = np.sqrt(np.diag(covariance))
+    whole = posterior_covariance(space, found.values, found.errors, simulation=False)
+    endless = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", jacobian, whole, jacobian), 0.0))
+    judged = verdicts(prior, posterior, endless, jacobian @ found.wanted)
+    start, final = space.start_theta(), space.theta(x)
+    rows = tuple(
+        EpsilonResult(
+            pair=pair,
+            start=start[pair],
+            value=final[pair],
+            prior_width=float(prior[k]),
+            posterior_width=float(posterior[k]),
+            verdict=judged[k],
+        )
+        for k, pair in enumerate(space.pairs)
+    )
+    return rows, np.asarray(covariance, dtype=np.float64)
+
+
+def _slopes(problem: CalibrationProblem, x: FloatArray) -> tuple[tuple[Pair, float], ...]:
+    space = problem.space
+    one, none = space.theta(x, space.temperature + 1.0), space.theta(x)
+    found = [(pair, float(np.log(one[pair] / none[pair]))) for pair in space.pairs if none[pair] > 0]
+    return tuple((pair, slope) for pair, slope in found if slope != 0.0)
+
+
+def _compare(
+    problem: CalibrationProblem,
+    samples: SamplePool,
+    x: FloatArray,
+    errors: ErrorModel,
+    left_out: LeftOut | None,
+    chemotype_out: LeftOut | None,
+) -> tuple[TargetResult, ...]:
+    pooled = samples.pool(tuple(problem.systems))
+    space, least = problem.space, problem.optimizer.ess_threshold
+    model = dict(zip((t.label for t in problem.targets_of("calibration")), np.sqrt(np.diag(errors.model))))
+    weight = {
+        problem.targets_of("calibration")[i].label: float(u)
+        for block, u in zip(errors.blocks, errors.weights)
+        for i in block
+    }
+    places = {t.label: i for i, t in enumerate(problem.targets_of("calibration"))}
+
+    def estimate(target: Target, point: FloatArray) -> Estimate:
+        theta = space.theta(point, target.temperature)
+        found = target.calculate(pooled, theta, space.pairs, min_effective=least, error=True)
+        return Estimate(
+            value=found.value,
+            standard_error=found.standard_error,
+            n_effective=found.n_effective,
+            provenance="MBAR over all runs of the campaign, block bootstrap",
+        )
+
+    def without(target: Target, part: LeftOut | None) -> float | None:
+        if part is None or target.label not in places:
+            return None
+        value = float(part.values[places[target.label]])
+        return value if np.isfinite(value) else None
+
+    results = []
+    for t in problem.targets:
+        learnt = errors.learnt.get(t.error_class, 0.0) * t.error_scale if t.learn_model_error else t.model_error
+        results.append(
+            TargetResult(
+                label=t.label,
+                quantity=t.quantity,
+                unit=t.unit,
+                split=t.split,
+                measured=t.measured,
+                uncertainty=t.uncertainty,
+                model_error=float(model.get(t.label, learnt)),
+                reference=t.reference,
+                before=estimate(t, space.start()),
+                after=estimate(t, x),
+                left_out=without(t, left_out),
+                chemotype_out=without(t, chemotype_out),
+                chemotype=t.chemotype,
+                molecule_key=t.molecule_key,
+                weight=weight.get(t.label, 1.0),
+            )
+        )
+    return tuple(results)
+
+
+def _ledger(problem: CalibrationProblem, samples: SamplePool) -> tuple[tuple[str, int, int, int], ...]:
+    rows = []
+    for system, runs in sorted(samples.runs.items()):
+        times = len(runs) // problem.n_windows(system)
+        frames = sum(run.sums.n_frames for run in runs)
+        rows.append((system, len(runs), frames, times * problem.bead_steps([system])))
+    return tuple(rows)
+
+
+def _new_table(problem: CalibrationProblem, final: Mapping[Pair, float], digest: str) -> BeadTable:
+    """The start table with the new ε, and where they come from."""
+    changed = ", ".join("-".join(pair) for pair in final)
+    fitted_to = "; ".join(
+        f"{t.label} {t.measured:g} ± {t.uncertainty:g} {t.unit}{f' ({t.reference})' if t.reference else ''}"
+        for t in problem.targets_of("calibration")
+    )
+    parent = problem.table.provenance
+    provenance = Provenance(
+        source=(
+            f"{problem.table.name} with ε of {changed} calibrated by campaign {problem.name} ({digest}, seed "
+            f"{problem.sampling.seed}) at {problem.temperature:g} K and {problem.pressure:g} bar to: {fitted_to}. "
+            f"Start table: {parent.source}"
+        ),
+        licence=parent.licence,
+        citation=parent.citation,
+        parent=problem.table.name,
+    )
+    return replace(problem.table.with_epsilon(final, name=problem.name), provenance=provenance, version=digest)

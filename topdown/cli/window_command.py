@@ -1,0 +1,31 @@
+"""``topdown window``: one system of a campaign by itself, for job arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from topdown.cli.progress import ProgressLine
+
+
+@click.group()
+def command() -> None:
+    """Run single simulations of a campaign, for job arrays: "topdown calibrate plan CAMPAIGN.toml --specs FOLDER" writes their
+    SPEC.json files."""
+
+
+@command.command("run")
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run store; default: the user's cache.",
+)
+@click.option("--workers", type=click.IntRange(min=0), default=1, help="Processes; 0 for one per processor.")
+def run(spec: Path, store: Path | None, workers: int) -> None:
+    """Simulate the system that SPEC.json names, and keep its samples in the run store."""
+    from topdown.workflows.windows import run_windows
+
+    n = run_windows(spec, store=store, workers=workers, progress=ProgressLine())
+    click.echo(f"{n} windows are stored")

@@ -1,0 +1,276 @@
+"""The outcome of a campaign as one HTML file that needs no network; a content security policy keeps it from loading anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from topdown.calibration.result import CalibrationResult, TargetResult
+from topdown.calibration.stickiness import VirialComparison
+from topdown.errors import TopdownError
+from topdown.model import CGMolecule
+from topdown.report.calibration_plots import chemistry_svg, effective_svg, matrix_svg, parity_svg, plain
+from topdown.report.calibration_text import cost_lines, ended_text, stickiness_line, verdict_line
+from topdown.report.mapping_svg import mapping_svg
+
+#: Molecules drawn with their beads.
+_WORST = 6
+_STYLE = """
+body { font: 14px/1.45 sans-serif; margin: 2em auto; max-width: 1100px; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; margin: .6em 0; }
+td, th { padding: 2px 9px; text-align: right; border-bottom: 1px solid #ddd; }
+td:first-child, th:first-child { text-align: left; } .row { display: flex; flex-wrap: wrap; gap: 1.2em; align-items: flex-start; }
+figure { margin: 0; } figcaption { font-size: 12px; color: #444; max-width: 34em; } .bad { color: #a02010; }
+.scroll { overflow-x: auto; } h2 { margin-top: 1.6em; border-bottom: 2px solid #eee; }
+"""
+
+
+def calibration_html(
+    result: CalibrationResult,
+    molecules: Mapping[str, CGMolecule],
+    stickiness: Sequence[VirialComparison] = (),
+    *,
+    least: float = 50.0,
+) -> str:
+    """The report of a campaign.
+
+    Parameters
+    ----------
+    result : CalibrationResult
+    molecules : mapping of target label to CGMolecule
+        For the pictures of the worst.
+    stickiness : sequence of VirialComparison
+    least : float
+        Effective samples the campaign asks for.
+
+    Returns
+    -------
+    str
+        A stand-alone HTML document; every name in it is escaped.
+    """
+    title = f"{result.parent} → {result.table.name}"
+    body = [
+        f"<h1>{plain(title)}</h1>",
+        f"<p>Campaign {plain(result.name)} ({plain(result.digest)}), {result.temperature:g} K, {result.pressure:g} bar; "
+        f"{plain(ended_text(result))} after {len(result.rounds)} rounds, {len(result.runs)} runs and "
+        f"{result.bead_steps:.3g} beads × steps; seed {result.seed}.</p>",
+        *(f'<p class="bad">{plain(text)}</p>' for text in result.warnings),
+        "<h2>Errors</h2>",
+        _scores(result),
+        *(f"<p>{plain(line)}</p>" for line in cost_lines(result)),
+        _parity(result),
+        "<h2>Parameters</h2>",
+        f"<p>{plain(verdict_line(result))}. Determined: posterior at most half as wide as the prior; MD-limited: it would be "
+        "with endless simulations; data-limited: the targets do not see it.</p>",
+        _parameters(result),
+        "<h2>Matrix</h2><p>ε [kJ/mol]: new value on the colour of its change (red stronger, blue weaker), then that of the start "
+        "table, posterior standard deviation, and shrinkage from prior to posterior.</p>",
+        f'<div class="scroll">{matrix_svg(result.epsilons)}</div>',
+        "<h2>Residuals by chemistry</h2>",
+        chemistry_svg(result.targets),
+        _worst(result, molecules),
+        "<h2>Targets</h2>",
+        _targets(result),
+        "<h2>Rounds and simulations</h2>",
+        _rounds(result),
+        "<h3>Effective samples</h3>",
+        effective_svg(result, least),
+        "<h3>Ledger</h3>",
+        _table(
+            ("system", "windows", "frames", "beads × steps"), ((s, w, f, f"{b:.3g}") for s, w, f, b in result.ledger)
+        ),
+        "<h3>Runs cut short</h3>",
+        _table(("system", "why"), result.failed) if result.failed else "<p>None.</p>",
+    ]
+    if stickiness:
+        body += [
+            "<h2>Second virial coefficients</h2>",
+            f"<p>{plain(stickiness_line(stickiness))}.</p>",
+            _virials(stickiness),
+        ]
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{plain(title)}</title>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{_STYLE}</style></head>\n<body>\n'
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = ["<tr>" + "".join(f"<th>{plain(name)}</th>" for name in header) + "</tr>"]
+    lines += ["<tr>" + "".join(f"<td>{plain(str(cell))}</td>" for cell in row) + "</tr>" for row in rows]
+    return f'<div class="scroll"><table>{"".join(lines)}</table></div>'
+
+
+def _scores(result: CalibrationResult) -> str:
+    def other(value: float | None, split: str) -> str:
+        return f"{value:.2f}" if value is not None else "" if split == "held-out" else "not known"
+
+    header = (
+        "root mean square error",
+        "targets",
+        "n",
+        "unit",
+        "before",
+        "after",
+        f"molecule left out ({result.n_folds} parts)",
+        f"chemotype left out ({result.n_chemotypes} parts)",
+    )
+    rows = [
+        (
+            s.quantity.replace("_", " "),
+            s.split,
+            s.n_targets,
+            s.unit,
+            f"{s.rms_before:.2f} ± {s.error_before:.2f}",
+            f"{s.rms_after:.2f} ± {s.error_after:.2f}",
+            other(s.rms_left_out, s.split),
+            other(s.rms_chemotype_out, s.split),
+        )
+        for s in result.scores()
+    ]
+    return _table(header, rows)
+
+
+def _parity(result: CalibrationResult) -> str:
+    parts = []
+    for quantity in dict.fromkeys(t.quantity for t in result.targets):
+        chosen = [t for t in result.targets if t.quantity == quantity]
+        parts += [
+            f"<h3>{plain(quantity.replace('_', ' '))}</h3>",
+            f'<div class="row"><figure>{parity_svg(chosen, unseen=False)}</figure>'
+            f"<figure>{parity_svg(chosen, unseen=True)}</figure></div>",
+        ]
+    parts.append(
+        "<p>Grey rings: the start table. Filled: fitted targets, on the right from fits without the molecule; rings: targets "
+        "held out of the campaign. Bars: one standard error of the measured and of the calculated value.</p>"
+    )
+    return "\n".join(parts)
+
+
+def _parameters(result: CalibrationResult) -> str:
+    rows = [
+        (
+            p.parameter.label,
+            f"{p.value:.4g}",
+            f"{p.prior_width:.3g}",
+            f"{p.posterior_width:.3g}",
+            f"{100 * p.shrinkage:.0f} %",
+            p.verdict,
+            "at its bound" if p.at_bound else "",
+        )
+        for p in result.parameters
+    ]
+    return _table(("parameter", "value", "prior σ", "posterior σ", "shrinkage", "verdict", ""), rows)
+
+
+def _total_error(t: TargetResult) -> float:
+    return float((t.uncertainty**2 + t.model_error**2 + t.after.standard_error**2) ** 0.5)
+
+
+def _unseen(t: TargetResult) -> float:
+    return t.after.value if t.left_out is None else t.left_out
+
+
+def _worst(result: CalibrationResult, molecules: Mapping[str, CGMolecule]) -> str:
+    """The molecules that fits without them miss most, in their total errors."""
+    ranked = sorted(result.targets, key=lambda t: -abs(_unseen(t) - t.measured) / _total_error(t))
+    figures: list[str] = []
+    seen: set[str] = set()
+    for t in ranked:
+        if len(figures) == _WORST:
+            break
+        if t.molecule_key in seen or t.label not in molecules:
+            continue
+        seen.add(t.molecule_key)
+        miss = _unseen(t) - t.measured
+        caption = (
+            f"{t.label}: measured {t.measured:.2f}, {'held' if t.split == 'held-out' else 'left'} out {_unseen(t):.2f} {t.unit}, "
+            f"{miss / _total_error(t):+.1f} total errors off; beads {' '.join(molecules[t.label].type_names)}"
+        )
+        figures.append(f"<figure>{_drawn(molecules[t.label])}<figcaption>{plain(caption)}</figcaption></figure>")
+    return f'<h3>Worst molecules, left out of the fit</h3><div class="row">{"".join(figures)}</div>' if figures else ""
+
+
+def _drawn(molecule: CGMolecule) -> str:
+    """The molecule with its beads, or nothing for a model that has no atoms."""
+    try:
+        picture = mapping_svg(molecule)
+    except TopdownError:
+        return ""
+    return picture[picture.index("<svg") :]
+
+
+def _targets(result: CalibrationResult) -> str:
+    header = (
+        "target",
+        "unit",
+        "measured",
+        "model error",
+        "before",
+        "after",
+        "left out",
+        "chemotype left out",
+        "weight",
+        "source",
+    )
+    rows = [
+        (
+            t.label,
+            t.unit,
+            f"{t.measured:.2f} ± {t.uncertainty:.2f}",
+            f"{t.model_error:.2f}",
+            f"{t.before.value:.2f} ± {t.before.standard_error:.2f}",
+            f"{t.after.value:.2f} ± {t.after.standard_error:.2f}",
+            "held out" if t.split == "held-out" else "" if t.left_out is None else f"{t.left_out:.2f}",
+            "" if t.chemotype_out is None else f"{t.chemotype_out:.2f}",
+            f"{t.weight:.2f}",
+            t.reference,
+        )
+        for t in result.targets
+    ]
+    return _table(header, rows)
+
+
+def _rounds(result: CalibrationResult) -> str:
+    header = (
+        "round",
+        "systems",
+        "cost before",
+        "after",
+        "residual [σ]",
+        "left out [σ]",
+        "step",
+        "beads × steps so far",
+        "MD's share",
+    )
+    rows = [
+        (
+            k,
+            len(r.sampled),
+            f"{r.cost_before:.2f}",
+            f"{r.cost_after:.2f}",
+            f"{r.residual:.2f}",
+            f"{r.residual_left_out:.2f}",
+            "cut back" if r.limited else "free",
+            f"{r.spent:.3g}",
+            f"{100 * r.md_share:.0f} %",
+        )
+        for k, r in enumerate(result.rounds, start=1)
+    ]
+    return _table(header, rows)
+
+
+def _virials(rows: Sequence[VirialComparison]) -> str:
+    return _table(
+        ("solute", "B₂ before [nm³]", "after", ""),
+        [
+            (
+                row.name,
+                f"{row.before.value:.3f} ± {row.before.standard_error:.3f}",
+                f"{row.after.value:.3f} ± {row.after.standard_error:.3f}",
+                "stickier" if row.is_stickier else "",
+            )
+            for row in rows
+        ],
+    )

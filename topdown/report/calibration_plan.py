@@ -1,0 +1,118 @@
+"""What a campaign would do, as text to read and as a JSON object."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from topdown.calibration.parameters import FreeParameter, Parameter
+from topdown.calibration.problem import CalibrationProblem
+
+
+class Plan(Protocol):
+    """What the text needs to know; see ``workflows.calibrate.CalibrationPlan``."""
+
+    @property
+    def problem(self) -> CalibrationProblem: ...
+    @property
+    def n_windows(self) -> int: ...
+    @property
+    def bead_steps(self) -> int: ...
+    @property
+    def held_out_bead_steps(self) -> int: ...
+    @property
+    def most_bead_steps(self) -> int: ...
+
+    def hours(self, bead_steps: int, workers: int) -> float:
+        """Time on so many processors."""
+        ...
+
+
+def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
+    """The plan as plain data."""
+    problem = plan.problem
+    return {
+        "campaign": problem.name,
+        "digest": problem.digest(),
+        "table": problem.table.name,
+        "parameters": [_parameter(p) for p in problem.space.all],
+        "n_epsilons": len(problem.space.pairs),
+        "targets": [
+            {
+                "label": t.label,
+                "split": t.split,
+                "measured": t.measured,
+                "uncertainty": t.uncertainty,
+                "unit": t.unit,
+                "chemotype": t.chemotype,
+                "error_class": t.error_class,
+            }
+            for t in problem.targets
+        ],
+        "systems": [
+            {
+                "name": name,
+                "beads": box.n_beads(),
+                "windows": problem.n_windows(name),
+                "bead_steps": problem.bead_steps([name]),
+            }
+            for name, box in sorted(problem.systems.items())
+        ],
+        "windows_per_round": plan.n_windows,
+        "bead_steps_per_round": plan.bead_steps,
+        "bead_steps_held_out": plan.held_out_bead_steps,
+        "bead_steps_at_most": plan.most_bead_steps,
+        "budget_bead_steps": problem.budget,
+        "max_rounds": problem.optimizer.max_rounds,
+        "workers": workers,
+        "hours_first_round": plan.hours(plan.bead_steps, workers),
+        "hours_at_most": plan.hours(plan.most_bead_steps, workers),
+        "warnings": list(problem.warnings),
+    }
+
+
+def _parameter(p: Parameter) -> dict[str, Any]:
+    if isinstance(p, FreeParameter):
+        return {"label": p.label, "pair": list(p.pair), "start_kJ_mol": p.start, "bounds_kJ_mol": [p.lower, p.upper]}
+    return {
+        "label": p.label,
+        "pairs": [list(pair) for pair, _ in p.rows],
+        "prior_width": p.prior_width,
+        "bounds": [p.lower, p.upper],
+        "per_kelvin": p.per_kelvin,
+    }
+
+
+def _parameter_line(p: Parameter) -> str:
+    if isinstance(p, FreeParameter):
+        return f"free:   {p.label}  {p.start:.4f} ± {p.prior_width:g} kJ/mol, {p.lower:g} to {p.upper:g}"
+    many = "1 ε" if len(p.rows) == 1 else f"{len(p.rows)} ε"
+    unit = " per kelvin" if p.per_kelvin else ""
+    return f"free:   {p.label}  ln-factor of {many}, 0 ± {p.prior_width:g}{unit}"
+
+
+def plan_text(plan: Plan, workers: int) -> str:
+    """The plan as lines."""
+    problem = plan.problem
+    lines = [f"campaign {problem.name} ({problem.digest()}) from table {problem.table.name}"]
+    lines += [f"warning: {text}" for text in problem.warnings]
+    lines += [_parameter_line(p) for p in problem.space.all]
+    lines += [
+        f"target: {t.label}  {t.measured:g} ± {t.uncertainty:g} {t.unit} ({t.split}{', ' if t.chemotype else ''}{t.chemotype})"
+        for t in problem.targets
+    ]
+    lines += [
+        f"system: {name}  {box.n_beads()} beads, {problem.n_windows(name)} windows, "
+        f"{problem.bead_steps([name]):.2e} beads × steps"
+        for name, box in sorted(problem.systems.items())
+    ]
+    budget = "no budget" if problem.budget is None else f"budget {problem.budget:.2e} beads × steps"
+    lines += [
+        f"{len(problem.space)} parameters move {len(problem.space.pairs)} ε; {len(problem.targets_of('calibration'))} "
+        f"targets are fitted, {len(problem.targets_of('held-out'))} held out",
+        f"a round: {plan.n_windows} windows, {plan.bead_steps:.2e} beads × steps; at most {problem.optimizer.max_rounds}; "
+        f"{budget}",
+        f"held-out targets, once: {plan.held_out_bead_steps:.2e} beads × steps",
+        f"time on {workers} processor{'s' if workers > 1 else ''}, roughly: first round "
+        f"{plan.hours(plan.bead_steps, workers):.2g} h, at most {plan.hours(plan.most_bead_steps, workers):.2g} h",
+    ]
+    return "\n".join(lines) + "\n"
