@@ -13,7 +13,7 @@ in the value and the derivatives.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -151,9 +151,17 @@ class PooledSamples:
         """λ index of every state of ``solution``."""
         return tuple(state.lambda_index for state in self.sampled)
 
-    def reduced_energy(self, lambda_index: int, theta: Mapping[Pair, float] | None = None) -> FloatArray:
-        """u of every frame (N,) at one λ and the ε of ``theta``, for the estimators of :mod:`topdown.estimators.planning`."""
-        return self._reduced(self.epsilon(theta), lambda_index)
+    def reduced_energy(
+        self,
+        lambda_index: int,
+        theta: Mapping[Pair, float] | None = None,
+        *,
+        temperature: float | None = None,
+        pressure: float | None = None,
+    ) -> FloatArray:
+        """u of every frame (N,) in one state, for the estimators of :mod:`topdown.estimators.planning`; what is not given
+        is that of the last run."""
+        return self._reduced_in(self._state(self.epsilon(theta), lambda_index, temperature, pressure))
 
     def epsilon(self, theta: Mapping[Pair, float] | None = None) -> FloatArray:
         """ε of ``pairs`` (P,) [kJ/mol]: those in ``theta``, the others as in the last run.
@@ -167,16 +175,20 @@ class PooledSamples:
         self,
         theta: Mapping[Pair, float] | None = None,
         *,
+        temperature: float | None = None,
+        pressure: float | None = None,
         min_effective: float = MIN_EFFECTIVE,
         min_overlap: float = MIN_OVERLAP,
         error: bool = True,
     ) -> ReweightedValue:
-        """ΔG of coupling the solute, G(λ=1) - G(λ=0) [kJ/mol], at the ε of ``theta``.
+        """ΔG of coupling the solute, G(λ=1) - G(λ=0) [kJ/mol], at the ε of ``theta`` and any temperature and pressure.
 
         Parameters
         ----------
         theta : mapping of pair to float, optional
             ε [kJ/mol]; pairs not given keep the values of the last run.
+        temperature, pressure : float, optional
+            [K], [bar]; default those of the last run. The derivatives are those along ε at this temperature and pressure.
         min_effective : float
             Refuse with fewer effective samples in either end state.
         min_overlap : float
@@ -188,18 +200,21 @@ class PooledSamples:
         ------
         SamplingError
             No solute, too few effective samples, or too little overlap.
+        SettingsError
+            A temperature that is not positive, or a pressure for runs at constant volume.
         """
         if len(self.lambdas) < 2 or self.lambdas[0] != 0.0 or self.lambdas[-1] != 1.0:
             raise SamplingError(
                 f"a coupling free energy needs runs from λ = 0 to λ = 1, got {self.lambdas.tolist()}", where=self.system
             )
         epsilon, last = self.epsilon(theta), len(self.lambdas) - 1
-        u_0, u_1 = self._reduced(epsilon, 0), self._reduced(epsilon, last)
+        at = self._state(epsilon, last, temperature, pressure)
+        u_0, u_1 = self._reduced_in(replace(at, lambda_index=0)), self._reduced_in(at)
         end_0, end_1 = self._perturb(u_0), self._perturb(u_1)
         n_effective = min(self._effective(end_0), self._effective(end_1))
-        self._require(n_effective, min_effective, epsilon)
+        self._require(n_effective, min_effective, at)
         sums_0, sums_1 = self._sums(0), self._sums(last)
-        energy = kt(self.reference.temperature)
+        energy = kt(at.temperature)
         gradient, hessian = coupling_derivatives(end_0.weights, end_1.weights, sums_0, sums_1, 1.0 / energy)
         standard_error, gradient_error, overlap = float("nan"), np.full(len(self.pairs), np.nan), 1.0
         if error:
@@ -271,7 +286,7 @@ class PooledSamples:
         u = self._reduced_in(at)
         state = self._perturb(u)
         n_effective = self._effective(state)
-        self._require(n_effective, min_effective, epsilon)
+        self._require(n_effective, min_effective, at)
         values = np.concatenate([observable(frames) for frames in self.frames])
         explicit = self._explicit(explicit_gradient)
         sums, beta = self._sums(lambda_index), 1.0 / kt(at.temperature)
@@ -298,7 +313,7 @@ class PooledSamples:
 
     def effective_samples_at(self, lambda_index: int, theta: Mapping[Pair, float] | None = None) -> float:
         """Independent samples at one λ and the ε of ``theta``."""
-        return self._effective(self._perturb(self._reduced(self.epsilon(theta), lambda_index)))
+        return self._effective(self._perturb(self.reduced_energy(lambda_index, theta)))
 
     def _sums(self, lambda_index: int) -> FloatArray:
         return self.coupled_sums if lambda_index < 0 else self.coupled_sums + self.solute_sums[lambda_index]
@@ -316,9 +331,6 @@ class PooledSamples:
             )
         return _State(lambda_index, at_temperature, at_pressure, tuple(epsilon))
 
-    def _reduced(self, epsilon: FloatArray, lambda_index: int) -> FloatArray:
-        return self._reduced_in(self._state(epsilon, lambda_index))
-
     def _reduced_in(self, state: _State) -> FloatArray:
         return _reduced_energy(state, self.coupled_sums, self.solute_sums, self.charging, self.rest_energy, self.volume)
 
@@ -328,13 +340,17 @@ class PooledSamples:
     def _effective(self, state: Perturbation) -> float:
         return kish_effective_samples(state.weights, self.inefficiency)
 
-    def _require(self, n_effective: float, least: float, epsilon: FloatArray) -> None:
+    def _require(self, n_effective: float, least: float, state: _State) -> None:
         if n_effective < least:
-            at = ", ".join(f"{a}-{b} {e:.4g}" for (a, b), e in zip(self.pairs, epsilon))
+            at = ", ".join(f"{a}-{b} {e:.4g}" for (a, b), e in zip(self.pairs, state.epsilon))
+            here, away, what = self.reference, "", "ε"
+            if (state.temperature, state.pressure) != (here.temperature, here.pressure):
+                away = f", {state.temperature:g} K" + ("" if state.pressure is None else f", {state.pressure:g} bar")
+                what = "state"
             raise SamplingError(
-                f"only {n_effective:.1f} effective samples, {least:g} are needed, at ε = {at}",
+                f"only {n_effective:.1f} effective samples, {least:g} are needed, at ε = {at}{away}",
                 where=self.system,
-                hint="simulate at this ε, or longer",
+                hint=f"simulate at this {what}, or longer",
             )
 
     def _require_replicates(self) -> MbarReplicates:
