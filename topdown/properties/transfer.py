@@ -95,6 +95,16 @@ def check_sampling_time(nanoseconds: float) -> None:
         raise SettingsError(f"sampling of {nanoseconds:g} ns per window is out of range", hint="0.01 to 1000")
 
 
+def check_neutral(solute: CGMolecule) -> None:
+    """Refuse a solute with a net charge (SettingsError)."""
+    net = sum(bead.charge for bead in solute.beads)
+    if abs(net) > 1e-6:
+        raise SettingsError(
+            f"{solute.name} carries a net charge of {net:+g}; only neutral molecules can be transferred",
+            hint="give the neutral form: an ion moves with a counter-ion, and one relative permittivity serves every phase here",
+        )
+
+
 def coupling_request(
     solute: CGMolecule,
     phase: Phase,
@@ -128,12 +138,7 @@ def coupling_request(
         The gas, a solute with a net charge, or a sampling time out of range.
     """
     (solvent, n_solvent), *cosolvents = solvent_components(solute, phase, table)
-    net = sum(bead.charge for bead in solute.beads)
-    if abs(net) > 1e-6:
-        raise SettingsError(
-            f"{solute.name} carries a net charge of {net:+g}; only neutral molecules can be transferred",
-            hint="give the neutral form: an ion moves with a counter-ion, and one relative permittivity serves every phase here",
-        )
+    check_neutral(solute)
     check_sampling_time(nanoseconds)
     charge_lambdas = None
     if any(bead.charge for bead in solute.beads):

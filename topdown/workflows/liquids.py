@@ -28,6 +28,7 @@ from topdown.properties.surface_tension import SurfaceTensionResult, measure_sur
 from topdown.sampling.equilibrate import TIME_STEP
 from topdown.sampling.fingerprints import hash_of
 from topdown.tables import load_bead_table
+from topdown.workflows.refusals import refusal_object
 
 #: What is simulated when nothing is said [ns], all runs of one liquid at one temperature together.
 DENSITY_NS: Final = 4.0
@@ -412,8 +413,7 @@ def _experiment_json(name: str, experiment: MeasuredValue | None) -> dict[str, A
 def _head(outcome: LiquidOutcome[Any]) -> dict[str, Any]:
     head: dict[str, Any] = {"liquid": outcome.liquid, "temperature_K": outcome.temperature}
     if outcome.error is not None:
-        code = getattr(outcome.error, "code", type(outcome.error).__name__)
-        return {**head, "error": {"code": code, "message": str(outcome.error)}}
+        return {**head, "error": refusal_object(outcome.error)}
     phase, components = outcome.result.phase, outcome.result.components  # type: ignore[union-attr]
     head["phase"] = phase.name
     head["components"] = [
