@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from topdown.estimators.reweighting import pool_samples
 from topdown.model import Bead, CGMolecule
 from topdown.model.requests import CouplingRequest
 from topdown.properties.sampler import EngineSampler
-from topdown.properties.transfer import LAMBDAS, solvation_free_energy
+from topdown.properties.transfer import LAMBDAS
 from topdown.tables import load_bead_table, load_molecule
 
 
@@ -40,6 +41,6 @@ def test_hydration_free_energy_agrees_with_gromacs(tmp_path: Path, bead: str, ex
         seed=1,
     )
     windows = EngineSampler(tmp_path).sample([request])
-    result = solvation_free_energy("water", windows, np.random.default_rng(1)).delta_g
+    result = pool_samples(windows, np.random.default_rng(1)).coupling_free_energy()
     assert result.standard_error < 0.35
     assert abs(result.value - expected) < 2.0 * math.hypot(result.standard_error, error)
