@@ -43,7 +43,10 @@ DENSITY_PARTS, SLAB_PARTS = 4, 6
 @pytest.fixture(scope="session")
 def sampler(tmp_path_factory: pytest.TempPathFactory) -> EngineSampler:
     folder = os.environ.get("TOPDOWN_VALIDATION_STORE")
-    return EngineSampler(Path(folder) if folder else tmp_path_factory.mktemp("runs"), workers=2)
+    return EngineSampler(
+        Path(folder) if folder else tmp_path_factory.mktemp("runs"),
+        workers=int(os.environ.get("TOPDOWN_VALIDATION_WORKERS", "2")),
+    )
 
 
 def liquid(
