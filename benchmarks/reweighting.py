@@ -1,11 +1,12 @@
 """Free energies, densities and surface tensions reweighted from runs in one state, against runs in the other.
 
+    python benchmarks/reweighting.py --beads --error 0.5 --store DIR
     python benchmarks/reweighting.py [--cases c1-water-solute,…] [--error 0.2] [--store DIR] [--workers 1] [--json FILE]
 
 Every case samples a system at the ε, temperature and pressure of Martini 3 (or of a small soft liquid), goes from there to other
 ε, to another temperature or pressure by MBAR alone, and then simulates there too. Free energies of coupling are sampled
-until ``--error``, in both states alike; densities and surface tensions rest on two runs of the lengths in ``PARTS`` and
-``SOFT_PARTS``. Runs are stored: interrupt and repeat.
+until ``--error``, in both states alike (with ``--beads``, that of each transfer, as in ``bead_transfer.py``); densities and
+surface tensions rest on two runs of the lengths in ``PARTS`` and ``SOFT_PARTS``. Runs are stored: interrupt and repeat.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
+from bead_transfer import BEADS, one_bead
 
-from topdown.errors import TopdownError
+from topdown.errors import SamplingError, TopdownError
 from topdown.estimators.coupling import coupling_variances
 from topdown.estimators.reweighting import Pair, PooledSamples, ReweightedValue, pool_samples
 from topdown.model import Bead, BeadTable, BeadType, CGMolecule, NonbondedScheme
@@ -86,6 +89,9 @@ DENSITIES: Mapping[str, tuple[str, Pair, float]] = {
 #: Surface tension of 250 soft beads: ε of the runs, and where it is taken to.
 SOFT = (3.6, 3.75)
 CASES = (*COUPLINGS, *DENSITIES, "soft-slab")
+#: Bead types of one σ with every type of the solvent are one solute at several ε: runs of one tell of the other. Pairs whose
+#: largest change of ε is below this [kJ/mol] are tried.
+BEAD_STEP = 1.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +126,8 @@ def free_energy(
 def coupling_row(name: str, sampler: EngineSampler, error: float) -> Row:
     """ΔG(gas → liquid) of one case of ``COUPLINGS``."""
     case, table = COUPLINGS[name], load_bead_table("martini3")
-    if case.solute in table:
-        mass = table.bead_type(case.solute).mass
-        solute = CGMolecule(name=case.solute, beads=(Bead(name="S", bead_type=case.solute, mass=mass),))
-    else:
-        solute = load_molecule("martini3", case.solute)
+    single = case.solute in table
+    solute = one_bead(case.solute, table) if single else load_molecule("martini3", case.solute)
     phase = find_phase(case.phase, "martini3")
     theta = {pair: table.pair(*pair)[1] + change for pair, change in case.moves.items()}
     effort = Effort(target_error=error)
@@ -239,6 +242,82 @@ def slab_rows(sampler: EngineSampler, parts: int = SOFT_PARTS) -> list[Row]:
     return rows
 
 
+def bead_rows(sampler: EngineSampler, error: float, phase_name: str) -> tuple[list[Row], int]:
+    """ΔG(gas → liquid) of beads from runs of other beads, every pair of ``bead_transfer.BEADS``, and how many are refused."""
+    table, phase = load_bead_table("martini3"), find_phase(phase_name, "martini3")
+    solvent = sorted(phase.type_names())
+
+    def pair_of(bead: str, other: str) -> Pair:
+        return (bead, other) if bead <= other else (other, bead)
+
+    close = [
+        (a, b)
+        for a, b in permutations(BEADS, 2)
+        if all(table.pair(a, s)[0] == table.pair(b, s)[0] for s in solvent)
+        and max(abs(table.pair(a, s)[1] - table.pair(b, s)[1]) for s in solvent) < BEAD_STEP
+    ]
+    pools: dict[str, tuple[PooledSamples, tuple[int, ...]]] = {}
+    for bead in dict.fromkeys(name for pair in close for name in pair):
+        request = solvation_request(one_bead(bead, table), phase, table, temperature=HOME, seed=1)
+        runs = sample_solvation(request, sampler, Effort(target_error=error / math.sqrt(2.0)))
+        states = tuple(run.lambda_index for run in runs)
+        pools[bead] = pool_samples(runs, np.random.default_rng(1), n_replicates=0), states
+    rows, refused = [], 0
+    for a, b in close:
+        theta = {pair_of(a, s): table.pair(b, s)[1] for s in solvent}
+        direct, direct_error = free_energy(*pools[b], {}, HOME, 1.0)
+        before, _ = free_energy(*pools[a], {}, HOME, 1.0)
+        began = time.perf_counter()
+        try:
+            found, own_error = free_energy(*pools[a], theta, HOME, 1.0)
+        except SamplingError:
+            refused += 1
+            continue
+        spent = time.perf_counter() - began
+        rows.append(
+            Row(
+                case=f"{a} to {b} in {phase_name}",
+                unit="kJ/mol",
+                before=before.value,
+                value=found.value,
+                error=own_error,
+                n_effective=found.n_effective,
+                direct=direct.value,
+                direct_error=direct_error,
+                milliseconds=1000.0 * spent,
+            )
+        )
+    return rows, refused
+
+
+def print_bead_pairs(sampler: EngineSampler, error: float) -> list[Row]:
+    """All of both phases, one line each, and what they come to."""
+    rows = []
+    for phase_name in ("water", "octanol"):
+        found, refused = bead_rows(sampler, error, phase_name)
+        for row in found:
+            print_row(row)
+        z = np.array([row.z for row in found])
+        gaps = np.array([row.value - row.direct for row in found])
+        print(
+            f"{phase_name}: {len(found)} pairs, {refused} refused for too few effective samples; "
+            f"{(np.abs(z) < 2).sum()} within two errors, root mean square z {np.sqrt(np.mean(z**2)):.2f}, mean absolute difference {np.abs(gaps).mean():.2f} kJ/mol",
+            flush=True,
+        )
+        rows += found
+    return rows
+
+
+def print_row(row: Row) -> None:
+    """One comparison on a line."""
+    print(
+        f"{row.case:28s} {row.before:9.2f} before, reweighted {row.value:9.2f} ± {row.error:.2f} "
+        f"({row.n_effective:.0f} effective samples), direct {row.direct:9.2f} ± {row.direct_error:.2f} {row.unit}, "
+        f"z {row.z:+.1f}, {row.milliseconds:.1f} ms",
+        flush=True,
+    )
+
+
 def rows_of(case: str, sampler: EngineSampler, *, error: float) -> list[Row]:
     """All comparisons of one case."""
     if case in COUPLINGS:
@@ -250,6 +329,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--error", type=float, default=0.2, help="of each free energy [kJ/mol]")
+    parser.add_argument(
+        "--beads",
+        action="store_true",
+        help="instead: beads of bead_transfer.py from one another's runs, from its store",
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--store", type=Path)
     parser.add_argument("--json", type=Path)
@@ -258,6 +342,10 @@ def main() -> None:
     if unknown := set(asked) - set(CASES):
         parser.error(f"no case {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
     sampler, rows = EngineSampler(options.store, workers=options.workers), []
+    if options.beads:
+        asked, rows = [], [{**asdict(row), "z": row.z} for row in print_bead_pairs(sampler, options.error)]
+        if options.json:
+            atomic_write_bytes(options.json, json.dumps(rows, indent=1).encode())
     for case in asked:
         try:
             found = rows_of(case, sampler, error=options.error)
@@ -265,12 +353,7 @@ def main() -> None:
             print(f"{case:28s} refused: {refused}", flush=True)
             continue
         for row in found:
-            print(
-                f"{row.case:28s} {row.before:9.2f} before, reweighted {row.value:9.2f} ± {row.error:.2f} "
-                f"({row.n_effective:.0f} effective samples), direct {row.direct:9.2f} ± {row.direct_error:.2f} {row.unit}, "
-                f"z {row.z:+.1f}, {row.milliseconds:.1f} ms",
-                flush=True,
-            )
+            print_row(row)
             rows.append({**asdict(row), "z": row.z})
         if options.json:
             atomic_write_bytes(options.json, json.dumps(rows, indent=1).encode())
