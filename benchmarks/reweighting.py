@@ -135,9 +135,9 @@ def coupling_row(name: str, sampler: EngineSampler, error: float) -> Row:
     pooled = pool_samples(here, np.random.default_rng(1), n_replicates=0)
     states = tuple(run.lambda_index for run in here)
     before, _ = free_energy(pooled, states, {}, HOME, 1.0)
-    began = time.perf_counter()
+    began = time.process_time()
     pooled.coupling_free_energy(theta, temperature=case.temperature, pressure=case.pressure, error=False)
-    spent = time.perf_counter() - began
+    spent = time.process_time() - began
     found, own_error = free_energy(pooled, states, theta, case.temperature, case.pressure)
     there = solvation_request(
         solute, phase, table.with_epsilon(theta), temperature=case.temperature, pressure=case.pressure, seed=2
@@ -175,9 +175,9 @@ def density_row(name: str, sampler: EngineSampler, parts: int = PARTS) -> Row:
         return density.value, density.standard_error, pooled, box_mass(components)
 
     before, _, pooled, mass = sampled(table)
-    began = time.perf_counter()
+    began = time.process_time()
     reweighted_density(pooled, mass, {pair: there}, error=False)
-    spent = time.perf_counter() - began
+    spent = time.process_time() - began
     found = reweighted_density(pooled, mass, {pair: there})
     direct, direct_error, _, _ = sampled(table.with_epsilon({pair: there}))
     return Row(
@@ -222,9 +222,9 @@ def slab_rows(sampler: EngineSampler, parts: int = SOFT_PARTS) -> list[Row]:
     (before, pooled), (direct, _) = sampled(SOFT[0]), sampled(SOFT[1])
     rows = []
     for name, method in (("pressure-tensor", reweighted_surface_tension), ("test-area", reweighted_test_area)):
-        began = time.perf_counter()
+        began = time.process_time()
         method(pooled, width**2, {pair: SOFT[1]}, error=False)
-        spent = time.perf_counter() - began
+        spent = time.process_time() - began
         found = method(pooled, width**2, {pair: SOFT[1]})
         rows.append(
             Row(
@@ -267,13 +267,13 @@ def bead_rows(sampler: EngineSampler, error: float, phase_name: str) -> tuple[li
         theta = {pair_of(a, s): table.pair(b, s)[1] for s in solvent}
         direct, direct_error = free_energy(*pools[b], {}, HOME, 1.0)
         before, _ = free_energy(*pools[a], {}, HOME, 1.0)
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             found, own_error = free_energy(*pools[a], theta, HOME, 1.0)
         except SamplingError:
             refused += 1
             continue
-        spent = time.perf_counter() - began
+        spent = time.process_time() - began
         rows.append(
             Row(
                 case=f"{a} to {b} in {phase_name}",
@@ -301,7 +301,8 @@ def print_bead_pairs(sampler: EngineSampler, error: float) -> list[Row]:
         gaps = np.array([row.value - row.direct for row in found])
         print(
             f"{phase_name}: {len(found)} pairs, {refused} refused for too few effective samples; "
-            f"{(np.abs(z) < 2).sum()} within two errors, root mean square z {np.sqrt(np.mean(z**2)):.2f}, mean absolute difference {np.abs(gaps).mean():.2f} kJ/mol",
+            f"{(np.abs(z) < 2).sum()} within two errors, root mean square z {np.sqrt(np.mean(z**2)):.2f}, "
+            f"mean absolute difference {np.abs(gaps).mean():.2f} kJ/mol",
             flush=True,
         )
         rows += found
