@@ -59,7 +59,7 @@ def command(
     FILE is a .smi (SMILES and name per line) or a .csv (columns smiles, name), plain or gzipped. Results come molecule by
     molecule in its order, a molecule or a phase that is refused does not stop the others.
 
-    Exit code 0: all computed; 3: some refused or failed; 2: all refused; 1: all failed while running.
+    Exit code 0: all computed; 3: some refused or failed; 2: none computed; 1: none computed, all failed while running.
     """
     from topdown.properties.phases import split_phases
     from topdown.workflows.liquids import parse_wall_time
