@@ -82,6 +82,64 @@ def test_json_and_figure_of_a_short_run(topdown, tmp_path: Path) -> None:
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("hasty")
+def test_a_list_comes_in_order_with_its_refusals_and_goes_on_from_the_store(topdown, tmp_path: Path) -> None:
+    """A molecule written in two ways among three that are refused; repeated, nothing is run anew."""
+    names = ["butane", "broken", "ammonium", "", "butane, again"]
+    rows = list(zip(["CCCC", "C1CC", "CC[NH3+]", "", "C(C)CC"], names))
+    source = tmp_path / "solutes.csv"
+    source.write_text("name,smiles\n" + "".join(f'"{name}",{smiles}\n' for smiles, name in rows))
+    arguments = ["transfer", str(source), "--from", "gas", "--to", "hexadecane,dodecane", "--table", "martini2", "--error", "8",
+                 "--budget", "5s", "--store", str(tmp_path / "runs"), "--workers", "1", "--json"]  # fmt: skip
+    code, out, err = topdown(*arguments)
+    assert code == 3, err
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [(f["smiles"], f["name"]) for f in found] == [row for row in rows for _ in range(2)]
+    assert [f["to"] for f in found] == ["hexadecane", "dodecane"] * 5
+    assert {f["from"] for f in found} == {"gas"}
+    assert [f.get("error", {}).get("code") for f in found][::2] == [None, "E_SYNTAX", "E_SETTING", "E_EMPTY", None]
+    assert found[0]["delta_g_kJ_mol"] == found[8]["delta_g_kJ_mol"]
+    refused = [line for line in err.splitlines() if "E_" in line]
+    assert [line.split()[0] for line in refused] == ["E_SYNTAX", "E_SETTING", "E_EMPTY"]
+    assert "[broken]" in refused[0]
+    assert "net charge" in refused[1]
+    runs = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.npz")}
+    assert len(runs) > 10
+    _, again, _ = topdown(*arguments)
+    assert [{**json.loads(line), "wall_s": 0} for line in again.splitlines()] == [{**f, "wall_s": 0} for f in found]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*.npz")} == runs
+
+
+def test_a_phase_that_fails_leaves_the_others(topdown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import topdown.workflows.transfer as workflow
+    from topdown.errors import SimulationError
+    from topdown.model import Estimate
+    from topdown.properties.transfer import SolvationResult
+
+    def measured(request, phase_name, sampler, effort):
+        if phase_name == "hexadecane" or (phase_name == "water" and request.solute.name == "CCO"):
+            raise SimulationError("the liquid froze", where=request.system)
+        value = Estimate(value=-3.0, standard_error=0.2, n_effective=90.0)
+        return SolvationResult(phase=phase_name, delta_g=value, overlap=0.1, n_windows=9, n_frames=900, n_solvent=400)
+
+    monkeypatch.setattr(workflow, "measure_solvation", measured)
+    source = tmp_path / "solutes.smi"
+    source.write_text("CCCCCC hexane\nCCO\n")
+    code, out, err = topdown("transfer", str(source), "--to", "hexadecane,octanol", "--json")
+    assert code == 3
+    first, second, *others = [json.loads(line) for line in out.splitlines()]
+    assert first["error"]["code"] == "E_RUN"
+    assert (second["to"], second["delta_g_kJ_mol"]) == ("octanol", 0.0)
+    assert [other["error"]["code"] for other in others] == ["E_RUN", "E_RUN"], (
+        "without water there is no transfer from it"
+    )
+    lines = [line for line in err.splitlines() if line.startswith("E_RUN")]
+    assert len(lines) == 2
+    assert lines[0].endswith("[hexane, to hexadecane]")
+    source.write_text("CCO\n")
+    assert topdown("transfer", str(source), "--to", "octanol")[0] == 1, "a run that failed, not wrong input"
+
+
 def test_help_names_the_options() -> None:
     from topdown.cli.transfer_command import command
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gromacs_averages import gromacs_averages
 from small_world import single, small_table
 from statistical_checks import check
 
@@ -43,7 +44,10 @@ DENSITY_PARTS, SLAB_PARTS = 4, 6
 @pytest.fixture(scope="session")
 def sampler(tmp_path_factory: pytest.TempPathFactory) -> EngineSampler:
     folder = os.environ.get("TOPDOWN_VALIDATION_STORE")
-    return EngineSampler(Path(folder) if folder else tmp_path_factory.mktemp("runs"), workers=2)
+    return EngineSampler(
+        Path(folder) if folder else tmp_path_factory.mktemp("runs"),
+        workers=int(os.environ.get("TOPDOWN_VALIDATION_WORKERS", "2")),
+    )
 
 
 def liquid(
@@ -85,8 +89,8 @@ def slab(
     return result, pooled, requests[0][0].width ** 2
 
 
-#: GROMACS 2022.5, Martini 3, 300 K, 1 bar, by bead masses [kg/m³]: 1,600 W (20 ns), 1,000 HD, 2,000 OCO (10 ns each).
-GROMACS = {"W": (987.58, 0.14), "HD": (1018.66, 0.19), "OCO": (1086.43, 0.18)}
+#: By bead masses [kg/m³].
+GROMACS = gromacs_averages("density")
 
 
 @pytest.mark.parametrize("model", list(GROMACS))

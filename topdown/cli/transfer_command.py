@@ -11,6 +11,7 @@ import click
 from topdown.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
+    from topdown.errors import TopdownError
     from topdown.workflows.transfer import TransferOutcome
 
 
@@ -60,11 +61,15 @@ def command(
     A phase is a name (octanol is wet, 'dry octanol' is not; heptane, chloroform, …), a SMILES, a model of the bead table, or a
     mixture with mole fractions, ethanol:0.4,water:0.6. Sampling goes on until the error asked for, where it helps most. A
     finished run is stored and never repeated: interrupt and repeat the command to go on, ask for a smaller error to go further.
-    FILE is a .smi or .csv as for 'topdown map'.
+
+    FILE is a .smi (SMILES and name per line) or a .csv (columns smiles, name), plain or gzipped. Results come molecule by
+    molecule in its order, a molecule or a phase that is refused does not stop the others.
+
+    Exit code 0: all computed; 3: some refused or failed; 2: none computed; 1: none computed, all failed while running.
     """
     from topdown.properties.phases import split_phases
     from topdown.workflows.liquids import parse_wall_time
-    from topdown.workflows.map_molecules import MoleculeRequest, read_requests
+    from topdown.workflows.map_lists import MoleculeRequest, is_list, read_requests
     from topdown.workflows.transfer import TransferPlots, TransferSettings, transfer, transfer_json
 
     settings = TransferSettings(
@@ -75,8 +80,9 @@ def command(
         budget_s=None if budget is None else parse_wall_time(budget),
         seed=seed,
     )
-    is_file = what.lower().endswith((".smi", ".csv"))
-    requests = read_requests(Path(what)) if is_file else (MoleculeRequest(smiles=what, name=what),)
+    path = Path(what) if len(what) < 1000 and "\0" not in what else None
+    listed = path is not None and is_list(path)
+    requests = read_requests(path) if listed and path is not None else (MoleculeRequest(smiles=what, name=what),)
     figures = None if plots is None else TransferPlots(plots)
     if instant:
         from topdown.workflows.instant import instant_transfer
@@ -85,10 +91,12 @@ def command(
     else:
         outcomes = transfer(requests, table, settings, store=store, workers=workers, progress=ProgressLine())
     codes = []
+    said: TopdownError | None = None
     for outcome in outcomes:
         codes.append(outcome.error.exit_code if outcome.error else 0)
-        if outcome.error:
-            click.echo(f"error: {outcome.request.name}: {outcome.error}", err=True)
+        if outcome.error and outcome.error is not said:  # a molecule refused altogether has one error for all phases
+            said = outcome.error
+            click.echo(_refusal_text(outcome), err=True)
         if figures is not None and outcome.result is not None:
             figures.add(outcome)
         if as_json:
@@ -99,10 +107,24 @@ def command(
     return 0 if failed == 0 else 3 if failed < len(codes) else max(codes)
 
 
+def _refusal_text(outcome: TransferOutcome) -> str:
+    """One line that starts with the code, as ``map`` has it; the phase where the molecule itself was not refused."""
+    from topdown.workflows.mapping_table import refusal_line
+    from topdown.workflows.transfer import transfer_json
+
+    found = transfer_json(outcome)
+    name = found["name"] if found["name"] != found["smiles"] else ""
+    if outcome.canonical_smiles:
+        name = f"{name + ', ' if name else ''}to {outcome.to_phase}"
+    return refusal_line({**found, "name": name})
+
+
 def _echo(outcome: TransferOutcome) -> None:
     result = outcome.result
     assert result is not None
-    click.echo(f"{outcome.request.name}  {result.from_phase} → {result.to_phase} at {result.temperature:g} K")
+    click.echo(
+        f"{outcome.request.name or outcome.request.smiles}  {result.from_phase} → {result.to_phase} at {result.temperature:g} K"
+    )
     click.echo(f"  model       {outcome.model}")
     for leg in result.legs:
         sampled = f"{leg.n_solvent} solvent molecules, {leg.n_windows} windows, overlap {leg.overlap:.2f}, "

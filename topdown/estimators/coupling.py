@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from topdown.estimators.planning import influence, variance_by_segment
-from topdown.estimators.reweighting import PooledSamples, pool_samples, sorted_pair
+from topdown.estimators.reweighting import Pair, PooledSamples, pool_samples, sorted_pair
 from topdown.estimators.time_series import statistical_inefficiency
 from topdown.model.samples import WindowSamples
 from topdown.units import kt
@@ -57,7 +57,14 @@ class CouplingDiagnostics:
     backward_errors: FloatArray
 
 
-def coupling_variances(pooled: PooledSamples, states: Sequence[int]) -> FloatArray:
+def coupling_variances(
+    pooled: PooledSamples,
+    states: Sequence[int],
+    theta: Mapping[Pair, float] | None = None,
+    *,
+    temperature: float | None = None,
+    pressure: float | None = None,
+) -> FloatArray:
     """Part of every run in the variance of ΔG = G(λ=1) - G(λ=0) [(kJ/mol)²], from the influence of its frames.
 
     Parameters
@@ -65,10 +72,14 @@ def coupling_variances(pooled: PooledSamples, states: Sequence[int]) -> FloatArr
     pooled : PooledSamples
     states : sequence of int
         λ index of every run, in the order of ``pooled.segments``.
+    theta, temperature, pressure
+        Where ΔG is reweighted to, as for :meth:`PooledSamples.coupling_free_energy`; default the state of the last run.
     """
     last = len(pooled.lambdas) - 1
-    phi = influence(pooled.solution, pooled.reduced_energy(last)) - influence(pooled.solution, pooled.reduced_energy(0))
-    return np.asarray(kt(pooled.reference.temperature) ** 2 * variance_by_segment(phi, pooled.segments, states))
+    at = {"temperature": temperature, "pressure": pressure}
+    start, end = (influence(pooled.solution, pooled.reduced_energy(k, theta, **at)) for k in (0, last))
+    energy = kt(pooled.reference.temperature if temperature is None else temperature)
+    return np.asarray(energy**2 * variance_by_segment(end - start, pooled.segments, states))
 
 
 def coupling_diagnostics(

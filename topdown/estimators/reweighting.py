@@ -13,7 +13,7 @@ in the value and the derivatives.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,12 +30,31 @@ from topdown.estimators.mbar import (
     pairwise_overlap,
     weakest_link,
 )
-from topdown.estimators.time_series import detect_equilibration, statistical_inefficiency
+from topdown.estimators.run_states import (
+    Pair,
+    State,
+    aligned_sums,
+    charging_energy,
+    common_pairs,
+    reduced_energy,
+    sorted_pair,
+    state_of_run,
+    stationary_frames,
+)
 from topdown.model.samples import PairSums, WindowSamples
-from topdown.units import KJ_MOL_NM3_TO_BAR, kt
+from topdown.units import kt
+
+__all__ = [
+    "MIN_EFFECTIVE",
+    "MIN_OVERLAP",
+    "Pair",
+    "PooledSamples",
+    "ReweightedValue",
+    "pool_samples",
+    "sorted_pair",
+]
 
 FloatArray = npt.NDArray[np.float64]
-Pair = tuple[str, str]
 Observable = Callable[[PairSums], FloatArray]
 ObservableGradient = Callable[[PairSums], Mapping[Pair, FloatArray]]
 
@@ -43,11 +62,6 @@ ObservableGradient = Callable[[PairSums], Mapping[Pair, FloatArray]]
 MIN_EFFECTIVE = 50.0
 #: Pairwise overlap below which a chain of states counts as broken (Klimovich, Shirts, Mobley 2015).
 MIN_OVERLAP = 0.03
-
-
-def sorted_pair(a: str, b: str) -> Pair:
-    """The pair of bead types in the order used as a key."""
-    return (a, b) if a <= b else (b, a)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,16 +99,6 @@ class ReweightedValue:
         return float(self.gradient[self.pairs.index(key)]) if key in self.pairs else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """Thermodynamic state: λ index, temperature [K], pressure [bar], and ε [kJ/mol] of the union of pairs."""
-
-    lambda_index: int
-    temperature: float
-    pressure: float | None
-    epsilon: tuple[float, ...]
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PooledSamples:
     """All frames of one system, with the MBAR solution over every state sampled. Made by :func:`pool_samples`.
@@ -117,9 +121,9 @@ class PooledSamples:
         Columns of each run.
     frames : tuple of PairSums
         The frames kept of each run, for other observables.
-    reference : _State
+    reference : State
         ε, temperature and pressure of the last run: what is not given to a method keeps these values.
-    sampled : tuple of _State
+    sampled : tuple of State
         The states of ``solution``.
     solution : MbarResult
     replicates : MbarReplicates or None
@@ -136,8 +140,8 @@ class PooledSamples:
     inefficiency: FloatArray
     segments: tuple[Segment, ...]
     frames: tuple[PairSums, ...]
-    reference: _State
-    sampled: tuple[_State, ...]
+    reference: State
+    sampled: tuple[State, ...]
     solution: MbarResult
     replicates: MbarReplicates | None = field(default=None)
 
@@ -151,9 +155,17 @@ class PooledSamples:
         """λ index of every state of ``solution``."""
         return tuple(state.lambda_index for state in self.sampled)
 
-    def reduced_energy(self, lambda_index: int, theta: Mapping[Pair, float] | None = None) -> FloatArray:
-        """u of every frame (N,) at one λ and the ε of ``theta``, for the estimators of :mod:`topdown.estimators.planning`."""
-        return self._reduced(self.epsilon(theta), lambda_index)
+    def reduced_energy(
+        self,
+        lambda_index: int,
+        theta: Mapping[Pair, float] | None = None,
+        *,
+        temperature: float | None = None,
+        pressure: float | None = None,
+    ) -> FloatArray:
+        """u of every frame (N,) in one state, for the estimators of :mod:`topdown.estimators.planning`; what is not given
+        is that of the last run."""
+        return self._reduced_in(self._state(self.epsilon(theta), lambda_index, temperature, pressure))
 
     def epsilon(self, theta: Mapping[Pair, float] | None = None) -> FloatArray:
         """ε of ``pairs`` (P,) [kJ/mol]: those in ``theta``, the others as in the last run.
@@ -167,16 +179,20 @@ class PooledSamples:
         self,
         theta: Mapping[Pair, float] | None = None,
         *,
+        temperature: float | None = None,
+        pressure: float | None = None,
         min_effective: float = MIN_EFFECTIVE,
         min_overlap: float = MIN_OVERLAP,
         error: bool = True,
     ) -> ReweightedValue:
-        """ΔG of coupling the solute, G(λ=1) - G(λ=0) [kJ/mol], at the ε of ``theta``.
+        """ΔG of coupling the solute, G(λ=1) - G(λ=0) [kJ/mol], at the ε of ``theta`` and any temperature and pressure.
 
         Parameters
         ----------
         theta : mapping of pair to float, optional
             ε [kJ/mol]; pairs not given keep the values of the last run.
+        temperature, pressure : float, optional
+            [K], [bar]; default those of the last run. The derivatives are those along ε at this temperature and pressure.
         min_effective : float
             Refuse with fewer effective samples in either end state.
         min_overlap : float
@@ -188,18 +204,21 @@ class PooledSamples:
         ------
         SamplingError
             No solute, too few effective samples, or too little overlap.
+        SettingsError
+            A temperature that is not positive, or a pressure for runs at constant volume.
         """
         if len(self.lambdas) < 2 or self.lambdas[0] != 0.0 or self.lambdas[-1] != 1.0:
             raise SamplingError(
                 f"a coupling free energy needs runs from λ = 0 to λ = 1, got {self.lambdas.tolist()}", where=self.system
             )
         epsilon, last = self.epsilon(theta), len(self.lambdas) - 1
-        u_0, u_1 = self._reduced(epsilon, 0), self._reduced(epsilon, last)
+        at = self._state(epsilon, last, temperature, pressure)
+        u_0, u_1 = self._reduced_in(replace(at, lambda_index=0)), self._reduced_in(at)
         end_0, end_1 = self._perturb(u_0), self._perturb(u_1)
         n_effective = min(self._effective(end_0), self._effective(end_1))
-        self._require(n_effective, min_effective, epsilon)
+        self._require(n_effective, min_effective, at)
         sums_0, sums_1 = self._sums(0), self._sums(last)
-        energy = kt(self.reference.temperature)
+        energy = kt(at.temperature)
         gradient, hessian = coupling_derivatives(end_0.weights, end_1.weights, sums_0, sums_1, 1.0 / energy)
         standard_error, gradient_error, overlap = float("nan"), np.full(len(self.pairs), np.nan), 1.0
         if error:
@@ -271,7 +290,7 @@ class PooledSamples:
         u = self._reduced_in(at)
         state = self._perturb(u)
         n_effective = self._effective(state)
-        self._require(n_effective, min_effective, epsilon)
+        self._require(n_effective, min_effective, at)
         values = np.concatenate([observable(frames) for frames in self.frames])
         explicit = self._explicit(explicit_gradient)
         sums, beta = self._sums(lambda_index), 1.0 / kt(at.temperature)
@@ -298,14 +317,14 @@ class PooledSamples:
 
     def effective_samples_at(self, lambda_index: int, theta: Mapping[Pair, float] | None = None) -> float:
         """Independent samples at one λ and the ε of ``theta``."""
-        return self._effective(self._perturb(self._reduced(self.epsilon(theta), lambda_index)))
+        return self._effective(self._perturb(self.reduced_energy(lambda_index, theta)))
 
     def _sums(self, lambda_index: int) -> FloatArray:
         return self.coupled_sums if lambda_index < 0 else self.coupled_sums + self.solute_sums[lambda_index]
 
     def _state(
         self, epsilon: FloatArray, lambda_index: int, temperature: float | None = None, pressure: float | None = None
-    ) -> _State:
+    ) -> State:
         at_temperature = self.reference.temperature if temperature is None else temperature
         at_pressure = self.reference.pressure if pressure is None else pressure
         if not 0.0 < at_temperature < np.inf:
@@ -314,13 +333,10 @@ class PooledSamples:
             raise SettingsError(
                 f"runs at constant volume, or no number: {pressure} bar cannot be gone to", where=self.system
             )
-        return _State(lambda_index, at_temperature, at_pressure, tuple(epsilon))
+        return State(lambda_index, at_temperature, at_pressure, tuple(epsilon))
 
-    def _reduced(self, epsilon: FloatArray, lambda_index: int) -> FloatArray:
-        return self._reduced_in(self._state(epsilon, lambda_index))
-
-    def _reduced_in(self, state: _State) -> FloatArray:
-        return _reduced_energy(state, self.coupled_sums, self.solute_sums, self.charging, self.rest_energy, self.volume)
+    def _reduced_in(self, state: State) -> FloatArray:
+        return reduced_energy(state, self.coupled_sums, self.solute_sums, self.charging, self.rest_energy, self.volume)
 
     def _perturb(self, u_n: FloatArray) -> Perturbation:
         return self.solution.perturb(u_n)
@@ -328,13 +344,17 @@ class PooledSamples:
     def _effective(self, state: Perturbation) -> float:
         return kish_effective_samples(state.weights, self.inefficiency)
 
-    def _require(self, n_effective: float, least: float, epsilon: FloatArray) -> None:
+    def _require(self, n_effective: float, least: float, state: State) -> None:
         if n_effective < least:
-            at = ", ".join(f"{a}-{b} {e:.4g}" for (a, b), e in zip(self.pairs, epsilon))
+            at = ", ".join(f"{a}-{b} {e:.4g}" for (a, b), e in zip(self.pairs, state.epsilon))
+            here, away, what = self.reference, "", "ε"
+            if (state.temperature, state.pressure) != (here.temperature, here.pressure):
+                away = f", {state.temperature:g} K" + ("" if state.pressure is None else f", {state.pressure:g} bar")
+                what = "state"
             raise SamplingError(
-                f"only {n_effective:.1f} effective samples, {least:g} are needed, at ε = {at}",
+                f"only {n_effective:.1f} effective samples, {least:g} are needed, at ε = {at}{away}",
                 where=self.system,
-                hint="simulate at this ε, or longer",
+                hint=f"simulate at this {what}, or longer",
             )
 
     def _require_replicates(self) -> MbarReplicates:
@@ -366,23 +386,6 @@ def _mean_and_slope(
     return mean, slope if explicit is None else slope + w @ explicit[held]
 
 
-def _reduced_energy(
-    state: _State,
-    coupled: FloatArray,
-    solute: FloatArray,
-    charging: FloatArray,
-    rest: FloatArray,
-    volume: FloatArray,
-) -> FloatArray:
-    epsilon = np.asarray(state.epsilon)
-    energy = coupled @ epsilon + rest
-    if state.lambda_index >= 0:
-        energy = energy + solute[state.lambda_index] @ epsilon + charging[state.lambda_index]
-    if state.pressure is not None:
-        energy = energy + state.pressure / KJ_MOL_NM3_TO_BAR * volume
-    return np.asarray(energy / kt(state.temperature))
-
-
 def pool_samples(
     runs: Sequence[WindowSamples],
     rng: np.random.Generator,
@@ -410,22 +413,22 @@ def pool_samples(
     SamplingError
         No runs, or MBAR failed.
     """
-    pairs = _check_runs(runs)
-    kept = [_stationary_frames(run, _aligned(run, pairs), discard_transient) for run in runs]
+    pairs = common_pairs(runs)
+    kept = [stationary_frames(run, state_of_run(run, pairs), discard_transient) for run in runs]
     segments, start = [], 0
     for frames, g in kept:
         segments.append(Segment(start=start, stop=start + frames.n_frames, inefficiency=g))
         start += frames.n_frames
-    aligned = [_aligned_sums(frames, pairs) for frames, _ in kept]
+    aligned = [aligned_sums(frames, pairs) for frames, _ in kept]
     coupled = np.concatenate([a for a, _ in aligned])
     solute = np.concatenate([t for _, t in aligned], axis=1)
-    charging = np.concatenate([_charging(frames) for frames, _ in kept], axis=1)
+    charging = np.concatenate([charging_energy(frames) for frames, _ in kept], axis=1)
     rest = np.concatenate([frames.rest_energy for frames, _ in kept])
     volume = np.concatenate([frames.volume for frames, _ in kept])
-    run_states = [_aligned(run, pairs) for run in runs]
+    run_states = [state_of_run(run, pairs) for run in runs]
     states = list(dict.fromkeys(run_states))
     n_k = np.array([sum(s.stop - s.start for s, of in zip(segments, run_states) if of == k) for k in states])
-    u_kn = np.stack([_reduced_energy(state, coupled, solute, charging, rest, volume) for state in states])
+    u_kn = np.stack([reduced_energy(state, coupled, solute, charging, rest, volume) for state in states])
     solution = mbar(u_kn, n_k)
     replicates = bootstrap_mbar(solution, segments, rng, n_replicates=n_replicates) if n_replicates else None
     inefficiency = np.concatenate([np.full(s.stop - s.start, s.inefficiency) for s in segments])
@@ -446,81 +449,3 @@ def pool_samples(
         solution=solution,
         replicates=replicates,
     )
-
-
-def _check_runs(runs: Sequence[WindowSamples]) -> tuple[Pair, ...]:
-    if not runs:
-        raise SamplingError("there are no runs to pool")
-    first = runs[0]
-    for run in runs[1:]:
-        if run.system != first.system:
-            raise SettingsError(f"runs of {first.system!r} and of {run.system!r} cannot be pooled")
-        if (run.sums.pairs, run.sums.solute_pairs) != (first.sums.pairs, first.sums.solute_pairs):
-            raise SettingsError("runs hold sums of different bead-type pairs", where=first.system)
-        if _path(run) != _path(first):
-            grids = f"{_path(first)} and {_path(run)}"
-            raise SettingsError(
-                f"runs have different λ grids: {grids}", where=first.system, hint="use one grid for a system"
-            )
-        if (run.pressure is None) != (first.pressure is None):
-            raise SettingsError("runs at constant volume and at constant pressure together", where=first.system)
-    return tuple(sorted({sorted_pair(*p) for p in (*first.sums.pairs, *first.sums.solute_pairs)}))
-
-
-def _path(run: WindowSamples) -> list[list[float]]:
-    """λ and charge λ of every state."""
-    return [np.asarray(run.sums.lambdas).tolist(), np.asarray(run.sums.charge_lambdas).tolist()]
-
-
-def _aligned(run: WindowSamples, pairs: tuple[Pair, ...]) -> _State:
-    """The state of a run, its ε in the order of ``pairs``."""
-    keys = [sorted_pair(*p) for p in (*run.sums.pairs, *run.sums.solute_pairs)]
-    if len(keys) != len(run.epsilon):
-        raise SettingsError(f"{len(run.epsilon)} values of ε for {len(keys)} pairs", where=run.system)
-    epsilon: dict[Pair, float] = {}
-    for key, value in zip(keys, run.epsilon):
-        if epsilon.setdefault(key, float(value)) != float(value):
-            raise SettingsError(f"two values of ε for {key[0]}-{key[1]} in one run", where=run.system)
-    return _State(run.lambda_index, run.temperature, run.pressure, tuple(epsilon[p] for p in pairs))
-
-
-def _aligned_sums(frames: PairSums, pairs: tuple[Pair, ...]) -> tuple[FloatArray, FloatArray]:
-    """S (n, P) and T (n_lambda, n, P) in the order of ``pairs``; a pair that one of them lacks is zero there."""
-    solute_sums = np.asarray(frames.solute_sums)
-    coupled = np.zeros((frames.n_frames, len(pairs)))
-    solute = np.zeros((solute_sums.shape[1], frames.n_frames, len(pairs)))
-    for column, pair in enumerate(frames.pairs):
-        coupled[:, pairs.index(sorted_pair(*pair))] += frames.sums[:, column]
-    for column, pair in enumerate(frames.solute_pairs):
-        solute[:, :, pairs.index(sorted_pair(*pair))] += solute_sums[:, :, column].T
-    return coupled, solute
-
-
-def _charging(frames: PairSums) -> FloatArray:
-    """λ^c C (n_lambda, n)."""
-    return np.outer(np.asarray(frames.charge_lambdas), np.asarray(frames.solute_coulomb))
-
-
-def _stationary_frames(run: WindowSamples, state: _State, discard_transient: bool) -> tuple[PairSums, float]:
-    """The frames of a run to use, and their statistical inefficiency.
-
-    The inefficiency is the worst of two series: the run's own reduced enthalpy, and its difference between the
-    neighbouring λ, which is what the free energy rests on.
-    """
-    frames = run.sums
-    pairs = tuple(sorted({sorted_pair(*p) for p in (*frames.pairs, *frames.solute_pairs)}))
-    coupled, solute = _aligned_sums(frames, pairs)
-
-    def reduced(lambda_index: int) -> FloatArray:
-        at = _State(lambda_index, state.temperature, state.pressure, state.epsilon)
-        return _reduced_energy(at, coupled, solute, _charging(frames), frames.rest_energy, frames.volume)
-
-    series = [reduced(run.lambda_index)]
-    n_lambda, k = len(np.asarray(frames.lambdas)), run.lambda_index
-    if k >= 0 and n_lambda > 1:
-        series.append(reduced(min(k + 1, n_lambda - 1)) - reduced(max(k - 1, 0)))
-    start = detect_equilibration(series[0]).start if discard_transient else 0
-    g = max(statistical_inefficiency(values[start:]) for values in series)
-    if start == 0:
-        return frames, g
-    return frames.frames(slice(start, None)), g

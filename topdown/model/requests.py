@@ -18,27 +18,31 @@ from topdown.model.molecule import CGMolecule
 Components = tuple[tuple[CGMolecule, int], ...]
 
 
-def _check(
-    where: str, *, temperature: float, pressure: float, components: Components, n_steps: int, every: int
+def _check_run(
+    request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest,
+    where: str,
+    *,
+    pressure: float = 0.0,
+    part: int = 0,
 ) -> None:
-    if not temperature > 0:
-        raise SettingsError(f"the temperature must be positive, got {temperature} K", where=where)
+    """What every run must be: a state that exists, molecules in it, frames from it."""
+    if not 0.0 < request.temperature < float("inf"):
+        raise SettingsError(f"the temperature must be positive, got {request.temperature} K", where=where)
     if not abs(pressure) < float("inf"):
         raise SettingsError(f"the pressure must be a finite number, got {pressure} bar", where=where)
-    for molecule, count in components:
+    for molecule, count in request.components:
         if count < 1:
             raise SettingsError(f"the number of molecules must be at least 1, got {count} {molecule.name}", where=where)
-    if every < 1 or n_steps < every:
+    if request.n_equilibration < 0:
+        raise SettingsError(f"n_equilibration must not be negative, got {request.n_equilibration}", where=where)
+    if request.every < 1 or request.n_steps < request.every:
         raise SettingsError(
-            f"n_steps = {n_steps} with one frame every {every} steps would store nothing",
+            f"n_steps = {request.n_steps} with one frame every {request.every} steps would store nothing",
             where=where,
             hint="ask for at least one frame",
         )
-
-
-def _check_part(part: int) -> None:
     if part < 0:
-        raise SettingsError(f"the part of a run must not be negative, got {part}")
+        raise SettingsError(f"the part of a run must not be negative, got {part}", where=where)
 
 
 def contents_text(components: Components) -> str:
@@ -123,15 +127,7 @@ class CouplingRequest:
 
     def __post_init__(self) -> None:
         where = f"coupling of {self.solute.name} to {self.solvent.name}"
-        _check_part(self.part)
-        _check(
-            where,
-            temperature=self.temperature,
-            pressure=self.pressure,
-            components=self.components,
-            n_steps=self.n_steps,
-            every=self.every,
-        )
+        _check_run(self, where, pressure=self.pressure, part=self.part)
         check_path(self.lambdas, self.charge_lambdas, where=where)
         if self.charge_lambdas is None and any(bead.charge for bead in self.solute.beads):
             raise SettingsError(
@@ -194,15 +190,7 @@ class LiquidRequest:
     keep_positions: bool = False
 
     def __post_init__(self) -> None:
-        _check_part(self.part)
-        _check(
-            f"liquid {self.molecule.name}",
-            temperature=self.temperature,
-            pressure=self.pressure,
-            components=self.components,
-            n_steps=self.n_steps,
-            every=self.every,
-        )
+        _check_run(self, f"liquid {self.molecule.name}", pressure=self.pressure, part=self.part)
 
     @property
     def components(self) -> Components:
@@ -248,19 +236,11 @@ class SlabRequest:
 
     def __post_init__(self) -> None:
         where = f"slab of {self.molecule.name}"
-        _check_part(self.part)
         if not 0.0 < self.width < self.height < float("inf"):
             raise SettingsError(
                 f"a slab needs a box taller than wide, got {self.width} x {self.height} nm", where=where
             )
-        _check(
-            where,
-            temperature=self.temperature,
-            pressure=self.pressure,
-            components=self.components,
-            n_steps=self.n_steps,
-            every=self.every,
-        )
+        _check_run(self, where, pressure=self.pressure, part=self.part)
 
     @property
     def components(self) -> Components:
@@ -292,14 +272,7 @@ class GasRequest:
     seed: int
 
     def __post_init__(self) -> None:
-        _check(
-            f"gas {self.molecule.name}",
-            temperature=self.temperature,
-            pressure=0.0,
-            components=self.components,
-            n_steps=self.n_steps,
-            every=self.every,
-        )
+        _check_run(self, f"gas {self.molecule.name}")
 
     @property
     def components(self) -> Components:

@@ -194,17 +194,27 @@ def measure_solvation(
     SamplingError
         When in the end fewer than 50 effective samples support an end of the path, or its states do not overlap.
     """
-    return _result(_sampled(request, sampler, effort, report), phase_name)
+    return _result(_sampled_leg(request, sampler, effort, report), phase_name)
 
 
 def sample_solvation(
-    request: CouplingRequest, sampler: Sampler, effort: Effort, *, report: Callable[[str], None] | None = None
+    request: CouplingRequest,
+    sampler: Sampler,
+    effort: Effort,
+    *,
+    report: Callable[[str], None] | None = None,
 ) -> list[WindowSamples]:
-    """The runs behind :func:`measure_solvation`, one for each state that was sampled."""
-    return _sampled(request, sampler, effort, report).windows()
+    """The samples :func:`measure_solvation` rests on, one run for each state, the solvent's frames (λ = 0) first.
+
+    :func:`topdown.estimators.reweighting.pool_samples` takes them to any other ε, and to a temperature and pressure nearby.
+    """
+    return _sampled_leg(request, sampler, effort, report).windows()
 
 
-def _sampled(request: CouplingRequest, sampler: Sampler, effort: Effort, report: Callable[[str], None] | None) -> _Leg:
+def _sampled_leg(
+    request: CouplingRequest, sampler: Sampler, effort: Effort, report: Callable[[str], None] | None
+) -> _Leg:
+    """Sample until the error is reached, the budget spent, or nothing can be added."""
     leg = _Leg(request, sampler, request.seed)
     last = len(request.lambdas) - 1
     pilot = {min(range(len(GRID)), key=lambda k: abs(GRID[k] - lam)) for lam in PILOT} | {last}

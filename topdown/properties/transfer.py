@@ -6,16 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import hypot
 
-import numpy as np
-
 from topdown.errors import SettingsError
 from topdown.estimators.coupling import CouplingDiagnostics
-from topdown.estimators.reweighting import MIN_EFFECTIVE, pool_samples
-from topdown.model import BeadTable, CGMolecule, Estimate, Measurement, WindowSamples
+from topdown.model import BeadTable, CGMolecule, Estimate, Measurement
 from topdown.model.requests import CouplingRequest, charges_last
 from topdown.properties.measurements import find_measurement
 from topdown.properties.phases import DATA_NAMES, Phase, solvent_components
@@ -95,6 +91,16 @@ def check_sampling_time(nanoseconds: float) -> None:
         raise SettingsError(f"sampling of {nanoseconds:g} ns per window is out of range", hint="0.01 to 1000")
 
 
+def check_neutral(solute: CGMolecule) -> None:
+    """Refuse a solute with a net charge (SettingsError)."""
+    net = sum(bead.charge for bead in solute.beads)
+    if abs(net) > 1e-6:
+        raise SettingsError(
+            f"{solute.name} carries a net charge of {net:+g}; only neutral molecules can be transferred",
+            hint="give the neutral form: an ion moves with a counter-ion, and one relative permittivity serves every phase here",
+        )
+
+
 def coupling_request(
     solute: CGMolecule,
     phase: Phase,
@@ -128,12 +134,7 @@ def coupling_request(
         The gas, a solute with a net charge, or a sampling time out of range.
     """
     (solvent, n_solvent), *cosolvents = solvent_components(solute, phase, table)
-    net = sum(bead.charge for bead in solute.beads)
-    if abs(net) > 1e-6:
-        raise SettingsError(
-            f"{solute.name} carries a net charge of {net:+g}; only neutral molecules can be transferred",
-            hint="give the neutral form: an ion moves with a counter-ion, and one relative permittivity serves every phase here",
-        )
+    check_neutral(solute)
     check_sampling_time(nanoseconds)
     charge_lambdas = None
     if any(bead.charge for bead in solute.beads):
@@ -153,34 +154,6 @@ def coupling_request(
         n_steps=n_steps,
         every=25,
         seed=seed,
-    )
-
-
-def solvation_free_energy(
-    phase: str, windows: Sequence[WindowSamples], rng: np.random.Generator, *, min_effective: float = MIN_EFFECTIVE
-) -> SolvationResult:
-    """ΔG(gas → phase) by MBAR over all windows of one solute in one solvent.
-
-    Raises
-    ------
-    SamplingError
-        With fewer than ``min_effective`` effective samples at either end, or too little overlap between windows.
-    """
-    pooled = pool_samples(list(windows), rng)
-    value = pooled.coupling_free_energy(min_effective=min_effective)
-    return SolvationResult(
-        phase=phase,
-        delta_g=Estimate(
-            value=value.value,
-            standard_error=value.standard_error,
-            n_effective=value.n_effective,
-            provenance=f"MBAR over {len(windows)} windows, block bootstrap",
-        ),
-        overlap=value.overlap,
-        n_windows=len(windows),
-        n_frames=pooled.n_frames,
-        n_solvent=windows[0].n_molecules,
-        alarms=tuple(window.alarm for window in windows if window.alarm),
     )
 
 

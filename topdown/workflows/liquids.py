@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from types import ModuleType
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from topdown.errors import SettingsError, TopdownError
 from topdown.model import BeadTable, Estimate, WindowSamples
@@ -28,6 +30,7 @@ from topdown.properties.surface_tension import SurfaceTensionResult, measure_sur
 from topdown.sampling.equilibrate import TIME_STEP
 from topdown.sampling.fingerprints import hash_of
 from topdown.tables import load_bead_table
+from topdown.workflows.refusals import refusal_object
 
 #: What is simulated when nothing is said [ns], all runs of one liquid at one temperature together.
 DENSITY_NS: Final = 4.0
@@ -140,92 +143,68 @@ class LiquidOutcome(Generic[Result]):
     wall_s: float = 0.0
 
 
-class _State(Protocol[Result]):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _State(ABC, Generic[Result]):
     """One liquid at one temperature, as the loop that extends it sees it."""
 
-    @property
-    def n_runs(self) -> int: ...
-
-    @property
-    def default_ns(self) -> float: ...
-
-    @property
-    def part_ns(self) -> float: ...
-
-    def request(self, run: int, part: int) -> LiquidRequest | SlabRequest: ...
-
-    def measure(self, sampler: EngineSampler, requests: list[list[Any]], runs: list[list[WindowSamples]]) -> Result: ...
-
-    def error(self, result: Result) -> float: ...
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _DensityState:
     phase: Phase
     table: BeadTable
     temperature: float
     pressure: float
     seed: int
-    n_runs: int = density_module.N_RUNS
-    default_ns: float = DENSITY_NS
+
+    #: Where a part's length and the number of runs are.
+    protocol: ClassVar[ModuleType]
+    default_ns: ClassVar[float]
+
+    @property
+    def n_runs(self) -> int:
+        return int(self.protocol.N_RUNS)
 
     @property
     def part_ns(self) -> float:
-        return density_module.PART_STEPS * TIME_STEP / 1000.0
+        return float(self.protocol.PART_STEPS) * TIME_STEP / 1000.0
+
+    @property
+    def _at(self) -> dict[str, Any]:
+        return {"temperature": self.temperature, "pressure": self.pressure, "seed": self.seed}
+
+    @abstractmethod
+    def request(self, run: int, part: int) -> LiquidRequest | SlabRequest: ...
+
+    @abstractmethod
+    def measure(self, sampler: EngineSampler, requests: list[list[Any]], runs: list[list[WindowSamples]]) -> Result: ...
+
+    @abstractmethod
+    def error(self, result: Result) -> float: ...
+
+
+class _DensityState(_State[DensityResult]):
+    protocol: ClassVar[ModuleType] = density_module
+    default_ns: ClassVar[float] = DENSITY_NS
 
     def request(self, run: int, part: int) -> LiquidRequest:
-        return liquid_request(
-            self.phase,
-            self.table,
-            temperature=self.temperature,
-            pressure=self.pressure,
-            seed=self.seed,
-            run=run,
-            part=part,
-        )
+        return liquid_request(self.phase, self.table, **self._at, run=run, part=part)
 
     def measure(
         self, sampler: EngineSampler, requests: list[list[LiquidRequest]], runs: list[list[WindowSamples]]
     ) -> DensityResult:
         gas = gas_request(self.phase, self.table, temperature=self.temperature, seed=self.seed)
         alone = sampler.sample([gas])[0] if gas is not None else None
-        return measure_density(
-            self.phase,
-            requests[0][0].components,
-            runs,
-            temperature=self.temperature,
-            pressure=self.pressure,
-            gas=alone,
-        )
+        components = requests[0][0].components
+        state = {"temperature": self.temperature, "pressure": self.pressure}
+        return measure_density(self.phase, components, runs, **state, gas=alone)
 
     def error(self, result: DensityResult) -> float:
         return result.density.standard_error
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _SlabState:
-    phase: Phase
-    table: BeadTable
-    temperature: float
-    pressure: float
-    seed: int
-    n_runs: int = tension_module.N_RUNS
-    default_ns: float = TENSION_NS
-
-    @property
-    def part_ns(self) -> float:
-        return tension_module.PART_STEPS * TIME_STEP / 1000.0
+class _SlabState(_State[SurfaceTensionResult]):
+    protocol: ClassVar[ModuleType] = tension_module
+    default_ns: ClassVar[float] = TENSION_NS
 
     def request(self, run: int, part: int) -> SlabRequest:
-        return slab_request(
-            self.phase,
-            self.table,
-            temperature=self.temperature,
-            pressure=self.pressure,
-            seed=self.seed,
-            run=run,
-            part=part,
-        )
+        return slab_request(self.phase, self.table, **self._at, run=run, part=part)
 
     def measure(
         self, sampler: EngineSampler, requests: list[list[SlabRequest]], runs: list[list[WindowSamples]]
@@ -412,8 +391,7 @@ def _experiment_json(name: str, experiment: MeasuredValue | None) -> dict[str, A
 def _head(outcome: LiquidOutcome[Any]) -> dict[str, Any]:
     head: dict[str, Any] = {"liquid": outcome.liquid, "temperature_K": outcome.temperature}
     if outcome.error is not None:
-        code = getattr(outcome.error, "code", type(outcome.error).__name__)
-        return {**head, "error": {"code": code, "message": str(outcome.error)}}
+        return {**head, "error": refusal_object(outcome.error)}
     phase, components = outcome.result.phase, outcome.result.components  # type: ignore[union-attr]
     head["phase"] = phase.name
     head["components"] = [

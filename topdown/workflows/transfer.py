@@ -22,11 +22,13 @@ from topdown.properties.solvation import NOMINAL_SPEED, Effort, measure_solvatio
 from topdown.properties.transfer import (
     SolvationResult,
     TransferResult,
+    check_neutral,
     transfer_free_energy,
 )
 from topdown.resources import atomic_write_bytes
 from topdown.tables import load_bead_table
 from topdown.workflows.map_molecules import MoleculeRequest
+from topdown.workflows.refusals import refusal_object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +38,10 @@ class TransferOutcome:
     Attributes
     ----------
     request : MoleculeRequest
+    from_phase, to_phase : str
     canonical_smiles : str
     model : str
         How the solute is represented, for the user.
-    to_phase : str
     result : TransferResult or None
     error : TopdownError or None
     wall_s : float
@@ -47,6 +49,7 @@ class TransferOutcome:
     """
 
     request: MoleculeRequest
+    from_phase: str
     to_phase: str
     canonical_smiles: str = ""
     model: str = ""
@@ -130,7 +133,8 @@ def transfer(
     Raises
     ------
     SettingsError, BeadTableError
-        Phases or table that do not exist. Errors of single molecules are part of their outcome.
+        Phases or table that do not exist. Errors of single molecules, and of single phases of a molecule, are part of their
+        outcome.
     """
     table = load_bead_table(table_name)
     start = find_phase(settings.from_phase, str(table_name))
@@ -150,23 +154,28 @@ def _transfer_one(
     sampler: EngineSampler,
 ) -> Iterator[TransferOutcome]:
     began = time.perf_counter()
+
+    def outcome(end: Phase, **found: Any) -> TransferOutcome:
+        spent = time.perf_counter() - began
+        return TransferOutcome(request=request, from_phase=start.name, to_phase=end.name, wall_s=spent, **found)
+
     try:
         canonical = canonical_smiles(request.smiles)
         solute, model = _solute(request, canonical, table, table_name, settings.seed)
-        legs = _legs(solute, [start, *ends], table, settings, sampler)
+        effort = settings.effort(sum(bool(phase.components) for phase in (start, *ends)))
+        legs = _leg(solute, start, table, settings, effort, sampler)
     except TopdownError as error:
-        for end in ends:
-            yield TransferOutcome(request=request, to_phase=end.name, error=error)
+        yield from (outcome(end, error=error) for end in ends)
         return
     for end in ends:
-        yield TransferOutcome(
-            request=request,
-            to_phase=end.name,
-            canonical_smiles=canonical,
-            model=model,
-            result=transfer_free_energy(start, end, legs, temperature=settings.temperature, canonical_smiles=canonical),
-            wall_s=time.perf_counter() - began,
-        )
+        named = {"canonical_smiles": canonical, "model": model}
+        try:
+            both = legs | _leg(solute, end, table, settings, effort, sampler)
+        except TopdownError as error:
+            yield outcome(end, error=error, **named)
+            continue
+        result = transfer_free_energy(start, end, both, temperature=settings.temperature, canonical_smiles=canonical)
+        yield outcome(end, result=result, **named)
 
 
 def _solute(
@@ -179,27 +188,23 @@ def _solute(
             where=request.smiles,
         )
     found = molecule_model(request.smiles, table, table_name, name=canonical, seed=seed)
+    check_neutral(found.molecule)
     return found.molecule, found.origin
 
 
-def _legs(
+def _leg(
     solute: CGMolecule,
-    phases: list[Phase],
+    phase: Phase,
     table: BeadTable,
     settings: TransferSettings,
+    effort: Effort,
     sampler: EngineSampler,
 ) -> dict[str, SolvationResult]:
-    condensed = [phase for phase in phases if phase.components]
-    effort = settings.effort(len(condensed))
-    return {
-        phase.name: measure_solvation(
-            solvation_request(solute, phase, table, temperature=settings.temperature, seed=settings.seed),
-            phase.name,
-            sampler,
-            effort,
-        )
-        for phase in condensed
-    }
+    """ΔG(gas → phase) by the phase's name; nothing for the gas itself."""
+    if not phase.components:
+        return {}
+    request = solvation_request(solute, phase, table, temperature=settings.temperature, seed=settings.seed)
+    return {phase.name: measure_solvation(request, phase.name, sampler, effort)}
 
 
 class TransferPlots:
@@ -242,8 +247,8 @@ def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
     """The object ``--json`` prints for one outcome."""
     head: dict[str, Any] = {"name": outcome.request.name, "smiles": outcome.request.smiles}
     if outcome.error is not None:
-        code = getattr(outcome.error, "code", type(outcome.error).__name__)
-        return {**head, "to": outcome.to_phase, "error": {"code": code, "message": str(outcome.error)}}
+        phases = {"from": outcome.from_phase, "to": outcome.to_phase}
+        return {**head, **phases, "error": refusal_object(outcome.error)}
     result = outcome.result
     assert result is not None
     measured = result.experiment

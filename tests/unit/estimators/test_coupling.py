@@ -59,6 +59,24 @@ def test_error_is_that_of_repeats_and_of_the_bootstrap() -> None:
     assert np.mean(errors) == pytest.approx(np.mean(others), rel=0.25)
 
 
+def test_error_elsewhere_is_that_of_repeats() -> None:
+    """At another ε and temperature the influence of frames still gives the scatter of repeats."""
+    there, warm = {**EPSILON, ("A", "W"): 8.0, ("W", "W"): 3.2}, HarmonicLiquid("W", ("A", "B"), temperature=312.0)
+    z, errors, at_home = [], [], []
+    for seed in range(40):
+        rng = np.random.default_rng(400 + seed)
+        runs = LIQUID.sample(EPSILON, rng, lambdas=LAMBDAS, n_frames=500, correlation=0.7)
+        pooled = pool_samples(runs, rng, n_replicates=0, discard_transient=False)
+        states = [run.lambda_index for run in runs]
+        value = pooled.coupling_free_energy(there, temperature=312.0, min_effective=0.0, error=False).value
+        errors.append(np.sqrt(coupling_variances(pooled, states, there, temperature=312.0).sum()))
+        at_home.append(np.sqrt(coupling_variances(pooled, states).sum()))
+        z.append((value - warm.delta_g(there)) / errors[-1])
+    assert abs(np.mean(z)) < 3.5 / np.sqrt(len(z))
+    assert np.std(z) == pytest.approx(1.0, abs=0.3)
+    assert np.mean(errors) > 1.3 * np.mean(at_home)
+
+
 @pytest.mark.parametrize("state", [0, 1])
 def test_part_of_a_state_is_the_scatter_when_it_alone_is_sampled_anew(state: int) -> None:
     rng = np.random.default_rng(7)

@@ -8,8 +8,8 @@ from harmonic_liquid import HarmonicLiquid
 
 from topdown.errors import SamplingError, SettingsError
 from topdown.estimators.reweighting import PooledSamples, pool_samples
-from topdown.model.samples import PairSums
-from topdown.units import KJ_MOL_NM3_TO_BAR
+from topdown.model.samples import PairSums, WindowSamples
+from topdown.units import KJ_MOL_NM3_TO_BAR, kt
 
 LAMBDAS = (0.0, 0.15, 0.4, 1.0)
 MODEL = HarmonicLiquid("W", ("A", "B"))
@@ -154,6 +154,96 @@ def test_pressure_is_in_bar() -> None:
     low = pool_samples([*model.sample(at, rng, n_frames=3000), *high], rng)
     shift = low.average(volume).value - model.mean_volume(at, 1.0)
     assert shift == pytest.approx(-99.0 / KJ_MOL_NM3_TO_BAR / model.kappa, rel=0.15)
+
+
+def test_coupling_at_another_temperature_is_that_of_the_closed_form() -> None:
+    """ΔG of the oscillators is proportional to T; so are its derivatives."""
+    warm = replace(MODEL, temperature=318.0)
+    results = [pooled(100 + seed).coupling_free_energy(START, temperature=318.0) for seed in range(16)]
+    typical = np.mean([r.standard_error for r in results])
+    assert warm.delta_g(START) - MODEL.delta_g(START) > 3.0 * typical, "the test can tell"
+    z = np.array([(r.value - warm.delta_g(START)) / r.standard_error for r in results])
+    assert abs(z.mean()) * 4 < 3.0
+    assert 0.6 < np.sqrt(np.mean(z**2)) < 1.6
+    exact = 2 * kt(318.0) / (START["W", "W"] + START["A", "W"])
+    assert np.mean([r.gradient_of(("A", "W")) for r in results]) == pytest.approx(exact, rel=0.05)
+
+
+def swelling_solute(pressure: float, rng: np.random.Generator, n_frames: int = 1500) -> list[WindowSamples]:
+    """U = κ(V - V0)²/2 + λ ε V, κ = 20, V0 = 12, ε = 3: ΔG = ε V0 - ε²/2κ - ε p/κ at any temperature, and ΔV = -ε/κ."""
+    kappa, v_0, epsilon, lambdas = 20.0, 12.0, 3.0, np.array([0.0, 0.5, 1.0])
+    windows = []
+    for k, lam in enumerate(lambdas):
+        mean = v_0 - (lam * epsilon + pressure / KJ_MOL_NM3_TO_BAR) / kappa
+        v = mean + np.sqrt(kt(300.0) / kappa) * rng.normal(size=n_frames)
+        sums = PairSums(
+            pairs=(), sums=np.zeros((n_frames, 0)), rest_energy=0.5 * kappa * (v - v_0) ** 2, volume=v,
+            solute_pairs=(("A", "W"),), solute_sums=v[:, None, None] * lambdas[:, None], lambdas=lambdas,
+        )  # fmt: skip
+        windows.append(
+            WindowSamples(
+                key=f"{k}",
+                system="swelling",
+                sums=sums,
+                epsilon=(epsilon,),
+                lambda_index=k,
+                temperature=300.0,
+                pressure=pressure,
+                n_molecules=1,
+            )
+        )
+    return windows
+
+
+@pytest.mark.parametrize(("temperature", "pressure"), [(300.0, 60.0), (315.0, 1.0), (290.0, 90.0)])
+def test_coupling_at_another_pressure_and_temperature(temperature: float, pressure: float) -> None:
+    exact = 3.0 * 12.0 - 9.0 / 40.0 - 3.0 * pressure / KJ_MOL_NM3_TO_BAR / 20.0
+    there = {"temperature": temperature, "pressure": pressure}
+    z = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        samples = pool_samples(swelling_solute(1.0, rng), rng, n_replicates=40)
+        found = samples.coupling_free_energy(**there)
+        z.append((found.value - exact) / found.standard_error)
+    assert abs(np.mean(z)) * np.sqrt(8) < 3.0
+    assert 0.5 < np.sqrt(np.mean(np.square(z))) < 1.8
+    h = 1e-4
+    near = [samples.coupling_free_energy({("A", "W"): 3.0 + s}, **there, error=False) for s in (-h, h)]
+    assert found.gradient[0] == pytest.approx((near[1].value - near[0].value) / (2 * h), rel=1e-6)
+    assert found.hessian[0, 0] == pytest.approx((near[1].gradient[0] - near[0].gradient[0]) / (2 * h), rel=1e-5)
+
+
+def test_coupling_in_a_state_that_was_sampled_is_what_mbar_says_of_it() -> None:
+    """Runs at two temperatures and two pressures in one pool: no reweighting is left to do, and pymbar agrees."""
+    rng = np.random.default_rng(31)
+    warm = replace(MODEL, temperature=312.0)
+    options = {"lambdas": LAMBDAS, "n_frames": 400}
+    runs = [
+        *warm.sample(START, rng, pressure=80.0, **options),
+        *MODEL.sample(START, rng, **options),
+    ]
+    samples = pool_samples(runs, rng, n_replicates=0, discard_transient=False)
+    found = samples.coupling_free_energy(temperature=312.0, pressure=80.0, error=False)
+    f = samples.solution.f_k
+    assert found.value == pytest.approx(kt(312.0) * (f[3] - f[0]), abs=1e-9)
+    assert samples.coupling_free_energy(error=False).value == pytest.approx(kt(300.0) * (f[7] - f[4]), abs=1e-9)
+    pymbar = pytest.importorskip("pymbar")
+    theirs = pymbar.MBAR(samples.solution.u_kn, samples.solution.n_k, solver_protocol="robust").f_k
+    assert found.value == pytest.approx(kt(312.0) * (theirs[3] - theirs[0]), abs=1e-6)
+
+
+def test_coupling_elsewhere_is_refused_where_samples_do_not_reach() -> None:
+    samples = pooled(6)
+    with pytest.raises(SamplingError, match=r"effective samples.* 600 K, 1 bar.*this state"):
+        samples.coupling_free_energy(temperature=600.0)
+    with pytest.raises(SettingsError, match="temperature must be positive"):
+        samples.coupling_free_energy(temperature=0.0)
+    with pytest.raises(SettingsError, match="cannot be gone to"):
+        samples.coupling_free_energy(pressure=float("nan"))
+    rng = np.random.default_rng(8)
+    runs = [replace(run, pressure=None) for run in MODEL.sample(START, rng, lambdas=LAMBDAS, n_frames=50)]
+    with pytest.raises(SettingsError, match="constant volume"):
+        pool_samples(runs, rng, n_replicates=0).coupling_free_energy(pressure=2.0)
 
 
 def test_too_few_effective_samples_are_refused() -> None:

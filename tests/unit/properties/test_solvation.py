@@ -10,6 +10,8 @@ import pytest
 from harmonic_liquid import HarmonicLiquid
 
 from topdown.errors import SamplingError, SettingsError
+from topdown.estimators.coupling import coupling_variances
+from topdown.estimators.reweighting import pool_samples
 from topdown.model import WindowSamples
 from topdown.model.requests import CouplingRequest, InsertionRequest, SampleRequest
 from topdown.properties.phases import find_phase
@@ -19,6 +21,7 @@ from topdown.properties.solvation import (
     PART_STEPS,
     Effort,
     measure_solvation,
+    sample_solvation,
     solvation_request,
 )
 from topdown.tables import load_bead_table, load_molecule
@@ -69,6 +72,20 @@ def test_the_error_asked_for_is_reached_and_honest() -> None:
     assert abs(np.mean(z)) < 3.5 / np.sqrt(len(z))
     assert np.abs(z).max() < 3.5
     assert 0.4 < np.sqrt(np.mean(np.square(z))) < 1.8
+
+
+def test_its_samples_go_to_another_matrix() -> None:
+    """The runs behind a result are to be had, and give it again, and ΔG at an ε that nobody sampled."""
+    effort, there = Effort(target_error=0.3), {**EPSILON, ("A", "W"): 6.0, ("W", "W"): 2.1}
+    found = measure_solvation(request(), "water", ModelSampler(), effort)
+    runs = sample_solvation(request(), ModelSampler(), effort)
+    assert [run.lambda_index for run in runs] == [GRID.index(lam) for lam in found.diagnostics.lambdas]
+    pooled = pool_samples(runs, np.random.default_rng(1), n_replicates=0)
+    assert pooled.coupling_free_energy(error=False).value == found.delta_g.value
+    elsewhere = pooled.coupling_free_energy(there, error=False).value
+    error = np.sqrt(coupling_variances(pooled, [run.lambda_index for run in runs], there).sum())
+    assert abs(elsewhere - LIQUID.delta_g(there)) < 3.0 * error
+    assert abs(LIQUID.delta_g(there) - LIQUID.delta_g(EPSILON)) > 3.0 * error
 
 
 def test_a_smaller_error_asks_for_the_same_runs_and_more() -> None:
