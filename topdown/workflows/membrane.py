@@ -21,7 +21,7 @@ from topdown.model import Measurement, System
 from topdown.properties.measurements import find_measurement
 from topdown.properties.membrane import MembraneObservables, analyse_membrane, index_membrane
 from topdown.workflows.engine_comparison import Comparison, compare_engines
-from topdown.workflows.membrane_files import write_membrane, write_provenance
+from topdown.workflows.membrane_files import PROVENANCE_FILE, write_membrane, write_provenance
 from topdown.workflows.membrane_gates import check_constraints, check_finite, check_models, check_start, check_written
 from topdown.workflows.membrane_models import MembraneModels, membrane_models
 from topdown.workflows.membrane_relaxation import (
@@ -180,14 +180,14 @@ def prepare_membrane(
         constraint_error=check_constraints(final),
         measured_area=area,
         measured_thickness=thickness,
-        files={**files.all(), "report": folder / "report.json"},
+        files={**files.all(), "report": folder / "report.json", "provenance": folder / PROVENANCE_FILE},
         comparisons=comparisons,
         notes=notes,
         seconds=tell.seconds,
     )
     text = json.dumps(report_data(result, folder), indent=2, allow_nan=False)
     atomic_write_text(result.files["report"], text + "\n")
-    result.files["provenance"] = write_provenance(final, models, request, result.files, folder)
+    write_provenance(final, models, request, result.files, folder)
     tell.stop()
     return result
 

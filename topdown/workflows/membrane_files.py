@@ -183,6 +183,7 @@ def write_provenance(
         "sha256": {
             str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(set(files.values()))
+            if path.name != PROVENANCE_FILE
         },
     }
     return atomic_write_text(folder / PROVENANCE_FILE, json.dumps(data, indent=2, allow_nan=False) + "\n")

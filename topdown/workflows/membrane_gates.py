@@ -14,9 +14,8 @@ from topdown.building.descent import descend
 from topdown.building.packing import closest_distance
 from topdown.engine import potential_energy
 from topdown.errors import SimulationError
-from topdown.formats.gro import read_gro
 from topdown.formats.gromacs_read import read_gromacs_topology
-from topdown.formats.naming import bead_names, component_names
+from topdown.formats.naming import component_names
 from topdown.formats.ndx import read_ndx
 from topdown.model import CGMolecule, System
 from topdown.model._arrays import FloatArray
@@ -157,6 +156,8 @@ def check_written(system: System, files: Mapping[str, Path]) -> None:
 
     Raises
     ------
+    TopologyError
+        Names of beads or molecules that differ between topology and coordinates.
     SimulationError
         The files do not say what the system is.
     """
@@ -166,7 +167,6 @@ def check_written(system: System, files: Mapping[str, Path]) -> None:
     theirs = [(m.n_beads, m.type_names, m.charge) for m, count in back.components for _ in range(count)]
     if mine != theirs:
         raise SimulationError(f"{top} and {gro} do not hold the molecules that were built")
-    _check_names(back, gro)
     _check_index(back, files["ndx"])
     charge = sum(molecule.charge * count for molecule, count in back.components)
     if abs(charge) > 1e-4:
@@ -175,14 +175,6 @@ def check_written(system: System, files: Mapping[str, Path]) -> None:
     # Coordinates are rounded to 0.001 nm in the file.
     if not abs(here - there) <= 0.02 * abs(here):
         raise SimulationError(f"energy {there:.1f} kJ/mol read back from {gro}, {here:.1f} kJ/mol before")
-
-
-def _check_names(back: System, gro: Path) -> None:
-    """Bead names of the coordinates are those of the topology, in its order, as GROMACS compares them."""
-    in_topology = [name for m, count in back.components for _ in range(count) for name in bead_names(m)]
-    for number, (ours, theirs) in enumerate(zip(in_topology, read_gro(gro).names, strict=True), start=1):
-        if ours != theirs:
-            raise SimulationError(f"bead {number} is {ours} in the topology and {theirs} in {gro}")
 
 
 def _check_index(back: System, ndx: Path) -> None:

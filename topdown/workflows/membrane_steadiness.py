@@ -11,8 +11,10 @@ import numpy as np
 from topdown.estimators.time_series import detect_equilibration, statistical_inefficiency
 from topdown.model._arrays import FloatArray
 
+#: Part of the run that must follow equilibration: the end of a long drift looks like rest when it is looked at alone.
+SHORTEST_PART: Final = 0.5
 #: Independent values that a steady stretch must hold, and the error of its mean as a part of it at most.
-FEWEST_INDEPENDENT: Final = 10.0
+FEWEST_INDEPENDENT: Final = 20.0
 LARGEST_ERROR: Final = 0.01
 #: Difference of the two halves of the stretch in standard errors, and as a part of the mean, at most.
 LARGEST_DRIFT: Final = 2.0
@@ -53,8 +55,9 @@ class Steadiness:
 def steadiness(areas: FloatArray) -> Steadiness:
     """Judge a series of areas at equal intervals.
 
-    The start that still equilibrates is left out. The rest is steady when it holds ten independent values, its mean has an
-    error of at most 1 %, and its two halves differ by no more than two standard errors and 2 %.
+    The start that still equilibrates is left out. The rest is steady when it is half of the series or more, holds twenty
+    independent values, has a mean with an error of at most 1 %, and two halves that differ by no more than two standard errors
+    and 2 %.
 
     Parameters
     ----------
@@ -79,7 +82,8 @@ def steadiness(areas: FloatArray) -> Steadiness:
     n_effective = len(kept) / inefficiency
     return Steadiness(
         steady=(
-            n_effective >= FEWEST_INDEPENDENT
+            len(kept) >= SHORTEST_PART * len(areas)
+            and n_effective >= FEWEST_INDEPENDENT
             and spread / math.sqrt(n_effective) <= LARGEST_ERROR * mean
             and abs(drift) <= min(LARGEST_DRIFT * drift_error, LARGEST_CHANGE)
         ),
