@@ -20,6 +20,7 @@ from topdown.engine import potential_energy
 from topdown.errors import TopologyError
 from topdown.formats import RunSettings, write_lammps
 from topdown.formats.lammps_rigid import constraint_clusters, onto_constraints
+from topdown.formats.registry import export_format
 from topdown.formats.site_positions import with_sites_placed
 from topdown.model import (
     Bond,
@@ -29,6 +30,7 @@ from topdown.model import (
     FlatBottomRestraint,
     PositionRestraint,
     System,
+    VirtualSite,
 )
 from topdown.tables import load_all_molecules, load_bead_table
 
@@ -369,6 +371,27 @@ def test_shake_and_stiff_bonds(tmp_path):
         assert ("timestep 20.0" in script) == (m is star)
         _runs(files)
         assert 1e-12 < _deviations(system, read_data(tmp_path / text / "final.data"))[0] < tolerance
+
+
+def test_a_hinge_with_sites_is_closed_by_a_stiff_improper(tmp_path):
+    hinge = _constrained("ABABA", (0, 1), (1, 2), (2, 3), (3, 0), (0, 2), dihedrals=(
+        Dihedral(atoms=(1, 0, 2, 3), angle=180.0, force_constant=200.0, function=2),))  # fmt: skip
+    beads = (*hinge.beads[:4], replace(hinge.beads[4], mass=0.0))
+    site = VirtualSite(site=4, atoms=(0, 1, 3), construction="3", parameters=(0.3, 0.3))
+    shape = 0.35 * np.array(
+        [[0, 0, 0], [1, 0, 0], [0.5, np.sqrt(0.75), 0], [-0.5, np.sqrt(0.75), 0.2], [0.15, 0.26, 0.06]]
+    )
+    closed = replace(hinge, beads=beads, virtual_sites=(site,), positions=shape)
+    (cluster,) = constraint_clusters(closed)
+    assert (cluster.holding, cluster.closed, cluster.sites) == ("rigid", True, (4,))
+    system = scattered(((closed, 27),), spacing=1.0)
+    assert any("a hinge, held by an improper" in note for note in export_format("lammps").notes(system))
+    files = write_lammps(system, tmp_path)
+    assert ask_lammps(files).terms["potential"] == pytest.approx(potential_energy(system).potential, rel=1e-9)
+    _runs(files)
+    loose = replace(closed.dihedrals[0], force_constant=50.0)
+    with pytest.raises(TopologyError, match="follows beads that are not held"):
+        constraint_clusters(replace(closed, dihedrals=(loose,)))
 
 
 def test_restrained_beads_stay(tmp_path):

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from topdown.building.bonded_energy import BondedTerms, bonded_energy, bonded_terms, distance_terms
+from topdown.building.descent import descend
 from topdown.errors import TopologyError
 from topdown.model import CGMolecule
 from topdown.model._arrays import FloatArray, IntArray
@@ -23,6 +24,8 @@ _REACH: Final = 0.42
 _REPULSION: Final = 1000.0
 #: Draws beads of a rooted molecule to their depth [kJ/mol/nm²].
 _PULL: Final = 20.0
+#: No bead moves farther along an axis in one step of the descent [nm].
+_LONGEST_MOVE: Final = 0.1
 _GOLDEN_ANGLE: Final = 2.399963229728653
 
 
@@ -60,7 +63,7 @@ def path_lengths(molecule: CGMolecule) -> FloatArray:
     by_length = sorted(links(molecule), key=lambda link: -link[2])
     shortest = {(min(i, j), max(i, j)): max(length, 1e-3) for i, j, length in by_length}
     rows, columns = ([pair[side] for pair in shortest] for side in (0, 1))
-    # imported here, as in _minimum: workers that run windows of molecules with coordinates need none of it
+    # imported here: workers that run windows of molecules with coordinates need none of it
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import dijkstra
 
@@ -111,9 +114,9 @@ def initial_conformation(molecule: CGMolecule, *, root: int | None = None, rise:
     best: tuple[float, FloatArray] | None = None
     for start in (_hanging(depth), _scaled(paths, top)):
         field = (rise * depth, _PULL * (10.0 if squeezed else 1.0)) if rooted else None
-        guided = _minimum(start, terms, repelling, field)[1]
+        guided = _minimum(start, terms, repelling, field, energy_tolerance=1e-2)[1]
         if not squeezed:
-            guided = _upright(_minimum(guided, terms, repelling, None)[1], depth)
+            guided = _upright(_minimum(guided, terms, repelling, None, energy_tolerance=1e-2)[1], depth)
         energy, x = _minimum(guided, terms, repelling, field if squeezed else None)
         if best is None or energy < best[0] - 1e-9:
             best = energy, x
@@ -162,13 +165,13 @@ def _minimum(
     terms: BondedTerms,
     repelling: tuple[IntArray, IntArray],
     field: tuple[FloatArray, float] | None,
+    *,
+    energy_tolerance: float = 1e-6,
 ) -> tuple[float, FloatArray]:
     i, j = repelling
 
-    from scipy.optimize import minimize
-
-    def total(flat: FloatArray) -> tuple[float, FloatArray]:
-        x = terms.place(flat.reshape(-1, 3))
+    def total(x: FloatArray) -> tuple[float, FloatArray]:
+        x = terms.place(x)
         energy, gradient = bonded_energy(x, terms)
         vectors = x[i] - x[j]
         gaps = np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
@@ -183,11 +186,17 @@ def _minimum(
             gradient[:, 2] += pull * lag
             energy += 0.5 * pull * float(lag @ lag)
         terms.hand_on(x, gradient)
-        return energy, gradient.ravel()
+        return energy, gradient
 
-    options = {"maxiter": 2000, "maxfun": 4000, "maxcor": 20, "ftol": 1e-13, "gtol": 1e-2}
-    found = minimize(total, start.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return float(found.fun), terms.place(np.asarray(found.x, dtype=float).reshape(-1, 3))
+    found = descend(
+        start,
+        total,
+        max_steps=2000,
+        longest_move=_LONGEST_MOVE,
+        energy_tolerance=energy_tolerance,
+        gradient_tolerance=1e-2,
+    )
+    return found.energy, terms.place(found.positions)
 
 
 def _upright(x: FloatArray, depth: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """Placing molecules: random orientations, wrapping by whole molecules, and pushing overlapping beads apart.
 
 Beads closer than a contact distance repel softly, ``k/2 (d - r)²`` with ``d`` = 0.95 σ of their pair, while the bonded
-terms hold each molecule together; L-BFGS takes the sum down until no pair is closer than 0.85 σ. A start without
+terms hold each molecule together; a descent takes the sum down until no pair is closer than 0.85 σ. A start without
 overlaps is all that is wanted, not a minimum of the force field.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from topdown.building.bonded_energy import BondedTerms, bonded_energy, bonded_terms, scatter_add
+from topdown.building.descent import descend
 from topdown.model import BeadTable, CGMolecule, System
 from topdown.model._arrays import FloatArray, IntArray
 
@@ -26,6 +27,8 @@ APART_FRACTION: Final = 0.9
 CONTACT_RANGE: Final = (0.33, 0.46)
 _CONTACT_CONSTANT: Final = 2000.0
 _SKIN: Final = 0.12
+#: No bead moves farther along an axis in one step of the descent [nm].
+_LONGEST_MOVE: Final = 0.1
 
 
 def random_rotations(n: int, rng: np.random.Generator) -> Rotation:
@@ -141,7 +144,7 @@ def push_apart(
     table : BeadTable
         Gives the contact distance of each pair.
     max_rounds : int
-        Rebuilds of the contact list; each is followed by up to 25 optimiser steps.
+        Rebuilds of the contact list; each is followed by up to 25 steps downhill.
 
     Returns
     -------
@@ -165,21 +168,19 @@ def push_apart(
 
 
 def _relax(x: FloatArray, box: FloatArray, terms: BondedTerms, pairs: IntArray, contact: FloatArray) -> FloatArray:
-    from scipy.optimize import minimize
-
-    def total(flat: FloatArray) -> tuple[float, FloatArray]:
-        at = terms.place(flat.reshape(-1, 3))
+    def total(x: FloatArray) -> tuple[float, FloatArray]:
+        at = terms.place(x)
         energy, gradient = bonded_energy(at, terms)
         vectors = separations(at, box, pairs)
-        gaps = np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
-        overlap = np.maximum(contact - gaps, 0.0)
-        touching = overlap > 0.0
-        push = (-_CONTACT_CONSTANT * overlap / gaps)[touching, None] * vectors[touching]
+        square = np.einsum("ij,ij->i", vectors, vectors)
+        touching = np.flatnonzero(square < contact * contact)
+        gaps = np.maximum(np.sqrt(square[touching]), 1e-6)
+        overlap = contact[touching] - gaps
+        push = (-_CONTACT_CONSTANT * overlap / gaps)[:, None] * vectors[touching]
         scatter_add(gradient, pairs[touching, 0], push)
         scatter_add(gradient, pairs[touching, 1], -push)
-        energy += 0.5 * _CONTACT_CONSTANT * float(overlap @ overlap)
+        energy += 0.5 * _CONTACT_CONSTANT * float((overlap * overlap).sum())
         terms.hand_on(at, gradient)
-        return energy, gradient.ravel()
+        return energy, gradient
 
-    found = minimize(total, x.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 25, "maxcor": 8})
-    return terms.place(np.asarray(found.x, dtype=float).reshape(-1, 3))
+    return terms.place(descend(x, total, max_steps=25, longest_move=_LONGEST_MOVE).positions)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from topdown.cli.commands import CommandWithOthers
 from topdown.cli.progress import StatusLine
 
 if TYPE_CHECKING:
@@ -20,23 +21,46 @@ def _show(line: StatusLine, progress: Progress) -> None:
     if progress.ns_per_day > 0:
         details = f"{progress.done_ns:.2f} of {progress.total_ns:g} ns  {progress.ns_per_day:.0f} ns/day"
         details += f"  area per lipid {progress.area:.3f} nm²"
+        if progress.drift is not None:
+            details += f"  drift {100 * progress.drift:+.1f} %"
     line.show(progress.stage, details)
 
 
-@click.command(name="membrane")
-@click.argument("smiles", required=False, default="")
-@click.option("--lipids", required=True, metavar="NAME[:SHARE],…", help="Lipids and their shares: POPC:7,DOPE:3.")
-@click.option("--lower-lipids", metavar="NAME[:SHARE],…", help="Lower leaflet; default: like the upper one.")
+@click.command(name="membrane", cls=CommandWithOthers)
+@click.argument("smiles", nargs=-1, metavar="[SMILES|FILE.itp]…")
+@click.option("--lipids", metavar="NAME[:SHARE],…", help="Lipids of both leaflets and their shares: POPC:7,CHOL:3.")
+@click.option("--upper", metavar="NAME[:SHARE],…", help="Upper leaflet, where it differs.")
+@click.option("--lower", metavar="NAME[:SHARE],…", help="Lower leaflet, where it differs.")
+@click.option(
+    "--lipid", "own_lipids", multiple=True, metavar="NAME=…", help="A lipid of yours: NAME=SMILES or NAME=FILE.itp."
+)
+@click.option(
+    "--area",
+    "areas",
+    default="",
+    metavar="NAME=NM2,…",
+    help="Areas per lipid to start with, beside the built-in table.",
+)
 @click.option("--table", default="martini3", show_default=True, help="Bead table, by name or folder.")
 @click.option("--size", default="6x6x8", show_default=True, help="Edges of the box in nm; z is the normal.")
 @click.option("--salt", default=0.15, show_default=True, help="NaCl in mol/l, beside ions that neutralise.")
 @click.option(
-    "--place", default="interface", show_default=True, help="Molecule at interface, water, core or |z| in nm."
+    "--place",
+    default="interface",
+    show_default=True,
+    help="Molecules at interface, water, core or depth=…nm from the middle; one for all or one for each: core,water.",
 )
-@click.option("--count", default=1, show_default=True, help="How many molecules of SMILES.")
-@click.option("--name", "solute_name", default="MOL", show_default=True, help="Name of the molecule in the files.")
+@click.option("--count", default="1", show_default=True, help="How many of each molecule: 4 or 4,2.")
+@click.option(
+    "--name", "names", default="", help="Names of the molecules in the files: CAF,IBU; default MOL, or MOL1, MOL2…"
+)
 @click.option("--temperature", default=310.0, show_default=True, help="In K.")
-@click.option("--relax", default="2ns", show_default=True, help="Run at 20 fs steps; 0 to stop after minimisation.")
+@click.option(
+    "--relax",
+    default="steady",
+    show_default=True,
+    help="Run at 20 fs steps: 5ns, steady (until the area is, 10 ns at most), steady:20ns, or 0 to stop after minimisation.",
+)
 @click.option("--seed", default=1, show_default=True, help="Same seed, same membrane.")
 @click.option(
     "-o",
@@ -48,73 +72,111 @@ def _show(line: StatusLine, progress: Progress) -> None:
 )
 @click.option("--continue", "resume", is_flag=True, help="Go on with the run in the output folder.")
 @click.option("--overwrite", is_flag=True, help="Start anew although the output folder holds a run.")
+@click.option(
+    "--compare/--no-compare",
+    default=True,
+    show_default=True,
+    help="Ask GROMACS, OpenMM and LAMMPS, where installed, for the energy of the files.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
 def command(
-    smiles: str,
-    lipids: str,
-    lower_lipids: str | None,
+    smiles: tuple[str, ...],
+    lipids: str | None,
+    upper: str | None,
+    lower: str | None,
+    own_lipids: tuple[str, ...],
+    areas: str,
     table: str,
     size: str,
     salt: float,
     place: str,
-    count: int,
-    solute_name: str,
+    count: str,
+    names: str,
     temperature: float,
     relax: str,
     seed: int,
     output: Path,
     resume: bool,
     overwrite: bool,
+    compare: bool,
     as_json: bool,
 ) -> None:
-    """Build a bilayer in water, relax it on the bundled engine, measure it, and write a GROMACS set.
+    """Build a bilayer in water, relax it on the bundled engine, measure it, and write it for GROMACS, OpenMM and LAMMPS.
 
-    With SMILES the molecule is mapped to beads and placed in it. The output folder gets system.top with its includes,
-    system.gro, system.pdb, index.ndx, em.mdp, eq.mdp, md.mdp and report.json. Ctrl-C leaves a checkpoint; --continue goes on.
+    Each SMILES is mapped to beads and placed in it. The output folder gets system.top with its includes, system.gro,
+    system.pdb, index.ndx, em.mdp, eq.mdp, md.mdp, run_gromacs.sh, viewer.html, report.json, and the folders openmm, lammps
+    and mapping. Ctrl-C leaves a checkpoint; --continue goes on.
     """
-    from topdown.report.membrane_text import membrane_lines
+    from topdown.report.membrane_text import comparison_lines, membrane_lines, stage_line
     from topdown.workflows.membrane import prepare_membrane, report_data
-    from topdown.workflows.membrane_request import MembraneRequest, parse_duration, parse_lipids, parse_size
+    from topdown.workflows.membrane_request import (
+        MembraneRequest,
+        parse_areas,
+        parse_lipids,
+        parse_own_lipids,
+        parse_relaxation,
+        parse_size,
+        parse_solutes,
+    )
 
     if resume and overwrite:
         raise click.UsageError("--continue and --overwrite exclude each other")
+    if lipids is None and (upper is None or lower is None):
+        raise click.UsageError("no lipids: give --lipids POPC:7,CHOL:3, or both --upper and --lower")
+    if lipids is not None and upper is not None and lower is not None:
+        raise click.UsageError("--upper and --lower leave nothing to --lipids: leave one of the three out")
+    above, below = (
+        (upper, "--upper") if upper else (lipids or "", "--lipids"),
+        (lower, "--lower") if lower else (lipids or "", "--lipids"),
+    )
+    relax_ns, until_steady = parse_relaxation(relax)
     request = MembraneRequest(
-        lipids=parse_lipids(lipids),
-        lower_lipids=parse_lipids(lower_lipids, option="--lower-lipids") if lower_lipids else (),
+        lipids=parse_lipids(above[0], option=above[1]),
+        lower_lipids=parse_lipids(below[0], option=below[1]) if upper or lower else (),
+        own_lipids=parse_own_lipids(own_lipids),
+        areas=parse_areas(areas),
+        solutes=parse_solutes(smiles, names=names, counts=count, places=place),
         table=table,
         size=parse_size(size),
-        smiles=smiles,
-        solute_name=solute_name,
-        count=count,
-        place=place,
         salt=salt,
         temperature=temperature,
-        relax_ns=parse_duration(relax),
+        relax_ns=relax_ns,
+        until_steady=until_steady,
         seed=seed,
     )
     line = StatusLine()
     try:
-        result = prepare_membrane(request, output, resume=resume, overwrite=overwrite, progress=partial(_show, line))
+        result = prepare_membrane(
+            request, output, resume=resume, overwrite=overwrite, compare=compare, progress=partial(_show, line)
+        )
     finally:
         line.close()
     if as_json:
-        click.echo(json.dumps(report_data(result), allow_nan=False))
+        click.echo(json.dumps(report_data(result, output), allow_nan=False))
         return
-    for text in membrane_lines(
+    lines = membrane_lines(
         result.system,
         result.observables,
         result.simulated_ns,
         area=result.measured_area,
         thickness=result.measured_thickness,
-    ):
+        steady=result.relaxation.steadiness.steady,
+    )
+    lines += comparison_lines([(c.program, c.largest) for c in result.comparisons], result.notes)
+    for text in (*lines, stage_line(result.seconds)):
         click.echo(text)
     click.echo(
-        f"written          {output}{'/' if str(output)[-1:] != '/' else ''}: {', '.join(report_files(result.files))}"
+        f"written          {output}{'/' if str(output)[-1:] != '/' else ''}: {', '.join(report_files(result.files, output))}"
     )
 
 
-def report_files(files: dict[str, Path]) -> list[str]:
-    """Names of the written files, the main ones first."""
-    first = ["top", "gro", "pdb", "ndx", "em", "eq", "md", "report"]
-    keys = [key for key in first if key in files] + sorted(key for key in files if key not in first)
-    return [files[key].name for key in keys]
+def report_files(files: dict[str, Path], folder: Path) -> list[str]:
+    """Names of the written files, the main ones first, and folders with the number of theirs."""
+    first = ["top", "gro", "pdb", "ndx", "em", "eq", "md", "run_script", "viewer", "report", "provenance"]
+    here = {key: path for key, path in files.items() if path.parent == folder}
+    keys = [key for key in first if key in here] + sorted(key for key in here if key not in first)
+    below: dict[str, int] = {}
+    for path in files.values():
+        if path.parent != folder:
+            below[path.parent.name] = below.get(path.parent.name, 0) + 1
+    return [here[key].name for key in keys] + [f"{name}/ ({count} files)" for name, count in below.items()]

@@ -8,7 +8,9 @@ LAMMPS has no virtual sites, and its SHAKE takes clusters of a bead with up to t
   its beads alone: ``fix rigid/small``; the same equations of motion, since such sites are at rest in the frame of the body;
 - ``stiff``: anything between (hinges, chains): stiff bonds, which ask for a shorter time step.
 
-Virtual sites on beads that can move against one another have no counterpart in LAMMPS and are refused.
+A hinge that carries virtual sites and that an improper dihedral keeps in shape becomes a rigid body too (``closed``): its energy
+is that of the model, but the hinge does not swing. Virtual sites on beads that move more freely against one another have no
+counterpart in LAMMPS and are refused.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from topdown.model._arrays import FloatArray
 
 #: Mass [u] of a virtual site inside a rigid body: LAMMPS wants a positive one.
 SITE_MASS = 1e-6
+#: An improper dihedral at least this stiff [kJ/mol/rad²] closes a hinge: it swings by less than 10 degrees at 300 K.
+CLOSING_CONSTANT = 100.0
 #: Relative tolerance to which beads of rigid bodies are moved onto their constraints.
 TOLERANCE = 1e-10
 
@@ -44,12 +48,15 @@ class Cluster:
     sites : tuple of int
         Virtual sites that follow these beads.
     holding : {"shake", "rigid", "stiff"}
+    closed : bool
+        Rigid only because an improper dihedral is taken for one.
     """
 
     atoms: tuple[int, ...]
     constraints: tuple[int, ...]
     sites: tuple[int, ...]
     holding: Holding
+    closed: bool = False
 
 
 def constraint_clusters(molecule: CGMolecule) -> tuple[Cluster, ...]:
@@ -76,9 +83,19 @@ def constraint_clusters(molecule: CGMolecule) -> tuple[Cluster, ...]:
         numbers = tuple(n for n, c in enumerate(molecule.constraints) if c.atoms[0] in atoms)
         pairs = [molecule.constraints[n].atoms for n in numbers]
         holding = _holding(atoms, pairs, with_sites=bool(mine))
+        closed = False
         if mine and holding != "rigid":
-            _refuse(molecule, mine[0])
-        found.append(Cluster(atoms=atoms, constraints=numbers, sites=mine, holding=holding))
+            # With the sides of its two triangles held, an improper angle is held where the distance of its ends is.
+            impropers = [
+                d.atoms
+                for d in molecule.dihedrals
+                if d.function == 2 and d.force_constant >= CLOSING_CONSTANT and set(d.atoms) <= set(atoms)
+            ]
+            closed = _is_rigid(atoms, [*pairs, *((ends[0], ends[3]) for ends in impropers)])
+            if not closed:
+                _refuse(molecule, mine[0])
+            holding = "rigid"
+        found.append(Cluster(atoms=atoms, constraints=numbers, sites=mine, holding=holding, closed=closed))
     return tuple(found)
 
 

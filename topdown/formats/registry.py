@@ -86,11 +86,16 @@ def _openmm_notes(system: System) -> tuple[str, ...]:
 def _lammps_notes(system: System) -> tuple[str, ...]:
     from topdown.formats.lammps_rigid import constraint_clusters
 
-    held = {(m.name, c.holding) for m in _molecules(system) if m.constraints for c in constraint_clusters(m)}
+    clusters = [(m.name, c) for m in _molecules(system) if m.constraints for c in constraint_clusters(m)]
+    held = {(name, c.holding) for name, c in clusters}
     notes = [
         f"some constraints of {name} become stiff bonds, which ask for a shorter time step (in.run sets it)"
         for name, holding in sorted(held)
         if holding == "stiff"
+    ]
+    notes += [
+        f"{name} is a rigid body although its frame is a hinge, held by an improper dihedral: the hinge does not swing"
+        for name in sorted({name for name, c in clusters if c.closed})
     ]
     if any(angle.function == 8 for m in _molecules(system) for angle in m.angles):
         notes.append("tabulated angles are written as tables of 18001 points, with splines between them")

@@ -6,10 +6,6 @@ package and is copied into every page. A content security policy keeps the page 
 
 from __future__ import annotations
 
-import html
-import json
-from functools import lru_cache
-from importlib.resources import files
 from string import Template
 from typing import Any
 
@@ -18,6 +14,7 @@ import numpy as np
 from topdown.mapping.all_atoms import all_atoms, placed_atoms
 from topdown.model import CGMolecule
 from topdown.report.bead_colors import CLASSES, bead_colors, classes_present
+from topdown.report.page_parts import library_parts, page_asset, page_text, script_data
 
 #: Radii [Å] of the spheres of R, S and T beads: half of the smallest σ of each size, so that beads can be told apart.
 _RADII = {"R": 1.9, "S": 1.65, "T": 1.4}
@@ -47,49 +44,36 @@ def mapping_html(molecule: CGMolecule, *, seed: int = 1) -> str:
         note = "Atoms: the conformer that the bead coordinates come from."
     else:
         note = "Atoms: a conformer near the bead coordinates, which were made another way."
-    return Template(_asset("mapping.html")).substitute(
-        title=_text(molecule.name),
-        smiles=_text(molecule.canonical_smiles),
-        summary=_text(
+    return Template(page_asset("mapping.html")).substitute(
+        title=page_text(molecule.name),
+        smiles=page_text(molecule.canonical_smiles),
+        summary=page_text(
             f"{molecule.table}, {molecule.n_beads} bead{'s' if molecule.n_beads > 1 else ''}, "
             f"charge {_charge(molecule.charge)} e, {molecule.molar_mass:.2f} g/mol"
         ),
-        note=_text(note),
+        note=page_text(note),
         legend="".join(
             f'<span><i style="background:{CLASSES[c][1][0]}"></i>{c} {CLASSES[c][0]}</span>'
             for c in classes_present(molecule.beads)
         ),
         rows="\n".join(_row(molecule, k, color) for k, (color, _) in enumerate(bead_colors(molecule))),
-        warnings="".join(f"<p>{_text(warning)}</p>" for warning in molecule.warnings),
-        scene=json.dumps(scene, allow_nan=False)
-        .replace("<", "\\u003c")
-        .replace(">", "\\u003e")
-        .replace("&", "\\u0026"),
-        library=_asset("3Dmol-min.js"),
-        licence=_asset("3Dmol-LICENSE.txt").replace("--", "- -"),
+        warnings="".join(f"<p>{page_text(warning)}</p>" for warning in molecule.warnings),
+        scene=script_data(scene),
+        **library_parts(),
     )
-
-
-def _text(text: str) -> str:
-    return html.escape("".join(c if c.isprintable() else " " for c in text))
 
 
 def _charge(value: float) -> str:
     return f"{value:+g}" if value else "0"
 
 
-@lru_cache(maxsize=4)
-def _asset(name: str) -> str:
-    return (files("topdown.report") / "assets" / name).read_text(encoding="utf-8")
-
-
 def _row(molecule: CGMolecule, k: int, color: str) -> str:
     bead = molecule.beads[k]
     atoms = ", ".join(map(str, bead.atoms)) or "none"
     return (
-        f'<tr data-bead="{k}"><td><i style="background:{color}"></i>{_text(bead.name)}</td>'
-        f"<td><b>{_text(bead.bead_type)}</b></td><td>{atoms}</td><td>{_charge(bead.charge)}</td>"
-        f"<td>{bead.confidence:.0%}</td><td>{_text(bead.reason)}</td></tr>"
+        f'<tr data-bead="{k}"><td><i style="background:{color}"></i>{page_text(bead.name)}</td>'
+        f"<td><b>{page_text(bead.bead_type)}</b></td><td>{atoms}</td><td>{_charge(bead.charge)}</td>"
+        f"<td>{bead.confidence:.0%}</td><td>{page_text(bead.reason)}</td></tr>"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from topdown.model import Estimate, Measurement, System
 from topdown.properties.membrane import MembraneObservables
 
@@ -37,6 +39,7 @@ def membrane_lines(
     *,
     area: Measurement | None = None,
     thickness: Measurement | None = None,
+    steady: bool = True,
 ) -> tuple[str, ...]:
     """What a reader wants to know of a finished run, one fact a line.
 
@@ -49,6 +52,8 @@ def membrane_lines(
     simulated_ns : float
     area, thickness : Measurement, optional
         Experiment to print beside the averages.
+    steady : bool
+        Whether the area has come to rest.
     """
     edges = " x ".join(f"{edge:.2f}" for edge in system.box)
     lines = [f"{composition_text(system)}: {system.n_beads} beads in {edges} nm"]
@@ -65,5 +70,23 @@ def membrane_lines(
             f"note             averaged over {simulated_ns - left_out:.2g} ns, less than the slow fluctuations of a bilayer: "
             "the errors are lower bounds; go on with --continue and a longer --relax"
         )
+    elif not steady:
+        lines.append("note             the area is not steady yet; go on with --continue and a longer --relax")
     lines.append("bilayer          " + ("; ".join(observables.problems) or "intact"))
     return tuple(lines)
+
+
+def comparison_lines(comparisons: Sequence[tuple[str, float]], notes: Sequence[str]) -> tuple[str, ...]:
+    """Programs that found the same energy, with the largest difference as a part of it, and what is to be noted."""
+    lines = [f"note             {note}" for note in notes]
+    if comparisons:
+        same = ", ".join(f"{program} to {largest:.0e}" for program, largest in comparisons)
+        lines.insert(0, f"same energy in   {same}")
+    return tuple(lines)
+
+
+def stage_line(seconds: Mapping[str, float]) -> str:
+    """How long each stage took."""
+    return "took             " + ", ".join(
+        f"{stage.partition(',')[0]} {spent:.1f} s" for stage, spent in seconds.items()
+    )

@@ -1,4 +1,4 @@
-"""A membrane system, from names of lipids to a relaxed box in files: build, minimise, relax in stages, measure, write.
+"""A membrane system, from names of lipids to a relaxed box in files: build, minimise, relax in stages, measure, write, compare.
 
 The run keeps ``request.json`` in the output folder, which says what was asked, beside the state of
 :mod:`topdown.workflows.membrane_relaxation`, so that it can be continued.
@@ -7,32 +7,35 @@ The run keeps ``request.json`` in the output folder, which says what was asked, 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from topdown import __version__
-from topdown.building.bilayer import Leaflets, Placement, Solvent, build_bilayer
-from topdown.building.packing import closest_distance
-from topdown.engine import SimulationSettings, potential_energy
-from topdown.errors import SettingsError, SimulationError
+from topdown.building.bilayer import build_bilayer
+from topdown.engine import SimulationSettings
+from topdown.errors import SettingsError
 from topdown.formats.atomic import atomic_write_text
-from topdown.formats.gromacs_read import read_gromacs_topology
-from topdown.formats.gromacs_write import write_gromacs
-from topdown.formats.mdp import RunSettings
-from topdown.formats.pdb import pdb_text
-from topdown.model import CGMolecule, Measurement, System
+from topdown.model import Measurement, System
 from topdown.properties.measurements import find_measurement
 from topdown.properties.membrane import MembraneObservables, analyse_membrane, index_membrane
-from topdown.tables import load_bead_table, load_molecule
-from topdown.workflows.membrane_relaxation import CHECKPOINT_FILE, SERIES_FILE, Progress, Report, generator, relaxed
+from topdown.workflows.engine_comparison import Comparison, compare_engines
+from topdown.workflows.membrane_files import PROVENANCE_FILE, write_membrane, write_provenance
+from topdown.workflows.membrane_gates import check_constraints, check_finite, check_models, check_start, check_written
+from topdown.workflows.membrane_models import MembraneModels, membrane_models
+from topdown.workflows.membrane_relaxation import (
+    CHECKPOINT_FILE,
+    SERIES_FILE,
+    Progress,
+    Relaxation,
+    Report,
+    generator,
+    relaxed,
+)
 from topdown.workflows.membrane_request import MembraneRequest, request_from_json
 
 REQUEST_FILE: Final = "request.json"
-#: A start whose beads are closer than this is refused [nm].
-_CLOSEST_START: Final = 0.28
 _TOLERANCE: Final = 60.0
 
 
@@ -43,27 +46,69 @@ class MembraneResult:
     Attributes
     ----------
     request : MembraneRequest
+    models : MembraneModels
     system : System
         Final coordinates and velocities.
     start_distance : float
         Closest distance of two beads as built [nm].
+    start_force : float
+        Largest force on a bead as built [kJ/mol/nm].
+    relaxation : Relaxation
     observables : MembraneObservables or None
         None when nothing was simulated.
     simulated_ns : float
         Length of the run at 20 fs.
+    constraint_error : float
+        Largest relative deviation of a constraint at the end.
     measured_area, measured_thickness : Measurement or None
         From experiment, for a bilayer of one lipid, at the nearest temperature.
     files : dict of str to Path
+    comparisons : tuple of Comparison
+        Energies of other programs for the files.
+    notes : tuple of str
+        What was not written or not compared, and why.
+    seconds : dict of str to float
+        Wall time of each stage; in no file, since it is never the same twice.
     """
 
     request: MembraneRequest
+    models: MembraneModels
     system: System
     start_distance: float
+    start_force: float
+    relaxation: Relaxation
     observables: MembraneObservables | None
     simulated_ns: float
+    constraint_error: float
     measured_area: Measurement | None
     measured_thickness: Measurement | None
     files: dict[str, Path]
+    comparisons: tuple[Comparison, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Clock:
+    """Passes progress on and sums up the wall time between changes of stage."""
+
+    def __init__(self, report: Report | None) -> None:
+        self._report = report
+        self._stage, self._since = "", time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stage != self._stage:
+            self.stop()
+            self._stage = progress.stage
+        if self._report is not None:
+            self._report(progress)
+
+    def stop(self) -> None:
+        """End the present stage."""
+        now = time.perf_counter()
+        if self._stage:
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._since
+        self._stage, self._since = "", now
 
 
 def prepare_membrane(
@@ -72,6 +117,7 @@ def prepare_membrane(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    compare: bool = True,
     progress: Report | None = None,
 ) -> MembraneResult:
     """Build, relax and write a membrane system.
@@ -85,42 +131,64 @@ def prepare_membrane(
         Continue the run in ``folder``; ``request.relax_ns`` may be longer than before.
     overwrite : bool
         Start anew although ``folder`` holds a run.
+    compare : bool
+        Ask GROMACS, OpenMM and LAMMPS, where they are installed, for the energy of the files.
     progress : callable, optional
         Called with a :class:`Progress` now and then.
 
     Raises
     ------
     TopdownError
-        Input that cannot be used, or a run that failed.
+        Input that cannot be used, a run that failed, or a gate that was not passed.
     KeyboardInterrupt
         After Ctrl-C, once the checkpoint is written.
     """
-    tell = progress or (lambda _: None)
+    tell = _Clock(progress)
     request = _begun(request, folder, resume=resume, overwrite=overwrite)
     tell(Progress(stage="build", total_ns=request.relax_ns))
-    system = build_membrane(request)
-    start_distance = check_start(system)
-    lipids = {molecule.name for molecule in _lipid_models(request)}
-    index = index_membrane(system, lipids)
+    models = membrane_models(request)
+    system = build_membrane(request, models)
+    check_models(system)
+    start_distance = check_start(system, models.lipid_names)
+    start_force = check_finite(system, "as built")
+    index = index_membrane(system, models.lipid_names)
     _begin(request, folder, resume=resume)
-    simulation, series = relaxed(system, index, request, folder, resume=resume, tell=tell)
-    final = simulation.system()
-    files = write_gromacs(final, folder, name="system", groups=_groups(final, lipids), settings=_run_settings(request))
-    check_written(final, files["top"], files["gro"])
-    files["pdb"] = atomic_write_text(folder / "system.pdb", pdb_text(final))
-    area, thickness = measured_for(request)
+    relaxation = relaxed(system, index, request, folder, resume=resume, tell=tell)
+    tell(Progress(stage="write"))
+    final = relaxation.simulation.system()
+    check_finite(final, "as relaxed")
+    simulated = relaxation.simulation.time / 1000.0 if request.relax_ns > 0 else 0.0
+    note = f"After {simulated:.3g} ns at {request.temperature:g} K." if simulated else "As built and minimised."
+    files = write_membrane(final, models, request, folder, viewer_note=note)
+    check_written(final, files.gromacs)
+    comparisons: tuple[Comparison, ...] = ()
+    notes = files.notes
+    if compare:
+        tell(Progress(stage="compare"))
+        comparisons, unasked = compare_engines(final, files.gromacs, files.openmm, files.lammps)
+        notes = (*notes, *unasked)
+    area, thickness = measured_for(request, models)
     result = MembraneResult(
         request=request,
+        models=models,
         system=final,
         start_distance=start_distance,
-        observables=analyse_membrane(series, index) if request.relax_ns > 0 else None,
-        simulated_ns=simulation.time / 1000.0 if request.relax_ns > 0 else 0.0,
+        start_force=start_force,
+        relaxation=relaxation,
+        observables=analyse_membrane(relaxation.series, index) if request.relax_ns > 0 else None,
+        simulated_ns=simulated,
+        constraint_error=check_constraints(final),
         measured_area=area,
         measured_thickness=thickness,
-        files={**files, "report": folder / "report.json"},
+        files={**files.all(), "report": folder / "report.json", "provenance": folder / PROVENANCE_FILE},
+        comparisons=comparisons,
+        notes=notes,
+        seconds=tell.seconds,
     )
-    text = json.dumps(report_data(result), indent=2, allow_nan=False)
+    text = json.dumps(report_data(result, folder), indent=2, allow_nan=False)
     atomic_write_text(result.files["report"], text + "\n")
+    write_provenance(final, models, request, result.files, folder)
+    tell.stop()
     return result
 
 
@@ -158,113 +226,49 @@ def _begin(request: MembraneRequest, folder: Path, *, resume: bool) -> None:
     atomic_write_text(folder / REQUEST_FILE, text + "\n")
 
 
-def _lipid_models(request: MembraneRequest) -> tuple[CGMolecule, ...]:
-    names = dict.fromkeys(name for name, _ in (*request.lipids, *request.lower_lipids))
-    return tuple(load_molecule(request.table, name) for name in names)
-
-
-def build_membrane(request: MembraneRequest) -> System:
+def build_membrane(request: MembraneRequest, models: MembraneModels | None = None) -> System:
     """The system a request asks for, before any dynamics; the same request gives the same system.
+
+    Parameters
+    ----------
+    request : MembraneRequest
+    models : MembraneModels, optional
+        Those of the request, when they are loaded already.
 
     Raises
     ------
     TopdownError
         An unknown table, lipid or molecule, or a box too small for the cut-off or the bilayer.
     """
-    table = load_bead_table(request.table)
-    reach = table.scheme.cutoff + SimulationSettings().list_buffer
+    models = models or membrane_models(request)
+    reach = models.table.scheme.cutoff + SimulationSettings().list_buffer
     if min(request.size) < 2 * reach:
         raise SettingsError(
             f"a box edge of {min(request.size):g} nm is shorter than twice the cut-off with its buffer, {2 * reach:g} nm",
             where="--size",
         )
-    models = {name: load_molecule(request.table, name) for name, _ in (*request.lipids, *request.lower_lipids)}
-    upper, lower = (
-        tuple((models[name], share) for name, share in shares) for shares in (request.lipids, request.lower_lipids)
-    )
-    placements = []
-    if request.smiles:
-        from topdown.mapping import map_molecule
-
-        solute = map_molecule(request.smiles, table, name=request.solute_name, conformers=True, seed=request.seed)
-        placements.append(Placement(solute=solute, count=request.count, depth=request.depth()))
-    water, cation, anion = (load_molecule(request.table, name) for name in ("W", "NA", "CL"))
-    used = {bead for m in (*models.values(), water, cation, anion) for bead in m.type_names}
-    used |= {bead for placement in placements for bead in placement.solute.type_names}
     return build_bilayer(
-        Leaflets(upper=upper, lower=lower),
+        models.leaflets,
         request.size,
-        table.subset(used),
-        Solvent(water=water, cation=cation, anion=anion, salt_molarity=request.salt),
+        models.table,
+        models.solvent,
         rng=generator(request, 0),
-        placements=placements,
+        placements=models.placements,
+        area_per_lipid=models.areas,
     )
-
-
-def check_start(system: System) -> float:
-    """Gate before any dynamics: no overlap, no net charge, finite energy. Returns the closest distance [nm].
-
-    Raises
-    ------
-    SimulationError
-        The system as built cannot be run.
-    """
-    distance = closest_distance(system)
-    if distance < _CLOSEST_START:
-        raise SimulationError(
-            f"two beads are only {distance:.3f} nm apart after building", hint="try a larger box or another --seed"
-        )
-    charge = sum(molecule.charge * count for molecule, count in system.components)
-    if abs(charge) > 1e-4:
-        raise SimulationError(f"the system has a net charge of {charge:g} e", hint="ions of the table do not fit")
-    terms = potential_energy(system)
-    if not (np.isfinite(terms.potential) and np.all(np.isfinite(terms.forces))):
-        raise SimulationError("the energy of the system as built is not a finite number", hint="try another --seed")
-    return distance
-
-
-def check_written(system: System, top: Path, gro: Path) -> None:
-    """Gate after writing: what was written is read back, and must be the same molecules with nearly the same energy.
-
-    Raises
-    ------
-    SimulationError
-        The files do not say what the system is.
-    """
-    back = read_gromacs_topology(top, gro)
-    mine = [(m.n_beads, m.type_names, m.charge) for m, count in system.components for _ in range(count)]
-    theirs = [(m.n_beads, m.type_names, m.charge) for m, count in back.components for _ in range(count)]
-    if mine != theirs:
-        raise SimulationError(f"{top} and {gro} do not hold the molecules that were built")
-    here, there = potential_energy(system).potential, potential_energy(back).potential
-    # Coordinates are rounded to 0.001 nm in the file.
-    if not abs(here - there) <= 0.02 * abs(here):
-        raise SimulationError(f"energy {there:.1f} kJ/mol read back from {gro}, {here:.1f} kJ/mol before")
 
 
 # -- telling ---------------------------------------------------------------------------------------------------------
 
 
-def _run_settings(request: MembraneRequest) -> RunSettings:
-    return RunSettings(temperature=request.temperature, coupling="semiisotropic", seed=request.seed)
-
-
-def _groups(system: System, lipids: set[str]) -> dict[str, list[int]]:
-    """Index groups that membrane runs couple: ``Membrane``, ``Solvent``, and ``Solute`` when there is one."""
-    groups: dict[str, list[int]] = {"Membrane": [], "Solute": [], "Solvent": []}
-    for molecule, start in system.molecules():
-        solvent = molecule.n_beads == 1 and molecule.name in ("W", "NA", "CL")
-        name = "Membrane" if molecule.name in lipids else "Solvent" if solvent else "Solute"
-        groups[name] += range(start, start + molecule.n_beads)
-    return {name: beads for name, beads in groups.items() if beads}
-
-
-def measured_for(request: MembraneRequest) -> tuple[Measurement | None, Measurement | None]:
+def measured_for(
+    request: MembraneRequest, models: MembraneModels | None = None
+) -> tuple[Measurement | None, Measurement | None]:
     """Measured area per lipid and D_HH of a bilayer of one lipid, at the nearest temperature within 60 K."""
-    models = _lipid_models(request)
-    if len(models) != 1 or not models[0].canonical_smiles:
+    lipids = list((models or membrane_models(request)).lipids.values())
+    if len(lipids) != 1 or not lipids[0].canonical_smiles:
         return None, None
-    key, temperature = models[0].canonical_smiles, request.temperature
+    key, temperature = lipids[0].canonical_smiles, request.temperature
     return (
         find_measurement("area_per_lipid", key, "bilayer", temperature, tolerance=_TOLERANCE),
         find_measurement("thickness", key, "DHH", temperature, tolerance=_TOLERANCE),
@@ -283,8 +287,8 @@ def _measured_json(row: Measurement | None) -> dict[str, object] | None:
     }
 
 
-def report_data(result: MembraneResult) -> dict[str, object]:
-    """The contents of ``report.json``; nothing in it depends on the machine's speed."""
+def report_data(result: MembraneResult, folder: Path) -> dict[str, object]:
+    """The contents of ``report.json``; nothing in it depends on the machine's speed or on where ``folder`` is."""
     request, seen, system = result.request, result.observables, result.system
     data: dict[str, object] = {
         "topdown": __version__,
@@ -294,6 +298,7 @@ def report_data(result: MembraneResult) -> dict[str, object]:
         "n_beads": system.n_beads,
         "box_nm": [float(edge) for edge in system.box],
         "start_min_distance_nm": result.start_distance,
+        "start_max_force_kJ_mol_nm": result.start_force,
         "simulated_ns": result.simulated_ns,
     }
     if seen is not None:
@@ -310,9 +315,16 @@ def report_data(result: MembraneResult) -> dict[str, object]:
             "intact": not seen.problems,
             "problems": list(seen.problems),
         }
+    if request.relax_ns > 0:
+        data["relaxation"] = result.relaxation.steadiness.as_json()
+    data["gates"] = {
+        "constraint_error": result.constraint_error,
+        "engines": [comparison.as_json() for comparison in result.comparisons],
+    }
+    data["notes"] = list(result.notes)
     data["measured"] = {
         "area_per_lipid": _measured_json(result.measured_area),
         "thickness_DHH": _measured_json(result.measured_thickness),
     }
-    data["files"] = sorted(path.name for path in result.files.values())
+    data["files"] = sorted(str(path.relative_to(folder)) for path in result.files.values())
     return data

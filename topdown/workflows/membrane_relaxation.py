@@ -24,12 +24,16 @@ from topdown.formats.atomic import atomic_write_bytes
 from topdown.model import System
 from topdown.properties.membrane import MembraneIndex, MembraneSeries, empty_series, observe_membrane
 from topdown.workflows.membrane_request import MembraneRequest
+from topdown.workflows.membrane_steadiness import Steadiness, steadiness
 from topdown.workflows.stopping import StopFlag, stop_signals
 
 SERIES_FILE: Final = "series.npz"
 CHECKPOINT_FILE: Final = "relax.checkpoint"
 #: Frames between two checkpoints.
 _CHECKPOINT_EVERY: Final = 50
+#: Time between two looks at whether the area is steady, and the shortest run that may be [ns].
+_LOOK_EVERY: Final = 0.25
+_SHORTEST_STEADY: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class Progress:
         Of this process so far; 0 before the first frame.
     area : float
         Area per lipid of the current frame [nm²].
+    drift : float or None
+        Change of the area that the run shows, as a part of it; None before it can be told.
     """
 
     stage: str
@@ -51,9 +57,31 @@ class Progress:
     total_ns: float = 0.0
     ns_per_day: float = 0.0
     area: float = 0.0
+    drift: float | None = None
 
 
 Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Relaxation:
+    """A membrane after its relaxation.
+
+    Attributes
+    ----------
+    simulation : Simulation
+        At the end of the run.
+    series : MembraneSeries
+        All frames since the run at the full time step began; empty when nothing was simulated.
+    minimized_force : float
+        Largest force on a bead after minimisation [kJ/mol/nm]; NaN for a run that was continued.
+    steadiness : Steadiness
+    """
+
+    simulation: Simulation
+    series: MembraneSeries
+    minimized_force: float
+    steadiness: Steadiness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,15 +123,8 @@ def relaxed(
     *,
     resume: bool,
     tell: Report,
-) -> tuple[Simulation, MembraneSeries]:
+) -> Relaxation:
     """Minimise and run ``system`` as asked, or go on from the checkpoint in ``folder``.
-
-    Returns
-    -------
-    simulation : Simulation
-        At the end of the run.
-    series : MembraneSeries
-        All frames since the run at the full time step began; empty when nothing is to be simulated.
 
     Raises
     ------
@@ -117,6 +138,7 @@ def relaxed(
     stages = _stages(request.temperature)
     settings = _production(request.temperature)
     checkpoint = folder / CHECKPOINT_FILE
+    force = float("nan")
     with stop_signals(("SIGINT",)) as stopped:
         if resume and checkpoint.exists():
             simulation = Simulation(system, settings, seed=generator(request, len(stages) + 1))
@@ -125,13 +147,14 @@ def relaxed(
         else:
             tell(Progress(stage="minimise", total_ns=request.relax_ns))
             simulation = Simulation(system, stages[0].settings, seed=generator(request, 1))
-            simulation.minimize(max_steps=3000, force_tolerance=200.0)
+            force = simulation.minimize(max_steps=3000, force_tolerance=200.0).max_force
             series = empty_series()
             if request.relax_ns > 0:
                 simulation = _staged(simulation, stages, request, stopped, tell)
         if request.relax_ns > 0:
             series = _run(simulation, index, series, request, folder, stopped, tell)
-    return simulation, series
+    areas = series.box[:, 0] * series.box[:, 1]
+    return Relaxation(simulation=simulation, series=series, minimized_force=force, steadiness=steadiness(areas))
 
 
 def _staged(
@@ -168,7 +191,9 @@ def _run(
     step = simulation.settings.time_step
     every = max(round(request.frame_ps / step), 1)
     total = round(request.relax_ns * 1000.0 / step)
+    look = max(round(_LOOK_EVERY * 1000.0 / step / every), 1) * every
     started, first = time.perf_counter(), simulation.time
+    drift: float | None = None
 
     def save() -> None:
         frames[:] = [_joined(frames)]
@@ -185,6 +210,7 @@ def _run(
                 total_ns=request.relax_ns,
                 ns_per_day=(running.time - first) / 1000.0 / spent * 86400.0,
                 area=float(running.box[0] * running.box[1]) / (index.n_lipids / 2),
+                drift=drift,
             )
         )
         if len(frames) > _CHECKPOINT_EVERY:
@@ -193,7 +219,15 @@ def _run(
             save()
             raise KeyboardInterrupt
 
-    simulation.run(max(total - simulation.step, 0), every=every, observe=observe)
+    while simulation.step < total:
+        if simulation.step % look == 0 and simulation.step:
+            areas = np.concatenate([part.box[:, 0] * part.box[:, 1] for part in frames])
+            seen = steadiness(areas)
+            drift = seen.drift if seen.n_effective > 0 else None
+            if request.until_steady and seen.steady and simulation.time >= 1000.0 * _SHORTEST_STEADY - 1e-6:
+                break
+        # Up to the next look, wherever a continued run begins.
+        simulation.run(min(total, (simulation.step // look + 1) * look) - simulation.step, every=every, observe=observe)
     save()
     return frames[0]
 
