@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 
 import click
 
 from topdown import __version__
+from topdown.cli.commands import COMMANDS, SUBCOMMANDS
 from topdown.errors import TopdownError
-
-#: command name -> (module with a ``command``, one-line help). Only commands that work are listed.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "map": ("topdown.cli.map_command", "Coarse-grain molecules: SMILES to beads, topology files, picture."),
-    "map-trajectory": (
-        "topdown.cli.map_trajectory_command",
-        "All-atom trajectory to beads, and distributions of bonds.",
-    ),
-    "transfer": ("topdown.cli.transfer_command", "Free energy of transfer and log P between two liquids."),
-    "density": ("topdown.cli.density_command", "Density of a liquid or mixture, and its heat of vaporisation."),
-    "surface-tension": ("topdown.cli.surface_tension_command", "Surface tension of a liquid from a slab, two ways."),
-    "calibrate": ("topdown.cli.calibrate_command", "Fit the ε of a bead table to measured values."),
-    "membrane": ("topdown.cli.membrane_command", "A relaxed bilayer, ready to run, with or without a molecule in it."),
-    "run": ("topdown.cli.run_command", "Dynamics of a Martini GROMACS system, with checkpoints."),
-    "energy": ("topdown.cli.energy_command", "Single-point energy of a Martini GROMACS system, term by term."),
-    "export": ("topdown.cli.export_command", "Write a model or a system for GROMACS, OpenMM, LAMMPS or as PDB."),
-    "table": ("topdown.cli.table_command", "List, show, check and compare bead tables."),
-}
 
 
 class LazyGroup(click.Group):
@@ -38,9 +22,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(COMMANDS[cmd_name][0]).command
-        assert isinstance(command, click.Command)
-        return command
+        return _loaded(COMMANDS[cmd_name][0])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -51,11 +33,30 @@ class LazyGroup(click.Group):
             near = get_close_matches(args[0], list(COMMANDS), n=1, cutoff=0.4)
             hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {args[0]!r}{hint}")
+        beside = SUBCOMMANDS.get(args[0], {}) if args else {}
+        if len(args) > 1 and args[1] in beside:
+            return " ".join(args[:2]), _loaded(beside[args[1]][0]), args[2:]
+        if len(args) > 1 and (meant := _nearly(args[1], beside)):
+            raise click.UsageError(f'no command "{args[0]} {args[1]}"; did you mean "{args[0]} {meant}"?')
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _loaded(module: str) -> click.Command:
+    command = import_module(module).command
+    assert isinstance(command, click.Command)
+    return command
+
+
+def _nearly(word: str, names: Iterable[str]) -> str:
+    """The name that ``word`` was meant to be, or nothing: words of small letters only, which few SMILES are."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(names), n=1, cutoff=0.75) if word.isalpha() and word.islower() else []
+    return near[0] if near else ""
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from topdown.cli.commands import CommandWithOthers
 from topdown.cli.progress import StatusLine
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def _show(line: StatusLine, progress: Progress) -> None:
     line.show(progress.stage, details)
 
 
-@click.command(name="membrane")
+@click.command(name="membrane", cls=CommandWithOthers)
 @click.argument("smiles", required=False, default="")
 @click.option("--lipids", required=True, metavar="NAME[:SHARE],…", help="Lipids and their shares: POPC:7,DOPE:3.")
 @click.option("--lower-lipids", metavar="NAME[:SHARE],…", help="Lower leaflet; default: like the upper one.")
