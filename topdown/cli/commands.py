@@ -24,7 +24,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 #: command name -> commands beside it, found where its first argument would be (``topdown membrane analyse``): as above.
 SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
-    "membrane": {},
+    "membrane": {
+        "analyse": (
+            "topdown.cli.membrane_analyse_command",
+            "Areas, thicknesses, order, densities, diffusion and solutes of a trajectory.",
+        ),
+    },
 }
 
 

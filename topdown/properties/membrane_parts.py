@@ -128,7 +128,11 @@ def membrane_parts(system: System, lipids: Collection[str]) -> MembraneParts:
             raise TopologyError(f"the system holds no molecule {name!r}", hint=f"it holds {', '.join(sorted(held))}")
     index = index_membrane(system, lipids, water=_WATER)
     species = tuple(dict.fromkeys(index.lipid_names))
-    beads, owner, masses, bonds, kinds = [], [], [], [], []
+    beads: list[int] = []
+    owner: list[int] = []
+    masses: list[float] = []
+    bonds: list[tuple[int, int]] = []
+    kinds: list[int] = []
     kind_number: dict[BondKind, int] = {}
     groups: dict[str, list[int]] = {name: [] for name in species}
     ions: list[int] = []

@@ -147,7 +147,8 @@ def join_structures(parts: Sequence[StructureSeries]) -> StructureSeries:
 
 def _histogram(z: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
     counts, _ = np.histogram(z, bins=_N_BINS, range=(-PROFILE_REACH, PROFILE_REACH))
-    return np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16)
+    row: np.ndarray[tuple[int], np.dtype[np.uint16]] = np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16)
+    return row
 
 
 def bond_order(positions: FloatArray, bonds: np.ndarray[Any, Any]) -> FloatArray:
