@@ -29,6 +29,10 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
             "topdown.cli.membrane_analyse_command",
             "Areas, thicknesses, order, densities, diffusion and solutes of a trajectory.",
         ),
+        "profile": (
+            "topdown.cli.membrane_profile_command",
+            "Free energy of a molecule across a bilayer, and log K(membrane/water).",
+        ),
     },
 }
 
