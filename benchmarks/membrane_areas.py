@@ -11,6 +11,7 @@ the temperature of the measurement. Models are the curated ones, or those that t
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 import time
@@ -21,8 +22,9 @@ import numpy as np
 from topdown.building.bilayer import Leaflets, Solvent, build_bilayer
 from topdown.building.lipids import starting_area
 from topdown.model import CGMolecule, Measurement, System
-from topdown.properties.measurements import load_measurements
-from topdown.properties.membrane import index_membrane
+from topdown.properties.measurements import find_measurement, load_measurements
+from topdown.properties.membrane import MembraneSeries, index_membrane, membrane_problems
+from topdown.properties.membrane_averages import basic_estimates, series_estimate, settled_from
 from topdown.tables import load_bead_table, load_molecule
 from topdown.tables.molecules import find_molecule
 from topdown.workflows.membrane_relaxation import relaxed
@@ -99,6 +101,59 @@ def run(root: Path, until: float, leaflet: int) -> None:
             )
 
 
+def reduce(root: Path, output: Path) -> None:
+    """Averages of every row that has frames, and the deviations from experiment."""
+    table: list[dict[str, str]] = []
+    deviations: dict[str, list[float]] = {name: [] for name in PUBLISHED}
+    for row in rows():
+        stored = folder_of(root, row) / "series.npz"
+        if not stored.exists():
+            continue
+        with np.load(stored, allow_pickle=False) as arrays:
+            series = MembraneSeries(**{name: arrays[name] for name in arrays.files})
+        lipid = lipid_model(row)
+        system = build(lipid, int(json.loads((folder_of(root, row) / "done.json").read_text())["leaflet"]), seed=7)
+        index = index_membrane(system, {lipid.name})
+        start = settled_from(series)
+        kept = MembraneSeries(**{name: array[start:] for name, array in series.arrays().items()})
+        area = series_estimate(kept.box[:, 0] * kept.box[:, 1] / (index.n_lipids / 2), "")
+        d_hh, d_b, d_c = basic_estimates(kept, len(index.tails), len(index.water))
+        found = {"area": area, "DHH": d_hh, "DB": d_b, "2DC": d_c}
+        entry = {
+            "name": row.name,
+            "model": "curated" if find_molecule(TABLE, row.canonical_smiles) else "by rule",
+            "temperature_K": f"{row.temperature:g}",
+            "split": row.split,
+            "averaged_ns": f"{(kept.time[-1] - kept.time[0]) / 1000.0:.2f}",
+            "problems": "; ".join(membrane_problems(kept, index, d_hh.value)),
+        }
+        for name, estimate in found.items():
+            measured = row if name == "area" else _thickness(row, name)
+            entry[name] = "" if estimate is None else f"{estimate.value:.4f}"
+            entry[f"{name}_error"] = "" if estimate is None else f"{estimate.standard_error:.4f}"
+            entry[f"{name}_measured"] = "" if measured is None else f"{measured.value:g}"
+            if estimate is not None and measured is not None:
+                deviations[name].append(estimate.value - measured.value)
+        table.append(entry)
+    if not table:
+        raise SystemExit(f"no finished run in {root}")
+    with output.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+    for name, values in deviations.items():
+        off = np.array(values)
+        if len(off):
+            print(
+                f"{name:5s} {len(off):3d} rows  RMS {np.sqrt(np.mean(off**2)):.3f}  mean {off.mean():+.3f}  "
+                f"(published Martini 3: RMS {PUBLISHED[name]:g})"
+            )
+
+
+def _thickness(row: Measurement, kind: str) -> Measurement | None:
+    return find_measurement("thickness", row.canonical_smiles, kind, row.temperature, tolerance=0.5)
+
+
 def main() -> int:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -110,7 +165,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.what == "run":
         run(options.folder, options.until, options.leaflet)
-        return 0
+    else:
+        reduce(options.folder, options.output or options.folder / "membrane_areas.csv")
     return 0
 
 
