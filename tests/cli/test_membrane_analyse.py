@@ -14,6 +14,7 @@ from topdown.formats.gro import gro_text
 from topdown.formats.gromacs_write import write_gromacs
 from topdown.formats.trajectory import TrajectoryWriter
 from topdown.model import System
+from topdown.properties.membrane import empty_series, index_membrane, observe_membrane
 from topdown.tables import load_bead_table, load_molecule
 
 TABLE = load_bead_table("martini2")
@@ -112,6 +113,32 @@ def test_many_frames_of_a_gro_file_and_trr_say_the_same(topdown, run: Path, tmp_
     assert gro["frames"] == trr["frames"]
     assert gro["area_per_lipid_nm2"]["value"] == pytest.approx(trr["area_per_lipid_nm2"]["value"], rel=1e-4)
     assert gro["thickness_nm"]["DHH"]["value"] == pytest.approx(trr["thickness_nm"]["DHH"]["value"], abs=0.01)
+
+
+def test_a_folder_without_trajectory_is_averaged_from_the_frames_it_kept(topdown, run: Path, tmp_path: Path) -> None:
+    system = start()
+    index = index_membrane(system, {"DPPC"})
+    series = empty_series()
+    for k in range(30):
+        scale = np.array([1 + 0.01 * np.sin(k), 1.0, 1.0])
+        series = series.extended(observe_membrane(system.positions * scale, BOX * scale, 10.0 * k, index))
+    for path in run.glob("*"):
+        if path.suffix != ".xtc":
+            shutil.copy(path, tmp_path)
+    np.savez(tmp_path / "series.npz", **series.arrays())
+    code, out, err = topdown("membrane", "analyse", tmp_path, "--json", "--no-plots")
+    assert code == 0, err
+    data = json.loads(out)
+    assert data["area_per_lipid_nm2"]["value"] == pytest.approx(1.0, abs=0.005)
+    assert data["area_per_lipid_upper_nm2"]["value"] == pytest.approx(1.0, abs=0.005)
+    assert data["thickness_nm"]["DHH"]["value"] == pytest.approx(4.0, abs=0.06)
+    assert data["species"][0]["order_P2"] == {}
+    assert any("it needs the coordinates of a trajectory" in note for note in data["notes"])
+    (tmp_path / "series.npz").write_bytes(b"PK nonsense")
+    code, _, err = topdown("membrane", "analyse", tmp_path, "--no-plots")
+    assert code == 2
+    assert "the stored frames cannot be read" in err
+    assert len(err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

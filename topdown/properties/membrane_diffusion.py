@@ -88,6 +88,8 @@ def lateral_diffusion(
         Too few frames, frames that are not equally far apart in time, or so far apart that lipids cross half the box.
     """
     n = len(times)
+    if centres.shape[1] == 0:
+        raise SamplingError("it needs the coordinates of a trajectory")
     if n < N_BLOCKS * _BLOCK_FRAMES:
         raise SamplingError(f"{n} frames are fewer than the {N_BLOCKS * _BLOCK_FRAMES} it needs")
     interval = float(np.mean(np.diff(times)))

@@ -392,7 +392,7 @@ def partition_profile(
     )
     n_effective = kish_effective_samples(whole.weights) / inefficiency
     log_k_v = _log_k(whole, comparisons[0], n_effective)
-    area = _area(samples)
+    area = _area(samples, temperature)
     errors = _spread(whole.delta_g_replicates)
     lowest, centre = int(np.nanargmin(whole.delta_g)), len(whole.delta_g) // 2
 
@@ -432,9 +432,12 @@ def _log_k(whole: _Solved, ways: Comparison, n_effective: float) -> Estimate:
     )
 
 
-def _area(samples: ProfileSamples) -> Estimate:
-    """Area per lipid from the means of the runs."""
-    means = np.array([run.frames[:, _AREA].mean() for run in samples.runs]) / (samples.n_lipids / 2)
+def _area(samples: ProfileSamples, temperature: float) -> Estimate:
+    """Area per lipid from the means of the runs, each without w."""
+    means = np.empty(len(samples.runs))
+    for k, run in enumerate(samples.runs):
+        w = run.frames[:, _W] / kt(temperature)
+        means[k] = np.average(run.frames[:, _AREA], weights=np.exp(w - w.max())) / (samples.n_lipids / 2)
     return Estimate(
         value=float(means.mean()),
         standard_error=float(np.std(means, ddof=1) / np.sqrt(len(means))),

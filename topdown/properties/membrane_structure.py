@@ -13,7 +13,7 @@ Definitions, with z normal to the bilayer and measured from the centre of the ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -143,6 +143,39 @@ def join_structures(parts: Sequence[StructureSeries]) -> StructureSeries:
         if field.name != "basic"
     }
     return StructureSeries(basic=joined, **others)
+
+
+def without_coordinates(series: MembraneSeries, parts: MembraneParts) -> tuple[StructureSeries, MembraneParts]:
+    """Frames of which only areas and densities were kept, as :func:`topdown.properties.membrane_averages.analyse_structure`
+    takes them: all lipids as one species, without bonds, centres and solutes."""
+    n, nothing = series.n_frames, np.zeros((series.n_frames, 0))
+    z = (np.arange(_N_BINS) + 0.5) * PROFILE_BIN - PROFILE_REACH
+    heads = series.heads.astype(float)
+    structure = StructureSeries(
+        basic=series,
+        counts=np.stack([series.upper, parts.index.n_lipids - series.upper], axis=1)[:, None, :],
+        cell_areas=np.full((n, 1, 2), np.nan),
+        head_height=(heads @ np.abs(z)) / np.maximum(heads.sum(axis=1), 1.0),
+        order=nothing,
+        densities=np.stack([series.heads, series.tails, series.water], axis=1),
+        centres=np.zeros((n, 0, 2)),
+        upper=np.zeros((n, 0), dtype=bool),
+        depth=nothing,
+        axis_order=nothing,
+        outward=nothing,
+    )
+    heads_name = next(name for name in parts.groups if name in ("phosphates", "heads"))
+    fewer = replace(
+        parts,
+        species=(" + ".join(parts.species),),
+        species_of=np.zeros(parts.index.n_lipids, dtype=np.int64),
+        bond_kinds=(),
+        bonds=np.zeros((0, 2), dtype=np.int64),
+        bond_kind=np.zeros(0, dtype=np.int64),
+        groups={heads_name: parts.groups[heads_name], "tails": parts.index.tails, "water": parts.index.water},
+        solutes=(),
+    )
+    return structure, fewer
 
 
 def _histogram(z: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:

@@ -116,9 +116,14 @@ class ProfileRequest:
         return tuple(lipid.name for lipid, _ in self.lipids)
 
     @cached_property
+    def built(self) -> System:
+        """The system of :func:`build_start`, built once for all windows."""
+        return build_start(self)
+
+    @property
     def counts(self) -> tuple[int, ...]:
         """How many of each component there are; part of every key, since a stored run is read back into this system."""
-        return tuple(count for _, count in build_start(self).components)
+        return tuple(count for _, count in self.built.components)
 
     def pull_key(self) -> str:
         """Name of the equilibrated and pulled system in the run store."""
@@ -236,7 +241,7 @@ def _groups(system: System, request: ProfileRequest) -> tuple[IntArray, ...]:
 def _pull(task: tuple[ProfileRequest, Path]) -> str:
     """Worker: build, equilibrate, pull down and back up; keep where every window begins."""
     request, folder = task
-    built = build_start(request)
+    built = request.built
     anchoring = anchoring_of(built, request)
     state = {"temperature": request.temperature, "pressure": request.pressure}
     start = equilibrated(
@@ -259,7 +264,7 @@ def _pull(task: tuple[ProfileRequest, Path]) -> str:
 def _window(task: tuple[ProfileRequest, int, int, Path]) -> tuple[int, int]:
     """Worker: run the parts of one window that are missing, one after the other."""
     request, window, way, folder = task
-    store, built = RunStore(folder), build_start(request)
+    store, built = RunStore(folder), request.built
     anchoring, groups = anchoring_of(built, request), _groups(built, request)
     settings = umbrella_settings(request.temperature, request.pressure)
     system: System | None = None
@@ -349,7 +354,7 @@ def sample_profile(
     """
     tell = progress or (lambda done, total, what: None)
     store = RunStore(folder)
-    built = build_start(request)
+    built = request.built
     todo = [
         (window, way)
         for window, way in _runs(request)

@@ -1,7 +1,8 @@
 """``topdown membrane analyse``: what a trajectory of a bilayer shows, in numbers with errors, profiles and plots.
 
 Any topology and trajectory of a bilayer with its normal along z will do: GROMACS's own, or those that ``topdown membrane`` and
-``topdown run`` wrote. A folder is searched for both.
+``topdown run`` wrote. A folder is searched for both; one that ``topdown membrane`` has just made holds no trajectory, but areas
+and densities of every frame, and those are then averaged.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,15 +20,22 @@ from typing import Any, Final
 import numpy as np
 
 from topdown import __version__
-from topdown.errors import InputFileError, SettingsError
+from topdown.errors import InputFileError, SettingsError, TopdownError
 from topdown.formats.atomic import atomic_write_bytes, atomic_write_text
 from topdown.formats.gromacs_read import Topology, read_topology
 from topdown.formats.trajectory import TrajectoryFrame, read_trajectory
 from topdown.model import Estimate, System
+from topdown.properties.membrane import MembraneSeries
 from topdown.properties.membrane_averages import MembraneStructure, analyse_structure
 from topdown.properties.membrane_diffusion import LateralDiffusion
 from topdown.properties.membrane_parts import MembraneParts, find_lipids, membrane_parts
-from topdown.properties.membrane_structure import StructureSeries, join_structures, observe_structure
+from topdown.properties.membrane_structure import (
+    StructureSeries,
+    join_structures,
+    observe_structure,
+    without_coordinates,
+)
+from topdown.workflows.membrane_relaxation import SERIES_FILE
 
 _TRAJECTORIES: Final = (".xtc", ".trr", ".dcd")
 _STRUCTURES: Final = (".gro", ".pdb")
@@ -94,7 +104,10 @@ def analyse_membrane_run(
         require_matplotlib()
     top, path = find_inputs(target, trajectory)
     topology = read_topology(top)
-    series, parts, names = read_structure(topology, path, lipids=lipids, start=start, stop=stop, stride=stride)
+    if path.name == SERIES_FILE:
+        series, parts, names = read_stored(topology, path, lipids=lipids, frames=slice(start, stop, stride))
+    else:
+        series, parts, names = read_structure(topology, path, lipids=lipids, start=start, stop=stop, stride=stride)
     structure = analyse_structure(series, parts)
     folder = output or (target if target.is_dir() else path.parent)
     try:
@@ -106,11 +119,10 @@ def analyse_membrane_run(
     if plots:
         from topdown.report.membrane_plots import order_figure, profile_figure, time_figure
 
-        for name, figure in (
-            ("density", profile_figure(structure)),
-            ("order", order_figure(structure)),
-            ("time", time_figure(series, structure)),
-        ):
+        figures = {"density": profile_figure(structure), "time": time_figure(series, structure)}
+        if any(lipid.order for lipid in structure.lipids):
+            figures["order"] = order_figure(structure)
+        for name, figure in figures.items():
             result.files[name] = folder / f"{name}.png"
             atomic_write_bytes(result.files[name], figure)
     result.files["json"] = folder / "analysis.json"
@@ -133,6 +145,9 @@ def find_inputs(target: Path, trajectory: Path | None) -> tuple[Path, Path]:
         raise InputFileError("no such file or folder", where=str(target))
     if target.is_dir():
         top = target / "system.top" if (target / "system.top").is_file() else _only(target, (".top",), "topology")
+        stored = target / SERIES_FILE
+        if trajectory is None and stored.is_file() and not _of_kind(target, _TRAJECTORIES):
+            return top, stored
         return top, trajectory or _only(target, _TRAJECTORIES, "trajectory")
     if target.suffix.lower() != ".top":
         raise InputFileError(
@@ -151,8 +166,12 @@ def find_inputs(target: Path, trajectory: Path | None) -> tuple[Path, Path]:
     return target, trajectory
 
 
+def _of_kind(folder: Path, endings: Sequence[str]) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in endings and path.is_file())
+
+
 def _only(folder: Path, endings: Sequence[str], what: str) -> Path:
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in endings and path.is_file())
+    found = _of_kind(folder, endings)
     if len(found) == 1:
         return found[0]
     if not found:
@@ -203,6 +222,30 @@ def read_structure(
     if parts is None:
         raise InputFileError("there is no frame in it", where=str(trajectory), hint="is it empty, or --start too late?")
     return join_structures(frames), parts, names
+
+
+def read_stored(
+    topology: Topology, path: Path, *, lipids: Sequence[str], frames: slice
+) -> tuple[StructureSeries, MembraneParts, tuple[str, ...]]:
+    """The frames that ``topdown membrane`` kept while it relaxed a bilayer: areas and densities, no coordinates.
+
+    Raises
+    ------
+    TopdownError
+        A file that cannot be read, or lipids that the system does not hold.
+    """
+    n_beads = sum(molecule.n_beads * count for molecule, count in topology.components)
+    system = System(
+        table=topology.table, components=topology.components, positions=np.zeros((n_beads, 3)), box=np.ones(3)
+    )
+    names = tuple(lipids) or find_lipids(system)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            series = MembraneSeries(**{name: stored[name][frames] for name in stored.files})
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, TopdownError) as error:
+        raise InputFileError(f"the stored frames cannot be read: {error}", where=str(path)) from None
+    structure, parts = without_coordinates(series, membrane_parts(system, names))
+    return structure, parts, names
 
 
 def _frames(trajectory: Path, n_beads: int, start: int, stop: int | None, stride: int) -> Iterator[TrajectoryFrame]:
