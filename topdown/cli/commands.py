@@ -25,7 +25,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 #: command name -> commands beside it, found where its first argument would be (``topdown membrane analyse``): as above.
 SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
-    "membrane": {},
+    "membrane": {
+        "analyse": (
+            "topdown.cli.membrane_analyse_command",
+            "Areas, thicknesses, order, densities, diffusion and solutes of a trajectory.",
+        ),
+        "profile": (
+            "topdown.cli.membrane_profile_command",
+            "Free energy of a molecule across a bilayer, and log K(membrane/water).",
+        ),
+    },
 }
 
 

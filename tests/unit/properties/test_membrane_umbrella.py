@@ -1,0 +1,112 @@
+"""Runs behind a profile, on a bilayer of a few lipids: what is stored, what is repeated, what goes on."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from topdown.errors import SettingsError
+from topdown.model import Bead, CGMolecule
+from topdown.properties.membrane_umbrella import (
+    DOWN,
+    UP,
+    ProfileRequest,
+    anchoring_of,
+    build_start,
+    missing_parts,
+    sample_profile,
+)
+from topdown.sampling.run_store import RunStore
+from topdown.tables import load_bead_table, load_molecule
+
+DPPC, WATER, SODIUM, CHLORIDE = (load_molecule("martini2", name) for name in ("DPPC", "W", "NA", "CL"))
+TABLE = load_bead_table("martini2")
+SOLUTE = CGMolecule(name="MOL", beads=(Bead(name="P", bead_type="P1", mass=72.0),))
+REQUEST = ProfileRequest(
+    solute=SOLUTE, lipids=((DPPC, 1.0),), water=WATER, cation=SODIUM, anion=CHLORIDE,
+    table=TABLE.subset({"P1", *(n for m in (DPPC, WATER, SODIUM, CHLORIDE) for n in m.type_names)}),
+    size=(3.2, 3.2, 7.4), temperature=323.0, targets=(2.9, 3.1, 3.3), membrane_steps=100, pull_steps=30, settling_steps=40,
+    part_steps=100, every=20, parts=1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    sample_profile(REQUEST, folder, workers=1)
+    return folder
+
+
+def test_runs_are_stored_and_not_repeated(store: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    samples = sample_profile(REQUEST, store, workers=1, progress=lambda *words: told.append(words))
+    assert told == []
+    assert missing_parts(REQUEST, store) == 0
+    assert [(run.target, run.way) for run in samples.runs] == [(q, way) for q in REQUEST.targets for way in (DOWN, UP)]
+    for run in samples.runs:
+        assert run.frames.shape == (5, 5)
+        assert abs(run.frames[:, 0].mean() - run.target) < 0.4
+        np.testing.assert_array_equal(run.frames[:, 0], run.frames[:, 1])
+        assert np.all(run.frames[:, 2] > 0)
+    assert samples.stiffness == pytest.approx(1000.0 * 200.0 / 1200.0)
+    z = (np.arange(len(samples.densities["water"])) + 0.5) * 0.1 - 8.0
+    assert samples.densities["water"][np.abs(z) < 0.5].max() < 0.3
+    assert samples.densities["lipids"][np.abs(z) < 0.5].mean() > 5.0
+    area = np.mean([run.frames[:, 3].mean() for run in samples.runs])
+    assert samples.densities["lipids"].sum() * 0.1 * area == pytest.approx(12 * samples.n_lipids, rel=0.01)
+
+
+def test_longer_runs_go_on_where_they_ended_bit_by_bit(store: Path, tmp_path: Path) -> None:
+    twice = replace(REQUEST, parts=2)
+    pulled = RunStore(store).path(REQUEST.pull_key())
+    assert missing_parts(twice, store) == 6
+    for name in ("continued", "at once"):
+        there = RunStore(tmp_path / name).path(REQUEST.pull_key())
+        there.parent.mkdir(parents=True)
+        shutil.copy(pulled, there)
+    first = REQUEST.window_key(1, UP, 0)
+    kept = RunStore(tmp_path / "continued").path(first)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(RunStore(store).path(first), kept)
+    assert missing_parts(twice, tmp_path / "continued") == 11
+    results = [sample_profile(twice, tmp_path / name, workers=1) for name in ("continued", "at once")]
+    for one, other in zip(*(result.runs for result in results), strict=True):
+        assert len(one.frames) == 10
+        np.testing.assert_array_equal(one.frames, other.frames)
+
+
+def test_what_decides_a_run_is_in_its_name() -> None:
+    changes = {"temperature": 324.0, "spring": 900.0, "salt": 0.3, "targets": (2.9, 3.1, 3.2), "seed": 2}
+    keys = {REQUEST.pull_key()} | {replace(REQUEST, **{name: value}).pull_key() for name, value in changes.items()}
+    assert len(keys) == 1 + len(changes)
+    windows = {REQUEST.window_key(window, way, part) for window in (0, 1) for way in (DOWN, UP) for part in (0, 1)}
+    assert len(windows) == 8
+    assert replace(REQUEST, every=10).window_key(0, 0, 0) not in windows
+
+
+def test_tail_ends_are_anchored_and_the_middle_bead_is_held() -> None:
+    chain = load_molecule("martini2", "DEC")
+    request = replace(REQUEST, solute=replace(chain, name="MOL"), table=TABLE)
+    system = build_start(request)
+    anchoring = anchoring_of(system, request)
+    names = [DPPC.beads[atom].name for atom in anchoring.anchors[0]]
+    assert len(names) == 2
+    assert all(name.startswith("C4") for name in names)
+    assert anchoring.anchors[anchoring.solute] == ()
+    assert system.components[anchoring.solute][0].name == "MOL"
+    assert anchoring.bead == chain.n_beads // 2 or chain.n_beads % 2 == 0
+    anchors = anchoring.anchored_beads(system)
+    assert len(anchors) == 2 * sum(count for molecule, count in system.components if molecule.name == "DPPC")
+
+
+def test_requests_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(SettingsError, match="rising heights"):
+        replace(REQUEST, targets=(1.0, 0.5, 2.0))
+    with pytest.raises(SettingsError, match="beyond half of a box"):
+        replace(REQUEST, targets=(1.0, 2.0, 4.0))
+    with pytest.raises(SettingsError, match="spring must be a positive number"):
+        replace(REQUEST, spring=0.0)

@@ -1,0 +1,87 @@
+"""``topdown membrane profile``: free energy of a molecule across a bilayer, and its partition coefficient."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from topdown.cli.progress import ProgressLine
+
+
+@click.command(name="profile")
+@click.argument("smiles")
+@click.option("--lipids", required=True, metavar="NAME[:SHARE],…", help="Lipids and their shares: POPC:7,DOPE:3.")
+@click.option("--table", default="martini3", show_default=True, help="Bead table, by name or folder.")
+@click.option("--size", default="4.8x4.8x8.4", show_default=True, help="Edges of the box in nm; z is the normal.")
+@click.option("--salt", type=float, default=0.0, show_default=True, help="NaCl in mol/l, beside ions that neutralise.")
+@click.option("--temperature", type=float, default=310.0, show_default=True, help="[K]")
+@click.option("--length", default="2ns", show_default=True, help="Of each run; every window is run twice.")
+@click.option("--equilibrate", default="5ns", show_default=True, help="Of the bilayer, before anything else.")
+@click.option("--spacing", type=float, default=0.2, show_default=True, help="Between windows [nm].")
+@click.option("--spring", type=float, default=1000.0, show_default=True, help="On the molecule [kJ/mol/nm²].")
+@click.option("--anchor", type=float, default=200.0, show_default=True, help="On all tail ends together [kJ/mol/nm²].")
+@click.option("--depth", type=float, help="d of K_V [nm].  [default: reach of the lipids]")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
+@click.option("--store", type=click.Path(path_type=Path), help="Folder of finished runs; default the user cache.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("profile"), show_default=True,
+    help="Folder for the results.",
+)  # fmt: skip
+@click.option("--plot/--no-plot", "plots", default=True, show_default=True, help="Write profile.png.")
+@click.option("--json", "as_json", is_flag=True, help="Print profile.json.")
+def command(
+    smiles: str,
+    lipids: str,
+    table: str,
+    size: str,
+    salt: float,
+    temperature: float,
+    length: str,
+    equilibrate: str,
+    spacing: float,
+    spring: float,
+    anchor: float,
+    depth: float | None,
+    seed: int,
+    workers: int,
+    store: Path | None,
+    output: Path,
+    plots: bool,
+    as_json: bool,
+) -> None:
+    """Free energy of a molecule along the normal of a bilayer, and log K(membrane/water), by umbrella sampling.
+
+    Windows reach from the water of one side to that of the other. Each is run twice, from where the molecule came by on its way
+    in and on its way out; that, both halves of time and both leaflets are compared. Finished runs are stored and never repeated:
+    interrupt and repeat the command to go on, ask for a longer --length to go further.
+    """
+    from topdown.report.membrane_profile_text import profile_lines
+    from topdown.workflows.membrane_profile import ProfileSettings, membrane_profile
+    from topdown.workflows.membrane_request import parse_duration, parse_lipids, parse_size
+
+    settings = ProfileSettings(
+        lipids=parse_lipids(lipids),
+        table=table,
+        size=parse_size(size),
+        salt=salt,
+        temperature=temperature,
+        spacing=spacing,
+        length_ns=parse_duration(length, option="--length"),
+        membrane_ns=parse_duration(equilibrate, option="--equilibrate"),
+        spring=spring,
+        anchor=anchor,
+        depth=depth,
+        seed=seed,
+    )
+    result = membrane_profile(
+        smiles, settings, output, store=store, workers=workers, plots=plots, progress=ProgressLine()
+    )
+    if as_json:
+        click.echo(json.dumps(result.as_json(), allow_nan=False, ensure_ascii=False))
+        return
+    for line in profile_lines(result.profile):
+        click.echo(line)
+    click.echo("written          " + ", ".join(str(path) for path in result.files.values()))

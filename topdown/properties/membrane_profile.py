@@ -1,0 +1,479 @@
+"""Free energy of a solute across a bilayer from umbrella runs, and its partition coefficient between bilayer and water.
+
+All runs are pooled by MBAR with the biases they were made with, κ/2 (ζ - q)² + w; every frame then has a weight in the system
+without bias. With p(z) the weighted density of the solute's centre along the normal and p_w its mean in bulk water,
+
+    ΔG(z) = -kT ln[p(z)/p_w],   K_V = 1/(2d) ∫_{-d}^{d} e^{-βΔG(z)} dz,
+
+the ratio of the concentrations in a slab of 2d and in water, which for both leaflets alike is (1/d) ∫_0^d. Per mass of lipid,
+
+    K_m = K_V d A N_A/M   [litres of water per kg of lipid],
+
+with A the area per lipid and M the mean molar mass of the lipids: all that is within d, over what lipids weigh.
+
+Errors come from a block bootstrap of every run; where runs that reached their windows from the water and from inside disagree by
+more, half of their difference is the error. Profiles from the two halves of time and of the two leaflets are compared as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from topdown.errors import SamplingError
+from topdown.estimators.free_energy import kish_effective_samples
+from topdown.estimators.mbar import MbarResult, Segment, bootstrap_mbar, mbar
+from topdown.estimators.reweighting import MIN_EFFECTIVE, MIN_OVERLAP
+from topdown.estimators.time_series import statistical_inefficiency
+from topdown.model import Estimate
+from topdown.model._arrays import FloatArray
+from topdown.properties.membrane_umbrella import ProfileSamples, WindowRun
+from topdown.sampling.umbrella import DENSITY_BIN, DENSITY_REACH
+from topdown.units import LN10, NM3_TO_CM3_MOL, kt
+
+#: Width of the bins of a profile [nm].
+PROFILE_STEP: Final = 0.1
+#: The outermost part of the windows on either side, taken for bulk water [nm].
+BULK: Final = 0.4
+#: Part of its maximum below which the density of lipids counts as none.
+_LIPID_REACH: Final = 0.01
+_REPLICATES: Final = 50
+#: Replicates of the parts of the data that are only compared with one another.
+_PART_REPLICATES: Final = 20
+_ZETA, _CENTRE, _W, _AREA, _HEIGHT = range(5)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Profile:
+    """ΔG along the normal, 0 in bulk water.
+
+    Attributes
+    ----------
+    z : (n_bins,) float64 [nm]
+        Centres of the bins, symmetric about 0.
+    delta_g : (n_bins,) float64 [kJ/mol]
+        NaN where no frame fell.
+    """
+
+    z: FloatArray
+    delta_g: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How far two parts of the data agree.
+
+    Attributes
+    ----------
+    names : (str, str)
+    log_k : (float, float)
+        log10 K_V of either.
+    standard_error : float
+        Of their difference.
+    rms : float
+        Root mean square difference of the profiles [kJ/mol].
+    largest : float
+        Largest difference [kJ/mol].
+    at : float
+        Where that is [nm].
+    """
+
+    names: tuple[str, str]
+    log_k: tuple[float, float]
+    standard_error: float
+    rms: float
+    largest: float
+    at: float
+
+    @property
+    def difference(self) -> float:
+        """Of log10 K_V."""
+        return self.log_k[0] - self.log_k[1]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is within three standard errors, or too small to matter (0.05)."""
+        return abs(self.difference) <= max(3.0 * self.standard_error, 0.05)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PartitionProfile:
+    """The result.
+
+    Attributes
+    ----------
+    profile : Profile
+    standard_error : (n_bins,) float64 [kJ/mol]
+    log_k_v : Estimate
+        log10 of K_V (volume over volume).
+    log_k_m : Estimate or None
+        log10 of K_m [L/kg]; None where the molar mass of a lipid is unknown.
+    depth : float
+        d [nm].
+    area_per_lipid : Estimate [nm²]
+    minimum : float
+        Where ΔG is lowest [nm].
+    delta_g_minimum, delta_g_centre : Estimate [kJ/mol]
+        At that bin, and at the middle plane.
+    comparisons : tuple of Comparison
+        Pulled in against pulled out, first half against second half, upper against lower leaflet.
+    overlap : float
+        Of the weakest link between windows.
+    n_frames : int
+    n_effective : float
+        Frames that carry the weight of the unbiased system, correlation counted.
+    remarks : tuple of str
+    """
+
+    profile: Profile
+    standard_error: FloatArray
+    log_k_v: Estimate
+    log_k_m: Estimate | None
+    depth: float
+    area_per_lipid: Estimate
+    minimum: float
+    delta_g_minimum: Estimate
+    delta_g_centre: Estimate
+    comparisons: tuple[Comparison, ...]
+    overlap: float
+    n_frames: int
+    n_effective: float
+    remarks: tuple[str, ...]
+
+
+def lipid_reach(lipids: FloatArray) -> float:
+    """d [nm]: farthest from the middle plane that the density of lipid beads is 1 % of its maximum, mean of both sides."""
+    z = (np.arange(len(lipids)) + 0.5) * DENSITY_BIN - DENSITY_REACH
+    there = np.flatnonzero(lipids >= _LIPID_REACH * lipids.max())
+    return float(0.5 * (z[there[-1]] - z[there[0]] + DENSITY_BIN))
+
+
+def reduced_biases(runs: Sequence[WindowRun], targets: FloatArray, stiffness: float, beta: float) -> FloatArray:
+    """β [κ/2 (ζ - q)² + w] of every frame of ``runs`` in every window, (n_windows, n_frames); distances to nearest images."""
+    frames = np.concatenate([run.frames for run in runs])
+    away = frames[:, _ZETA] - targets[:, None]
+    away -= frames[:, _HEIGHT] * np.round(away / frames[:, _HEIGHT])
+    biases: FloatArray = beta * (0.5 * stiffness * away**2 + frames[:, _W])
+    return biases
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Pool:
+    """Runs solved together."""
+
+    solution: MbarResult
+    centres: FloatArray
+    segments: tuple[Segment, ...]
+
+
+def _pool(runs: Sequence[WindowRun], stiffness: float, temperature: float) -> _Pool:
+    targets = np.array(sorted({run.target for run in runs}))
+    biases = reduced_biases(runs, targets, stiffness, 1.0 / kt(temperature))
+    counts = np.array([sum(len(run.frames) for run in runs if run.target == target) for target in targets])
+    segments, start = [], 0
+    for run in runs:
+        segments.append(Segment(start=start, stop=start + len(run.frames), inefficiency=_inefficiency(run)))
+        start += len(run.frames)
+    return _Pool(
+        solution=mbar(biases, counts),
+        centres=np.concatenate([run.frames[:, _CENTRE] for run in runs]),
+        segments=tuple(segments),
+    )
+
+
+class _Bins:
+    """What turns weights of frames into a profile and a partition coefficient."""
+
+    def __init__(self, centres: FloatArray, reach: float, depth: float, temperature: float) -> None:
+        n_half = int(np.floor(reach / PROFILE_STEP + 1e-9))
+        self.edges = PROFILE_STEP * np.arange(-n_half, n_half + 1)
+        self.z = 0.5 * (self.edges[1:] + self.edges[:-1])
+        self._in_bin = np.digitize(centres, self.edges) - 1
+        self._bulk = (np.abs(centres) > reach - BULK) & (np.abs(centres) <= reach)
+        self._sides = [(centres > 0) & (centres <= depth), (centres <= 0) & (centres >= -depth)]
+        self._depth, self._kt = depth, kt(temperature)
+
+    def _water(self, weights: FloatArray) -> float:
+        """Density in bulk water [1/nm]."""
+        return float(weights[self._bulk].sum()) / (2.0 * BULK)
+
+    def profile(self, weights: FloatArray) -> FloatArray:
+        """ΔG of the bins, NaN where there is no frame."""
+        inside = (self._in_bin >= 0) & (self._in_bin < len(self.z))
+        density = np.bincount(self._in_bin[inside], weights=weights[inside], minlength=len(self.z)) / PROFILE_STEP
+        with np.errstate(divide="ignore", invalid="ignore"):
+            delta_g: FloatArray = -self._kt * np.log(density / self._water(weights))
+        return np.where(density > 0, delta_g, np.nan)
+
+    def k_sides(self, weights: FloatArray) -> tuple[float, float]:
+        """K_V of the upper and of the lower leaflet."""
+        water = self._water(weights)
+        upper, lower = (float(weights[side].sum()) / (self._depth * water) for side in self._sides)
+        return upper, lower
+
+    def log_k(self, weights: FloatArray) -> float:
+        """log10 K_V of both."""
+        return float(np.log10(0.5 * sum(self.k_sides(weights))))
+
+    def bulk_effective(self, weights: FloatArray) -> float:
+        """Frames that carry the weight of bulk water."""
+        here = weights[self._bulk]
+        return kish_effective_samples(here / here.sum()) if here.sum() > 0 else 0.0
+
+
+def _unbiased(solution: MbarResult) -> FloatArray:
+    return solution.perturb(np.zeros(solution.u_kn.shape[1])).weights
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Solved:
+    """One part of the data: profile and K with their replicates."""
+
+    delta_g: FloatArray
+    log_k: float
+    sides: tuple[float, float]
+    delta_g_replicates: FloatArray
+    log_k_replicates: FloatArray
+    side_replicates: FloatArray
+    pool: _Pool
+    bins: _Bins
+    weights: FloatArray
+
+
+def _solve(
+    runs: Sequence[WindowRun], stiffness: float, temperature: float, reach: float, depth: float, replicates: int
+) -> _Solved:
+    pool = _pool(runs, stiffness, temperature)
+    overlap = pool.solution.bottleneck_overlap()
+    if overlap < MIN_OVERLAP:
+        raise SamplingError(
+            f"the weakest overlap between windows is {overlap:.3f}, below {MIN_OVERLAP:g}",
+            hint="closer windows (--spacing) or longer ones (--length)",
+        )
+    bins = _Bins(pool.centres, reach, depth, temperature)
+    weights = _unbiased(pool.solution)
+    drawn = bootstrap_mbar(pool.solution, pool.segments, np.random.default_rng(0), n_replicates=replicates)
+    _, of_replicates = drawn.perturb(np.zeros(len(weights)))
+    return _Solved(
+        delta_g=bins.profile(weights),
+        log_k=bins.log_k(weights),
+        sides=bins.k_sides(weights),
+        delta_g_replicates=np.array([bins.profile(w) for w in of_replicates]),
+        log_k_replicates=np.array([bins.log_k(w) for w in of_replicates]),
+        side_replicates=np.array([bins.k_sides(w) for w in of_replicates]),
+        pool=pool,
+        bins=bins,
+        weights=weights,
+    )
+
+
+def _spread(values: FloatArray) -> FloatArray:
+    """Standard deviation over replicates, ignoring those without a value."""
+    with np.errstate(invalid="ignore"):
+        spread: FloatArray = np.nanstd(values, axis=0, ddof=1)
+    return spread
+
+
+def _compared(names: tuple[str, str], one: _Solved, other: _Solved) -> Comparison:
+    difference = one.delta_g - other.delta_g
+    known = np.isfinite(difference)
+    away = np.where(known, np.abs(difference), -1.0)
+    worst = int(np.argmax(away))
+    error = float(np.hypot(np.std(one.log_k_replicates, ddof=1), np.std(other.log_k_replicates, ddof=1)))
+    return Comparison(
+        names=names,
+        log_k=(one.log_k, other.log_k),
+        standard_error=error,
+        rms=float(np.sqrt(np.mean(difference[known] ** 2))),
+        largest=float(away[worst]),
+        at=float(one.bins.z[worst]),
+    )
+
+
+def _leaflets(whole: _Solved) -> Comparison:
+    difference = whole.delta_g - whole.delta_g[::-1]
+    known = np.isfinite(difference)
+    away = np.where(known, np.abs(difference), -1.0)
+    worst = int(np.argmax(away))
+    logs = np.log10(whole.side_replicates)
+    return Comparison(
+        names=("upper leaflet", "lower leaflet"),
+        log_k=(float(np.log10(whole.sides[0])), float(np.log10(whole.sides[1]))),
+        standard_error=float(np.std(logs[:, 0] - logs[:, 1], ddof=1)),
+        rms=float(np.sqrt(np.mean(difference[known] ** 2))),
+        largest=float(away[worst]),
+        at=float(abs(whole.bins.z[worst])),
+    )
+
+
+def _inefficiency(run: WindowRun) -> float:
+    return max(statistical_inefficiency(run.frames[:, _ZETA]), statistical_inefficiency(run.frames[:, _W]))
+
+
+def _thinned(run: WindowRun) -> WindowRun:
+    """Every so many frames, two to a correlation time: more would cost time and say nothing new."""
+    stride = max(1, int(_inefficiency(run) / 2))
+    return WindowRun(target=run.target, way=run.way, frames=run.frames[::stride])
+
+
+def _half(run: WindowRun, second: bool) -> WindowRun:
+    middle = len(run.frames) // 2
+    return WindowRun(target=run.target, way=run.way, frames=run.frames[middle:] if second else run.frames[:middle])
+
+
+def partition_profile(
+    samples: ProfileSamples,
+    *,
+    temperature: float,
+    molar_mass: float,
+    depth: float | None = None,
+    replicates: int = _REPLICATES,
+) -> PartitionProfile:
+    """Profile, partition coefficient, errors and checks.
+
+    Parameters
+    ----------
+    samples : ProfileSamples
+    temperature : float
+        [K]
+    molar_mass : float
+        Mean real molar mass of the lipids [g/mol]; 0 when unknown.
+    depth : float, optional
+        d [nm]; by default that of :func:`lipid_reach`.
+    replicates : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    SamplingError
+        Windows that do not overlap, or too few effective samples in bulk water.
+    """
+    reach = max(abs(run.target) for run in samples.runs)
+    half = 0.5 * min(float(run.frames[:, _HEIGHT].mean()) for run in samples.runs)
+    if reach > half:
+        raise SamplingError(
+            f"windows reach {reach:.2f} nm, half of the box is {half:.2f} nm once it has settled",
+            hint="a taller box (--size), which has more windows",
+        )
+    d = lipid_reach(samples.densities["lipids"]) if depth is None else depth
+    if not 0.0 < d <= reach - BULK:
+        raise SamplingError(
+            f"d = {d:.2f} nm leaves no bulk water within windows that reach {reach:.2f} nm",
+            hint="a taller box (--size)",
+        )
+
+    def solve(runs: Sequence[WindowRun], n: int = min(replicates, _PART_REPLICATES)) -> _Solved:
+        return _solve(runs, samples.stiffness, temperature, reach, d, n)
+
+    thinned = tuple(_thinned(run) for run in samples.runs)
+    whole = solve(thinned, replicates)
+    inefficiency = float(np.mean([segment.inefficiency for segment in whole.pool.segments]))
+    in_water = whole.bins.bulk_effective(whole.weights) / inefficiency
+    if in_water < MIN_EFFECTIVE:
+        raise SamplingError(
+            f"{in_water:.0f} effective samples in bulk water, fewer than {MIN_EFFECTIVE:g}",
+            hint="longer runs (--length)",
+        )
+    comparisons = (
+        _compared(
+            ("pulled in", "pulled out"),
+            solve([run for run in thinned if run.pulled_in]),
+            solve([run for run in thinned if not run.pulled_in]),
+        ),
+        _compared(
+            ("first half", "second half"),
+            solve([_half(run, False) for run in thinned]),
+            solve([_half(run, True) for run in thinned]),
+        ),
+        _leaflets(whole),
+    )
+    n_effective = kish_effective_samples(whole.weights) / inefficiency
+    log_k_v = _log_k(whole, comparisons[0], n_effective)
+    area = _area(samples, temperature)
+    errors = _spread(whole.delta_g_replicates)
+    lowest, centre = int(np.nanargmin(whole.delta_g)), len(whole.delta_g) // 2
+
+    def at(row: int) -> Estimate:
+        return Estimate(
+            value=float(whole.delta_g[row]),
+            standard_error=float(errors[row]),
+            n_effective=n_effective,
+            provenance="MBAR over umbrella windows, error from a block bootstrap",
+        )
+
+    return PartitionProfile(
+        profile=Profile(z=whole.bins.z, delta_g=whole.delta_g),
+        standard_error=errors,
+        log_k_v=log_k_v,
+        log_k_m=_per_mass(log_k_v, d, area, molar_mass) if molar_mass > 0 else None,
+        depth=d,
+        area_per_lipid=area,
+        minimum=float(whole.bins.z[lowest]),
+        delta_g_minimum=at(lowest),
+        delta_g_centre=at(centre),
+        comparisons=comparisons,
+        overlap=whole.pool.solution.bottleneck_overlap(),
+        n_frames=sum(len(run.frames) for run in samples.runs),
+        n_effective=n_effective,
+        remarks=_remarks(whole, comparisons, errors),
+    )
+
+
+def _log_k(whole: _Solved, ways: Comparison, n_effective: float) -> Estimate:
+    drawn = float(np.std(whole.log_k_replicates, ddof=1))
+    return Estimate(
+        value=whole.log_k,
+        standard_error=max(drawn, 0.5 * abs(ways.difference)),
+        n_effective=n_effective,
+        provenance="MBAR over umbrella windows; larger of bootstrap and half the difference of pulled in and out",
+    )
+
+
+def _area(samples: ProfileSamples, temperature: float) -> Estimate:
+    """Area per lipid from the means of the runs, each without w."""
+    means = np.empty(len(samples.runs))
+    for k, run in enumerate(samples.runs):
+        w = run.frames[:, _W] / kt(temperature)
+        means[k] = np.average(run.frames[:, _AREA], weights=np.exp(w - w.max())) / (samples.n_lipids / 2)
+    return Estimate(
+        value=float(means.mean()),
+        standard_error=float(np.std(means, ddof=1) / np.sqrt(len(means))),
+        n_effective=float(len(means)),
+        provenance="lateral box area over half the number of lipids, with the solute in the box",
+    )
+
+
+def _per_mass(log_k_v: Estimate, d: float, area: Estimate, molar_mass: float) -> Estimate:
+    """log10 of K_V d A N_A/M; 1 nm³ per molecule is NM3_TO_CM3_MOL cm³/mol, and cm³/g is L/kg."""
+    factor = d * area.value * NM3_TO_CM3_MOL / molar_mass
+    error = area.standard_error / (area.value * LN10)
+    return Estimate(
+        value=log_k_v.value + float(np.log10(factor)),
+        standard_error=float(np.hypot(log_k_v.standard_error, error)),
+        n_effective=log_k_v.n_effective,
+        provenance="K_V d A N_A/M",
+    )
+
+
+def _remarks(whole: _Solved, comparisons: tuple[Comparison, ...], errors: FloatArray) -> tuple[str, ...]:
+    remarks = [
+        f"{c.names[0]} and {c.names[1]} disagree on log K: {c.log_k[0]:.2f} and {c.log_k[1]:.2f}, up to "
+        f"{c.largest:.1f} kJ/mol at {c.at:.2f} nm; longer runs are needed"
+        for c in comparisons
+        if not c.agrees
+    ]
+    empty = np.flatnonzero(~np.isfinite(whole.delta_g))
+    if len(empty):
+        remarks.append(f"no frame at {', '.join(f'{whole.bins.z[k]:.2f}' for k in empty[:5])} nm")
+    n = round(BULK / PROFILE_STEP)
+    outer = np.concatenate([whole.delta_g[: n // 2], whole.delta_g[-(n // 2) :]]).mean()
+    inner = np.concatenate([whole.delta_g[n // 2 : n], whole.delta_g[-n : -(n // 2)]]).mean()
+    error = float(np.nanmean(np.concatenate([errors[:n], errors[-n:]])))
+    if abs(outer - inner) > max(3.0 * error, 0.5):
+        remarks.append(
+            f"ΔG is not flat in bulk water: it changes by {outer - inner:+.1f} kJ/mol; take a taller box (--size)"
+        )
+    return tuple(remarks)
