@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from topdown.mapping.atom_roles import bonds_of, known_facts
+from topdown.mapping.atom_roles import known_bonds, known_facts
 from topdown.mapping.bonded_fit import fit_bond, fit_fourier, fit_g96_angle, fit_restricted_angle
 from topdown.mapping.conformers import BeadEnsemble, flat_positions
 from topdown.mapping.vectors import cosine, difference
@@ -182,10 +182,9 @@ def _has_stereo_centre(mol: Any) -> bool:
 def _open_single_bonds(mol: Any) -> list[list[int]]:
     """For each atom the atoms of higher number that it has a single bond outside rings to."""
     found: list[list[int]] = [[] for _ in range(mol.GetNumAtoms())]
-    for bond in bonds_of(mol):
-        if bond.GetBondTypeAsDouble() == 1.0 and not bond.IsInRing():
-            ends = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-            found[min(ends)].append(max(ends))
+    for i, j, order, _, in_ring in known_bonds(mol):
+        if order == 1.0 and not in_ring:
+            found[min(i, j)].append(max(i, j))
     return found
 
 

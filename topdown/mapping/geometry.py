@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from topdown.mapping.atom_roles import bonds_of
+from topdown.mapping.atom_roles import known_bonds
 from topdown.mapping.bead_measures import BeadMeasure
 from topdown.mapping.conformers import BeadEnsemble, superposed
 from topdown.mapping.rigid_frames import RigidBody, place_site, rigid_body, shared_masses
@@ -109,25 +110,30 @@ class Connectivity:
 
 def connectivity(mol: Any, groups: Sequence[Sequence[int]]) -> Connectivity:
     """Neighbouring beads and rigid frames of a partition."""
-    beads_of: dict[int, set[int]] = {}
+    owners: list[tuple[int, ...]] = [()] * mol.GetNumAtoms()
     for bead, group in enumerate(groups):
         for atom in group:
-            beads_of.setdefault(atom, set()).add(bead)
-    edges = {tuple(sorted(pair)) for beads in beads_of.values() for pair in combinations(beads, 2)}
-    for bond in bonds_of(mol):
-        left, right = beads_of[bond.GetBeginAtomIdx()], beads_of[bond.GetEndAtomIdx()]
-        if not left & right:
+            owners[atom] += (bead,)
+    edges = {pair for beads in owners if len(beads) > 1 for pair in combinations(beads, 2)}
+    for start, end, *_ in known_bonds(mol):
+        left, right = owners[start], owners[end]
+        if len(left) == 1 == len(right):
+            (i,), (j,) = left, right
+            if i != j:
+                edges.add((i, j) if i < j else (j, i))
+        elif not set(left) & set(right):
             edges |= {(min(i, j), max(i, j)) for i in left for j in right}
     frames = []
     for system in ring_systems(mol):
-        beads = sorted({b for atom in system for b in beads_of[atom]})
+        beads = tuple(sorted({b for atom in system for b in owners[atom]}))
         if len(beads) > 1:
-            frames.append(tuple(beads))
-    return Connectivity(edges=tuple(sorted(edges)), frames=tuple(sorted(set(frames))))  # type: ignore[arg-type]
+            frames.append(beads)
+    return Connectivity(edges=tuple(sorted(edges)), frames=tuple(sorted(set(frames))))
 
 
-def ring_systems(mol: Any) -> list[set[int]]:
-    """Atoms of each set of fused small rings."""
+@lru_cache(maxsize=2)
+def ring_systems(mol: Any) -> tuple[frozenset[int], ...]:
+    """Atoms of each set of fused small rings of a molecule that no longer changes."""
     systems: list[set[int]] = []
     for ring in mol.GetRingInfo().AtomRings():
         if len(ring) > _MAX_RIGID_RING:
@@ -137,7 +143,7 @@ def ring_systems(mol: Any) -> list[set[int]]:
             systems.remove(other)
             joined |= other
         systems.append(joined)
-    return systems
+    return tuple(map(frozenset, systems))
 
 
 def bonded_terms(
@@ -214,9 +220,9 @@ def _without_loose_beads(
 ) -> list[tuple[int, ...]]:
     """Frames without beads that hold few of the ring atoms and do not keep their distance to the rest."""
     result = []
-    systems = {tuple(sorted(s)): s for s in ring_systems(mol)}
+    systems = ring_systems(mol)
     for frame in frames:
-        atoms = next(s for s in systems.values() if set(frame) == {b for b, g in enumerate(groups) if s & set(g)})
+        atoms = next(s for s in systems if set(frame) == {b for b, g in enumerate(groups) if s & set(g)})
         core = [b for b in frame if 2 * len(atoms & set(groups[b])) >= len(groups[b])]
         kept = list(core)
         for bead in sorted(set(frame) - set(core)):

@@ -174,17 +174,20 @@ def _off_plane(shape: FloatArray) -> float:
     return float(np.abs(x @ np.linalg.svd(x)[2][2]).max())
 
 
-def _area(a: Vector, b: Vector, c: Vector) -> float:
-    """Area of a triangle by Heron's formula."""
-    x, y, z = math.dist(a, b), math.dist(b, c), math.dist(c, a)
+def _area_of(x: float, y: float, z: float) -> float:
+    """Area of a triangle from its sides by Heron's formula."""
     half = 0.5 * (x + y + z)
     return math.sqrt(max(half * (half - x) * (half - y) * (half - z), 0.0))
 
 
-def _flatness(a: Vector, b: Vector, c: Vector) -> float:
+def _flatness_of(x: float, y: float, z: float) -> float:
     """Height of a triangle over its longest side, relative to that side; 0.87 when equilateral."""
-    longest = max(math.dist(a, b), math.dist(b, c), math.dist(c, a))
-    return 2.0 * _area(a, b, c) / max(longest, 1e-6) ** 2
+    return 2.0 * _area_of(x, y, z) / max(x, y, z, 1e-6) ** 2
+
+
+def _flatness(a: Vector, b: Vector, c: Vector) -> float:
+    """The same from the corners."""
+    return _flatness_of(math.dist(a, b), math.dist(b, c), math.dist(c, a))
 
 
 def _is_inside(bead: int, beads: Sequence[int], at: Places) -> bool:
@@ -263,8 +266,11 @@ def _best_carriers(beads: tuple[int, ...], at: Places, kept: set[int], count: in
 
 def _frame_quality(chosen: tuple[int, ...], at: Places) -> float:
     """Area of the smallest triangle that the constraints of ``chosen`` make [nm²], less when flat."""
-    triangles = [t for t, _ in _triangles(chosen, at)]
-    return min(_area(*(at[b] for b in t)) * min(1.0, _flatness(*(at[b] for b in t)) / 0.4) for t in triangles)
+    worst = math.inf
+    for (i, j, k), _ in _triangles(chosen, at):
+        sides = math.dist(at[i], at[j]), math.dist(at[j], at[k]), math.dist(at[k], at[i])
+        worst = min(worst, _area_of(*sides) * min(1.0, _flatness_of(*sides) / 0.4))
+    return worst
 
 
 def _triangles(carriers: Sequence[int], at: Places) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
@@ -293,10 +299,12 @@ def _triangles(carriers: Sequence[int], at: Places) -> list[tuple[tuple[int, int
 def _best_hinge(four: Sequence[int], at: Places) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
     """Two triangles of four beads on either side of a common side: the pairing whose flatter triangle is least flat."""
     best: tuple[float, tuple[int, int]] | None = None
-    for side in combinations(sorted(four), 2):
+    corners = sorted(four)
+    apart = {(i, j): math.dist(at[i], at[j]) for i in corners for j in corners if i != j}
+    for side in combinations(corners, 2):
         i, j = side
-        one, two = sorted(set(four) - set(side))
-        worst = min(_flatness(at[i], at[j], at[one]), _flatness(at[i], at[j], at[two]))
+        one, two = (b for b in corners if b != i and b != j)
+        worst = min(_flatness_of(apart[side], apart[j, k], apart[k, i]) for k in (one, two))
         axis, left, right = (difference(at[b], at[i]) for b in (j, one, two))
         # Wings that point the same way, the parts along the common side taken out, would fold onto one another.
         if dot(left, right) - dot(left, axis) * dot(right, axis) / max(dot(axis, axis), 1e-18) > 0.0:

@@ -8,8 +8,16 @@ from rdkit import Chem
 
 from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import atom_roles
-from topdown.mapping.bead_typing import CALIBRATION, BuildingBlockIndex, choose_type, choose_types
+from topdown.mapping.bead_typing import (
+    CALIBRATION,
+    BuildingBlockIndex,
+    building_block_index,
+    choose_type,
+    choose_types,
+)
+from topdown.mapping.fragmenting import canonical_order, partition_atoms
 from topdown.mapping.fragments import coarser, environment_of
+from topdown.mapping.surroundings import Surroundings
 from topdown.mapping.type_estimate import (
     CLASSES,
     LABELS,
@@ -17,6 +25,7 @@ from topdown.mapping.type_estimate import (
     atom_free_energies,
     bead_free_energy,
     candidates,
+    free_energy,
     table_style,
     type_model,
     type_parts,
@@ -29,6 +38,36 @@ from topdown.tables import load_bead_table
 
 M3 = load_bead_table("martini3")
 M2 = load_bead_table("martini2")
+
+
+#: Beads of one make in surroundings that differ: beside a carbonyl, a nitrogen two bonds on, an oxygen across the ring.
+ALIKE = [
+    "CCCCC(=O)O", "CCCCC(=O)N", "CCCCC(=O)OC", "CCCCC(=O)C", "CCCCCCN", "CCCCCCCl", "CCCC=CC", "CCCCc1ccccc1",
+    "c1ccncc1", "c1cncnc1", "c1ccc2ncccc2c1", "Cc1cnccn1", "c1cnc[nH]1", "c1cc[nH]c1", "Cn1ccnc1", "O=c1cc[nH]cc1",
+    "O=c1cccc[nH]1", "C1CCOCC1", "C1COCCO1", "C1CNCCO1", "C1CCNCC1", "CC(=O)Nc1ccc(O)cc1", "OCC(O)CO", "OCCOCCO",
+    "FC(F)(F)CCO", "ClCCCl", "BrCCCCBr", "O=C(O)CN", "[O-]C(=O)C[NH3+]", "CS(=O)(=O)Nc1ccccc1", "CC(C)(C)O", "CP(C)C",
+    "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(=O)Oc1ccccc1C(=O)O", "C1CC1N", "OC1CCCCC1", "N#CCCC", "C=CC(=O)OCC",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("table", [M3, M2], ids=["martini3", "martini2"])
+def test_a_choice_remembered_is_the_choice_that_would_be_made(table):
+    for smiles in [*ALIKE, *reversed(ALIKE)]:
+        mol = Chem.MolFromSmiles(smiles)
+        partition = partition_atoms(Chem.RenumberAtoms(mol, canonical_order(mol)), table.name)
+        mol = Chem.RenumberAtoms(mol, canonical_order(mol))
+        remembered = choose_types(mol, partition.groups, table, shared=partition.shared)
+        made = choose_types(mol, partition.groups, table, shared=partition.shared, index=building_block_index(table))
+        assert remembered == made, smiles
+
+
+def test_free_energies_of_atoms_are_looked_up_by_all_that_decides_them():
+    for smiles in ALIKE:
+        mol = Chem.MolFromSmiles(smiles)
+        surroundings = Surroundings(atom_roles(mol), frozenset())
+        wanted = atom_free_energies(mol)
+        found = [free_energy(mol, (atom,), frozenset(), surroundings) for atom in range(mol.GetNumAtoms())]
+        assert found == pytest.approx(wanted, abs=1e-12), smiles
 
 
 def small_table(names, blocks=()):

@@ -216,6 +216,14 @@ def test_programme_and_beam_take_over_where_the_exact_search_is_too_long():
 
 
 @pytest.mark.parametrize("smiles", MOLECULES)
+def test_leaving_out_hopeless_groups_changes_nothing(smiles, monkeypatch):
+    _, candidates, _ = priced_groups(smiles)
+    among_all = candidates.cheapest(1)
+    monkeypatch.setattr(partition_search, "FEW_CANDIDATES", 0)
+    assert candidates.cheapest(1) == among_all
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
 def test_no_group_costs_less_than_the_prices_of_its_units(smiles):
     _, candidates, _ = priced_groups(smiles)
     whole = (1 << len(candidates.neighbors)) - 1
