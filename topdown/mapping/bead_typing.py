@@ -323,7 +323,11 @@ def _moved_by_votes(
 
 def _ranked(probabilities: FloatArray, table: BeadTable) -> list[tuple[str, float]]:
     """(type, probability) of the winner and the alternatives, most probable first; equals in the order of the table."""
-    order = np.argsort(-np.round(probabilities, 12), kind="stable")[: MAX_ALTERNATIVES + 1]
+    rounded = np.round(probabilities, 12)
+    wanted = MAX_ALTERNATIVES + 1
+    least = np.partition(rounded, -wanted)[-wanted] if len(rounded) > wanted else 0.0
+    near = np.flatnonzero(rounded >= least)
+    order = near[np.argsort(-rounded[near], kind="stable")][:wanted]
     return [(table.bead_types[i].name, float(probabilities[i])) for i in order if probabilities[i] > 0.0]
 
 

@@ -296,6 +296,7 @@ def _by_remainders(
             boundary |= neighbors[u]
         by_first.setdefault(units & -units, []).append((cost, units, boundary & ~units))
     options: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
+    pieces_of_rest: dict[int, tuple[int, ...]] = {}
     waiting, steps = [whole], 0
     while waiting:
         mask = waiting.pop()
@@ -309,7 +310,10 @@ def _by_remainders(
             steps += 1
             rest, near = mask & ~units, boundary & mask
             if near & (near - 1):
-                pieces = graph.pieces_without(rest, units, boundary)
+                # Different groups of different remainders leave the same rest.
+                pieces = pieces_of_rest.get(rest)
+                if pieces is None:
+                    pieces = pieces_of_rest[rest] = graph.pieces_without(rest, units, boundary)
                 found.append((cost, units, pieces))
                 waiting += pieces
             elif rest:
