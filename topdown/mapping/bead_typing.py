@@ -23,6 +23,7 @@ from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
 from topdown.mapping.fragment_keys import stored_keys
 from topdown.mapping.fragments import LEVELS, coarser, environment
+from topdown.mapping.ions import published_ion
 from topdown.mapping.surroundings import Surroundings
 from topdown.mapping.type_estimate import (
     FloatArray,
@@ -227,6 +228,17 @@ _Known = dict[tuple[tuple[int, ...], float | None], TypeChoice]
 def _known_choices(table: BeadTable) -> _Known:
     """The types given so far with the table's own building blocks."""
     return {}
+
+
+def ion_choice(canonical_smiles: str, table: BeadTable) -> TypeChoice | None:
+    """The bead of a monatomic ion, or ``None`` when it is none, or none that ``table`` has the type of."""
+    model = published_ion(canonical_smiles, table_style(table))
+    if model is None or model[0] not in table:
+        return None
+    bead_type, confidence, reason = model
+    return TypeChoice(
+        bead_type=bead_type, reason=reason, confidence=confidence, alternatives=(), level="ion", support=""
+    )
 
 
 def _given(table: BeadTable, name: str) -> TypeChoice:

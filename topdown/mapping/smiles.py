@@ -6,6 +6,7 @@ The text is checked first (:mod:`topdown.mapping.smiles_text`), then RDKit parse
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,10 @@ class ParsedMolecule:
     mol: Any
     written: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
+
+    def written_atoms(self, order: Sequence[int], groups: Iterable[Iterable[int]]) -> list[tuple[int, ...]]:
+        """Groups of atoms of ``mol`` renumbered by ``order``, as sorted places among the heavy atoms of ``smiles``."""
+        return [tuple(sorted(self.written[order[a]] for a in group)) for group in groups]
 
 
 def canonical_smiles(smiles: str) -> str:

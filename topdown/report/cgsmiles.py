@@ -13,7 +13,7 @@ from typing import Any
 
 from rdkit import Chem, rdBase
 
-from topdown.mapping.geometry import connectivity
+from topdown.mapping.bead_graph import connectivity
 from topdown.mapping.smiles import read_before
 from topdown.model import CGMolecule
 
