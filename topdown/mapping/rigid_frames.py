@@ -36,6 +36,8 @@ PLANAR_HINGE, BENT_HINGE = 200.0, 100.0
 LINE_TOLERANCE, PLANE_TOLERANCE = 0.02, 0.03
 #: Height of a triangle over its longest side below which its constraints are as good as collinear.
 _FLAT_TRIANGLE = 0.25
+#: The same for the three carriers of a site, and for those of ribbons so long that no three do better.
+_USEFUL_TRIANGLE, _ANY_TRIANGLE = 0.05, 1e-6
 #: A site this close to the centre of its hinge is put there, as in the published models [nm].
 _AT_CENTRE = 0.02
 #: Lengths less than this short of halfway between two digits are rounded up [nm].
@@ -197,9 +199,11 @@ def _is_inside(bead: int, beads: Sequence[int], at: Places) -> bool:
     return weights is not None and min(weights) > 0.12
 
 
-def _in_triangle(x: Vector, a: Vector, b: Vector, c: Vector) -> tuple[float, float, float] | None:
-    """Weights of a, b, c that give the projection of ``x`` on their plane."""
-    if _flatness(a, b, c) < 0.05:
+def _in_triangle(
+    x: Vector, a: Vector, b: Vector, c: Vector, least: float = _USEFUL_TRIANGLE
+) -> tuple[float, float, float] | None:
+    """Weights of a, b, c that give the projection of ``x`` on their plane; None where they are flatter than ``least``."""
+    if _flatness(a, b, c) < least:
         return None
     u, v, d = difference(b, a), difference(c, a), difference(x, a)
     uu, uv, vv, du, dv = dot(u, u), dot(u, v), dot(v, v), dot(d, u), dot(d, v)
@@ -375,17 +379,7 @@ def _site(bead: int, carriers: Sequence[int], at: Places) -> VirtualSite:
                 atoms=tuple(carriers),
                 parameters=(1.0,) * 4 if at_centre else tuple(round(w, 4) for w in weights),
             )
-    best: tuple[float, tuple[int, int, int], tuple[float, float], float] | None = None
-    for three in combinations(sorted(carriers), 3):
-        a, b, c = (at[k] for k in three)
-        weights3 = _in_triangle(x, a, b, c)
-        if weights3 is None:
-            continue
-        normal = cross(difference(b, a), difference(c, a))
-        out = dot(difference(x, a), normal) / dot(normal, normal)
-        lever = max(max(abs(w) for w in weights3), abs(out) * math.sqrt(norm(normal)))
-        if best is None or lever < best[0] - 1e-3:
-            best = lever, three, weights3[1:], out
+    best = _best_three(x, carriers, at, _USEFUL_TRIANGLE) or _best_three(x, carriers, at, _ANY_TRIANGLE)
     assert best is not None, "carriers in one line"
     _, three, (p, q), out = best
     area = norm(cross(difference(at[three[1]], at[three[0]]), difference(at[three[2]], at[three[0]])))
@@ -394,6 +388,24 @@ def _site(bead: int, carriers: Sequence[int], at: Places) -> VirtualSite:
     return VirtualSite(
         site=bead, construction="3out", atoms=three, parameters=(round(p, 4), round(q, 4), round(out, 4))
     )
+
+
+def _best_three(
+    x: Vector, carriers: Sequence[int], at: Places, least: float
+) -> tuple[float, tuple[int, int, int], tuple[float, float], float] | None:
+    """(lever, three carriers, weights of the second and third, part out of their plane) for a site at ``x``, lever least."""
+    best: tuple[float, tuple[int, int, int], tuple[float, float], float] | None = None
+    for three in combinations(sorted(carriers), 3):
+        a, b, c = (at[k] for k in three)
+        weights = _in_triangle(x, a, b, c, least)
+        if weights is None:
+            continue
+        normal = cross(difference(b, a), difference(c, a))
+        out = dot(difference(x, a), normal) / dot(normal, normal)
+        lever = max(max(abs(w) for w in weights), abs(out) * math.sqrt(norm(normal)))
+        if best is None or lever < best[0] - 1e-3:
+            best = lever, three, weights[1:], out
+    return best
 
 
 def _hinge_weights(x: Vector, corners: Sequence[Vector]) -> list[float]:

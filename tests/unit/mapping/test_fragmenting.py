@@ -18,7 +18,7 @@ from topdown.mapping.fragmenting import (
     partition_atoms,
 )
 from topdown.mapping.group_features import MoleculeGraph, bits, group_features
-from topdown.mapping.partition_costs import PARTITION_COSTS
+from topdown.mapping.partition_costs import PARTITION_COSTS, read_partition_costs
 from topdown.mapping.partition_symmetry import asymmetry, automorphisms
 
 MOLECULES = [
@@ -420,3 +420,12 @@ def test_agreement_counts_a_shared_atom_in_either_bead():
     assert partition_agrees([[0, 1, 2], [3, 4], [5, 6]], shared)
     assert not partition_agrees([[0, 1], [2, 3, 4], [5, 6]], [[0, 1, 2], [3, 4], [5, 6]])
     assert not partition_agrees([[0, 1, 2], [3, 4, 5, 6]], shared)
+
+
+def test_a_file_of_costs_with_other_columns_is_refused(tmp_path):
+    path = tmp_path / "partition_costs.csv"
+    path.write_text("feature,cost\nchain 4,-12\n")
+    assert read_partition_costs(path) == {"chain 4": -12}
+    path.write_text("name,weight\nchain 4,-12\n")
+    with pytest.raises(ValueError, match="unexpected columns"):
+        read_partition_costs(path)
