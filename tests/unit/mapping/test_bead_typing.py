@@ -46,7 +46,7 @@ ALIKE = [
     "c1ccncc1", "c1cncnc1", "c1ccc2ncccc2c1", "Cc1cnccn1", "c1cnc[nH]1", "c1cc[nH]c1", "Cn1ccnc1", "O=c1cc[nH]cc1",
     "O=c1cccc[nH]1", "C1CCOCC1", "C1COCCO1", "C1CNCCO1", "C1CCNCC1", "CC(=O)Nc1ccc(O)cc1", "OCC(O)CO", "OCCOCCO",
     "FC(F)(F)CCO", "ClCCCl", "BrCCCCBr", "O=C(O)CN", "[O-]C(=O)C[NH3+]", "CS(=O)(=O)Nc1ccccc1", "CC(C)(C)O", "CP(C)C",
-    "o1ccnc1", "s1ccnc1", "Cn1cccn1", "c1ccoc1", "c1cnoc1", "CCC(CF)CC", "CCC(CO)CC", "CCC(CN)CC", "CCC(CS)CC", "OCC1CCCO1",
+    "Oc1ccccn1", "n1cccnc1", "Cn1cccn1", "c1ccoc1", "c1cnoc1", "CCC(CF)CC", "CCC(CO)CC", "CCC(CN)CC", "CCC(CS)CC", "OCC1CCCO1",
     "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(=O)Oc1ccccc1C(=O)O", "C1CC1N", "OC1CCCCC1", "N#CCCC", "C=CC(=O)OCC",
 ]  # fmt: skip
 
