@@ -118,7 +118,7 @@ def map_parsed(
     choices = UserChoices() if choices is None else choices
     if parsed.canonical_smiles == "O" and not choices.types:
         return (_water(parsed, table, name, conformers),)
-    order = canonical_order(parsed.mol)
+    order = canonical_order(parsed.mol, parsed.canonical_smiles)
     mol = Chem.RenumberAtoms(parsed.mol, order)
     style = table_style(table)
     # The user's judgement comes before that of the published models.
