@@ -1,4 +1,4 @@
-"""Fit the costs of :mod:`topdown.mapping.partition_costs` to expert mappings.
+"""Fit the costs of :mod:`topdown.mapping.partition_costs` to expert mappings and write them beside the bead tables.
 
     python scripts/fit_partition_costs.py --source DIR
 
@@ -24,6 +24,8 @@ from scipy.sparse import csr_matrix
 
 from topdown.formats.atomic import atomic_write_text
 from topdown.mapping import fragmenting, group_features, partition_symmetry
+from topdown.mapping.partition_costs import COSTS_FILE
+from topdown.resources import bead_tables_folder
 
 #: One unit of cost in the table is 1/100 of log-likelihood.
 SCALE = 100
@@ -181,21 +183,10 @@ def to_table(names: list[str], weights: np.ndarray) -> dict[str, int]:
 
 
 def write_table(style: str, table: dict[str, int]) -> None:
-    """Put the costs of one style into ``topdown/mapping/partition_costs.py``, leaving the other style as it is."""
-    from topdown.mapping import partition_costs
-
-    path = Path(partition_costs.__file__)
-    tables = {**partition_costs.PARTITION_COSTS, style: dict(sorted(table.items()))}
-    lines = ['"""Costs of the features of a group, in 1/100 of log-likelihood.', ""]
-    lines += [
-        "Written by ``scripts/fit_partition_costs.py``, which says how they are fitted and to what; do not edit.",
-        '"""',
-        "",
-    ]
-    lines += ["PARTITION_COSTS: dict[str, dict[str, int]] = {"]
-    for name in sorted(tables):
-        lines += [f'    "{name}": {{', *(f'        "{k}": {v},' for k, v in tables[name].items()), "    },"]
-    atomic_write_text(path, "\n".join([*lines, "}"]) + "\n")
+    """Write the costs of one style, sorted by feature, beside its bead table."""
+    path = bead_tables_folder() / style / COSTS_FILE
+    lines = ["feature,cost", *(f"{feature},{cost}" for feature, cost in sorted(table.items()))]
+    atomic_write_text(path, "\n".join(lines) + "\n")
 
 
 def fit(examples: list[Example], *, width: float, rounds: int) -> tuple[list[str], np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 
 from topdown.formats import read_gro
 from topdown.mapping import map_molecule, parse_smiles
-from topdown.mapping.geometry import connectivity
+from topdown.mapping.bead_graph import connectivity
 from topdown.tables import load_bead_table, write_bead_table
 from topdown.workflows.map_molecules import MoleculeRequest, cgsmiles, map_molecules
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 HALOGENS = {9: "F", 17: "Cl", 35: "Br", 53: "I"}
 
@@ -79,6 +79,24 @@ def bonds_of(mol: Any) -> list[Any]:
     return list(map(mol.GetBondWithIdx, range(mol.GetNumBonds())))
 
 
+class BondFacts(NamedTuple):
+    """One bond: its ends, its order with 1.5 for aromatic ones, whether it is aromatic and whether it is in a ring."""
+
+    i: int
+    j: int
+    order: float
+    aromatic: bool
+    in_ring: bool
+
+
+def bond_facts(mol: Any) -> tuple[BondFacts, ...]:
+    """Facts of the bonds, in the order of the molecule."""
+    return tuple(
+        BondFacts(b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondTypeAsDouble(), b.GetIsAromatic(), b.IsInRing())
+        for b in bonds_of(mol)
+    )
+
+
 def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
     """Facts of the atoms of a molecule of heavy atoms."""
     atoms = atoms_of(mol)
@@ -86,8 +104,7 @@ def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
     elements = [atom.GetAtomicNum() for atom in atoms]
     neighbours: list[list[Neighbour]] = [[] for _ in elements]
     orders: list[set[float]] = [set() for _ in elements]
-    for bond in bonds_of(mol):
-        i, j, order = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), bond.GetBondTypeAsDouble()
+    for i, j, order, _, _ in known_bonds(mol):
         neighbours[i].append((j, elements[j], order, aromatic[j]))
         neighbours[j].append((i, elements[i], order, aromatic[i]))
         orders[i].add(order)
@@ -109,6 +126,7 @@ def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
 
 #: The facts of the molecule at hand, which several steps of its mapping ask for; for molecules that no longer change.
 known_facts = lru_cache(maxsize=2)(atom_facts)
+known_bonds = lru_cache(maxsize=2)(bond_facts)
 
 
 def atom_roles(mol: Any) -> AtomRoles:

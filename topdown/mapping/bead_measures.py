@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from topdown.mapping.atom_roles import bonds_of, known_facts
+from topdown.mapping.atom_roles import known_bonds, known_facts
 from topdown.mapping.bonded_fit import fit_bond, fit_fourier, fit_g96_angle, fit_restricted_angle
 from topdown.mapping.conformers import BeadEnsemble, flat_positions
 from topdown.mapping.vectors import cosine, difference
@@ -34,6 +35,7 @@ class BeadMeasure:
         self.thermal = ensemble is not None and ensemble.thermal
         self.kt = _KT if ensemble is None else kt(ensemble.temperature)
         self._paths: list[list[float]] | None = None
+        self._share: dict[int, float] = {}
         self._flat: FloatArray | None = None
         self._single_bonds: list[list[int]] | None = None
         self.is_chiral = ensemble is not None and _has_stereo_centre(mol)
@@ -163,14 +165,21 @@ class BeadMeasure:
         return np.asarray(np.linalg.norm(x[:, pair[0]] - x[:, pair[1]], axis=1))
 
     def _graph_length(self, pair: tuple[int, int]) -> float:
-        """0.118 nm per bond of the mean path between the beads (C1-C1: 0.47 nm)."""
+        """0.118 nm per bond of the mean path between the beads (C1-C1: 0.47 nm), atoms in two beads counted half."""
         from rdkit import Chem
 
         if self._paths is None:
             self._paths = Chem.GetDistanceMatrix(self._mol).tolist()
-        ends = self._groups[pair[1]]
-        lengths = [row[b] for row in (self._paths[a] for a in self._groups[pair[0]]) for b in ends]
-        return sum(lengths) / len(lengths) * 0.118
+            times = Counter(atom for group in self._groups for atom in group)
+            self._share = {atom: 1.0 / count for atom, count in times.items()}
+        total = length = 0.0
+        for a in self._groups[pair[0]]:
+            row = self._paths[a]
+            for b in self._groups[pair[1]]:
+                weight = self._share[a] * self._share[b]
+                total += weight
+                length += weight * row[b]
+        return length / total * 0.118
 
 
 def _has_stereo_centre(mol: Any) -> bool:
@@ -182,10 +191,9 @@ def _has_stereo_centre(mol: Any) -> bool:
 def _open_single_bonds(mol: Any) -> list[list[int]]:
     """For each atom the atoms of higher number that it has a single bond outside rings to."""
     found: list[list[int]] = [[] for _ in range(mol.GetNumAtoms())]
-    for bond in bonds_of(mol):
-        if bond.GetBondTypeAsDouble() == 1.0 and not bond.IsInRing():
-            ends = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-            found[min(ends)].append(max(ends))
+    for i, j, order, _, in_ring in known_bonds(mol):
+        if order == 1.0 and not in_ring:
+            found[min(i, j)].append(max(i, j))
     return found
 
 

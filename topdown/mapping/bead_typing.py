@@ -10,7 +10,7 @@ do. Confidence is the probability of the winner, brought onto the hit rate of he
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, log
@@ -23,11 +23,12 @@ from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
 from topdown.mapping.fragment_keys import stored_keys
 from topdown.mapping.fragments import LEVELS, coarser, environment
-from topdown.mapping.functional_groups import FunctionalGroup
+from topdown.mapping.ions import published_ion
+from topdown.mapping.surroundings import Surroundings
 from topdown.mapping.type_estimate import (
     FloatArray,
     TypeModel,
-    atom_free_energies,
+    free_energy,
     table_style,
     type_model,
     type_probabilities,
@@ -47,6 +48,8 @@ CALIBRATION: Mapping[tuple[str, str], tuple[float, float]] = {
     ("martini2", "unseen"): (-0.4, 0.64),
 }
 MAX_ALTERNATIVES = 5
+#: Choices remembered per table.
+_MOST_KNOWN = 50_000
 _LEVEL_NAMES = ("fragment in its environment", "fragment", "skeleton")
 _SIZE_NAMES = {"R": "regular", "S": "small", "T": "tiny"}
 
@@ -126,8 +129,9 @@ class _Context:
     table: BeadTable
     index: BuildingBlockIndex
     model: TypeModel
-    free_energies: Callable[[], FloatArray]
-    remember: bool
+    surroundings: Surroundings
+    mol: Any
+    known: _Known
 
 
 def choose_type(
@@ -197,19 +201,43 @@ def choose_types(
                 where=f"bead table {table.name}",
             )
         table.index(name)
+    roles = atom_roles(mol)
+    # Choices made with somebody's own votes would keep those alive.
+    known = _known_choices(table) if index is None and model is None else {}
     context = _Context(
-        roles=atom_roles(mol),
+        roles=roles,
         shared=shared,
         table=table,
         index=building_block_index(table) if index is None else index,
         model=type_model(table_style(table)) if model is None else model,
-        free_energies=lru_cache(maxsize=1)(lambda: atom_free_energies(mol)),
-        # Choices made with somebody's own votes would keep those alive.
-        remember=index is None and model is None,
+        surroundings=Surroundings(roles, shared),
+        mol=mol,
+        known=known,
     )
     return tuple(
         _given(table, fixed[place]) if place in fixed else _choose(context, tuple(group))
         for place, group in enumerate(groups)
+    )
+
+
+#: What :func:`_known_choices` remembers: a bead in its surroundings, and its free energy [kJ/mol] where that decides too.
+_Known = dict[tuple[tuple[int, ...], float | None], TypeChoice]
+
+
+@lru_cache(maxsize=8)
+def _known_choices(table: BeadTable) -> _Known:
+    """The types given so far with the table's own building blocks."""
+    return {}
+
+
+def ion_choice(canonical_smiles: str, table: BeadTable) -> TypeChoice | None:
+    """The bead of a monatomic ion, or ``None`` when it is none, or none that ``table`` has the type of."""
+    model = published_ion(canonical_smiles, table_style(table))
+    if model is None or model[0] not in table:
+        return None
+    bead_type, confidence, reason = model
+    return TypeChoice(
+        bead_type=bead_type, reason=reason, confidence=confidence, alternatives=(), level="ion", support=""
     )
 
 
@@ -225,42 +253,37 @@ def _given(table: BeadTable, name: str) -> TypeChoice:
 
 
 def _choose(context: _Context, group: tuple[int, ...]) -> TypeChoice:
-    table, style = context.table, context.model.style
-    fragment = environment(context.roles.facts, group, context.shared)
+    key = context.surroundings.bead_key(group)
+    choice = context.known.get((key, None))
+    if choice is not None:
+        return choice
     charge = context.roles.charge(group)
-    features, chemistry = bead_features(context.roles, group, context.shared, style)
+    fragment = environment(context.roles.facts, group, context.shared)
     target = None
-    if not charge and not _votes(table, context.index, 0, coarser(fragment)[0], charge):
-        energies = context.free_energies()
-        target = float(sum((0.5 if a in context.shared else 1.0) * energies[a] for a in group))
+    if not charge and not _votes(context.table, context.index, 0, coarser(fragment)[0], charge):
+        target = free_energy(context.mol, group, context.shared, context.surroundings)
+        choice = context.known.get((key, target))
+        if choice is not None:
+            return choice
+    if len(context.known) >= _MOST_KNOWN:
+        context.known.clear()
+    choice = context.known[key, target] = _decided(context, group, fragment, charge, target)
+    return choice
+
+
+def _decided(context: _Context, group: tuple[int, ...], fragment: str, charge: int, target: float | None) -> TypeChoice:
+    """The choice for a fragment in its surroundings."""
+    table, index, model = context.table, context.index, context.model
+    features, chemistry = bead_features(context.roles, group, context.shared, model.style)
     atoms = effective_atoms(context.roles, group, context.shared)
-    size = size_rule(context.roles, group, context.shared, style)
+    size = size_rule(context.roles, group, context.shared, model.style)
     by_rule = (
         f"{chemistry.name} (usually {chemistry.core}{chemistry.labels}), {atoms:g} heavy atoms "
         f"({_SIZE_NAMES[size]} by rule), and its neighbours"
     )
-    decide = _decided if context.remember else _decided.__wrapped__
-    return decide(
-        table, context.index, context.model, fragment, tuple(features.items()), chemistry, charge, target, by_rule
-    )
-
-
-@lru_cache(maxsize=8192)
-def _decided(
-    table: BeadTable,
-    index: BuildingBlockIndex,
-    model: TypeModel,
-    fragment: str,
-    features: tuple[tuple[str, float], ...],
-    chemistry: FunctionalGroup,
-    charge: int,
-    target: float | None,
-    by_rule: str,
-) -> TypeChoice:
-    """The choice for a fragment in its surroundings; most have been met before."""
     keys = coarser(fragment)
     votes = tuple(_votes(table, index, level, key, charge) for level, key in enumerate(keys))
-    probabilities = type_probabilities(model, dict(features), chemistry, charge, table)
+    probabilities = type_probabilities(model, features, chemistry, charge, table)
     if target is not None:
         probabilities = weighted_by_free_energy(probabilities, target, table)
     for level in reversed(range(len(LEVELS))):
@@ -312,7 +335,11 @@ def _moved_by_votes(
 
 def _ranked(probabilities: FloatArray, table: BeadTable) -> list[tuple[str, float]]:
     """(type, probability) of the winner and the alternatives, most probable first; equals in the order of the table."""
-    order = np.argsort(-np.round(probabilities, 12), kind="stable")[: MAX_ALTERNATIVES + 1]
+    rounded = np.round(probabilities, 12)
+    wanted = MAX_ALTERNATIVES + 1
+    least = np.partition(rounded, -wanted)[-wanted] if len(rounded) > wanted else 0.0
+    near = np.flatnonzero(rounded >= least)
+    order = near[np.argsort(-rounded[near], kind="stable")][:wanted]
     return [(table.bead_types[i].name, float(probabilities[i])) for i in order if probabilities[i] > 0.0]
 
 

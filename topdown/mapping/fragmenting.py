@@ -461,10 +461,13 @@ def correct_atoms(ours: list[frozenset[int]], theirs: list[frozenset[int]]) -> i
     return len(right) + free
 
 
-def canonical_order(mol: Any) -> list[int]:
-    """Atom indices in an order that does not depend on how the molecule was written (stereo ignored)."""
+def canonical_order(mol: Any, canonical_smiles: str = "/") -> list[int]:
+    """Atom indices in an order that does not depend on how the molecule was written (stereo ignored).
 
-    bare = Chem.Mol(mol)
-    Chem.RemoveStereochemistry(bare)
-    Chem.MolToSmiles(bare)
-    return [int(i) for i in bare.GetProp("_smilesAtomOutputOrder").strip("[],").split(",") if i]
+    ``canonical_smiles``, if it was made of ``mol`` just before, saves making it again where it has no marks of stereo.
+    """
+    if any(mark in canonical_smiles for mark in "/\\@"):
+        mol = Chem.Mol(mol)
+        Chem.RemoveStereochemistry(mol)
+        Chem.MolToSmiles(mol)
+    return [int(i) for i in mol.GetProp("_smilesAtomOutputOrder").strip("[],").split(",") if i]

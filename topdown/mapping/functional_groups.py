@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from topdown.mapping.atom_roles import HALOGENS, AtomRoles
+from topdown.mapping.ions import ION_CLASSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,6 @@ class FunctionalGroup:
     labels: str = ""
 
 
-#: Ions of one atom, by element: the models of martini_v3.0.0_ions; those not in it follow the nearest in their group.
-_ION_CLASSES = {3: "Q5", 9: "Q5", 11: "Q5", 12: "D", 17: "Q5", 19: "Q5", 20: "D", 35: "Q4", 53: "Q2"}
 #: N2, O2 and CO, which have no polar group.
 _GASES = ((7, 7), (8, 8), (6, 8))
 
@@ -157,8 +156,8 @@ def _charged_m3(bead: _Bead) -> FunctionalGroup | None:
     charge = bead.roles.charge(bead.group)
     if charge == 0:
         return FunctionalGroup("zwitterion", "P6") if _is_zwitterion(bead) else None
-    if bead.size == 1 and bead.element in _ION_CLASSES:
-        return FunctionalGroup("ion of one atom", _ION_CLASSES[bead.element])
+    if bead.size == 1 and bead.element in ION_CLASSES:
+        return FunctionalGroup("ion of one atom", ION_CLASSES[bead.element])
     if abs(charge) > 1:
         return FunctionalGroup("ion of charge two or more", "D")
     if charge > 0:
@@ -354,7 +353,7 @@ def _charged_m2(bead: _Bead) -> FunctionalGroup | None:
     if charge == 0:
         return FunctionalGroup("zwitterion", "P5") if _is_zwitterion(bead) else None
     facts = bead.roles.facts
-    if bead.size == 1 and bead.element in _ION_CLASSES:
+    if bead.size == 1 and bead.element in ION_CLASSES:
         return FunctionalGroup("ion of one atom", "Qd" if charge > 0 else "Qa")
     acceptor = bead.starts("OH", "O-", "=O")
     if charge < 0:

@@ -11,14 +11,14 @@ uses, and lowered until no vibration is faster than ten steps of 20 fs (:mod:`to
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from topdown.mapping.atom_roles import bonds_of
+from topdown.mapping.bead_graph import Connectivity, Networks, connectivity, cycle_edges, ring_systems
 from topdown.mapping.bead_measures import BeadMeasure
 from topdown.mapping.conformers import BeadEnsemble, superposed
 from topdown.mapping.rigid_frames import RigidBody, place_site, rigid_body, shared_masses
@@ -36,10 +36,6 @@ IMPROPER_FORCE = 50.0
 _LARGEST_IMPROPER = 200.0
 #: Least length of the mean unit vector of a dihedral that is called an improper: 0.75 is a spread of about 40 degrees.
 _LEAST_AGREEMENT = 0.75
-#: Rings with more atoms than this are not rigid.
-_MAX_RIGID_RING = 8
-#: Most constraints joined to one another: more converge slowly in LINCS.
-_LARGEST_NETWORK = 12
 #: Chains turn about a bond by a dihedral term only if their angles seldom exceed this [degrees].
 _STRAIGHTEST = 155.0
 #: Angles inside dihedrals keep this far from straight and folded [degrees]: in a rigid body, and where springs let them move.
@@ -89,55 +85,6 @@ class BondedTerms:
             exclusions=tuple(sorted((min(p), max(p)) for p in ((new[i], new[j]) for i, j in self.exclusions))),
             positions=None if self.positions is None else self.positions[list(sequence)],
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Connectivity:
-    """Which beads are joined, and which move together.
-
-    Attributes
-    ----------
-    edges : tuple of (int, int)
-        Neighbouring beads, i < j, sorted.
-    frames : tuple of tuple of int
-        Beads of each rigid ring system, sorted; a bead may belong to two.
-    """
-
-    edges: tuple[tuple[int, int], ...]
-    frames: tuple[tuple[int, ...], ...]
-
-
-def connectivity(mol: Any, groups: Sequence[Sequence[int]]) -> Connectivity:
-    """Neighbouring beads and rigid frames of a partition."""
-    beads_of: dict[int, set[int]] = {}
-    for bead, group in enumerate(groups):
-        for atom in group:
-            beads_of.setdefault(atom, set()).add(bead)
-    edges = {tuple(sorted(pair)) for beads in beads_of.values() for pair in combinations(beads, 2)}
-    for bond in bonds_of(mol):
-        left, right = beads_of[bond.GetBeginAtomIdx()], beads_of[bond.GetEndAtomIdx()]
-        if not left & right:
-            edges |= {(min(i, j), max(i, j)) for i in left for j in right}
-    frames = []
-    for system in ring_systems(mol):
-        beads = sorted({b for atom in system for b in beads_of[atom]})
-        if len(beads) > 1:
-            frames.append(tuple(beads))
-    return Connectivity(edges=tuple(sorted(edges)), frames=tuple(sorted(set(frames))))  # type: ignore[arg-type]
-
-
-def ring_systems(mol: Any) -> list[set[int]]:
-    """Atoms of each set of fused small rings."""
-    systems: list[set[int]] = []
-    for ring in mol.GetRingInfo().AtomRings():
-        if len(ring) > _MAX_RIGID_RING:
-            continue
-        joined = set(ring)
-        for other in [s for s in systems if len(s & joined) >= 2]:
-            systems.remove(other)
-            joined |= other
-        systems.append(joined)
-    return systems
 
 
 def bonded_terms(
@@ -214,9 +161,9 @@ def _without_loose_beads(
 ) -> list[tuple[int, ...]]:
     """Frames without beads that hold few of the ring atoms and do not keep their distance to the rest."""
     result = []
-    systems = {tuple(sorted(s)): s for s in ring_systems(mol)}
+    systems = ring_systems(mol)
     for frame in frames:
-        atoms = next(s for s in systems.values() if set(frame) == {b for b, g in enumerate(groups) if s & set(g)})
+        atoms = next(s for s in systems if set(frame) == {b for b, g in enumerate(groups) if s & set(g)})
         core = [b for b in frame if 2 * len(atoms & set(groups[b])) >= len(groups[b])]
         kept = list(core)
         for bead in sorted(set(frame) - set(core)):
@@ -258,7 +205,7 @@ class _Builder:
         for body in bodies:
             for constraint in body.constraints:
                 held.setdefault(constraint.atoms, constraint)
-        self._network = _Networks(held)
+        self._network = Networks(held)
         self.bonds, stiff = self._springs(graph)
         self.constraints = tuple(sorted([*held.values(), *stiff], key=lambda c: c.atoms))
         self.anchors = self._anchors()
@@ -266,7 +213,7 @@ class _Builder:
 
     def _springs(self, graph: Connectivity) -> tuple[tuple[Bond, ...], list[Constraint]]:
         """Bonds, and constraints in place of the stiffest ones where they close no cycle and join no long network."""
-        in_cycle = _cycle_edges(graph.edges)
+        in_cycle = cycle_edges(graph.edges)
         bonds, constraints = [], []
         for pair in self.links:
             bond = self._bond(pair)
@@ -473,61 +420,8 @@ class _Builder:
         return tuple(sorted(pairs - {b.atoms for b in self.bonds} - {c.atoms for c in self.constraints}))
 
 
-class _Networks:
-    """Sets of beads that constraints join, and how many constraints each has."""
-
-    def __init__(self, constraints: Iterable[tuple[int, int]]) -> None:
-        self._sets: list[tuple[set[int], int]] = []
-        for pair in constraints:
-            self._add(pair)
-
-    def _add(self, pair: tuple[int, int]) -> None:
-        touching = [s for s in self._sets if s[0] & set(pair)]
-        rest = [s for s in self._sets if not s[0] & set(pair)]
-        self._sets = [*rest, (set(pair).union(*(s[0] for s in touching)), 1 + sum(s[1] for s in touching))]
-
-    def joins(self, pair: tuple[int, int]) -> bool:
-        """Add a constraint if its network stays small; whether it was added."""
-        size = 1 + sum(n for beads, n in self._sets if beads & set(pair))
-        if size > _LARGEST_NETWORK:
-            return False
-        self._add(pair)
-        return True
-
-
 def _as_bond(constraint: Constraint) -> Bond:
     return Bond(atoms=constraint.atoms, length=constraint.length, force_constant=BOND_RANGE[1])
-
-
-def _cycle_edges(edges: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Edges that lie on a cycle of the bead graph: all but its bridges (Tarjan 1974)."""
-    near: dict[int, list[int]] = {}
-    for i, j in edges:
-        near.setdefault(i, []).append(j)
-        near.setdefault(j, []).append(i)
-    order: dict[int, int] = {}
-    low: dict[int, int] = {}
-    bridges: set[tuple[int, int]] = set()
-    for root in near:
-        if root in order:
-            continue
-        order[root] = low[root] = len(order)
-        stack = [(root, -1, iter(near[root]))]
-        while stack:
-            node, parent, rest = stack[-1]
-            child = next(rest, None)
-            if child is None:
-                stack.pop()
-                if parent >= 0:
-                    low[parent] = min(low[parent], low[node])
-                    if low[node] > order[parent]:
-                        bridges.add((min(node, parent), max(node, parent)))
-            elif child not in order:
-                order[child] = low[child] = len(order)
-                stack.append((child, node, iter(near[child])))
-            elif child != parent:
-                low[node] = min(low[node], order[child])
-    return set(edges) - bridges
 
 
 def _reference(measure: BeadMeasure, bodies: Sequence[RigidBody]) -> FloatArray:

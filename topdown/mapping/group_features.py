@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from rdkit import Chem
 
-from topdown.mapping.atom_roles import bonds_of, known_facts
+from topdown.mapping.atom_roles import known_bonds, known_facts
 
 _HALOGENS = frozenset({9, 17, 35, 53})
 #: Bits of one count in the packed counts of a group.
@@ -123,7 +123,7 @@ class MoleculeGraph:
 
     @classmethod
     def of(cls, mol: Any) -> MoleculeGraph:
-        """The graph of an RDKit molecule without hydrogens."""
+        """The graph of an RDKit molecule without hydrogens, which may not change any more."""
         return _graph_of(mol)
 
     def free_units(self, taken: int) -> list[int]:
@@ -183,27 +183,26 @@ class _Bond(NamedTuple):
     rings: int
 
 
+@lru_cache(maxsize=2)
 def _graph_of(mol: Any) -> MoleculeGraph:
     # Symmetrised, so that equivalent rings of cages are all found; renumbered molecules have no rings until asked.
     rings = [tuple(ring) for ring in Chem.GetSymmSSSR(mol)]
-    info = mol.GetRingInfo()
     sizes: list[tuple[int, ...]] = [() for _ in range(mol.GetNumAtoms())]
+    rings_of: dict[tuple[int, int], int] = {}
     for ring in rings:
+        before = ring[-1]
         for i in ring:
             sizes[i] += (len(ring),)
+            pair = (before, i) if before < i else (i, before)
+            rings_of[pair] = rings_of.get(pair, 0) + 1
+            before = i
     atoms = [
         _Atom(a.element, len(a.neighbours), a.charge, a.hydrogens, a.aromatic, size)
         for a, size in zip(known_facts(mol), sizes)
     ]
     bonds = [
-        _Bond(
-            b.GetBeginAtomIdx(),
-            b.GetEndAtomIdx(),
-            b.GetBondTypeAsDouble(),
-            b.GetIsAromatic(),
-            info.NumBondRings(b.GetIdx()),
-        )
-        for b in bonds_of(mol)
+        _Bond(i, j, order, aromatic, rings_of.get((i, j) if i < j else (j, i), 0))
+        for i, j, order, aromatic, _ in known_bonds(mol)
     ]
     n = len(atoms)
     neighbors = [0] * n

@@ -1,11 +1,12 @@
-"""Ions of one atom: their beads are those of the published ion models, not of any fragment."""
+"""Ions of one atom: their beads are those of the published ion models, not of any fragment.
+
+Nothing else knows them: :func:`published_ion` gives the bead of a whole molecule that is such an ion, :data:`ION_CLASSES` the
+class that the rules of :mod:`topdown.mapping.functional_groups` give an ion whose bead type a table lacks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from topdown.mapping.bead_typing import TypeChoice
-from topdown.model import BeadTable
 
 _M3 = "Souza 2021, doi:10.1038/s41592-021-01098-3, martini_v3.0.0_ions_v1"
 _M2 = "Marrink 2007, doi:10.1021/jp071097f, martini_v2.0_ions"
@@ -28,18 +29,27 @@ _IONS: Mapping[str, Mapping[str, tuple[str, float, str]]] = {
 }
 
 
-def ion_choice(canonical_smiles: str, style: str, table: BeadTable) -> TypeChoice | None:
-    """The bead of a monatomic ion, or ``None`` when it is none, or none that ``table`` has the type of.
+#: Atomic number of each.
+_ELEMENTS = {"[Na+]": 11, "[K+]": 19, "[Ca+2]": 20, "[Cl-]": 17, "[Br-]": 35, "[I-]": 53}
+_FLUORINE, _CHLORINE = 9, 17
+
+
+def _classes() -> dict[int, str]:
+    """The class of each Martini 3 ion: its type without the size. Fluoride, which has no model, follows chloride."""
+    found = {_ELEMENTS[ion]: bead_type.lstrip("ST") for ion, (bead_type, _, _) in _IONS["martini3"].items()}
+    return {**found, _FLUORINE: found[_CHLORINE]}
+
+
+#: Atomic number → class in Martini 3; in Martini 2 the sign decides.
+ION_CLASSES: Mapping[int, str] = _classes()
+
+
+def published_ion(canonical_smiles: str, style: str) -> tuple[str, float, str] | None:
+    """(bead type, confidence, reason) of a monatomic ion, or ``None`` when it is none, or none that has a model.
 
     Parameters
     ----------
     canonical_smiles : str
     style : {"martini3", "martini2"}
-    table : BeadTable
     """
-    bead_type, confidence, reason = _IONS.get(style, {}).get(canonical_smiles, ("", 0.0, ""))
-    if not bead_type or bead_type not in table:
-        return None
-    return TypeChoice(
-        bead_type=bead_type, reason=reason, confidence=confidence, alternatives=(), level="ion", support=""
-    )
+    return _IONS.get(style, {}).get(canonical_smiles)

@@ -10,9 +10,12 @@ Martini 2: fours from the carbonyl; three left over end the tail, one left over 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from topdown.mapping.atom_roles import atoms_of, known_facts
+from rdkit import Chem
+
+from topdown.mapping.atom_roles import known_facts
 
 #: Shortest tail taken for one [carbons after the carbonyl]: that of octanoyl, the shortest published.
 MIN_TAIL = 7
@@ -28,7 +31,7 @@ class MoleculeGraph:
 
     def __init__(self, mol: Any) -> None:
         facts = known_facts(mol)
-        self.symbols: list[str] = [atom.GetSymbol() for atom in atoms_of(mol)]
+        self.symbols: list[str] = [_symbol(a.element) for a in facts]
         self.charges: list[int] = [a.charge for a in facts]
         self.hydrogens: list[int] = [a.hydrogens for a in facts]
         self.ring: list[bool] = [a.in_ring for a in facts]
@@ -60,6 +63,19 @@ class MoleculeGraph:
             and self.charges[atom] == 0
             and (hydrogens is None or self.hydrogens[atom] == hydrogens)
         )
+
+
+@lru_cache(maxsize=128)
+def _symbol(element: int) -> str:
+    return str(Chem.GetPeriodicTable().GetElementSymbol(element))
+
+
+def may_have_tails(mol: Any) -> bool:
+    """Whether there are enough carbons for a tail: a quick look, before the molecular graph is made."""
+    found = 0
+    for a in known_facts(mol):
+        found += a.element == 6 and not a.in_ring and len(a.neighbours) < 3 and not a.charge
+    return found >= MIN_TAIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

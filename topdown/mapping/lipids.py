@@ -15,7 +15,7 @@ from typing import Any
 
 from topdown.mapping.lipid_cores import Core, acyl_tails, find_cores
 from topdown.mapping.lipid_rules import HEAD, LipidRules, lipid_rules, tail_label
-from topdown.mapping.lipid_tails import DividedTail, MoleculeGraph, Tail, divide_tail
+from topdown.mapping.lipid_tails import DividedTail, MoleculeGraph, Tail, divide_tail, may_have_tails
 from topdown.mapping.recognised import PublishedTerms, RecognisedBead, RecognisedBlocks
 from topdown.mapping.sterols import find_sterol
 from topdown.model import Angle, Bond, Constraint, Dihedral, VirtualSite
@@ -57,6 +57,10 @@ def recognise(mol: Any, style: str) -> RecognisedBlocks | None:
     RecognisedBlocks or None
         ``None`` when nothing was recognised. With ``terms`` when the whole molecule is one published kind of lipid.
     """
+    # Every lipid has a tail.
+    if not may_have_tails(mol):
+        sterol = find_sterol(mol, style)
+        return sterol if sterol is not None and sterol.beads else None
     graph = MoleculeGraph(mol)
     rules = lipid_rules(style)
     cores = find_cores(graph)

@@ -12,12 +12,11 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 
 from topdown.errors import BeadTableError, MappingError, SettingsError
-from topdown.mapping.bead_typing import TypeChoice, choose_types
+from topdown.mapping.bead_typing import TypeChoice, choose_types, ion_choice
 from topdown.mapping.class_typing import choose_classes, class_model_of
 from topdown.mapping.conformers import bead_ensemble
 from topdown.mapping.fragmenting import Partition, best_partitions, canonical_order
 from topdown.mapping.geometry import BondedTerms, bonded_terms
-from topdown.mapping.ions import ion_choice
 from topdown.mapping.lipids import recognise
 from topdown.mapping.published import fits_table, given_choices, published_molecule
 from topdown.mapping.smiles import DEFAULT_LIMITS, ParsedMolecule, SmilesLimits, parse_smiles
@@ -120,15 +119,14 @@ def map_parsed(
     choices = UserChoices() if choices is None else choices
     if parsed.canonical_smiles == "O" and not choices.types:
         return (_water(parsed, table, name, conformers),)
-    order = canonical_order(parsed.mol)
+    order = canonical_order(parsed.mol, parsed.canonical_smiles)
     mol = Chem.RenumberAtoms(parsed.mol, order)
     style = table_style(table)
     # The user's judgement comes before that of the published models.
     blocks = None if choices.groups else recognise(mol, style)
     molecules = []
     if blocks is not None and fits_table(blocks, table):
-        places = [parsed.written[a] for a in order]
-        model = published_molecule(parsed, places, blocks, table, name, conformers)
+        model = published_molecule(parsed, order, blocks, table, name, conformers)
         molecules.append(_retyped(model, choices, table, parsed))
     known = given_choices(blocks, table) if not molecules else {}
     fixed = _canonical_groups(parsed, order, choices.groups) or tuple(known)
@@ -182,12 +180,12 @@ def _assemble(
 ) -> CGMolecule:
     """A partition with its bead types and bonded terms."""
     groups = partition.groups
-    sequence = sorted(range(len(groups)), key=lambda k: sorted(order[a] for a in groups[k]))
+    written = parsed.written_atoms(order, groups)
+    sequence = sorted(range(len(groups)), key=written.__getitem__)
     given = dict(zip(map(frozenset, choices.groups), choices.group_types))
-    written = [frozenset(parsed.written[order[a]] for a in group) for group in groups]
-    fixed_types = {k: kind for k, atoms in enumerate(written) if (kind := given.get(atoms, ""))}
+    fixed_types = {k: kind for k, atoms in enumerate(written) if (kind := given.get(frozenset(atoms), ""))}
     fixed_types |= _fixed_types(choices.types, sequence, table)
-    ion = ion_choice(parsed.canonical_smiles, table_style(table), table) if mol.GetNumAtoms() == 1 else None
+    ion = ion_choice(parsed.canonical_smiles, table) if mol.GetNumAtoms() == 1 else None
     if ion is not None and not fixed_types:
         chosen = [ion]
     else:
@@ -206,7 +204,7 @@ def _assemble(
     if unsure:
         warnings.append(f"{unsure} of {len(chosen)} bead types are estimates: no building block knows the fragment")
     warnings[:0] = _left_out(parsed)
-    beads, terms = _in_written_order(mol, order, parsed.written, groups, chosen, terms, table)
+    beads, terms = _in_written_order(mol, groups, written, sequence, chosen, terms, table)
     return CGMolecule(
         name=name or parsed.canonical_smiles,
         beads=beads,
@@ -317,16 +315,14 @@ def _output_order(mol: Any) -> list[int]:
 
 def _in_written_order(
     mol: Any,
-    order: list[int],
-    places: Sequence[int],
     groups: tuple[tuple[int, ...], ...],
+    written: Sequence[tuple[int, ...]],
+    sequence: Sequence[int],
     choices: list[TypeChoice],
     terms: BondedTerms,
     table: BeadTable,
 ) -> tuple[tuple[Bead, ...], BondedTerms]:
     """Beads and terms renumbered so that beads follow the SMILES as written."""
-    written = [tuple(sorted(places[order[a]] for a in group)) for group in groups]
-    sequence = sorted(range(len(groups)), key=written.__getitem__)
     terms = terms.renumbered(sequence)
     counted: set[int] = set()
     beads = []

@@ -27,6 +27,9 @@ MAX_COLUMNS = 3_000
 MAX_NODES = 50
 #: Partial divisions kept per number of units covered.
 BEAM_WIDTH = 40
+#: Up to so many candidate groups, leaving out the hopeless ones would take longer than the search among all; it is tried
+#: for so many steps.
+FEW_CANDIDATES, FEW_STEPS = 400, 3_000
 #: Beyond so many candidate groups, the exact search has a tenth of its steps and the beam a tenth of its width.
 MANY_CANDIDATES = 20_000
 
@@ -187,11 +190,15 @@ def cheapest_divisions(
     exact, bound = True, 0
     for whole in _components(neighbors):
         every = inside = [c for c in candidates if c[1] & whole]
-        if count == 1:
-            inside = _worth_it(whole, _without_dominated(every))
-        # Sheets and cages of hundreds of atoms are beyond the exact search: little is spent to find that out.
-        allowed = budget // 10 if len(every) > MANY_CANDIDATES else budget
-        solved = _by_remainders(graph, whole, inside, count, relevant, allowed)
+        solved = None
+        if count == 1 and len(every) <= FEW_CANDIDATES:
+            solved = _by_remainders(graph, whole, every, 1, relevant, min(budget, FEW_STEPS))
+        if solved is None:
+            if count == 1:
+                inside = _worth_it(whole, _without_dominated(every))
+            # Sheets and cages of hundreds of atoms are beyond the exact search: little is spent to find that out.
+            allowed = budget // 10 if len(every) > MANY_CANDIDATES else budget
+            solved = _by_remainders(graph, whole, inside, count, relevant, allowed)
         if solved is None and count > 1:
             shorter = cheapest_divisions(neighbors, candidates, 1, max_steps=max_steps)
             return Divisions(ranked=shorter.ranked, exact=False, bound=shorter.bound)
@@ -282,27 +289,38 @@ def _by_remainders(
 ) -> list[tuple[int, tuple[int, ...]]] | None:
     """Dynamic programming (module docstring), or None when it takes more than ``max_steps`` steps."""
     by_first: dict[int, list[tuple[int, int, int]]] = {}
+    neighbors = graph.neighbors
     for cost, units in candidates:
         boundary = 0
         for u in bits(units):
-            boundary |= graph.neighbors[u]
+            boundary |= neighbors[u]
         by_first.setdefault(units & -units, []).append((cost, units, boundary & ~units))
     options: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
+    pieces_of_rest: dict[int, tuple[int, ...]] = {}
     waiting, steps = [whole], 0
     while waiting:
         mask = waiting.pop()
         if mask in options:
             continue
         options[mask] = found = []
+        outside = ~mask
         for cost, units, boundary in by_first.get(mask & -mask, ()):
-            if units & ~mask:
+            if units & outside:
                 continue
             steps += 1
-            pieces = graph.pieces_without(mask & ~units, units, boundary)
-            found.append((cost, units, pieces))
-            for piece in pieces:
-                if piece not in options:
-                    waiting.append(piece)
+            rest, near = mask & ~units, boundary & mask
+            if near & (near - 1):
+                # Different groups of different remainders leave the same rest.
+                pieces = pieces_of_rest.get(rest)
+                if pieces is None:
+                    pieces = pieces_of_rest[rest] = graph.pieces_without(rest, units, boundary)
+                found.append((cost, units, pieces))
+                waiting += pieces
+            elif rest:
+                found.append((cost, units, (rest,)))
+                waiting.append(rest)
+            else:
+                found.append((cost, units, ()))
         if steps > max_steps:
             return None
     if count == 1:
@@ -314,15 +332,18 @@ def _best(options: dict[int, list[tuple[int, int, tuple[int, ...]]]], whole: int
     value: dict[int, int] = {}
     choice: dict[int, tuple[int, tuple[int, ...]]] = {}
     for mask in sorted(options, key=int.bit_count):
-        found = [
-            (cost + sum(value[piece] for piece in pieces), units, pieces)
-            for cost, units, pieces in options[mask]
-            # A remainder none of whose divisions is worth it has no value.
-            if all(piece in value for piece in pieces)
-        ]
-        if found:
-            cost, units, pieces = min(found)
-            value[mask], choice[mask] = cost, (units, pieces)
+        best: tuple[int, int, tuple[int, ...]] | None = None
+        for cost, units, pieces in options[mask]:
+            for piece in pieces:
+                # A remainder none of whose divisions is worth it has no value.
+                if piece not in value:
+                    break
+                cost += value[piece]
+            else:
+                if best is None or cost < best[0] or (cost == best[0] and (units, pieces) < best[1:]):
+                    best = cost, units, pieces
+        if best is not None:
+            value[mask], choice[mask] = best[0], best[1:]
     groups, waiting = [], [whole]
     while waiting:
         units, pieces = choice[waiting.pop()]

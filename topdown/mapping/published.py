@@ -45,7 +45,7 @@ def published_molecule(
     ----------
     parsed : ParsedMolecule
     order : list of int
-        Written index of each atom that ``blocks`` counts.
+        Index in ``parsed.mol`` of each atom that ``blocks`` counts.
     blocks : RecognisedBlocks
         With terms.
     table : BeadTable
@@ -55,13 +55,14 @@ def published_molecule(
     """
     terms = blocks.terms
     assert terms is not None
+    atoms = parsed.written_atoms(order, (bead.atoms for bead in blocks.beads))
     beads = tuple(
         Bead(
             name=bead.name,
             bead_type=bead.bead_type,
             charge=float(bead.charge),
             mass=terms.masses.get(place, table.bead_type(bead.bead_type).mass),
-            atoms=tuple(sorted(order[a] for a in bead.atoms)),
+            atoms=atoms[place],
             reason=bead.reason,
             confidence=bead.confidence,
         )

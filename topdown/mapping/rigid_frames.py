@@ -36,6 +36,8 @@ PLANAR_HINGE, BENT_HINGE = 200.0, 100.0
 LINE_TOLERANCE, PLANE_TOLERANCE = 0.02, 0.03
 #: Height of a triangle over its longest side below which its constraints are as good as collinear.
 _FLAT_TRIANGLE = 0.25
+#: The same for the three carriers of a site, and for those of ribbons so long that no three do better.
+_USEFUL_TRIANGLE, _ANY_TRIANGLE = 0.05, 1e-6
 #: A site this close to the centre of its hinge is put there, as in the published models [nm].
 _AT_CENTRE = 0.02
 #: Lengths less than this short of halfway between two digits are rounded up [nm].
@@ -174,17 +176,20 @@ def _off_plane(shape: FloatArray) -> float:
     return float(np.abs(x @ np.linalg.svd(x)[2][2]).max())
 
 
-def _area(a: Vector, b: Vector, c: Vector) -> float:
-    """Area of a triangle by Heron's formula."""
-    x, y, z = math.dist(a, b), math.dist(b, c), math.dist(c, a)
+def _area_of(x: float, y: float, z: float) -> float:
+    """Area of a triangle from its sides by Heron's formula."""
     half = 0.5 * (x + y + z)
     return math.sqrt(max(half * (half - x) * (half - y) * (half - z), 0.0))
 
 
-def _flatness(a: Vector, b: Vector, c: Vector) -> float:
+def _flatness_of(x: float, y: float, z: float) -> float:
     """Height of a triangle over its longest side, relative to that side; 0.87 when equilateral."""
-    longest = max(math.dist(a, b), math.dist(b, c), math.dist(c, a))
-    return 2.0 * _area(a, b, c) / max(longest, 1e-6) ** 2
+    return 2.0 * _area_of(x, y, z) / max(x, y, z, 1e-6) ** 2
+
+
+def _flatness(a: Vector, b: Vector, c: Vector) -> float:
+    """The same from the corners."""
+    return _flatness_of(math.dist(a, b), math.dist(b, c), math.dist(c, a))
 
 
 def _is_inside(bead: int, beads: Sequence[int], at: Places) -> bool:
@@ -194,9 +199,11 @@ def _is_inside(bead: int, beads: Sequence[int], at: Places) -> bool:
     return weights is not None and min(weights) > 0.12
 
 
-def _in_triangle(x: Vector, a: Vector, b: Vector, c: Vector) -> tuple[float, float, float] | None:
-    """Weights of a, b, c that give the projection of ``x`` on their plane."""
-    if _flatness(a, b, c) < 0.05:
+def _in_triangle(
+    x: Vector, a: Vector, b: Vector, c: Vector, least: float = _USEFUL_TRIANGLE
+) -> tuple[float, float, float] | None:
+    """Weights of a, b, c that give the projection of ``x`` on their plane; None where they are flatter than ``least``."""
+    if _flatness(a, b, c) < least:
         return None
     u, v, d = difference(b, a), difference(c, a), difference(x, a)
     uu, uv, vv, du, dv = dot(u, u), dot(u, v), dot(v, v), dot(d, u), dot(d, v)
@@ -263,8 +270,11 @@ def _best_carriers(beads: tuple[int, ...], at: Places, kept: set[int], count: in
 
 def _frame_quality(chosen: tuple[int, ...], at: Places) -> float:
     """Area of the smallest triangle that the constraints of ``chosen`` make [nm²], less when flat."""
-    triangles = [t for t, _ in _triangles(chosen, at)]
-    return min(_area(*(at[b] for b in t)) * min(1.0, _flatness(*(at[b] for b in t)) / 0.4) for t in triangles)
+    worst = math.inf
+    for (i, j, k), _ in _triangles(chosen, at):
+        sides = math.dist(at[i], at[j]), math.dist(at[j], at[k]), math.dist(at[k], at[i])
+        worst = min(worst, _area_of(*sides) * min(1.0, _flatness_of(*sides) / 0.4))
+    return worst
 
 
 def _triangles(carriers: Sequence[int], at: Places) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
@@ -293,10 +303,12 @@ def _triangles(carriers: Sequence[int], at: Places) -> list[tuple[tuple[int, int
 def _best_hinge(four: Sequence[int], at: Places) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
     """Two triangles of four beads on either side of a common side: the pairing whose flatter triangle is least flat."""
     best: tuple[float, tuple[int, int]] | None = None
-    for side in combinations(sorted(four), 2):
+    corners = sorted(four)
+    apart = {(i, j): math.dist(at[i], at[j]) for i in corners for j in corners if i != j}
+    for side in combinations(corners, 2):
         i, j = side
-        one, two = sorted(set(four) - set(side))
-        worst = min(_flatness(at[i], at[j], at[one]), _flatness(at[i], at[j], at[two]))
+        one, two = (b for b in corners if b != i and b != j)
+        worst = min(_flatness_of(apart[side], apart[j, k], apart[k, i]) for k in (one, two))
         axis, left, right = (difference(at[b], at[i]) for b in (j, one, two))
         # Wings that point the same way, the parts along the common side taken out, would fold onto one another.
         if dot(left, right) - dot(left, axis) * dot(right, axis) / max(dot(axis, axis), 1e-18) > 0.0:
@@ -367,17 +379,7 @@ def _site(bead: int, carriers: Sequence[int], at: Places) -> VirtualSite:
                 atoms=tuple(carriers),
                 parameters=(1.0,) * 4 if at_centre else tuple(round(w, 4) for w in weights),
             )
-    best: tuple[float, tuple[int, int, int], tuple[float, float], float] | None = None
-    for three in combinations(sorted(carriers), 3):
-        a, b, c = (at[k] for k in three)
-        weights3 = _in_triangle(x, a, b, c)
-        if weights3 is None:
-            continue
-        normal = cross(difference(b, a), difference(c, a))
-        out = dot(difference(x, a), normal) / dot(normal, normal)
-        lever = max(max(abs(w) for w in weights3), abs(out) * math.sqrt(norm(normal)))
-        if best is None or lever < best[0] - 1e-3:
-            best = lever, three, weights3[1:], out
+    best = _best_three(x, carriers, at, _USEFUL_TRIANGLE) or _best_three(x, carriers, at, _ANY_TRIANGLE)
     assert best is not None, "carriers in one line"
     _, three, (p, q), out = best
     area = norm(cross(difference(at[three[1]], at[three[0]]), difference(at[three[2]], at[three[0]])))
@@ -386,6 +388,24 @@ def _site(bead: int, carriers: Sequence[int], at: Places) -> VirtualSite:
     return VirtualSite(
         site=bead, construction="3out", atoms=three, parameters=(round(p, 4), round(q, 4), round(out, 4))
     )
+
+
+def _best_three(
+    x: Vector, carriers: Sequence[int], at: Places, least: float
+) -> tuple[float, tuple[int, int, int], tuple[float, float], float] | None:
+    """(lever, three carriers, weights of the second and third, part out of their plane) for a site at ``x``, lever least."""
+    best: tuple[float, tuple[int, int, int], tuple[float, float], float] | None = None
+    for three in combinations(sorted(carriers), 3):
+        a, b, c = (at[k] for k in three)
+        weights = _in_triangle(x, a, b, c, least)
+        if weights is None:
+            continue
+        normal = cross(difference(b, a), difference(c, a))
+        out = dot(difference(x, a), normal) / dot(normal, normal)
+        lever = max(max(abs(w) for w in weights), abs(out) * math.sqrt(norm(normal)))
+        if best is None or lever < best[0] - 1e-3:
+            best = lever, three, weights[1:], out
+    return best
 
 
 def _hinge_weights(x: Vector, corners: Sequence[Vector]) -> list[float]:

@@ -6,6 +6,7 @@ The text is checked first (:mod:`topdown.mapping.smiles_text`), then RDKit parse
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,10 @@ class ParsedMolecule:
     written: tuple[int, ...] = ()
     left_out: tuple[str, ...] = ()
 
+    def written_atoms(self, order: Sequence[int], groups: Iterable[Iterable[int]]) -> list[tuple[int, ...]]:
+        """Groups of atoms of ``mol`` renumbered by ``order``, as sorted places among the heavy atoms of ``smiles``."""
+        return [tuple(sorted(self.written[order[a]] for a in group)) for group in groups]
+
 
 def canonical_smiles(smiles: str) -> str:
     """RDKit's canonical isomeric SMILES of a molecule that may be mapped.
@@ -111,32 +116,55 @@ def parse_smiles(
     MoleculeError
         With code E_EMPTY, E_SYNTAX, E_CHEM, E_MIXTURE, E_ELEMENT, E_RADICAL, E_DUMMY or E_LIMIT.
     """
+    global _latest
     core = core_smiles(smiles, limits)
+    # Without brackets there are no charges, isotopes, atom maps, radicals, hydrogens or elements that are refused.
+    bare = "[" not in core
     with rdBase.BlockLogs():
         mol = Chem.MolFromSmiles(core, sanitize=False)
         if mol is None:
             raise MoleculeError("E_SYNTAX", f"not a SMILES: {_parser_reason(core)}", where=shown(smiles))
-        for atom in atoms_of(mol):
-            atom.SetAtomMapNum(0)
-            atom.SetIsotope(0)
+        if not bare:
+            for atom in atoms_of(mol):
+                atom.SetAtomMapNum(0)
+                atom.SetIsotope(0)
         left_out: tuple[str, ...] = ()
-        fragments = Chem.GetMolFrags(mol)
+        fragments = Chem.GetMolFrags(mol) if "." in core else ()
         if len(fragments) > 1:
             mol, left_out = _one_component(mol, fragments, smiles, take_largest=largest_fragment)
-        else:
+        elif not bare:
             _number_heavy_atoms(mol)
-        _check_atoms(mol, smiles)
+        if not bare or _DATIVE_MARK.search(core):
+            _check_atoms(mol, smiles)
         mol = _sanitised(mol, smiles)
+        if not bare:
+            mol = Chem.RemoveAllHs(mol)
     if mol.GetNumAtoms() == 0:
         raise MoleculeError("E_EMPTY", "there is no heavy atom", where=shown(smiles), hint="hydrogen alone has no bead")
-    _check_electrons(mol, smiles)
-    return ParsedMolecule(
+    if not bare:
+        _check_electrons(mol, smiles)
+    numbered = not bare or len(fragments) > 1
+    parsed = ParsedMolecule(
         smiles=smiles,
         canonical_smiles=Chem.MolToSmiles(mol),
         mol=mol,
-        written=tuple(atom.GetIntProp(_PLACE) for atom in atoms_of(mol)),
+        written=tuple(a.GetIntProp(_PLACE) for a in atoms_of(mol)) if numbered else tuple(range(mol.GetNumAtoms())),
         left_out=left_out,
     )
+    _latest = parsed
+    return parsed
+
+
+#: What was read last: the report on a molecule asks for it again.
+_latest: ParsedMolecule | None = None
+
+
+def read_before(smiles: str) -> ParsedMolecule:
+    """A SMILES that passed the gate before, the largest component of several; nobody may change the molecule."""
+    latest = _latest
+    if latest is not None and latest.smiles == smiles:
+        return latest
+    return parse_smiles(smiles, largest_fragment=True, limits=NO_LIMITS)
 
 
 _PLACE = "_written"
@@ -203,23 +231,37 @@ def _check_atoms(mol: Any, smiles: str) -> None:
         )
 
 
+_DATIVE_MARK = re.compile("<-|->")
 _DATIVE = (Chem.BondType.DATIVE, Chem.BondType.DATIVEONE, Chem.BondType.DATIVEL, Chem.BondType.DATIVER)
 
 
 def _sanitised(mol: Any, smiles: str) -> Any:
-    problems = Chem.DetectChemistryProblems(mol)
-    if problems:
+    before = Chem.Mol(mol)
+    if Chem.SanitizeMol(mol, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
         raise MoleculeError(
             "E_CHEM",
-            _chemistry_reason(problems[0].Message()),
+            _chemistry_reason(_complaint(before)),
             where=shown(smiles),
             hint="check valences, charges and aromatic (lower-case) atoms",
         )
-    Chem.SanitizeMol(mol)
-    if any(b.GetBondType() == Chem.BondType.AROMATIC and not b.GetIsAromatic() for b in bonds_of(mol)):
+    if ":" in smiles and any(
+        b.GetBondType() == Chem.BondType.AROMATIC and not b.GetIsAromatic() for b in bonds_of(mol)
+    ):
         raise MoleculeError("E_CHEM", "an aromatic bond ':' outside any aromatic ring", where=shown(smiles))
     Chem.AssignStereochemistry(mol, cleanIt=True)
-    return Chem.RemoveAllHs(mol)
+    return mol
+
+
+def _complaint(mol: Any) -> str:
+    """What RDKit says against a molecule: the first problem it lists, or that at which its clean-up stops."""
+    problems = Chem.DetectChemistryProblems(mol)
+    if problems:
+        return str(problems[0].Message())
+    try:
+        Chem.SanitizeMol(mol)
+    except Chem.MolSanitizeException as error:
+        return str(error)
+    return ""
 
 
 def _check_electrons(mol: Any, smiles: str) -> None:

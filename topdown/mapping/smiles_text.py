@@ -110,6 +110,8 @@ def _syntax(message: str, smiles: str, hint: str = "") -> MoleculeError:
 
 
 def _check_characters(text: str, smiles: str, offset: int, *, blanks: bool = False) -> None:
+    if text.isascii() and text.isprintable() and (blanks or " " not in text):
+        return
     for position, character in enumerate(text, start=offset + 1):
         if "!" <= character <= "~" or (blanks and character == " "):
             continue

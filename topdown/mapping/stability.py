@@ -52,6 +52,7 @@ def shortest_period(skeleton: Skeleton, terms: Terms) -> float:
     rows, constants = _gradients(skeleton, terms)
     if not len(rows):
         return math.inf
+    rows = _without_constrained(skeleton, rows)
     largest = float(np.linalg.svd(rows * np.sqrt(constants)[:, None], compute_uv=False)[0])
     return 2 * math.pi / largest if largest > 0 else math.inf
 
@@ -68,9 +69,11 @@ def softened(skeleton: Skeleton, terms: Terms, *, shortest: float = SHORTEST_PER
         return terms
     limit = (2 * math.pi / shortest) ** 2
     weighted = rows * np.sqrt(constants)[:, None]
-    # No eigenvalue exceeds the largest sum of sizes in a row (Gershgorin): mostly this settles it without any modes.
+    # No eigenvalue exceeds the largest sum of sizes in a row (Gershgorin), and taking constrained motion out raises none:
+    # mostly this settles it without any modes.
     if float(np.abs(weighted @ weighted.T).sum(axis=1).max()) <= limit:
         return terms
+    rows = _without_constrained(skeleton, rows)
     wanted = constants.copy()
     for _ in range(200):
         weighted = rows * np.sqrt(wanted)[:, None]
@@ -141,7 +144,7 @@ def _constraint_row(x: Sequence[Vector], masses: Sequence[float], constraint: Co
 
 
 def _gradients(skeleton: Skeleton, terms: Terms) -> tuple[FloatArray, FloatArray]:
-    """Mass-weighted gradients (n_terms, 3 n_massive) of the terms' coordinates without constrained motion, and constants."""
+    """Mass-weighted gradients (n_terms, 3 n_massive) of the terms' coordinates, and their constants."""
     x = skeleton.positions.tolist()
     bonds, angles, dihedrals = terms
     rows: list[list[float]] = []
@@ -160,17 +163,28 @@ def _gradients(skeleton: Skeleton, terms: Terms) -> tuple[FloatArray, FloatArray
         constants.append(abs(dihedral.force_constant) * n**2)
     if not rows:
         return np.zeros((0, 0)), np.zeros(0)
-    massive = [k for k, m in enumerate(skeleton.masses) if m > 0.0]
-    spread = _site_jacobian(skeleton, massive)
+    massive = _massive(skeleton)
+    moved = np.array(rows)
+    if skeleton.sites:
+        moved = moved @ _site_jacobian(skeleton, massive)
     inverse_root = np.repeat(1.0 / np.sqrt([skeleton.masses[k] for k in massive]), 3)
-    weighted = np.array(rows) @ spread * inverse_root
-    if skeleton.constraints:
-        fixed = np.array([_constraint_row(x, skeleton.masses, c) for c in skeleton.constraints])
-        fixed = fixed[:, np.concatenate([np.arange(3 * k, 3 * k + 3) for k in massive])]
-        _, s, vt = np.linalg.svd(fixed, full_matrices=False)
-        vt = vt[s > 1e-6 * s[0]]
-        weighted = weighted - (weighted @ vt.T) @ vt
-    return weighted, np.array(constants)
+    return moved * inverse_root, np.array(constants)
+
+
+def _massive(skeleton: Skeleton) -> list[int]:
+    return [k for k, m in enumerate(skeleton.masses) if m > 0.0]
+
+
+def _without_constrained(skeleton: Skeleton, weighted: FloatArray) -> FloatArray:
+    """Mass-weighted gradients less the motion that constraints forbid."""
+    if not skeleton.constraints:
+        return weighted
+    x = skeleton.positions.tolist()
+    fixed = np.array([_constraint_row(x, skeleton.masses, c) for c in skeleton.constraints])
+    fixed = fixed[:, np.concatenate([np.arange(3 * k, 3 * k + 3) for k in _massive(skeleton)])]
+    _, s, vt = np.linalg.svd(fixed, full_matrices=False)
+    vt = vt[s > 1e-6 * s[0]]
+    return np.asarray(weighted - (weighted @ vt.T) @ vt)
 
 
 def _site_jacobian(skeleton: Skeleton, massive: list[int]) -> FloatArray:

@@ -22,6 +22,7 @@ from rdkit.Chem import rdMolDescriptors
 
 from topdown.mapping.atom_roles import known_facts
 from topdown.mapping.functional_groups import FunctionalGroup
+from topdown.mapping.surroundings import Surroundings
 from topdown.model import BeadTable
 from topdown.resources import bead_tables_folder
 from topdown.units import kj_mol_per_log_unit
@@ -59,6 +60,9 @@ _FREE_ENERGY_M2 = {
 #: Loss of log-probability per kJ/mol between the free energies of fragment and bead; the flat optimum of held-out beads.
 FREE_ENERGY_WEIGHT = 0.1
 _TEMPERATURE = 298.15
+#: Contributions of atoms [kJ/mol] by what lies around them, and how many are kept.
+_ATOM_ENERGIES: dict[tuple[object, ...], float] = {}
+_MOST_ATOMS = 50_000
 #: Log-odds a charged type loses per step of Q level, and for other labels than the rule's.
 _ION_LEVEL, _ION_LABEL = 1.5, 1.0
 
@@ -268,6 +272,20 @@ def atom_free_energies(mol: Any) -> FloatArray:
         for _ in range(facts.hydrogens):
             found[heavy] += next(of_hydrogens)[0]
     return np.array(found) * kj_mol_per_log_unit(_TEMPERATURE)
+
+
+def free_energy(mol: Any, group: tuple[int, ...], shared: frozenset[int], surroundings: Surroundings) -> float:
+    """Octanol → water free energy of a fragment [kJ/mol]: the sum over its atoms, half for those two beads share.
+
+    Atoms in surroundings met before are looked up; otherwise those of the whole molecule are worked out and remembered.
+    """
+    keys = [surroundings.atom_key(a) for a in group]
+    if any(key not in _ATOM_ENERGIES for key in keys):
+        if len(_ATOM_ENERGIES) > _MOST_ATOMS:
+            _ATOM_ENERGIES.clear()
+        for atom, energy in enumerate(atom_free_energies(mol).tolist()):
+            _ATOM_ENERGIES[surroundings.atom_key(atom)] = energy
+    return float(sum((0.5 if a in shared else 1.0) * _ATOM_ENERGIES[key] for a, key in zip(group, keys)))
 
 
 def weighted_by_free_energy(probabilities: FloatArray, target: float, table: BeadTable) -> FloatArray:

@@ -13,8 +13,8 @@ from typing import Any
 
 from rdkit import Chem, rdBase
 
-from topdown.mapping.geometry import connectivity
-from topdown.mapping.smiles import NO_LIMITS, parse_smiles
+from topdown.mapping.bead_graph import connectivity
+from topdown.mapping.smiles import read_before
 from topdown.model import CGMolecule
 
 _DUMMY = re.compile(r"\[(\d+)\*\]")
@@ -41,7 +41,7 @@ def cgsmiles(molecule: CGMolecule) -> str:
 
 def _mol_and_groups(molecule: CGMolecule) -> tuple[Any, list[tuple[int, ...]]]:
     """The heavy atoms, and which of them stand in each bead that has any."""
-    parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
+    parsed = read_before(molecule.smiles)
     place = {written: atom for atom, written in enumerate(parsed.written)}
     return parsed.mol, [tuple(place[a] for a in bead.atoms) for bead in molecule.beads if bead.atoms]
 

@@ -12,7 +12,7 @@ from rdkit.Chem import rdDepictor
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from topdown.errors import MoleculeError
-from topdown.mapping.geometry import connectivity
+from topdown.mapping.bead_graph import connectivity
 from topdown.mapping.smiles import NO_LIMITS, parse_smiles
 from topdown.model import Bond, CGMolecule
 from topdown.report.bead_colors import CLASSES, bead_colors, classes_present

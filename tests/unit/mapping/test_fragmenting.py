@@ -18,7 +18,7 @@ from topdown.mapping.fragmenting import (
     partition_atoms,
 )
 from topdown.mapping.group_features import MoleculeGraph, bits, group_features
-from topdown.mapping.partition_costs import PARTITION_COSTS
+from topdown.mapping.partition_costs import PARTITION_COSTS, read_partition_costs
 from topdown.mapping.partition_symmetry import asymmetry, automorphisms
 
 MOLECULES = [
@@ -213,6 +213,14 @@ def test_programme_and_beam_take_over_where_the_exact_search_is_too_long():
     cost, groups = partition_search._by_beam(whole, candidates.priced)
     assert sorted(u for g in groups for u in bits(g)) == list(range(len(candidates.neighbors)))
     assert best.ranked[0][0] <= cost <= best.ranked[0][0] + 300
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
+def test_leaving_out_hopeless_groups_changes_nothing(smiles, monkeypatch):
+    _, candidates, _ = priced_groups(smiles)
+    among_all = candidates.cheapest(1)
+    monkeypatch.setattr(partition_search, "FEW_CANDIDATES", 0)
+    assert candidates.cheapest(1) == among_all
 
 
 @pytest.mark.parametrize("smiles", MOLECULES)
@@ -412,3 +420,12 @@ def test_agreement_counts_a_shared_atom_in_either_bead():
     assert partition_agrees([[0, 1, 2], [3, 4], [5, 6]], shared)
     assert not partition_agrees([[0, 1], [2, 3, 4], [5, 6]], [[0, 1, 2], [3, 4], [5, 6]])
     assert not partition_agrees([[0, 1, 2], [3, 4, 5, 6]], shared)
+
+
+def test_a_file_of_costs_with_other_columns_is_refused(tmp_path):
+    path = tmp_path / "partition_costs.csv"
+    path.write_text("feature,cost\nchain 4,-12\n")
+    assert read_partition_costs(path) == {"chain 4": -12}
+    path.write_text("name,weight\nchain 4,-12\n")
+    with pytest.raises(ValueError, match="unexpected columns"):
+        read_partition_costs(path)

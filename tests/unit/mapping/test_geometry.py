@@ -217,3 +217,11 @@ def test_conformers_keep_to_their_time(monkeypatch):
     found = conformers(mol, seed=1)
     # Nothing left for more than the first minimisation.
     assert found is None or len(found[2]) == 1
+
+
+def test_graph_lengths_count_atoms_in_two_beads_half():
+    """Octane: 4 bonds between the beads; heptane, whose beads share the middle carbon: 24/7, as their centres lie."""
+    octane, heptane = (map_molecule("C" * n, M3, conformers=False) for n in (8, 7))
+    assert octane.bonds[0].length == pytest.approx(4 * 0.118, abs=1e-4)
+    assert set(heptane.beads[0].atoms) & set(heptane.beads[1].atoms) == {3}
+    assert heptane.bonds[0].length == pytest.approx(24 / 7 * 0.118, abs=1e-4)

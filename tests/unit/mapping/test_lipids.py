@@ -12,7 +12,7 @@ from rdkit import Chem
 
 from topdown.mapping import map_molecule
 from topdown.mapping.fragmenting import canonical_order
-from topdown.mapping.lipid_rules import lipid_rules
+from topdown.mapping.lipid_rules import lipid_rules, sterol_models
 from topdown.mapping.lipid_tails import MoleculeGraph, divide_tail, walk_tail
 from topdown.mapping.lipids import recognise
 from topdown.tables import load_all_molecules, load_bead_table
@@ -420,3 +420,23 @@ def test_names_are_never_asked():
     for table in (M3, M2):
         assert map_molecule(laurate, table, name="DLPC", conformers=False).n_beads == 10
         assert map_molecule(linoleate, table, name="DLPC", conformers=False).n_beads == 12
+
+
+@pytest.mark.parametrize("sterol", sterol_models("martini3"), ids=lambda sterol: sterol["name"])
+def test_sterols_at_rest_are_what_their_terms_say(sterol):
+    """Bonds and constraints have their lengths at the stored positions, and sites are where they are built."""
+    at = {name: np.array(place) for name, place in zip(sterol["beads"], sterol["positions"], strict=True)}
+    for one, two, length, *_ in (*sterol["bonds"], *sterol["constraints"]):
+        assert np.linalg.norm(at[one] - at[two]) == pytest.approx(length, abs=0.002), (one, two)
+    for site, _, (i, j, k), (a, b, c) in sterol["sites"]:
+        u, v = at[j] - at[i], at[k] - at[i]
+        assert np.linalg.norm(at[i] + a * u + b * v + c * np.cross(u, v) - at[site]) < 0.002, site
+
+
+def test_other_sterols_have_the_frame_of_cholesterol():
+    cholesterol, *others = sterol_models("martini3")
+    assert len(others) == 4
+    for sterol in others:
+        for key in ("constraints", "sites", "masses", "rigid"):
+            assert sterol[key] == cholesterol[key], (sterol["name"], key)
+        assert len(sterol["beads"]) == len(cholesterol["beads"]) + 1

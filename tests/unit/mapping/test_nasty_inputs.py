@@ -60,7 +60,7 @@ CHEMISTRY = [
     "[CH5]", "[NH5]", "[OH3]", "C=[O]=C", "c1cccc1", "cC", "c", "n", "cc", "c1ccccc1c", "n1cccc1", "c1ccccc1=c",
     "o1ccccc1", "C:C", "c1cnc[nH]n[nH]1c", "c1cc2cccc2c1c", "[C+10]", "[C-9]", "[Cl-9]", "[O-2]", "[N+4]", "[C+99]",
     "[Cl+]", "[F+]", "[Si+2]", "O->C", "C->N", "CN(=O)(=O)(=O)C", "[BH6]", "P(C)(C)(C)(C)(C)(C)C", "Cl(C)C",
-    "C[N+](C)(C)(C)C",
+    "C[N+](C)(C)(C)C", "OC1=Cn(=C(O)C=C1)O", "CC1=n(C)C(=C(C)C(=C1C)C)C", "CC1=C2C=CC=NC2=n3N=CC=CC3=C1",
 ]  # fmt: skip
 
 MIXTURES = [

@@ -99,3 +99,12 @@ def test_any_body_keeps_mass_shape_and_independent_constraints(seed, n, planar):
     kept, redundant = independent_constraints(shape, masses, body.constraints)
     assert kept == body.constraints
     assert not redundant
+
+
+def test_a_ribbon_of_any_length_has_a_frame():
+    """A long acene: all triangles of its beads are flat, and sites keep their places all the same."""
+    row = np.arange(40) * 0.245
+    ribbon = np.array([[x, y, 0.0] for x in row for y in (-0.15, 0.15)])
+    body = rigid_body(range(len(ribbon)), ribbon)
+    assert np.allclose(rebuilt(body, len(ribbon)), ribbon, atol=0.01)
+    assert max(abs(w) for site in body.sites for w in site_weights(site)) < 1.5

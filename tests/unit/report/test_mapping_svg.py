@@ -7,7 +7,7 @@ import pytest
 
 from topdown.errors import MoleculeError
 from topdown.mapping import map_molecule, parse_smiles
-from topdown.mapping.geometry import connectivity
+from topdown.mapping.bead_graph import connectivity
 from topdown.report.mapping_svg import mapping_svg
 from topdown.tables import load_bead_table, load_molecule
 

@@ -1,0 +1,123 @@
+"""The graph of beads: which are neighbours, which move together, which lie on cycles, what constraints join."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+from topdown.mapping.atom_roles import known_bonds
+
+#: Rings with more atoms than this are not rigid.
+_MAX_RIGID_RING = 8
+#: Most constraints joined to one another: more converge slowly in LINCS.
+_LARGEST_NETWORK = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connectivity:
+    """Which beads are joined, and which move together.
+
+    Attributes
+    ----------
+    edges : tuple of (int, int)
+        Neighbouring beads, i < j, sorted.
+    frames : tuple of tuple of int
+        Beads of each rigid ring system, sorted; a bead may belong to two.
+    """
+
+    edges: tuple[tuple[int, int], ...]
+    frames: tuple[tuple[int, ...], ...]
+
+
+def connectivity(mol: Any, groups: Sequence[Sequence[int]]) -> Connectivity:
+    """Neighbouring beads and rigid frames of a partition."""
+    owners: list[tuple[int, ...]] = [()] * mol.GetNumAtoms()
+    for bead, group in enumerate(groups):
+        for atom in group:
+            owners[atom] += (bead,)
+    edges = {pair for beads in owners if len(beads) > 1 for pair in combinations(beads, 2)}
+    for start, end, *_ in known_bonds(mol):
+        left, right = owners[start], owners[end]
+        if len(left) == 1 == len(right):
+            (i,), (j,) = left, right
+            if i != j:
+                edges.add((i, j) if i < j else (j, i))
+        elif not set(left) & set(right):
+            edges |= {(min(i, j), max(i, j)) for i in left for j in right}
+    frames = []
+    for system in ring_systems(mol):
+        beads = tuple(sorted({b for atom in system for b in owners[atom]}))
+        if len(beads) > 1:
+            frames.append(beads)
+    return Connectivity(edges=tuple(sorted(edges)), frames=tuple(sorted(set(frames))))
+
+
+@lru_cache(maxsize=2)
+def ring_systems(mol: Any) -> tuple[frozenset[int], ...]:
+    """Atoms of each set of fused small rings of a molecule that no longer changes."""
+    systems: list[set[int]] = []
+    for ring in mol.GetRingInfo().AtomRings():
+        if len(ring) > _MAX_RIGID_RING:
+            continue
+        joined = set(ring)
+        for other in [s for s in systems if len(s & joined) >= 2]:
+            systems.remove(other)
+            joined |= other
+        systems.append(joined)
+    return tuple(map(frozenset, systems))
+
+
+def cycle_edges(edges: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Edges that lie on a cycle of the bead graph: all but its bridges (Tarjan 1974)."""
+    near: dict[int, list[int]] = {}
+    for i, j in edges:
+        near.setdefault(i, []).append(j)
+        near.setdefault(j, []).append(i)
+    order: dict[int, int] = {}
+    low: dict[int, int] = {}
+    bridges: set[tuple[int, int]] = set()
+    for root in near:
+        if root in order:
+            continue
+        order[root] = low[root] = len(order)
+        stack = [(root, -1, iter(near[root]))]
+        while stack:
+            node, parent, rest = stack[-1]
+            child = next(rest, None)
+            if child is None:
+                stack.pop()
+                if parent >= 0:
+                    low[parent] = min(low[parent], low[node])
+                    if low[node] > order[parent]:
+                        bridges.add((min(node, parent), max(node, parent)))
+            elif child not in order:
+                order[child] = low[child] = len(order)
+                stack.append((child, node, iter(near[child])))
+            elif child != parent:
+                low[node] = min(low[node], order[child])
+    return set(edges) - bridges
+
+
+class Networks:
+    """Sets of beads that constraints join, and how many constraints each has."""
+
+    def __init__(self, constraints: Iterable[tuple[int, int]]) -> None:
+        self._sets: list[tuple[set[int], int]] = []
+        for pair in constraints:
+            self._add(pair)
+
+    def _add(self, pair: tuple[int, int]) -> None:
+        touching = [s for s in self._sets if s[0] & set(pair)]
+        rest = [s for s in self._sets if not s[0] & set(pair)]
+        self._sets = [*rest, (set(pair).union(*(s[0] for s in touching)), 1 + sum(s[1] for s in touching))]
+
+    def joins(self, pair: tuple[int, int]) -> bool:
+        """Add a constraint if its network stays small; whether it was added."""
+        size = 1 + sum(n for beads, n in self._sets if beads & set(pair))
+        if size > _LARGEST_NETWORK:
+            return False
+        self._add(pair)
+        return True

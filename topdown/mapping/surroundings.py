@@ -1,0 +1,110 @@
+"""Keys of atoms and beads with what lies around them: what looks alike gets its type and free energy worked out once.
+
+A key holds all that :mod:`topdown.mapping.bead_typing` reads of a bead, in the order in which it is read, so that a choice
+looked up is the choice that would have been made, down to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from topdown.mapping.atom_roles import HALOGENS, AtomFacts, AtomRoles
+
+#: Number of each kind of atom met so far; there are some hundreds.
+_numbers: dict[tuple[object, ...], int] = {}
+#: Bond orders are 1, 1.5, 2 and 3: twice that fits three bits.
+_ORDER_BITS = 3
+
+
+def _numbered(kinds: Iterable[tuple[object, ...]]) -> list[int]:
+    return [_numbers.setdefault(kind, len(_numbers)) for kind in kinds]
+
+
+class Surroundings:
+    """The atoms of one molecule, numbered by kind.
+
+    Parameters
+    ----------
+    roles : AtomRoles
+    shared : frozenset of int
+        Atoms that stand in more than one bead.
+    """
+
+    def __init__(self, roles: AtomRoles, shared: frozenset[int]) -> None:
+        self._facts = roles.facts
+        plain = [
+            (f.element, f.charge, f.hydrogens, f.aromatic, f.in_ring, len(f.neighbours), f.has_double_bond)
+            for f in roles.facts
+        ]
+        own = zip(plain, roles.carbonyls, roles.names)
+        self._inside = _numbered((*p, kind, name, a in shared) for a, (p, kind, name) in enumerate(own))
+        self._outside = _numbered(
+            (f.element, f.aromatic, f.has_double_bond, bool(kind), name == "c=O")
+            for f, kind, name in zip(roles.facts, roles.carbonyls, roles.names)
+        )
+        self._plain: Sequence[int] | None = None
+        self._ends: Sequence[int] = ()
+        self._kinds = plain
+
+    def bead_key(self, group: tuple[int, ...]) -> tuple[int, ...]:
+        """Of a bead: its atoms and bonds, what it is attached to, and the polar atoms and halogens two bonds away.
+
+        The features of a bead, its functional group, size and fragment depend on nothing else.
+        """
+        facts, size = self._facts, len(group)
+        inside = {atom: k for k, atom in enumerate(group)}
+        beside: dict[int, int] = {}
+        key = [self._inside[atom] for atom in group]
+        for atom in group:
+            own = facts[atom]
+            for other, _, order, _ in own.neighbours:
+                there = inside.get(other)
+                if there is None:
+                    there = beside.setdefault(other, size + len(beside))
+                key.append(there << _ORDER_BITS | int(2.0 * order))
+            key.append(-2 if own.element == 7 and own.aromatic and self._ring_nitrogen_at_two(atom, own) else -1)
+        across_ring = False
+        beyond: set[int] = set()
+        for atom in beside:
+            polar = False
+            for other, element, _, _ in facts[atom].neighbours:
+                if other in inside:
+                    continue
+                if element == 8 or element == 7:
+                    polar = True
+                    across_ring = across_ring or (element == 8 and facts[other].in_ring)
+                if other not in beside:
+                    beyond.add(other)
+            key.append(self._outside[atom] << 1 | polar)
+        elements = [facts[atom].element for atom in beyond]
+        polar_atoms = min(sum(z in (7, 8) for z in elements), 3)
+        halogens = min(sum(z in HALOGENS for z in (*elements, *(facts[a].element for a in beside))), 3)
+        key.append(polar_atoms << 3 | halogens << 1 | across_ring)
+        return tuple(key)
+
+    def _ring_nitrogen_at_two(self, atom: int, own: AtomFacts) -> bool:
+        return any(
+            z == 7 and aromatic and k != atom
+            for j, _, _, _ in own.neighbours
+            for k, z, _, aromatic in self._facts[j].neighbours
+        )
+
+    def atom_key(self, atom: int) -> tuple[int | tuple[int, ...], ...]:
+        """Of an atom and those near it, as far as the patterns of atomic free energies reach.
+
+        These are the atom, the elements it is bonded to and how, and around an oxygen, because of its hydrogen and of
+        carbonyl groups, the atoms two bonds away.
+        """
+        if self._plain is None:
+            self._plain = _numbered(self._kinds)
+            self._ends = _numbered((f.element, f.aromatic, f.charge) for f in self._facts)
+        facts, ends, plain = self._facts, self._ends, self._plain
+        around: list[int | tuple[int, ...]] = []
+        if facts[atom].element != 8:
+            around += sorted(ends[j] << _ORDER_BITS | int(2.0 * order) for j, _, order, _ in facts[atom].neighbours)
+            return (plain[atom], *around)
+        for j, _, order, _ in facts[atom].neighbours:
+            beyond = [ends[k] << _ORDER_BITS | int(2.0 * o) for k, _, o, _ in facts[j].neighbours if k != atom]
+            beyond.sort()
+            around.append((plain[j] << _ORDER_BITS | int(2.0 * order), *beyond))
+        return (plain[atom], *sorted(around))
