@@ -83,9 +83,16 @@ def run(
     as_json: bool,
 ) -> None:
     """Run a campaign."""
+    from topdown.calibration.class_campaign import is_class_campaign
     from topdown.report.calibration_text import calibration_json, calibration_text
     from topdown.workflows.calibrate import calibrate, engine_sampler, plan_calibration
 
+    if is_class_campaign(campaign):
+        if plan_only:
+            _print_plan(campaign, workers, as_json)
+        else:
+            _run_classes(campaign, output, store, workers, as_json)
+        return
     if plan_only:
         _print_plan(campaign, workers, as_json)
         return
@@ -111,6 +118,14 @@ def run(
         return
     click.echo(calibration_text(outcome.result, outcome.stickiness), nl=False)
     click.echo(f"\nnew table: {outcome.table_folder}\nreports: {', '.join(str(f) for f in outcome.files)}")
+
+
+def _run_classes(campaign: Path, output: Path | None, store: Path | None, workers: int, as_json: bool) -> None:
+    """A campaign that makes a table of classes."""
+    from topdown.workflows.calibrate_classes import calibrate_classes, class_report_text
+
+    outcome = calibrate_classes(campaign, output, store=store, workers=workers, progress=_say)
+    click.echo(json.dumps(outcome.report, ensure_ascii=False) if as_json else class_report_text(outcome.report))
 
 
 @command.command("plan")
@@ -167,10 +182,17 @@ def _say(text: str) -> None:
 
 
 def _print_plan(campaign: Path, workers: int, as_json: bool) -> None:
+    from topdown.calibration.class_campaign import is_class_campaign
     from topdown.report.calibration_plan import plan_json, plan_text
     from topdown.sampling.executors import default_workers
     from topdown.workflows.calibrate import plan_calibration
 
+    if is_class_campaign(campaign):
+        from topdown.workflows.calibrate_classes import plan_classes
+
+        plan = plan_classes(campaign)
+        click.echo(json.dumps(plan) if as_json else "\n".join(f"{key}: {value}" for key, value in plan.items()))
+        return
     found = plan_calibration(campaign)
     n = workers or default_workers()
     click.echo(json.dumps(plan_json(found, n), ensure_ascii=False) if as_json else plan_text(found, n), nl=as_json)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 @click.argument("what", metavar="SMILES|FILE")
 @click.option("--from", "from_phase", default="water", show_default=True, help="Phase to start from; 'gas' too.")
 @click.option("--to", "to_phases", default="octanol", show_default=True, help="Phase to end in, or several: a,b,c.")
-@click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder.")
+@click.option(
+    "--table",
+    help="Bead table, a name or folder; default topdown1 for gas, water, octanol, hexadecane and chloroform, else martini3.",
+)
 @click.option("--temperature", type=float, default=298.15, show_default=True, help="[K]")
 @click.option(
     "--error", "target_error", type=float, default=0.5, show_default=True, help="Standard error to reach [kJ/mol]."
@@ -45,7 +48,7 @@ def command(
     what: str,
     from_phase: str,
     to_phases: str,
-    table: str,
+    table: str | None,
     temperature: float,
     target_error: float,
     instant: bool,
@@ -70,7 +73,7 @@ def command(
     from topdown.properties.phases import split_phases
     from topdown.workflows.liquids import parse_wall_time
     from topdown.workflows.map_lists import MoleculeRequest, is_list, read_requests
-    from topdown.workflows.transfer import TransferPlots, TransferSettings, transfer, transfer_json
+    from topdown.workflows.transfer import TransferPlots, TransferSettings, default_table, transfer, transfer_json
 
     settings = TransferSettings(
         from_phase=from_phase,
@@ -80,6 +83,7 @@ def command(
         budget_s=None if budget is None else parse_wall_time(budget),
         seed=seed,
     )
+    table = table or default_table([settings.from_phase, *settings.to_phases])
     path = Path(what) if len(what) < 1000 and "\0" not in what else None
     listed = path is not None and is_list(path)
     requests = read_requests(path) if listed and path is not None else (MoleculeRequest(smiles=what, name=what),)
@@ -125,7 +129,7 @@ def _echo(outcome: TransferOutcome) -> None:
     click.echo(
         f"{outcome.request.name or outcome.request.smiles}  {result.from_phase} → {result.to_phase} at {result.temperature:g} K"
     )
-    click.echo(f"  model       {outcome.model}")
+    click.echo(f"  model       {outcome.table}, {outcome.model}")
     for leg in result.legs:
         sampled = f"{leg.n_solvent} solvent molecules, {leg.n_windows} windows, overlap {leg.overlap:.2f}, "
         click.echo(

@@ -128,6 +128,12 @@ class InstantSums:
         return best[1], best[2], best[0]
 
 
+def calibrated_phases(table_name: str | Path) -> tuple[str, ...]:
+    """Phases a table ships sums of, which are those it was calibrated on; none for most tables."""
+    files = sorted((table_folder(table_name) / "sums").glob("*.npz"))
+    return tuple(file.stem.replace("_", " ") for file in files)
+
+
 @lru_cache(maxsize=2)
 def load_instant_sums(table_name: str | Path) -> InstantSums:
     """The shapes and reduced sums beside a table.

@@ -154,7 +154,7 @@ def find_phase(name: str, table_name: str | Path, *, seed: int = 1) -> Phase:
     MoleculeError, BeadTableError
         A SMILES that is refused or cannot be mapped; a model the table does not have.
     """
-    known = _plain_name(name)
+    known = plain_name(name)
     if known == "gas":
         return Phase(name="gas", remark="ideal gas, 1 mol/L")
     if known in MIXTURES:
@@ -164,7 +164,7 @@ def find_phase(name: str, table_name: str | Path, *, seed: int = 1) -> Phase:
         given = [_fraction_of(item, name) for item in name.split(",")]
         parts = tuple((item, fraction) for item, fraction in given)
         components = _mixed(parts, table_name, seed)
-        label = ",".join(f"{_plain_name(item)}:{part.fraction:g}" for (item, _), part in zip(parts, components))
+        label = ",".join(f"{plain_name(item)}:{part.fraction:g}" for (item, _), part in zip(parts, components))
         return Phase(name=label, components=components)
     model = _pure(name, table_name, seed)
     label = known if known in SOLVENTS or known in _liquid_names() else model.molecule.canonical_smiles
@@ -188,7 +188,7 @@ def split_phases(text: str) -> tuple[str, ...]:
     return tuple(phase.strip() for phase in phases)
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """The one spelling of a known name; any other text as it is, without blanks around it."""
     key = name.strip()
     lower = _OTHER_NAMES.get(key.lower(), key.lower())
@@ -201,7 +201,7 @@ def _liquid_names() -> dict[str, str]:
 
 
 def _pure(name: str, table_name: str | Path, seed: int) -> MoleculeModel:
-    known = _plain_name(name)
+    known = plain_name(name)
     if known in MIXTURES:
         parts = ", ".join(part for part, _ in MIXTURES[known][0])
         raise SettingsError(f"{known} is a mixture itself", hint=f"name its components: {parts}")
@@ -228,7 +228,7 @@ def _pure(name: str, table_name: str | Path, seed: int) -> MoleculeModel:
 
 
 def _mixed(parts: Sequence[tuple[str, float]], table_name: str | Path, seed: int) -> tuple[PhaseComponent, ...]:
-    if "gas" in (_plain_name(item) for item, _ in parts):
+    if "gas" in (plain_name(item) for item, _ in parts):
         raise SettingsError("the gas cannot be part of a mixture")
     if len(parts) < 2:
         raise SettingsError(f"a mixture needs two components, got {parts[0][0]}", hint="A:0.7,B:0.3")

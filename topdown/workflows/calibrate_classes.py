@@ -121,6 +121,41 @@ def calibrate_classes(
     return outcome
 
 
+def plan_classes(path: Path | str) -> dict[str, Any]:
+    """What a campaign of classes has still to sample: shapes, phases, and legs without reduced sums beside it."""
+    campaign = read_class_campaign(path)
+    folder = campaign.path.parent
+    shapes = [file.stem for file in sorted((folder / SHAPES_FOLDER).glob("*.toml"))[: campaign.n_shapes]]
+    missing = []
+    for phase in campaign.phases:
+        known = read_shape_sums(_sums_file(folder, phase.name))[0] if _sums_file(folder, phase.name).is_file() else {}
+        missing += [f"{name} in {phase.name}" for name in shapes if name not in known]
+    return {
+        "campaign": campaign.name,
+        "parent": campaign.parent,
+        "shapes": len(shapes),
+        "phases": [phase.name for phase in campaign.phases],
+        "classes": campaign.n_classes,
+        "to_sample": missing,
+    }
+
+
+def class_report_text(report: Mapping[str, Any]) -> str:
+    """Errors of the table by phase, calibration and validation side by side."""
+    lines = [
+        f"{report['campaign']}: {report['classes']} classes from {report['values']} measured values of "
+        f"{report['molecules']} molecules",
+        "ΔG(phase → water) [kJ/mol]   calibration: n, RMSE, MAE       validation: n, RMSE, MAE",
+    ]
+    for phase, splits in report["table"].items():
+        found = [
+            f"{s['n']:5d} {s['rmse']:6.2f} {s['mae']:6.2f}" if (s := splits.get(split)) else "    –"
+            for split in ("calibration", "validation")
+        ]
+        lines.append(f"  {phase:24s}   {found[0]:28s}   {found[1]}")
+    return "\n".join(lines)
+
+
 def fit_classes(
     campaign: ClassCampaign, parent: BeadTable, problem: ClassProblem, progress: Progress = lambda _: None
 ) -> ClassOutcome:
@@ -231,7 +266,7 @@ def _sampled_sums(
     header = {"parent": parent.name, "temperature": campaign.temperature, "error": campaign.sampling_error}
     all_sums: dict[str, dict[str, ReducedSums]] = {}
     for phase in campaign.phases:
-        file = folder / SUMS_FOLDER / f"{phase.name.replace(' ', '_')}.npz"
+        file = _sums_file(folder, phase.name)
         known = read_shape_sums(file)[0] if file.is_file() else {}
         found = find_phase(phase.name, campaign.parent)
         contents = tuple((c.molecule, n) for c, n in zip(found.components, phase.contents, strict=True))
@@ -253,6 +288,10 @@ def _sampled_sums(
             progress(f"{name} in {phase.name}: ± {known[name].path_error:.2f} kJ/mol")
         all_sums[phase.name] = known
     return all_sums
+
+
+def _sums_file(folder: Path, phase: str) -> Path:
+    return folder / SUMS_FOLDER / f"{phase.replace(' ', '_')}.npz"
 
 
 def _problem(

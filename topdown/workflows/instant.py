@@ -64,7 +64,7 @@ def _one(
         model = map_molecule(request.smiles, sums.table, name=canonical)
     except TopdownError as error:
         for end in ends:
-            yield TransferOutcome(request=request, to_phase=end.name, error=error)
+            yield TransferOutcome(request=request, from_phase=start.name, to_phase=end.name, error=error)
         return
     for end in ends:
         try:
@@ -74,12 +74,14 @@ def _one(
                 if phase.components
             }
         except TopdownError as error:
-            yield TransferOutcome(request=request, to_phase=end.name, error=error)
+            yield TransferOutcome(request=request, from_phase=start.name, to_phase=end.name, error=error)
             continue
         result = transfer_free_energy(start, end, legs, temperature=temperature, canonical_smiles=canonical)
         yield TransferOutcome(
             request=request,
+            from_phase=start.name,
             to_phase=end.name,
+            table=sums.table.name,
             canonical_smiles=canonical,
             model=f"mapped: {' '.join(model.type_names)}",
             result=_remarked(result),

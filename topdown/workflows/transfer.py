@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from topdown.errors import SettingsError, TopdownError
-from topdown.mapping import canonical_smiles
+from topdown.mapping import canonical_smiles, map_molecule
+from topdown.mapping.class_typing import class_model_of
 from topdown.model import BeadTable, CGMolecule
+from topdown.properties.instant import calibrated_phases
 from topdown.properties.molecule_models import molecule_model
-from topdown.properties.phases import Phase, find_phase
+from topdown.properties.phases import Phase, find_phase, plain_name
 from topdown.properties.sampler import EngineSampler
 from topdown.properties.solvation import NOMINAL_SPEED, Effort, measure_solvation, solvation_request
 from topdown.properties.transfer import (
@@ -39,6 +41,8 @@ class TransferOutcome:
     ----------
     request : MoleculeRequest
     from_phase, to_phase : str
+    table : str
+        Bead table.
     canonical_smiles : str
     model : str
         How the solute is represented, for the user.
@@ -51,6 +55,7 @@ class TransferOutcome:
     request: MoleculeRequest
     from_phase: str
     to_phase: str
+    table: str = ""
     canonical_smiles: str = ""
     model: str = ""
     result: TransferResult | None = None
@@ -106,6 +111,16 @@ class TransferSettings:
         return Effort(target_error=target, budget=self.budget_s * NOMINAL_SPEED / n_legs)
 
 
+#: The table of our own calibration, and the one for everything else.
+CALIBRATED_TABLE, PUBLISHED_TABLE = "topdown1", "martini3"
+
+
+def default_table(phases: Sequence[str]) -> str:
+    """The table that free energies between ``phases`` are best taken from: topdown1 where it was calibrated on all of them."""
+    known = {"gas", *calibrated_phases(CALIBRATED_TABLE)}
+    return CALIBRATED_TABLE if all(plain_name(name) in known for name in phases) else PUBLISHED_TABLE
+
+
 def transfer(
     requests: Sequence[MoleculeRequest],
     table_name: str | Path,
@@ -157,7 +172,9 @@ def _transfer_one(
 
     def outcome(end: Phase, **found: Any) -> TransferOutcome:
         spent = time.perf_counter() - began
-        return TransferOutcome(request=request, from_phase=start.name, to_phase=end.name, wall_s=spent, **found)
+        return TransferOutcome(
+            request=request, from_phase=start.name, to_phase=end.name, table=table.name, wall_s=spent, **found
+        )
 
     try:
         canonical = canonical_smiles(request.smiles)
@@ -187,6 +204,10 @@ def _solute(
             "a W bead stands for four waters, so one water molecule has no free energy of transfer here",
             where=request.smiles,
         )
+    if class_model_of(table) is not None:
+        # A table of classes has been calibrated with molecules as they are mapped.
+        mapped = map_molecule(request.smiles, table, name=canonical, seed=seed)
+        return mapped, f"mapped: {' '.join(mapped.type_names)}"
     found = molecule_model(request.smiles, table, table_name, name=canonical, seed=seed)
     check_neutral(found.molecule)
     return found.molecule, found.origin
@@ -255,6 +276,7 @@ def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
     return {
         **head,
         "canonical_smiles": outcome.canonical_smiles,
+        "table": outcome.table,
         "model": outcome.model,
         "from": result.from_phase,
         "to": result.to_phase,
