@@ -8,6 +8,7 @@ import pytest
 
 from topdown.mapping import map_molecule
 from topdown.properties.instant import load_instant_sums
+from topdown.resources import bead_tables_folder
 
 
 def lines(text: str) -> list[dict]:
@@ -56,7 +57,7 @@ def test_the_number_is_the_difference_of_two_reweighted_legs(topdown) -> None:
     ("arguments", "message"),
     [
         (["CCCC", "--table", "martini3"], "has no sums for instant"),
-        (["CCCC", "--to", "toluene"], "no instant free energies in toluene"),
+        (["CCCC", "--to", "heptane"], "no instant free energies in heptane"),
         (["CCCC[NH3+]"], "charges has no instant"),
         (["CCCC", "--temperature", "340"], "for 298.15 K, not 340 K"),
         (["C" * 60], "beads"),
@@ -84,3 +85,17 @@ def test_full_simulation_agrees(topdown, smiles: str) -> None:
     full = lines(topdown(*arguments)[1])[0]
     error = np.hypot(instant["standard_error"], full["standard_error"])
     assert abs(instant["delta_g_kJ_mol"] - full["delta_g_kJ_mol"]) < 3.0 * error
+
+
+def test_the_campaign_that_made_the_table_can_be_planned(topdown) -> None:
+    code, out, _ = topdown("calibrate", "plan", str(bead_tables_folder() / "topdown1" / "campaign.toml"))
+    assert code == 0
+    assert "classes: 32" in out
+
+
+def test_the_table_chosen_is_the_one_calibrated_on_the_phases(topdown) -> None:
+    _, out, _ = topdown("transfer", "CCCC", "--from", "gas", "--to", "Octanol", "--instant", "--json")
+    assert lines(out)[0]["table"] == "topdown1"
+    code, _, err = topdown("transfer", "CCCC", "--to", "toluene", "--instant")
+    assert code == 2
+    assert "martini3" in err
