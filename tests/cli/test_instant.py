@@ -99,3 +99,15 @@ def test_the_table_chosen_is_the_one_calibrated_on_the_phases(topdown) -> None:
     code, _, err = topdown("transfer", "CCCC", "--to", "toluene", "--instant")
     assert code == 2
     assert "martini3" in err
+
+
+def test_a_map_with_the_table_says_where_the_molecule_goes(topdown) -> None:
+    code, out, _ = topdown("map", "CCCCO", "--table", "topdown1")
+    assert code == 0
+    assert "log P octanol" in out
+    _, out, _ = topdown("map", "CCCCO", "--table", "topdown1", "--json")
+    found = {line["to"]: line for line in json.loads(out)["instant"]}
+    _, out, _ = topdown("transfer", "CCCCO", "--to", "octanol", "--instant", "--json")
+    assert found["octanol"]["log_p"] == pytest.approx(lines(out)[0]["log_p"])
+    _, out, _ = topdown("map", "CCCCO", "--json")
+    assert "instant" not in json.loads(out), "other tables have nothing to say"

@@ -204,6 +204,7 @@ def _map_one(
 ) -> int:
     """Map one SMILES; returns the exit code."""
     from topdown.cli.map_text import mapping_text
+    from topdown.tables.folder import calibrated_phases
     from topdown.workflows.map_molecules import map_one, mapping_json, refusal_json
 
     result, table = map_one(
@@ -224,6 +225,11 @@ def _map_one(
     assert result.molecule is not None
     report = bonded.checked(result, table, options["table"], seed=options["seed"])
     code = 1 if report is not None and not report["stable"] else 0
+    partition = None
+    if calibrated_phases(options["table"]):
+        from topdown.workflows.instant import instant_partition
+
+        partition = instant_partition(result.molecule, options["table"])
     if options["as_json"]:
         found = mapping_json(
             result.molecule,
@@ -234,9 +240,18 @@ def _map_one(
         )
         if report is not None:
             found["check"] = report
+        if partition is not None:
+            found["instant"] = partition
         click.echo(json.dumps(found, allow_nan=False))
         return code
     click.echo(mapping_text(result.molecule, settings.alternatives, result.others or ()), nl=False)
+    for line in partition or ():
+        if "refused" in line:
+            click.echo(f"  log P {line['to']:12s} –  {line['refused']}")
+        else:
+            click.echo(
+                f"  log P {line['to']:12s} {line['log_p']:6.2f} ± {line['log_p_error']:.2f}  (stored sums, not simulated)"
+            )
     if report is not None:
         echo_check(report, result.molecule)
     for path in result.files:

@@ -24,7 +24,7 @@ from topdown.properties.shape_sums import read_shape_sums
 from topdown.properties.shapes import MOST_BEADS, Shape, match_shapes, shape_of
 from topdown.properties.transfer import SolvationResult
 from topdown.tables import load_bead_table
-from topdown.tables.folder import table_folder
+from topdown.tables.folder import SUMS_FOLDER, table_folder
 from topdown.tables.molecules import read_molecule
 
 #: Fewest effective samples for a number at all; between this and ``MIN_EFFECTIVE`` of the estimators it comes with a remark.
@@ -128,12 +128,6 @@ class InstantSums:
         return best[1], best[2], best[0]
 
 
-def calibrated_phases(table_name: str | Path) -> tuple[str, ...]:
-    """Phases a table ships sums of, which are those it was calibrated on; none for most tables."""
-    files = sorted((table_folder(table_name) / "sums").glob("*.npz"))
-    return tuple(file.stem.replace("_", " ") for file in files)
-
-
 @lru_cache(maxsize=2)
 def load_instant_sums(table_name: str | Path) -> InstantSums:
     """The shapes and reduced sums beside a table.
@@ -144,7 +138,7 @@ def load_instant_sums(table_name: str | Path) -> InstantSums:
         The table has none.
     """
     folder = table_folder(table_name)
-    files = sorted((folder / "sums").glob("*.npz"))
+    files = sorted((folder / SUMS_FOLDER).glob("*.npz"))
     if not files:
         raise SettingsError(f"the table {table_name} has no sums for instant free energies", hint=_HINT)
     table = load_bead_table(table_name)

@@ -22,6 +22,8 @@ PAIRS_FILE = "pairs.csv"
 PACKED_PAIRS_FILE = "pairs.csv.gz"
 BLOCKS_FILE = "building_blocks.csv"
 MOLECULES_FOLDER = "molecules"
+#: Reduced sums of shapes, for tables that ship them (:mod:`topdown.properties.instant`).
+SUMS_FOLDER = "sums"
 
 #: The unit system every table declares; anything else is refused, never converted silently.
 UNITS = {"length": "nm", "energy": "kJ/mol", "mass": "u", "charge": "e"}
@@ -84,6 +86,12 @@ def table_folder(name_or_path: str | Path) -> Path:
     near = get_close_matches(str(name_or_path).lower(), names, n=1, cutoff=0.5)
     known = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
     raise BeadTableError(f"no bead table called {str(name_or_path)!r}", hint=f"{known}; or give a folder")
+
+
+def calibrated_phases(table_name: str | Path) -> tuple[str, ...]:
+    """Phases a table ships sums of, which are those it was calibrated on; none for most tables."""
+    files = sorted((table_folder(table_name) / SUMS_FOLDER).glob("*.npz"))
+    return tuple(file.stem.replace("_", " ") for file in files)
 
 
 def read_text(path: Path) -> str:

@@ -45,13 +45,13 @@ from topdown.properties.shapes import bead_sizes as sizes_of
 from topdown.properties.solvation import Effort, sample_solvation
 from topdown.resources import atomic_write_text
 from topdown.tables import load_bead_table
+from topdown.tables.folder import SUMS_FOLDER
 from topdown.tables.molecules import read_molecule
 from topdown.tables.writer import csv_text, write_bead_table
 
 Progress = Callable[[str], None]
 
 SHAPES_FOLDER: Final = "shapes"
-SUMS_FOLDER: Final = "sums"
 REPORT_FILE: Final = "fit.json"
 _LARGEST_UNCERTAINTY: Final = 3.0
 

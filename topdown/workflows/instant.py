@@ -5,16 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import hypot
 from pathlib import Path
+from typing import Any, Final
 
 from topdown.errors import SettingsError, TopdownError
 from topdown.estimators.reweighting import MIN_EFFECTIVE
 from topdown.mapping import canonical_smiles, map_molecule
+from topdown.model import CGMolecule
 from topdown.properties.instant import InstantSums, load_instant_sums
 from topdown.properties.phases import Phase, find_phase
 from topdown.properties.transfer import TransferResult, transfer_free_energy
+from topdown.units import kj_mol_per_log_unit
 from topdown.workflows.map_molecules import MoleculeRequest
 from topdown.workflows.transfer import TransferOutcome, TransferSettings
+
+#: What a prediction without a temperature is for [K].
+_TEMPERATURE: Final = 298.15
 
 
 def instant_transfer(
@@ -95,3 +102,41 @@ def _remarked(result: TransferResult) -> TransferResult:
     if result.delta_g.n_effective < MIN_EFFECTIVE:
         remarks = (*remarks, f"only {result.delta_g.n_effective:.0f} effective samples: simulate to be sure")
     return replace(result, remarks=remarks)
+
+
+def instant_partition(molecule: CGMolecule, table_name: str | Path) -> list[dict[str, Any]]:
+    """Transfer from water to every other phase a table has sums of, for a molecule just mapped with it, as JSON.
+
+    Returns
+    -------
+    list of dict
+        ``to, delta_g_kJ_mol, standard_error, log_p, log_p_error, n_effective``, or ``to, refused``.
+
+    Raises
+    ------
+    SettingsError
+        The table has no sums.
+    """
+    sums = load_instant_sums(table_name)
+    decade = kj_mol_per_log_unit(_TEMPERATURE)
+    found: list[dict[str, Any]] = []
+    for phase in sums.phases:
+        if phase == "water":
+            continue
+        try:
+            start, end = (sums.solvation(molecule, name).delta_g for name in ("water", phase))
+        except TopdownError as error:
+            found.append({"to": phase, "refused": str(error)})
+            continue
+        change, error_of_change = end.value - start.value, hypot(end.standard_error, start.standard_error)
+        found.append(
+            {
+                "to": phase,
+                "delta_g_kJ_mol": change,
+                "standard_error": error_of_change,
+                "log_p": -change / decade,
+                "log_p_error": error_of_change / decade,
+                "n_effective": min(start.n_effective, end.n_effective),
+            }
+        )
+    return found

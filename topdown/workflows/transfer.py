@@ -16,7 +16,6 @@ from topdown.errors import SettingsError, TopdownError
 from topdown.mapping import canonical_smiles, map_molecule
 from topdown.mapping.class_typing import class_model_of
 from topdown.model import BeadTable, CGMolecule
-from topdown.properties.instant import calibrated_phases
 from topdown.properties.molecule_models import molecule_model
 from topdown.properties.phases import Phase, find_phase, plain_name
 from topdown.properties.sampler import EngineSampler
@@ -29,6 +28,7 @@ from topdown.properties.transfer import (
 )
 from topdown.resources import atomic_write_bytes
 from topdown.tables import load_bead_table
+from topdown.tables.folder import calibrated_phases
 from topdown.workflows.map_molecules import MoleculeRequest
 from topdown.workflows.refusals import refusal_object
 
