@@ -111,3 +111,12 @@ def test_a_map_with_the_table_says_where_the_molecule_goes(topdown) -> None:
     assert found["octanol"]["log_p"] == pytest.approx(lines(out)[0]["log_p"])
     _, out, _ = topdown("map", "CCCCO", "--json")
     assert "instant" not in json.loads(out), "other tables have nothing to say"
+
+
+def test_the_number_does_not_depend_on_how_the_molecule_is_written(topdown) -> None:
+    found = [
+        lines(topdown("transfer", smiles, "--to", "octanol", "--instant", "--json")[1])[0]["delta_g_kJ_mol"]
+        for smiles in ("CCCCCCO", "OCCCCCC", "COc1ccc(Cl)cc1", "Clc1ccc(OC)cc1")
+    ]
+    assert found[0] == pytest.approx(found[1], abs=0.02)
+    assert found[2] == pytest.approx(found[3], abs=0.02)
