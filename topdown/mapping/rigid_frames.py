@@ -195,7 +195,8 @@ def _flatness(a: Vector, b: Vector, c: Vector) -> float:
 def _is_inside(bead: int, beads: Sequence[int], at: Places) -> bool:
     """Whether a bead lies well inside the triangle of the three others."""
     others = [b for b in beads if b != bead]
-    weights = _in_triangle(at[bead], *(at[b] for b in others))
+    a, b, c = (at[b] for b in others)
+    weights = _in_triangle(at[bead], a, b, c)
     return weights is not None and min(weights) > 0.12
 
 
