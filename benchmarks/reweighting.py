@@ -74,11 +74,11 @@ class Coupling:
 COUPLINGS = {
     "p4-water-solute": Coupling(solute="P4", phase="water", moves={("P4", "W"): -1.2}),
     "c1-water-solute": Coupling(solute="C1", phase="water", moves={("C1", "W"): 0.6}),
-    "c1-water-solvent": Coupling(solute="C1", phase="water", moves={("W", "W"): -0.15}),
+    "c1-water-solvent": Coupling(solute="C1", phase="water", moves={("W", "W"): -0.08}),
     "oco-water-chain": Coupling(solute="OCO", phase="water", moves={("SC2", "W"): 0.25, ("SP1", "W"): -0.4}),
     "oct-hexadecane-chain": Coupling(solute="OCT", phase="hexadecane", moves={("C1", "C1"): -0.06}),
-    "c1-water-temperature": Coupling(solute="C1", phase="water", moves={}, temperature=310.0),
-    "c1-water-pressure": Coupling(solute="C1", phase="water", moves={}, pressure=250.0),
+    "c1-water-temperature": Coupling(solute="C1", phase="water", moves={}, temperature=303.15),
+    "c1-water-pressure": Coupling(solute="C1", phase="water", moves={}, pressure=80.0),
 }
 #: Density of a liquid: (model, pair, change of ε).
 DENSITIES: Mapping[str, tuple[str, Pair, float]] = {
