@@ -381,7 +381,8 @@ def test_a_hinge_with_sites_is_closed_by_a_stiff_improper(tmp_path):
     shape = 0.35 * np.array(
         [[0, 0, 0], [1, 0, 0], [0.5, np.sqrt(0.75), 0], [-0.5, np.sqrt(0.75), 0.2], [0.15, 0.26, 0.06]]
     )
-    closed = replace(hinge, beads=beads, virtual_sites=(site,), positions=shape)
+    inside = ((1, 3), *((k, 4) for k in range(4)))
+    closed = replace(hinge, beads=beads, virtual_sites=(site,), exclusions=inside, positions=shape)
     (cluster,) = constraint_clusters(closed)
     assert (cluster.holding, cluster.closed, cluster.sites) == ("rigid", True, (4,))
     system = scattered(((closed, 27),), spacing=1.0)

@@ -107,7 +107,7 @@ def command(
     system.pdb, index.ndx, em.mdp, eq.mdp, md.mdp, run_gromacs.sh, viewer.html, report.json, and the folders openmm, lammps
     and mapping. Ctrl-C leaves a checkpoint; --continue goes on.
     """
-    from topdown.report.membrane_text import comparison_lines, membrane_lines, stage_line
+    from topdown.report.membrane_text import comparison_lines, membrane_lines, stage_line, start_line
     from topdown.workflows.membrane import prepare_membrane, report_data
     from topdown.workflows.membrane_request import (
         MembraneRequest,
@@ -162,6 +162,8 @@ def command(
         thickness=result.measured_thickness,
         steady=result.relaxation.steadiness.steady,
     )
+    start = start_line(result.start_distance, result.start_force, result.relaxation.minimized_force)
+    lines = (lines[0], start, *lines[1:])
     lines += comparison_lines([(c.program, c.largest) for c in result.comparisons], result.notes)
     for text in (*lines, stage_line(result.seconds)):
         click.echo(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from topdown.model import Estimate, Measurement, System
@@ -74,6 +75,12 @@ def membrane_lines(
         lines.append("note             the area is not steady yet; go on with --continue and a longer --relax")
     lines.append("bilayer          " + ("; ".join(observables.problems) or "intact"))
     return tuple(lines)
+
+
+def start_line(distance: float, force: float, minimized: float) -> str:
+    """Closest distance [nm] and largest force [kJ/mol/nm] as built, and after minimisation (NaN: of a run that went on)."""
+    after = f", {minimized:.2g} after minimisation" if math.isfinite(minimized) else ""
+    return f"start            closest beads {distance:.3f} nm apart, largest force {force:.2g} kJ/mol/nm{after}"
 
 
 def comparison_lines(comparisons: Sequence[tuple[str, float]], notes: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from topdown.model import Bead, BeadTable, BeadType, CGMolecule, Estimate, System
 from topdown.properties.membrane import MembraneObservables
-from topdown.report.membrane_text import membrane_lines
+from topdown.report.membrane_text import comparison_lines, membrane_lines, stage_line, start_line
 
 
 def box() -> System:
@@ -47,3 +47,23 @@ def test_a_short_run_says_that_its_errors_are_lower_bounds(simulated: float, lef
 
 def test_an_unsimulated_membrane_says_so() -> None:
     assert membrane_lines(box(), None, 0.0)[-1] == "built and minimised, not simulated"
+
+
+def test_a_long_run_that_is_not_steady_is_told() -> None:
+    restless = membrane_lines(box(), observables(5000.0), 20.0, steady=False)
+    assert "the area is not steady yet" in "\n".join(restless)
+    assert "steady" not in "\n".join(membrane_lines(box(), observables(5000.0), 20.0, steady=True))
+
+
+def test_start_programs_notes_and_stages() -> None:
+    assert start_line(0.3273, 5962.9, 171.3).endswith(
+        "0.327 nm apart, largest force 6e+03 kJ/mol/nm, 1.7e+02 after minimisation"
+    )
+    assert start_line(0.3273, 5962.9, float("nan")).endswith("largest force 6e+03 kJ/mol/nm")
+    lines = comparison_lines([("GROMACS 1", 3.2e-13), ("OpenMM 2", 1e-15)], ["no files for lammps"])
+    assert lines == (
+        "same energy in   GROMACS 1 to 3e-13, OpenMM 2 to 1e-15",
+        "note             no files for lammps",
+    )
+    assert comparison_lines([], []) == ()
+    assert stage_line({"build": 2.04, "relax, 20 fs": 70.0}) == "took             build 2.0 s, relax 70.0 s"
