@@ -106,13 +106,13 @@ def reduce(root: Path, output: Path) -> None:
     table: list[dict[str, str]] = []
     deviations: dict[str, list[float]] = {name: [] for name in PUBLISHED}
     for row in rows():
-        stored = folder_of(root, row) / "series.npz"
-        if not stored.exists():
+        stored, done = folder_of(root, row) / "series.npz", folder_of(root, row) / "done.json"
+        if not (stored.exists() and done.exists()):
             continue
         with np.load(stored, allow_pickle=False) as arrays:
             series = MembraneSeries(**{name: arrays[name] for name in arrays.files})
         lipid = lipid_model(row)
-        system = build(lipid, int(json.loads((folder_of(root, row) / "done.json").read_text())["leaflet"]), seed=7)
+        system = build(lipid, int(json.loads(done.read_text())["leaflet"]), seed=7)
         index = index_membrane(system, {lipid.name})
         start = settled_from(series)
         kept = MembraneSeries(**{name: array[start:] for name, array in series.arrays().items()})

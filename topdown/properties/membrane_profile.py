@@ -272,8 +272,11 @@ def _solve(
 
 def _spread(values: FloatArray) -> FloatArray:
     """Standard deviation over replicates, ignoring those without a value."""
-    with np.errstate(invalid="ignore"):
-        spread: FloatArray = np.nanstd(values, axis=0, ddof=1)
+    known = np.isfinite(values)
+    n = known.sum(axis=0)
+    mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(n, 1)
+    square = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0)
+    spread: FloatArray = np.where(n > 1, np.sqrt(square / np.maximum(n - 1, 1)), np.nan)
     return spread
 
 

@@ -32,7 +32,7 @@ from topdown.sampling.run_store import RunStore
 from topdown.sampling.umbrella import DENSITY_BIN, Anchoring, equilibrated, pulled, run_umbrella, umbrella_settings
 
 #: Changes when the way runs are made changes, so that older runs are not taken for new ones.
-PROTOCOL: Final = "umbrella-1"
+PROTOCOL: Final = "umbrella-2"
 #: Groups whose densities are kept beside the frames.
 GROUPS: Final = ("lipids", "heads", "water")
 #: Ways a window was reached.
@@ -266,7 +266,7 @@ def _window(task: tuple[ProfileRequest, int, int, Path]) -> tuple[int, int]:
     request, window, way, folder = task
     store, built = RunStore(folder), request.built
     anchoring, groups = anchoring_of(built, request), _groups(built, request)
-    settings = umbrella_settings(request.temperature, request.pressure)
+    settings = umbrella_settings(request.temperature, request.pressure, tau_t=anchoring.damping_time(built))
     system: System | None = None
     for part in range(request.parts):
         key = request.window_key(window, way, part)

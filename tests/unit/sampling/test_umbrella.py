@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,14 @@ def test_restraints_are_umbrella_anchor_and_w() -> None:
     assert potential_energy(anchoring.held(system, target)).restraint == pytest.approx(expected)
     moved = centred(system, anchoring.anchored_beads(system))
     assert moved.positions[[1, 3], 2].mean() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_friction_is_critical_for_the_mass_the_anchor_moves() -> None:
+    system, anchoring = chains()
+    assert anchoring.damping_time(system) == 1.0  # 180 u: faster than any thermostat should be
+    heavy = replace(anchoring, anchor=150.0 / 1000.0)
+    assert heavy.damping_time(system) == pytest.approx(0.5 * np.sqrt(180.0 / 0.15))
+    assert replace(anchoring, anchor=1e-4).damping_time(system) == 20.0
 
 
 def test_without_interactions_zeta_spreads_as_one_spring_of_both() -> None:
