@@ -218,7 +218,7 @@ def fit_classes(
                 f"{len(problem.molecules)} molecules (calibration rows of data/partition) by campaign {campaign.name}; solvent "
                 f"and charged beads of {parent.name}"
             ),
-            licence="MIT; solvent and charged beads Apache-2.0",
+            licence="Apache-2.0",
             citation=parent.provenance.citation,
             parent=parent.name,
         ),
