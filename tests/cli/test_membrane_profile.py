@@ -74,7 +74,6 @@ def test_windows_and_parts_follow_from_the_settings() -> None:
         (("CCO", "--lipids", "POPC", "--length", "fast"), "--length 'fast'"),
         (("CCO", "--lipids", "POPC", "--equilibrate", "5"), "--equilibrate '5'"),
         (("CCO", "--lipids", "POPC", "--size", "2x2x8"), "twice the cut-off"),
-        (("CCO", "--lipids", "POPC", "--size", "5x5x1"), "no room for windows"),
         (("CCO", "--lipids", "POPC", "--depth", "-1"), "--depth"),
         (("CCO", "--lipids", "POPC", "--workers", "-1"), "workers"),
         (("CCO", "--lipids", "POPC", "--table", "martini9"), "martini9"),

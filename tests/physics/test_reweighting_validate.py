@@ -39,8 +39,9 @@ def script(name: str) -> ModuleType:
     return module
 
 
-reweighting = script("reweighting")
+# "reweighting" imports "bead_transfer", which is no package of its own
 bead_transfer = script("bead_transfer")
+reweighting = script("reweighting")
 
 
 @pytest.fixture(scope="module")

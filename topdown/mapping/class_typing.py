@@ -95,12 +95,13 @@ def type_name(class_name: str, size: str) -> str:
 
 
 def class_model_of(table: BeadTable) -> ClassModel | None:
-    """The class model that ships with a table or its parent; None for tables without classes."""
-    for name in (table.name, table.provenance.parent):
-        folder = bead_tables_folder() / name
-        if name and "/" not in name and (folder / CLASSES_FILE).is_file():
-            return read_class_model(folder)
-    return None
+    """The class model beside a table, or beside its parent when that ships; None for tables without classes."""
+    parent = table.provenance.parent
+    folders = [Path(table.folder)] if table.folder else []
+    if parent and "/" not in parent:
+        folders.append(bead_tables_folder() / parent)
+    found = next((folder for folder in folders if (folder / CLASSES_FILE).is_file()), None)
+    return None if found is None else read_class_model(found)
 
 
 def choose_classes(mol: Any, groups: Sequence[Sequence[int]], table: BeadTable, model: ClassModel) -> list[TypeChoice]:

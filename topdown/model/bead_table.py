@@ -91,6 +91,8 @@ class BeadTable:
     scheme : NonbondedScheme
     provenance : Provenance
     building_blocks : tuple of BuildingBlock
+    folder : str
+        Where it was read from; empty for a table made in memory.
 
     Raises
     ------
@@ -106,6 +108,7 @@ class BeadTable:
     scheme: NonbondedScheme = field(default_factory=NonbondedScheme)
     provenance: Provenance = field(default_factory=Provenance)
     building_blocks: tuple[BuildingBlock, ...] = ()
+    folder: str = ""
 
     def __post_init__(self) -> None:
         n = len(self.bead_types)

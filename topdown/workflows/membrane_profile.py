@@ -96,8 +96,6 @@ class ProfileSettings:
             raise SettingsError(f"--depth {self.depth:g} is out of range", hint="0.1 to 50 nm")
         if self.seed < 0:
             raise SettingsError(f"--seed must not be negative, got {self.seed}")
-        if len(self.targets) < 3:
-            raise SettingsError(f"a box of {self.size[2]:g} nm has no room for windows", where="--size")
 
     @property
     def targets(self) -> tuple[float, ...]:

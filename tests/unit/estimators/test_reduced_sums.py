@@ -1,6 +1,7 @@
 """Reduced sums on the harmonic model liquid: the closed form, the full samples they come from, and their own derivatives."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ WEAK = {("A", "W"): 3.0, ("B", "W"): 1.5}
 OUTER = (("A", "W"), ("B", "W"))
 
 
-def pooled(seed: int, n_frames: int = 1500) -> tuple[PooledSamples, list[int]]:
+@cache
+def pooled(seed: int, n_frames: int = 800) -> tuple[PooledSamples, list[int]]:
     rng = np.random.default_rng(seed)
     runs = [
         run for at in (STICKY, WEAK) for run in MODEL.sample({**SOLVENT, **at}, rng, lambdas=LAMBDAS, n_frames=n_frames)
@@ -34,7 +36,8 @@ def probes() -> list[dict]:
     ]
 
 
-def reduced(seed: int, n_frames: int = 1500) -> tuple[ReducedSums, PooledSamples]:
+@cache
+def reduced(seed: int, n_frames: int = 800) -> tuple[ReducedSums, PooledSamples]:
     samples, labels = pooled(seed, n_frames)
     return reduce_sums(samples, labels, OUTER, probes()), samples
 

@@ -1,5 +1,6 @@
 """Typing by classes: features of atoms and beads, the nearest class, and what is said about it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +150,17 @@ def test_tables_without_classes_have_no_model() -> None:
     assert class_model_of(TABLE) is not None
     assert type_name("N07", "R") == "N07"
     assert type_name("N07", "T") == "TN07"
+
+
+def test_a_table_elsewhere_brings_its_own_classes(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(TABLE.folder, folder, ignore=shutil.ignore_patterns("sums", "shapes"))
+    text = (folder / CLASSES_FILE).read_text()
+    own = load_bead_table(folder)
+    assert map_molecule("CCCC", own).type_names == map_molecule("CCCC", TABLE).type_names
+    # with all classes but the last taken away, everything is of that class
+    header, *rows = text.splitlines()
+    (folder / CLASSES_FILE).write_text("\n".join([header, rows[-1]]) + "\n")
+    read_class_model.cache_clear()
+    (name,) = map_molecule("CCCC", load_bead_table(folder)).type_names
+    assert name == rows[-1].split(",")[0]
