@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tolerance", type=float, default=TOLERANCE)
+    parser.add_argument("--first", type=int, default=60, help="how many shapes to write")
     arguments = parser.parse_args()
     table = load_bead_table("martini3")
     rows = load_measurements("transfer_free_energy", include_flagged=True)
@@ -48,7 +49,7 @@ def main() -> None:
             left &= ~covered
     chosen.sort(key=lambda item: (-item[0], item[1]))
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for number, (count, k) in enumerate(chosen, start=1):
+    for number, (count, k) in enumerate(chosen[: arguments.first], start=1):
         model = models[k]
         assert model.positions is not None
         named = replace(model, name=f"shape-{number:03d}", positions=np.round(np.asarray(model.positions), 4), table="")

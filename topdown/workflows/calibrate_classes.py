@@ -117,7 +117,8 @@ def calibrate_classes(
     progress(f"{len(shapes)} shapes in {len(campaign.phases)} phases; mapping the molecules with measured values")
     problem = _problem(campaign, parent, shapes, sums)
     outcome = fit_classes(campaign, parent, problem, progress)
-    _write(outcome, campaign, folder if out is None else Path(out))
+    description = f"{campaign.n_classes} classes in three sizes, calibrated on measured free energies of transfer"
+    write_files(outcome, folder if out is None else Path(out), description)
     return outcome
 
 
@@ -393,11 +394,6 @@ def _examples(problem: ClassProblem, owner: np.ndarray, n_classes: int) -> list[
         top = sorted(seen, key=lambda text: (-seen[text], text))[:3]
         described.append("; ".join(top))
     return described
-
-
-def _write(outcome: ClassOutcome, campaign: ClassCampaign, out: Path) -> None:
-    description = f"{campaign.n_classes} classes in three sizes, calibrated on measured free energies of transfer"
-    write_files(outcome, out, description)
 
 
 def write_files(outcome: ClassOutcome, out: Path, description: str) -> None:
