@@ -29,22 +29,9 @@ from topdown.engine import potential_energy
 from topdown.formats import read_gro, read_gromacs_topology, write_gromacs, write_lammps, write_openmm
 from topdown.model import Bead, CGMolecule, System
 from topdown.tables import load_bead_table, load_molecule
+from topdown.workflows.engine_comparison import GROMACS_NAMES, TERMS, Terms
 
 REFERENCE = Path(__file__).resolve().parents[1] / "tests" / "reference_data" / "gromacs"
-TERMS = ("bond", "angle", "dihedral", "restraint", "lj", "coulomb", "potential")
-
-#: What GROMACS calls the parts of each term.
-GROMACS_NAMES = {
-    "bond": ("Bond", "Harmonic Pot."),
-    "angle": ("Angle", "G96Angle", "Restricted Angles", "Tab. Angles"),
-    "dihedral": ("Proper Dih.", "Improper Dih.", "Ryckaert-Bell.", "CBT Dih.", "Per. Imp. Dih."),
-    "restraint": ("Position Rest.", "Flat-bottom posres", "Flat-b. P-R."),
-    "lj": ("LJ (SR)",),
-    "coulomb": ("Coulomb (SR)",),
-    "potential": ("Potential",),
-}
-
-Terms = dict[str, float]
 
 
 def gromacs_terms(system: System, folder: Path) -> Terms:

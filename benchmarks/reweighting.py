@@ -123,6 +123,32 @@ def free_energy(
     return found, float(np.sqrt(variances.sum()))
 
 
+def predicted_row(
+    case: str,
+    source: tuple[PooledSamples, tuple[int, ...]],
+    theta: Mapping[Pair, float],
+    before: ReweightedValue,
+    direct: tuple[ReweightedValue, float],
+    temperature: float,
+    pressure: float,
+) -> Row:
+    """One free energy at the ε of ``theta`` from the runs of ``source``, beside the direct one and its error."""
+    began = time.process_time()
+    found, error = free_energy(*source, theta, temperature, pressure)
+    spent = time.process_time() - began
+    return Row(
+        case=case,
+        unit="kJ/mol",
+        before=before.value,
+        value=found.value,
+        error=error,
+        n_effective=found.n_effective,
+        direct=direct[0].value,
+        direct_error=direct[1],
+        milliseconds=1000.0 * spent,
+    )
+
+
 def coupling_row(name: str, sampler: EngineSampler, error: float) -> Row:
     """ΔG(gas → liquid) of one case of ``COUPLINGS``."""
     case, table = COUPLINGS[name], load_bead_table("martini3")
@@ -265,28 +291,12 @@ def bead_rows(sampler: EngineSampler, error: float, phase_name: str) -> tuple[li
     rows, refused = [], 0
     for a, b in close:
         theta = {pair_of(a, s): table.pair(b, s)[1] for s in solvent}
-        direct, direct_error = free_energy(*pools[b], {}, HOME, 1.0)
+        direct = free_energy(*pools[b], {}, HOME, 1.0)
         before, _ = free_energy(*pools[a], {}, HOME, 1.0)
-        began = time.process_time()
         try:
-            found, own_error = free_energy(*pools[a], theta, HOME, 1.0)
+            rows.append(predicted_row(f"{a} to {b} in {phase_name}", pools[a], theta, before, direct, HOME, 1.0))
         except SamplingError:
             refused += 1
-            continue
-        spent = time.process_time() - began
-        rows.append(
-            Row(
-                case=f"{a} to {b} in {phase_name}",
-                unit="kJ/mol",
-                before=before.value,
-                value=found.value,
-                error=own_error,
-                n_effective=found.n_effective,
-                direct=direct.value,
-                direct_error=direct_error,
-                milliseconds=1000.0 * spent,
-            )
-        )
     return rows, refused
 
 

@@ -13,14 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import time
 from collections import defaultdict
 from dataclasses import asdict
 from itertools import permutations
 from pathlib import Path
 
 import numpy as np
-from reweighting import Row, free_energy, print_row
+from reweighting import Row, free_energy, predicted_row, print_row
 
 from topdown.errors import SamplingError
 from topdown.estimators.reweighting import PooledSamples, pool_samples
@@ -60,26 +59,11 @@ def rows_of(matrices: dict[tuple[float, ...], list[WindowSamples]], system: Syst
     for here, there in permutations(sorted(pools), 2):
         try:
             before, _ = free_energy(*pools[here], {}, temperature, pressure)
-            direct, direct_error = free_energy(*pools[there], {}, temperature, pressure)
-            began = time.process_time()
-            found, error = free_energy(*pools[here], dict(zip(pairs, there)), temperature, pressure)
+            direct = free_energy(*pools[there], {}, temperature, pressure)
+            theta = dict(zip(pairs, there))
+            rows.append(predicted_row(name, pools[here], theta, before, direct, temperature, pressure))
         except SamplingError:
             refused += 1
-            continue
-        spent = time.process_time() - began
-        rows.append(
-            Row(
-                case=name,
-                unit="kJ/mol",
-                before=before.value,
-                value=found.value,
-                error=error,
-                n_effective=found.n_effective,
-                direct=direct.value,
-                direct_error=direct_error,
-                milliseconds=1000.0 * spent,
-            )
-        )
     return rows, refused
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from topdown.calibration.campaign_sections import Section, real_number
+from topdown.calibration.campaign_sections import Section, load_toml, real_number
 from topdown.calibration.design import Form, MatrixSettings
 from topdown.calibration.error_model import CostSettings, Loss
 from topdown.calibration.parameters import Pair, Scale
 from topdown.calibration.targets import Split
-from topdown.errors import InputFileError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
@@ -209,17 +207,7 @@ def read_campaign(path: Path | str) -> Campaign:
         the wrong kind.
     """
     path = Path(path)
-    try:
-        data = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise InputFileError("no such file", where=str(path), hint="see examples/ for campaigns") from None
-    except OSError as error:
-        raise InputFileError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    except UnicodeDecodeError as error:
-        raise InputFileError(f"not UTF-8 text (byte {error.start})", where=str(path), hint="save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputFileError(f"broken TOML: {error}", where=str(path), hint="correct this line") from None
-    return _campaign(Section(data, path, ""))
+    return _campaign(Section(load_toml(path), path, ""))
 
 
 def _campaign(top: Section) -> Campaign:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,13 +80,36 @@ class Section:
         return [Section(entry, self.path, f"{title}[{i + 1}]") for i, entry in enumerate(found)]
 
     def close(self) -> None:
-        for key in self.data:
-            if key not in self.taken:
-                near = get_close_matches(key, self.taken, n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(self.taken)}"
-                raise InputFileError(
-                    f"unknown key {key!r}{f' in {self.title}' if self.title else ''}", where=str(self.path), hint=hint
-                )
+        refuse_unknown(self.data, self.taken, self.path, self.title)
+
+
+def refuse_unknown(data: Mapping[str, Any], known: Sequence[str], path: Path, title: str) -> None:
+    """Refuse the first key of a section that is not known, with the nearest one that is."""
+    for key in data:
+        if key not in known:
+            near = get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+            raise InputFileError(f"unknown key {key!r}{f' in {title}' if title else ''}", where=str(path), hint=hint)
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """The content of a campaign file.
+
+    Raises
+    ------
+    InputFileError
+        Missing or unreadable file, or broken TOML (with the line).
+    """
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise InputFileError("no such file", where=str(path), hint="see examples/ for campaigns") from None
+    except OSError as error:
+        raise InputFileError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError as error:
+        raise InputFileError(f"not UTF-8 text (byte {error.start})", where=str(path), hint="save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputFileError(f"broken TOML: {error}", where=str(path), hint="correct this line") from None
 
 
 def real_number(value: Any, above: float = -math.inf) -> float | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
+from topdown.calibration.campaign_sections import load_toml, refuse_unknown
 from topdown.errors import InputFileError
 
 
@@ -96,8 +94,8 @@ _KEYS = {
 def is_class_campaign(path: Path | str) -> bool:
     """Whether a campaign file says ``kind = "classes"``; False for what cannot be read."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig")).get("kind") == "classes"
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return load_toml(Path(path)).get("kind") == "classes"
+    except InputFileError:
         return False
 
 
@@ -110,19 +108,12 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         Missing or unreadable file, broken TOML, an unknown or missing key, or a value of the wrong kind.
     """
     path = Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputFileError("no such file", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputFileError(f"cannot be read: {error}", where=str(path)) from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputFileError(f"broken TOML: {error}", where=str(path), hint="correct this line") from None
-    _check_keys(data, "", path)
+    data = load_toml(path)
+    refuse_unknown(data, _KEYS[""], path, "")
     for section in ("shapes", "sampling", "fit"):
-        _check_keys(data.get(section, {}), section, path)
+        refuse_unknown(data.get(section, {}), _KEYS[section], path, section)
     for phase in data.get("phases", []):
-        _check_keys(phase, "phases", path)
+        refuse_unknown(phase, _KEYS["phases"], path, "phases")
     try:
         phases = tuple(
             CampaignPhase(
@@ -164,15 +155,6 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
             f"{len(campaign.base)} values of base for {len(campaign.solvents)} solvents", where=str(path)
         )
     return campaign
-
-
-def _check_keys(section: Mapping[str, Any], title: str, path: Path) -> None:
-    for key in section:
-        if key not in _KEYS[title]:
-            near = get_close_matches(key, _KEYS[title], n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_KEYS[title])}"
-            inside = f" in {title}" if title else ""
-            raise InputFileError(f"unknown key {key!r}{inside}", where=str(path), hint=hint)
 
 
 def _pair(key: str) -> tuple[str, str]:

@@ -118,6 +118,10 @@ class ClassProblem:
         self._of_shape: dict[str, list[int]] = defaultdict(list)
         for k, molecule in enumerate(molecules):
             self._of_shape[molecule.shape].append(k)
+        self._water = self.phases.index("water")
+        self._molecule = np.array([o.molecule for o in observations], dtype=np.int64)
+        # the phase of the gas is none
+        self._phase = np.array([-1 if o.phase == "gas" else self.phases.index(o.phase) for o in observations])
         self.measured = np.array([o.value for o in observations])
         self.errors = np.array([o.error for o in observations])
         self.fitted = np.array([o.calibration for o in observations])
@@ -131,6 +135,13 @@ class ClassProblem:
     def n_beads(self) -> int:
         """Beads of all molecules."""
         return len(self.sizes)
+
+    def transfers(self, of_phases: FloatArray) -> FloatArray:
+        """Phase → water for every observation, from something (n_phases, n_molecules, …) of gas → phase."""
+        found: FloatArray = of_phases[self._water, self._molecule]
+        liquid = self._phase >= 0
+        found[liquid] -= of_phases[self._phase[liquid], self._molecule[liquid]]
+        return found
 
     def evaluate(self, places: FloatArray) -> Evaluation:
         """Everything calculated at ``places`` (n_beads, V)."""
@@ -173,28 +184,14 @@ class Evaluation:
 
     def calculated(self) -> FloatArray:
         """Of every observation [kJ/mol]."""
-        water = self.problem.phases.index("water")
-        return np.array(
-            [
-                self.values[water, o.molecule]
-                - (0.0 if o.phase == "gas" else self.values[self.problem.phases.index(o.phase), o.molecule])
-                for o in self.problem.observations
-            ]
-        )
+        return self.problem.transfers(self.values)
 
     def jacobian(self, design: FloatArray) -> FloatArray:
         """∂calculated/∂x of places = design · x, x being (V, F) flattened; design is (n_beads, F)."""
         problem = self.problem
         per_bead = self.slopes[..., None] * design[:, None, :]
         flat = per_bead.reshape(len(problem.phases), problem.n_beads, -1)
-        per_molecule = np.add.reduceat(flat, problem.first[:-1], axis=1)
-        water = problem.phases.index("water")
-        rows = [
-            per_molecule[water, o.molecule]
-            - (0.0 if o.phase == "gas" else per_molecule[problem.phases.index(o.phase), o.molecule])
-            for o in problem.observations
-        ]
-        return np.array(rows)
+        return problem.transfers(np.add.reduceat(flat, problem.first[:-1], axis=1))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -216,7 +216,33 @@ class TransferTarget(Target):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DensityTarget(Target):
+class OneSystemTarget(Target):
+    """A property of one box.
+
+    Attributes
+    ----------
+    system : str
+    """
+
+    system: str
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """The box."""
+        return (self.system,)
+
+    def _calculated(self, found: ReweightedValue, pairs: tuple[Pair, ...]) -> CalculatedValue:
+        return CalculatedValue(
+            value=found.value,
+            standard_error=found.standard_error,
+            gradient=np.array([found.gradient_of(p) for p in pairs]),
+            n_effective=found.n_effective,
+            legs=((self.system, 1.0, found.standard_error),),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DensityTarget(OneSystemTarget):
     """Density of a liquid [kg/m³]: molecules per volume times the real molar mass of what a model stands for.
 
     Attributes
@@ -225,14 +251,12 @@ class DensityTarget(Target):
         With its ``molar_mass``; bead masses are conventions and are not used.
     n_molecules : int
         Molecules in the box.
-    system : str
     """
 
     quantity: ClassVar[str] = "density"
     unit: ClassVar[str] = "kg/m3"
 
     n_molecules: int
-    system: str
 
     def __post_init__(self) -> None:
         Target.__post_init__(self)
@@ -243,11 +267,6 @@ class DensityTarget(Target):
     def label(self) -> str:
         """``"hexadecane density"``."""
         return f"{self.molecule.name} density{self.at(self.temperature)}"
-
-    @property
-    def systems(self) -> tuple[str, ...]:
-        """The liquid."""
-        return (self.system,)
 
     def calculate(
         self,
@@ -265,35 +284,28 @@ class DensityTarget(Target):
             return np.asarray(mass / sums.volume)
 
         found = samples[self.system].average(density, theta, min_effective=min_effective, error=error)
-        return _of_one_system(self.system, found, pairs)
+        return self._calculated(found, pairs)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SurfaceTensionTarget(Target):
+class SurfaceTensionTarget(OneSystemTarget):
     """Surface tension of a liquid [mN/m], by the pressure tensor of a slab of it.
 
     Attributes
     ----------
     area : float
         L_x L_y of the box [nm²].
-    system : str
     """
 
     quantity: ClassVar[str] = "surface_tension"
     unit: ClassVar[str] = "mN/m"
 
     area: float
-    system: str
 
     @property
     def label(self) -> str:
         """``"hexadecane surface tension"``."""
         return f"{self.molecule.name} surface tension{self.at(self.temperature)}"
-
-    @property
-    def systems(self) -> tuple[str, ...]:
-        """The slab."""
-        return (self.system,)
 
     def calculate(
         self,
@@ -308,14 +320,4 @@ class SurfaceTensionTarget(Target):
         found = reweighted_surface_tension(
             samples[self.system], self.area, theta, min_effective=min_effective, error=error
         )
-        return _of_one_system(self.system, found, pairs)
-
-
-def _of_one_system(system: str, found: ReweightedValue, pairs: tuple[Pair, ...]) -> CalculatedValue:
-    return CalculatedValue(
-        value=found.value,
-        standard_error=found.standard_error,
-        gradient=np.array([found.gradient_of(p) for p in pairs]),
-        n_effective=found.n_effective,
-        legs=((system, 1.0, found.standard_error),),
-    )
+        return self._calculated(found, pairs)

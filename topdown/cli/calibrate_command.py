@@ -87,14 +87,11 @@ def run(
     from topdown.report.calibration_text import calibration_json, calibration_text
     from topdown.workflows.calibrate import calibrate, engine_sampler, plan_calibration
 
-    if is_class_campaign(campaign):
-        if plan_only:
-            _print_plan(campaign, workers, as_json)
-        else:
-            _run_classes(campaign, output, store, workers, as_json)
-        return
     if plan_only:
         _print_plan(campaign, workers, as_json)
+        return
+    if is_class_campaign(campaign):
+        _run_classes(campaign, output, store, workers, as_json)
         return
     folder = output or Path(plan_calibration(campaign).problem.name)
     try:

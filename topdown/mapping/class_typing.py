@@ -94,6 +94,7 @@ def type_name(class_name: str, size: str) -> str:
     return class_name if size == "R" else f"{size}{class_name}"
 
 
+@lru_cache(maxsize=8)
 def class_model_of(table: BeadTable) -> ClassModel | None:
     """The class model beside a table, or beside its parent when that ships; None for tables without classes."""
     parent = table.provenance.parent

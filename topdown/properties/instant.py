@@ -21,7 +21,7 @@ from topdown.errors import SamplingError, SettingsError
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.model import BeadTable, CGMolecule, Estimate
 from topdown.properties.shape_sums import read_shape_sums
-from topdown.properties.shapes import MOST_BEADS, Shape, match_shapes, shape_of
+from topdown.properties.shapes import MOST_BEADS, Shape, nearest_shape, shape_of
 from topdown.properties.transfer import SolvationResult
 from topdown.tables import load_bead_table
 from topdown.tables.folder import SUMS_FOLDER, table_folder
@@ -115,17 +115,13 @@ class InstantSums:
         if molecule.n_beads > MOST_BEADS:
             raise SettingsError(f"no shape of {molecule.n_beads} beads was sampled", hint=_HINT)
         shape = shape_of(molecule, self.table)
-        best: tuple[float, str, tuple[int, ...]] | None = None
-        for name in self.sums[phase]:
-            found = match_shapes(shape, self.shapes[name])
-            if found is not None and (best is None or found[1] < best[0]):
-                best = (found[1], name, found[0])
+        best = nearest_shape(shape, {name: self.shapes[name] for name in self.sums[phase]})
         sizes = "".join(shape.sizes)
         if best is None:
             raise SettingsError(f"no shape of beads {sizes} was sampled", hint=_HINT)
-        if best[0] > TOLERANCE:
-            raise SettingsError(f"the nearest shape of beads {sizes} differs by {best[0]:.2f} nm", hint=_HINT)
-        return best[1], best[2], best[0]
+        if best[2] > TOLERANCE:
+            raise SettingsError(f"the nearest shape of beads {sizes} differs by {best[2]:.2f} nm", hint=_HINT)
+        return best
 
 
 @lru_cache(maxsize=2)

@@ -115,6 +115,16 @@ def match_shapes(shape: Shape, template: Shape) -> tuple[tuple[int, ...], float]
     return best
 
 
+def nearest_shape(shape: Shape, templates: Mapping[str, Shape]) -> tuple[str, tuple[int, ...], float] | None:
+    """Name of the template nearest to ``shape``, the order of its beads along it, and the difference [nm]; None without any."""
+    best: tuple[str, tuple[int, ...], float] | None = None
+    for name, template in templates.items():
+        found = match_shapes(shape, template)
+        if found is not None and (best is None or found[1] < best[2]):
+            best = (name, *found)
+    return best
+
+
 def neutral_types(table: BeadTable) -> tuple[BeadType, ...]:
     """Types of beads without charge that a solute's bead may be: of the classes P, N, C and X."""
     return tuple(

@@ -9,7 +9,7 @@ from topdown.calibration.stickiness import VirialComparison
 from topdown.errors import TopdownError
 from topdown.model import CGMolecule
 from topdown.report.calibration_plots import chemistry_svg, effective_svg, matrix_svg, parity_svg, plain
-from topdown.report.calibration_text import cost_lines, ended_text, stickiness_line, verdict_line
+from topdown.report.calibration_text import cost_lines, ended_text, score_table, stickiness_line, verdict_line
 from topdown.report.mapping_svg import mapping_svg
 
 #: Molecules drawn with their beads.
@@ -103,33 +103,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _scores(result: CalibrationResult) -> str:
-    def other(value: float | None, split: str) -> str:
-        return f"{value:.2f}" if value is not None else "" if split == "held-out" else "not known"
-
-    header = (
-        "root mean square error",
-        "targets",
-        "n",
-        "unit",
-        "before",
-        "after",
-        f"molecule left out ({result.n_folds} parts)",
-        f"chemotype left out ({result.n_chemotypes} parts)",
-    )
-    rows = [
-        (
-            s.quantity.replace("_", " "),
-            s.split,
-            s.n_targets,
-            s.unit,
-            f"{s.rms_before:.2f} ± {s.error_before:.2f}",
-            f"{s.rms_after:.2f} ± {s.error_after:.2f}",
-            other(s.rms_left_out, s.split),
-            other(s.rms_chemotype_out, s.split),
-        )
-        for s in result.scores()
-    ]
-    return _table(header, rows)
+    header, rows = score_table(result)
+    return _table(header, [(quantity.replace("_", " "), *others) for quantity, *others in rows])
 
 
 def _parity(result: CalibrationResult) -> str:

@@ -53,8 +53,8 @@ def ended_text(result: CalibrationResult) -> str:
     return "converged" if result.converged else f"NOT converged{reason.get(result.rounds[-1].ended, '')}"
 
 
-def score_lines(result: CalibrationResult) -> list[str]:
-    """Root mean square errors, those of fits without the molecule beside those of the fit."""
+def score_table(result: CalibrationResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Header and rows of the root mean square errors, those of fits without the molecule beside those of the fit."""
     header = (
         "root mean square error",
         "targets",
@@ -65,7 +65,12 @@ def score_lines(result: CalibrationResult) -> list[str]:
         f"molecule left out ({result.n_folds} parts)",
         f"chemotype left out ({result.n_chemotypes} parts)",
     )
-    lines = _table(header, [_score_row(s) for s in result.scores()])
+    return header, [_score_row(score) for score in result.scores()]
+
+
+def score_lines(result: CalibrationResult) -> list[str]:
+    """The same as text."""
+    lines = _table(*score_table(result))
     if result.limited_parts:
         lines.append(
             f"{result.limited_parts} of these fits ended where samples no longer support them, short of their minimum"

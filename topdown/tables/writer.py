@@ -35,7 +35,9 @@ from topdown.tables.reader import (
 )
 
 
-def write_bead_table(table: BeadTable, folder: Path | str, *, description: str = "") -> Path:
+def write_bead_table(
+    table: BeadTable, folder: Path | str, *, description: str = "", among_others: bool = False
+) -> Path:
     """Write ``table`` as a folder that :func:`~topdown.tables.load_bead_table` reads back exactly.
 
     ``building_blocks.csv`` is written only when the rules differ from those the parent table hands down. A new folder
@@ -48,6 +50,8 @@ def write_bead_table(table: BeadTable, folder: Path | str, *, description: str =
     folder : Path or str
     description : str
         One line for ``table.toml``.
+    among_others : bool
+        Whether the folder may hold other files although it is no bead table yet, such as the campaign that makes it.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def write_bead_table(table: BeadTable, folder: Path | str, *, description: str =
             raise BeadTableError("is a file, not a folder", where=str(folder), hint="choose another folder")
         if not folder.is_dir() or not any(folder.iterdir()):
             _write_new(table, folder, description)
-        elif (folder / TABLE_FILE).is_file():
+        elif among_others or (folder / TABLE_FILE).is_file():
             _replace(table, folder, description)
         else:
             raise BeadTableError(

@@ -40,7 +40,7 @@ from topdown.properties.measurements import load_measurements
 from topdown.properties.phases import find_phase
 from topdown.properties.sampler import EngineSampler
 from topdown.properties.shape_sums import read_shape_sums, reduce_shape, write_shape_sums
-from topdown.properties.shapes import Shape, match_shapes, shape_of, shape_request
+from topdown.properties.shapes import Shape, nearest_shape, shape_of, shape_request
 from topdown.properties.shapes import bead_sizes as sizes_of
 from topdown.properties.solvation import Effort, sample_solvation
 from topdown.resources import atomic_write_text
@@ -328,15 +328,11 @@ def class_molecule(
     sizes = bead_sizes(parsed.mol, groups)
     shape = shape_of(model, parent)
     shape = Shape(sizes=sizes, bonds=shape.bonds, distances=shape.distances)
-    best: tuple[float, str, tuple[int, ...]] | None = None
-    for name, template in shapes.items():
-        found = match_shapes(shape, template)
-        if found is not None and found[1] <= tolerance and (best is None or found[1] < best[0]):
-            best = (found[1], name, found[0])
-    if best is None:
+    best = nearest_shape(shape, shapes)
+    if best is None or best[2] > tolerance:
         return None
     features = bead_features(parsed.mol, groups)
-    return ClassMolecule(smiles=smiles, sizes=sizes, features=features, shape=best[1], order=best[2])
+    return ClassMolecule(smiles=smiles, sizes=sizes, features=features, shape=best[0], order=best[1])
 
 
 def _measured(campaign: ClassCampaign) -> Iterator[tuple[str, list[tuple[str, float, float, str]]]]:
@@ -398,10 +394,7 @@ def _examples(problem: ClassProblem, owner: np.ndarray, n_classes: int) -> list[
 
 def write_files(outcome: ClassOutcome, out: Path, description: str) -> None:
     """The table, its class model, the posterior of every class, and the report."""
-    out.mkdir(parents=True, exist_ok=True)
-    if not (out / "table.toml").is_file():
-        atomic_write_text(out / "table.toml", "")
-    write_bead_table(outcome.table, out, description=description)
+    write_bead_table(outcome.table, out, description=description, among_others=True)
     fit, model = outcome.classes, outcome.model
     header = ["class", "n_beads", *(f"place {v}" for v in model.solvents)]
     header += [*(f"fitted {v}" for v in model.solvents), *(f"sd {v}" for v in model.solvents), "beads"]

@@ -28,7 +28,7 @@ from topdown.model import System
 Terms = dict[str, float]
 TERMS: Final = ("bond", "angle", "dihedral", "restraint", "lj", "coulomb", "potential")
 #: What GROMACS calls the parts of each term.
-_GROMACS_NAMES: Final = {
+GROMACS_NAMES: Final = {
     "bond": ("Bond", "Harmonic Pot."),
     "angle": ("Angle", "G96Angle", "Restricted Angles", "Tab. Angles"),
     "dihedral": ("Proper Dih.", "Improper Dih.", "Ryckaert-Bell.", "CBT Dih.", "Per. Imp. Dih."),
@@ -188,7 +188,7 @@ def _ask_gromacs(files: Mapping[str, Path]) -> tuple[str, Terms] | None:
         version = re.search(r"GROMACS\S* version:?\s*(\S+)|VERSION (\S+)|, (20\d\d\S*)", said + complained)
     legends = [line.split('"')[1] for line in lines if re.match(r"@ s\d+ legend", line)]
     values = dict(zip(legends, map(float, lines[-1].split()[1:]), strict=True))
-    terms = {term: sum(values.get(part, 0.0) for part in parts) for term, parts in _GROMACS_NAMES.items()}
+    terms = {term: sum(values.get(part, 0.0) for part in parts) for term, parts in GROMACS_NAMES.items()}
     number = next((group for group in version.groups() if group), "") if version else ""
     precision = "double" if program == "gmx_d" else "mixed"
     return f"GROMACS {number.split('-')[0].rstrip(',')} {precision} precision".replace("  ", " "), terms

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import hypot
 from pathlib import Path
 from typing import Any, Final
 
 from topdown.errors import SettingsError, TopdownError
 from topdown.estimators.reweighting import MIN_EFFECTIVE
-from topdown.mapping import canonical_smiles, map_molecule
 from topdown.model import CGMolecule
 from topdown.properties.instant import InstantSums, load_instant_sums
 from topdown.properties.phases import Phase, find_phase
-from topdown.properties.transfer import TransferResult, transfer_free_energy
-from topdown.units import kj_mol_per_log_unit
+from topdown.properties.transfer import SolvationResult, TransferResult, transfer_free_energy
 from topdown.workflows.map_molecules import MoleculeRequest
-from topdown.workflows.transfer import TransferOutcome, TransferSettings
+from topdown.workflows.transfer import TransferOutcome, TransferSettings, transfer_outcomes
 
 #: What a prediction without a temperature is for [K].
 _TEMPERATURE: Final = 298.15
+#: Of the conformers, so that the same molecule has the same numbers whatever seed was asked for.
+_SEED: Final = 1
 
 
 def instant_transfer(
@@ -45,9 +43,15 @@ def instant_transfer(
         No sums in the table, or none of a phase asked for. Errors of single molecules are part of their outcome.
     """
     sums = load_instant_sums(table_name)
-    phases = [_phase(name, sums, table_name) for name in (settings.from_phase, *settings.to_phases)]
+    start, *ends = (_phase(name, sums, table_name) for name in (settings.from_phase, *settings.to_phases))
+    settings = replace(settings, seed=_SEED)
+
+    def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult:
+        return sums.solvation(solute, phase.name, temperature=settings.temperature)
+
     for request in requests:
-        yield from _one(request, sums, phases[0], phases[1:], settings.temperature)
+        for outcome in transfer_outcomes(request, sums.table, table_name, start, ends, settings, solvation):
+            yield outcome if outcome.result is None else replace(outcome, result=_remarked(outcome.result))
 
 
 def _phase(name: str, sums: InstantSums, table_name: str | Path) -> Phase:
@@ -58,42 +62,6 @@ def _phase(name: str, sums: InstantSums, table_name: str | Path) -> Phase:
             hint=f"only in {', '.join(sums.phases)}; leave --instant out to simulate",
         )
     return phase
-
-
-def _one(
-    request: MoleculeRequest, sums: InstantSums, start: Phase, ends: Sequence[Phase], temperature: float
-) -> Iterator[TransferOutcome]:
-    began = time.perf_counter()
-    try:
-        canonical = canonical_smiles(request.smiles)
-        if canonical == "O":
-            raise SettingsError("a W bead stands for four waters, so one water has no free energy of transfer here")
-        model = map_molecule(request.smiles, sums.table, name=canonical)
-    except TopdownError as error:
-        for end in ends:
-            yield TransferOutcome(request=request, from_phase=start.name, to_phase=end.name, error=error)
-        return
-    for end in ends:
-        try:
-            legs = {
-                phase.name: sums.solvation(model, phase.name, temperature=temperature)
-                for phase in (start, end)
-                if phase.components
-            }
-        except TopdownError as error:
-            yield TransferOutcome(request=request, from_phase=start.name, to_phase=end.name, error=error)
-            continue
-        result = transfer_free_energy(start, end, legs, temperature=temperature, canonical_smiles=canonical)
-        yield TransferOutcome(
-            request=request,
-            from_phase=start.name,
-            to_phase=end.name,
-            table=sums.table.name,
-            canonical_smiles=canonical,
-            model=f"mapped: {' '.join(model.type_names)}",
-            result=_remarked(result),
-            wall_s=time.perf_counter() - began,
-        )
 
 
 def _remarked(result: TransferResult) -> TransferResult:
@@ -118,25 +86,30 @@ def instant_partition(molecule: CGMolecule, table_name: str | Path) -> list[dict
         The table has no sums.
     """
     sums = load_instant_sums(table_name)
-    decade = kj_mol_per_log_unit(_TEMPERATURE)
     found: list[dict[str, Any]] = []
     for phase in sums.phases:
         if phase == "water":
             continue
         try:
-            start, end = (sums.solvation(molecule, name).delta_g for name in ("water", phase))
+            legs = {name: sums.solvation(molecule, name) for name in ("water", phase)}
         except TopdownError as error:
             found.append({"to": phase, "refused": str(error)})
             continue
-        change, error_of_change = end.value - start.value, hypot(end.standard_error, start.standard_error)
+        result = transfer_free_energy(
+            Phase(name="water"),
+            Phase(name=phase),
+            legs,
+            temperature=_TEMPERATURE,
+            canonical_smiles=molecule.canonical_smiles,
+        )
         found.append(
             {
                 "to": phase,
-                "delta_g_kJ_mol": change,
-                "standard_error": error_of_change,
-                "log_p": -change / decade,
-                "log_p_error": error_of_change / decade,
-                "n_effective": min(start.n_effective, end.n_effective),
+                "delta_g_kJ_mol": result.delta_g.value,
+                "standard_error": result.delta_g.standard_error,
+                "log_p": result.log_p,
+                "log_p_error": result.log_p_error,
+                "n_effective": result.delta_g.n_effective,
             }
         )
     return found

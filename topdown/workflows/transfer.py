@@ -155,19 +155,43 @@ def transfer(
     start = find_phase(settings.from_phase, str(table_name))
     ends = [find_phase(name, str(table_name)) for name in settings.to_phases]
     sampler = EngineSampler(store, workers=workers, progress=progress)
+    effort = settings.effort(sum(bool(phase.components) for phase in (start, *ends)))
+
+    def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult:
+        asked = solvation_request(solute, phase, table, temperature=settings.temperature, seed=settings.seed)
+        return measure_solvation(asked, phase.name, sampler, effort)
+
     for request in requests:
-        yield from _transfer_one(request, table, str(table_name), start, ends, settings, sampler)
+        yield from transfer_outcomes(request, table, table_name, start, ends, settings, solvation)
 
 
-def _transfer_one(
+def transfer_outcomes(
     request: MoleculeRequest,
     table: BeadTable,
-    table_name: str,
+    table_name: str | Path,
     start: Phase,
-    ends: list[Phase],
+    ends: Sequence[Phase],
     settings: TransferSettings,
-    sampler: EngineSampler,
+    solvation: Callable[[CGMolecule, Phase], SolvationResult],
 ) -> Iterator[TransferOutcome]:
+    """One molecule into every phase of ``ends``, however its free energies of solvation are found.
+
+    Parameters
+    ----------
+    request : MoleculeRequest
+    table : BeadTable
+    table_name : str or Path
+        The same by name or folder.
+    start, ends : Phase, sequence of Phase
+    settings : TransferSettings
+        Temperature, and the seed of the conformers.
+    solvation : callable
+        ΔG(gas → phase) of a molecule; not called for the gas.
+    """
+
+    def leg(phase: Phase) -> dict[str, SolvationResult]:
+        return {phase.name: solvation(solute, phase)} if phase.components else {}
+
     began = time.perf_counter()
 
     def outcome(end: Phase, **found: Any) -> TransferOutcome:
@@ -179,15 +203,14 @@ def _transfer_one(
     try:
         canonical = canonical_smiles(request.smiles)
         solute, model = _solute(request, canonical, table, table_name, settings.seed)
-        effort = settings.effort(sum(bool(phase.components) for phase in (start, *ends)))
-        legs = _leg(solute, start, table, settings, effort, sampler)
+        legs = leg(start)
     except TopdownError as error:
         yield from (outcome(end, error=error) for end in ends)
         return
     for end in ends:
         named = {"canonical_smiles": canonical, "model": model}
         try:
-            both = legs | _leg(solute, end, table, settings, effort, sampler)
+            both = legs | leg(end)
         except TopdownError as error:
             yield outcome(end, error=error, **named)
             continue
@@ -196,7 +219,7 @@ def _transfer_one(
 
 
 def _solute(
-    request: MoleculeRequest, canonical: str, table: BeadTable, table_name: str, seed: int
+    request: MoleculeRequest, canonical: str, table: BeadTable, table_name: str | Path, seed: int
 ) -> tuple[CGMolecule, str]:
     """The published model of a molecule where the table has one, else our own mapping."""
     if canonical == "O":
@@ -211,21 +234,6 @@ def _solute(
     found = molecule_model(request.smiles, table, table_name, name=canonical, seed=seed)
     check_neutral(found.molecule)
     return found.molecule, found.origin
-
-
-def _leg(
-    solute: CGMolecule,
-    phase: Phase,
-    table: BeadTable,
-    settings: TransferSettings,
-    effort: Effort,
-    sampler: EngineSampler,
-) -> dict[str, SolvationResult]:
-    """ΔG(gas → phase) by the phase's name; nothing for the gas itself."""
-    if not phase.components:
-        return {}
-    request = solvation_request(solute, phase, table, temperature=settings.temperature, seed=settings.seed)
-    return {phase.name: measure_solvation(request, phase.name, sampler, effort)}
 
 
 class TransferPlots:
