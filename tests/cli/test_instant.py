@@ -58,7 +58,8 @@ def test_the_number_is_the_difference_of_two_reweighted_legs(topdown) -> None:
     [
         (["CCCC", "--table", "martini3"], "has no sums for instant"),
         (["CCCC", "--to", "heptane"], "no instant free energies in heptane"),
-        (["CCCC[NH3+]"], "charges has no instant"),
+        (["CCCC[NH3+]"], "net charge"),
+        (["C[N+](C)(C)CC(=O)[O-]"], "charges has no instant"),
         (["CCCC", "--temperature", "340"], "for 298.15 K, not 340 K"),
         (["C" * 60], "beads"),
         (["O"], "four waters"),
@@ -73,8 +74,45 @@ def test_what_it_cannot_know_is_one_line_that_offers_the_simulation(
     assert out == ""
     assert message in err
     assert err.count("\n") == 1
-    if message != "four waters":
+    if message not in ("four waters", "net charge"):  # a simulation refuses those as well
         assert "--instant" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "simulated"),
+    [
+        ([], {"anthracene": {"water", "octanol"}}),
+        (["--error", "0.1"], {"anthracene": {"water", "octanol"}, "butane": {"water", "octanol"}}),
+        (["--simulate"], {"anthracene": {"water", "octanol"}, "butane": {"water", "octanol"}}),
+        (["--temperature", "320"], {"anthracene": {"water", "octanol"}, "butane": {"water", "octanol"}}),
+    ],
+)
+def test_by_default_only_what_stored_sums_do_not_give_is_simulated(
+    topdown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], simulated: dict
+) -> None:
+    import topdown.workflows.transfer as workflow
+    from topdown.model import Estimate
+    from topdown.properties.transfer import SolvationResult
+
+    asked: dict[str, set[str]] = {}
+
+    def measured(request, phase_name, sampler, effort):
+        asked.setdefault({"CCCC": "butane"}.get(request.solute.name, "anthracene"), set()).add(phase_name)
+        value = Estimate(value=-3.0, standard_error=0.2, n_effective=90.0)
+        return SolvationResult(phase=phase_name, delta_g=value, overlap=0.1, n_windows=9, n_frames=900, n_solvent=400)
+
+    monkeypatch.setattr(workflow, "measure_solvation", measured)
+    file = tmp_path / "some.smi"
+    file.write_text("CCCC butane\nCCCCCCCCCCCCc1cc2ccccc2c2ccccc12 unsampled\nCC[NH3+] ammonium\n")
+    code, out, err = topdown("transfer", str(file), "--to", "octanol", "--table", "topdown1", "--json", *options)
+    assert code == 3
+    butane, other, ion = lines(out)
+    assert asked == simulated
+    assert any("not simulated" in remark for remark in butane["remarks"]) == ("butane" not in simulated)
+    assert not any("not simulated" in remark for remark in other["remarks"])
+    assert other["delta_g_kJ_mol"] == 0.0
+    assert "net charge" in ion["error"]["message"]
+    assert "net charge" in err
 
 
 @pytest.mark.validate
@@ -82,7 +120,7 @@ def test_what_it_cannot_know_is_one_line_that_offers_the_simulation(
 def test_full_simulation_agrees(topdown, smiles: str) -> None:
     arguments = ["transfer", smiles, "--to", "octanol", "--table", "topdown1", "--json"]
     instant = lines(topdown(*arguments, "--instant")[1])[0]
-    full = lines(topdown(*arguments)[1])[0]
+    full = lines(topdown(*arguments, "--simulate")[1])[0]
     error = np.hypot(instant["standard_error"], full["standard_error"])
     assert abs(instant["delta_g_kJ_mol"] - full["delta_g_kJ_mol"]) < 3.0 * error
 

@@ -125,7 +125,7 @@ def test_a_phase_that_fails_leaves_the_others(topdown, tmp_path: Path, monkeypat
     monkeypatch.setattr(workflow, "measure_solvation", measured)
     source = tmp_path / "solutes.smi"
     source.write_text("CCCCCC hexane\nCCO\n")
-    code, out, err = topdown("transfer", str(source), "--to", "hexadecane,octanol", "--json")
+    code, out, err = topdown("transfer", str(source), "--to", "hexadecane,octanol", "--simulate", "--json")
     assert code == 3
     first, second, *others = [json.loads(line) for line in out.splitlines()]
     assert first["error"]["code"] == "E_RUN"
@@ -137,7 +137,7 @@ def test_a_phase_that_fails_leaves_the_others(topdown, tmp_path: Path, monkeypat
     assert len(lines) == 2
     assert lines[0].endswith("[hexane, to hexadecane]")
     source.write_text("CCO\n")
-    assert topdown("transfer", str(source), "--to", "octanol")[0] == 1, "a run that failed, not wrong input"
+    assert topdown("transfer", str(source), "--to", "octanol", "--simulate")[0] == 1, "a run that failed, not wrong input"
 
 
 def test_help_names_the_options() -> None:

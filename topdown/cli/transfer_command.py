@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 )
 @click.option("--temperature", type=float, default=298.15, show_default=True, help="[K]")
 @click.option(
-    "--error", "target_error", type=float, default=0.5, show_default=True, help="Standard error to reach [kJ/mol]."
+    "--error",
+    "target_error",
+    type=float,
+    help="Standard error to reach [kJ/mol]; default 0.5 where simulated, any from stored sums.",
 )
 @click.option(
-    "--instant",
-    is_flag=True,
-    help="No simulation: reweight the sums that ship with the table. Water, octanol, hexadecane, chloroform; up to 7 beads.",
+    "--instant/--simulate",
+    default=None,
+    help="Only from the sums that ship with topdown1 (water, octanol, hexadecane, chloroform; up to 7 beads), or only by "
+    "simulation; default: stored sums where they suffice, simulation elsewhere.",
 )
 @click.option(
     "--budget",
@@ -38,7 +42,10 @@ if TYPE_CHECKING:
     help="Processor time per molecule not to exceed, 90s, 5min, 1h: counted as work, 4 million bead steps a second.",
 )
 @click.option(
-    "--plot", "plots", type=click.Path(path_type=Path), help="Folder for figures: overlap, ∂U/∂λ, convergence in time."
+    "--plot",
+    "plots",
+    type=click.Path(path_type=Path),
+    help="Folder for figures: overlap, ∂U/∂λ, convergence in time; simulates.",
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
@@ -50,8 +57,8 @@ def command(
     to_phases: str,
     table: str | None,
     temperature: float,
-    target_error: float,
-    instant: bool,
+    target_error: float | None,
+    instant: bool | None,
     budget: str | None,
     plots: Path | None,
     seed: int,
@@ -62,8 +69,10 @@ def command(
     """Free energy of transfer of a molecule between two liquids, by coupling it to each along a soft-core path.
 
     A phase is a name (octanol is wet, 'dry octanol' is not; heptane, chloroform, …), a SMILES, a model of the bead table, or a
-    mixture with mole fractions, ethanol:0.4,water:0.6. Sampling goes on until the error asked for, where it helps most. A
-    finished run is stored and never repeated: interrupt and repeat the command to go on, ask for a smaller error to go further.
+    mixture with mole fractions, ethanol:0.4,water:0.6. Free energies in water, octanol, hexadecane and chloroform are reweighted
+    from the sums that ship with topdown1, in milliseconds, where those suffice; --simulate simulates all the same, and so does
+    --plot. Sampling goes on until the error asked for, where it helps most. A finished run is stored and never repeated:
+    interrupt and repeat the command to go on, ask for a smaller error to go further.
 
     FILE is a .smi (SMILES and name per line) or a .csv (columns smiles, name), plain or gzipped. Results come molecule by
     molecule in its order, a molecule or a phase that is refused does not stop the others.
@@ -71,6 +80,7 @@ def command(
     Exit code 0: all computed; 3: some refused or failed; 2: none computed; 1: none computed, all failed while running.
     """
     from topdown.properties.phases import split_phases
+    from topdown.workflows.instant import instant_transfer, stored_transfer
     from topdown.workflows.liquids import parse_wall_time
     from topdown.workflows.map_lists import MoleculeRequest, is_list, read_requests
     from topdown.workflows.transfer import TransferPlots, TransferSettings, default_table, transfer, transfer_json
@@ -89,11 +99,10 @@ def command(
     requests = read_requests(path) if listed and path is not None else (MoleculeRequest(smiles=what, name=what),)
     figures = None if plots is None else TransferPlots(plots)
     if instant:
-        from topdown.workflows.instant import instant_transfer
-
         outcomes = instant_transfer(requests, table, settings)
     else:
-        outcomes = transfer(requests, table, settings, store=store, workers=workers, progress=ProgressLine())
+        simulate = transfer if instant is False or figures is not None else stored_transfer
+        outcomes = simulate(requests, table, settings, store=store, workers=workers, progress=ProgressLine())
     codes = []
     said: TopdownError | None = None
     for outcome in outcomes:

@@ -33,7 +33,7 @@ FEWEST: Final = 20.0
 TOLERANCE: Final = 0.12
 #: What a difference in a distance adds to the error [kJ/mol/nm].
 DISTANCE_ERROR: Final = 8.0
-_HINT: Final = "leave --instant out to simulate"
+_HINT: Final = "leave --instant out to simulate it"
 _TEMPERATURE_RANGE: Final = 2.0
 
 
@@ -124,6 +124,15 @@ class InstantSums:
         return best
 
 
+def has_instant_sums(table_name: str | Path) -> bool:
+    """Whether a table ships sums."""
+    return bool(_files(table_name))
+
+
+def _files(table_name: str | Path) -> list[Path]:
+    return sorted((table_folder(table_name) / SUMS_FOLDER).glob("*.npz"))
+
+
 @lru_cache(maxsize=2)
 def load_instant_sums(table_name: str | Path) -> InstantSums:
     """The shapes and reduced sums beside a table.
@@ -134,7 +143,7 @@ def load_instant_sums(table_name: str | Path) -> InstantSums:
         The table has none.
     """
     folder = table_folder(table_name)
-    files = sorted((folder / SUMS_FOLDER).glob("*.npz"))
+    files = _files(table_name)
     if not files:
         raise SettingsError(f"the table {table_name} has no sums for instant free energies", hint=_HINT)
     table = load_bead_table(table_name)

@@ -1,8 +1,12 @@
-"""The job ``topdown transfer --instant``: free energies of transfer in milliseconds, from the sums that ship with a table."""
+"""Free energies of transfer in milliseconds, from the sums that ship with a table.
+
+Alone (``topdown transfer --instant``), or where they suffice, with simulations where they do not (``topdown transfer``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -10,11 +14,18 @@ from typing import Any, Final
 from topdown.errors import SettingsError, TopdownError
 from topdown.estimators.reweighting import MIN_EFFECTIVE
 from topdown.model import CGMolecule
-from topdown.properties.instant import InstantSums, load_instant_sums
+from topdown.properties.instant import InstantSums, has_instant_sums, load_instant_sums
 from topdown.properties.phases import Phase, find_phase
+from topdown.properties.sampler import EngineSampler
 from topdown.properties.transfer import SolvationResult, TransferResult, transfer_free_energy
 from topdown.workflows.map_molecules import MoleculeRequest
-from topdown.workflows.transfer import TransferOutcome, TransferSettings, transfer_outcomes
+from topdown.workflows.transfer import (
+    TransferOutcome,
+    TransferSettings,
+    simulated_solvation,
+    transfer,
+    transfer_outcomes,
+)
 
 #: What a prediction without a temperature is for [K].
 _TEMPERATURE: Final = 298.15
@@ -54,6 +65,51 @@ def instant_transfer(
             yield outcome if outcome.result is None else replace(outcome, result=_remarked(outcome.result))
 
 
+def stored_transfer(
+    requests: Sequence[MoleculeRequest],
+    table_name: str | Path,
+    settings: TransferSettings,
+    *,
+    store: Path | None = None,
+    workers: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Iterator[TransferOutcome]:
+    """Free energies of transfer of several molecules, each liquid from the sums of the table where those suffice, else simulated.
+
+    They suffice when they have a shape for the molecule, enough effective samples
+    (:data:`topdown.properties.instant.FEWEST`), and the error asked for: any, where ``settings.target_error`` is None.
+
+    Parameters
+    ----------
+    requests, table_name, settings, store, workers, progress
+        As for :func:`topdown.workflows.transfer.transfer`, which is what is done for a table without sums.
+
+    Raises
+    ------
+    SettingsError, BeadTableError
+        Phases or table that do not exist. Errors of single molecules are part of their outcome.
+    """
+    if not has_instant_sums(table_name):
+        yield from transfer(requests, table_name, settings, store=store, workers=workers, progress=progress)
+        return
+    sums = load_instant_sums(table_name)
+    start, *ends = (find_phase(name, str(table_name)) for name in (settings.from_phase, *settings.to_phases))
+    sampler = EngineSampler(store, workers=workers, progress=progress)
+    simulated = simulated_solvation(sums.table, settings, (start, *ends), sampler)
+    worst = math.inf if settings.target_error is None else settings.effort(2).target_error
+
+    def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult:
+        try:
+            found = sums.solvation(solute, phase.name, temperature=settings.temperature)
+        except TopdownError:
+            return simulated(solute, phase)
+        return found if found.delta_g.standard_error <= worst else simulated(solute, phase)
+
+    for request in requests:
+        for outcome in transfer_outcomes(request, sums.table, table_name, start, ends, settings, solvation):
+            yield outcome if outcome.result is None else replace(outcome, result=_remarked(outcome.result))
+
+
 def _phase(name: str, sums: InstantSums, table_name: str | Path) -> Phase:
     phase = find_phase(name, str(table_name))
     if phase.components and phase.name not in sums.phases:
@@ -65,8 +121,12 @@ def _phase(name: str, sums: InstantSums, table_name: str | Path) -> Phase:
 
 
 def _remarked(result: TransferResult) -> TransferResult:
-    """With a remark where fewer effective samples than usual support it."""
-    remarks = ("reweighted from stored sums, not simulated", *result.remarks)
+    """With a remark where stored sums gave it, and where fewer effective samples than usual support it."""
+    stored = [leg.phase for leg in result.legs if leg.n_windows == 0]
+    if not stored:
+        return result
+    which = "" if len(stored) == len(result.legs) else f" in {stored[0]}"
+    remarks = (f"reweighted from stored sums{which}, not simulated", *result.remarks)
     if result.delta_g.n_effective < MIN_EFFECTIVE:
         remarks = (*remarks, f"only {result.delta_g.n_effective:.0f} effective samples: simulate to be sure")
     return replace(result, remarks=remarks)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -63,6 +63,10 @@ class TransferOutcome:
     wall_s: float = 0.0
 
 
+#: Standard error at which sampling ends when none is asked for [kJ/mol].
+DEFAULT_ERROR: Final = 0.5
+
+
 @dataclass(frozen=True, kw_only=True)
 class TransferSettings:
     """How to compute.
@@ -73,8 +77,9 @@ class TransferSettings:
         As :func:`topdown.properties.phases.find_phase` reads them.
     temperature : float
         [K]
-    target_error : float
-        Standard error of each ΔG of transfer at which sampling ends [kJ/mol].
+    target_error : float, optional
+        Standard error of each ΔG of transfer at which sampling ends [kJ/mol]; default 0.5, and whatever stored sums have where
+        they answer (:func:`topdown.workflows.instant.stored_transfer`).
     budget_s : float, optional
         Seconds of all processors together for one molecule, at a nominal speed
         (:data:`topdown.properties.solvation.NOMINAL_SPEED`), shared evenly by its phases.
@@ -89,7 +94,7 @@ class TransferSettings:
     from_phase: str = "water"
     to_phases: tuple[str, ...] = ("octanol",)
     temperature: float = 298.15
-    target_error: float = 0.5
+    target_error: float | None = None
     budget_s: float | None = None
     seed: int = 1
 
@@ -103,9 +108,13 @@ class TransferSettings:
         if len(set(names)) != len(names) or len(names) < 2:
             raise SettingsError(f"phases must differ, got {', '.join(names)}")
 
+    @property
+    def _target(self) -> float:
+        return DEFAULT_ERROR if self.target_error is None else self.target_error
+
     def effort(self, n_legs: int) -> Effort:
         """What each of the liquids a molecule is put into may cost; the errors of two add up in squares."""
-        target = self.target_error / math.sqrt(min(n_legs, 2))
+        target = self._target / math.sqrt(min(n_legs, 2))
         if self.budget_s is None:
             return Effort(target_error=target)
         return Effort(target_error=target, budget=self.budget_s * NOMINAL_SPEED / n_legs)
@@ -155,14 +164,25 @@ def transfer(
     start = find_phase(settings.from_phase, str(table_name))
     ends = [find_phase(name, str(table_name)) for name in settings.to_phases]
     sampler = EngineSampler(store, workers=workers, progress=progress)
-    effort = settings.effort(sum(bool(phase.components) for phase in (start, *ends)))
+    solvation = simulated_solvation(table, settings, (start, *ends), sampler)
+    for request in requests:
+        yield from transfer_outcomes(request, table, table_name, start, ends, settings, solvation)
+
+
+Solvation = Callable[[CGMolecule, Phase], SolvationResult]
+
+
+def simulated_solvation(
+    table: BeadTable, settings: TransferSettings, phases: Sequence[Phase], sampler: EngineSampler
+) -> Solvation:
+    """ΔG(gas → phase) by simulation, in one of ``phases`` between which a molecule is transferred."""
+    effort = settings.effort(sum(bool(phase.components) for phase in phases))
 
     def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult:
         asked = solvation_request(solute, phase, table, temperature=settings.temperature, seed=settings.seed)
         return measure_solvation(asked, phase.name, sampler, effort)
 
-    for request in requests:
-        yield from transfer_outcomes(request, table, table_name, start, ends, settings, solvation)
+    return solvation
 
 
 def transfer_outcomes(
@@ -172,7 +192,7 @@ def transfer_outcomes(
     start: Phase,
     ends: Sequence[Phase],
     settings: TransferSettings,
-    solvation: Callable[[CGMolecule, Phase], SolvationResult],
+    solvation: Solvation,
 ) -> Iterator[TransferOutcome]:
     """One molecule into every phase of ``ends``, however its free energies of solvation are found.
 
@@ -230,6 +250,7 @@ def _solute(
     if class_model_of(table) is not None:
         # A table of classes has been calibrated with molecules as they are mapped.
         mapped = map_molecule(request.smiles, table, name=canonical, seed=seed)
+        check_neutral(mapped)
         return mapped, f"mapped: {' '.join(mapped.type_names)}"
     found = molecule_model(request.smiles, table, table_name, name=canonical, seed=seed)
     check_neutral(found.molecule)
