@@ -137,7 +137,9 @@ def test_a_phase_that_fails_leaves_the_others(topdown, tmp_path: Path, monkeypat
     assert len(lines) == 2
     assert lines[0].endswith("[hexane, to hexadecane]")
     source.write_text("CCO\n")
-    assert topdown("transfer", str(source), "--to", "octanol", "--simulate")[0] == 1, "a run that failed, not wrong input"
+    assert topdown("transfer", str(source), "--to", "octanol", "--simulate")[0] == 1, (
+        "a run that failed, not wrong input"
+    )
 
 
 def test_help_names_the_options() -> None:

@@ -30,7 +30,8 @@ class Section:
         self.taken.append(key)
         if key not in self.data:
             if default is None:
-                raise self.fail(key, "is missing", f"give {expected}")
+                near = get_close_matches(key, [k for k in self.data if k not in self.taken], n=1, cutoff=0.7)
+                raise self.fail(key, "is missing", f"is {near[0]!r} meant?" if near else f"give {expected}")
             return default
         value = check(self.data[key])
         if value is None:

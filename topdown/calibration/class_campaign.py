@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from topdown.calibration.campaign_sections import load_toml, refuse_unknown
+from topdown.calibration.campaign_sections import Section, load_toml, real_number
 from topdown.errors import InputFileError
 
 
@@ -29,6 +31,28 @@ class CampaignPhase:
     contents: tuple[int, ...]
     family: tuple[str, ...]
     model_error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidStage:
+    """The fit of pairs of classes to pure liquids.
+
+    Attributes
+    ----------
+    densities, tensions : int
+        Liquids whose density is fitted, and how many of them with their surface tension.
+    rounds : int
+        Simulations of all of them.
+    steps : int
+        Of one run of a density; a surface tension takes twice as many.
+    seed : int
+    """
+
+    densities: int
+    tensions: int
+    rounds: int
+    steps: int
+    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +85,7 @@ class ClassCampaign:
     n_classes : int
     width, class_width : float
         Prior standard deviations of the weights of features, and of the places of classes about their centroids.
+    liquids : LiquidStage or None
     """
 
     path: Path
@@ -79,16 +104,7 @@ class ClassCampaign:
     n_classes: int
     width: float
     class_width: float
-
-
-_KEYS = {
-    "": ("kind", "name", "parent", "temperature", "solvents", "base", "coupled", "hydration_error", "phases",
-         "shapes", "sampling", "fit"),
-    "phases": ("name", "contents", "family", "model_error"),
-    "shapes": ("first", "tolerance"),
-    "sampling": ("error", "seed"),
-    "fit": ("classes", "width", "class_width"),
-}  # fmt: skip
+    liquids: LiquidStage | None = None
 
 
 def is_class_campaign(path: Path | str) -> bool:
@@ -108,57 +124,88 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         Missing or unreadable file, broken TOML, an unknown or missing key, or a value of the wrong kind.
     """
     path = Path(path)
-    data = load_toml(path)
-    refuse_unknown(data, _KEYS[""], path, "")
-    for section in ("shapes", "sampling", "fit"):
-        refuse_unknown(data.get(section, {}), _KEYS[section], path, section)
-    for phase in data.get("phases", []):
-        refuse_unknown(phase, _KEYS["phases"], path, "phases")
-    try:
-        phases = tuple(
-            CampaignPhase(
-                name=str(p["name"]),
-                contents=tuple(int(n) for n in p["contents"]),
-                family=tuple(str(f) for f in p.get("family", ())),
-                model_error=float(p.get("model_error", 0.0)),
-            )
-            for p in data["phases"]
-        )
-        campaign = ClassCampaign(
-            path=path,
-            name=str(data["name"]),
-            parent=str(data["parent"]),
-            temperature=float(data.get("temperature", 298.15)),
-            solvents=tuple(str(v) for v in data["solvents"]),
-            base=tuple(float(x) for x in data["base"]),
-            coupled={_pair(key): float(value) for key, value in data.get("coupled", {}).items()},
-            phases=phases,
-            hydration_error=float(data["hydration_error"]),
-            n_shapes=int(data["shapes"]["first"]),
-            tolerance=float(data["shapes"]["tolerance"]),
-            sampling_error=float(data["sampling"]["error"]),
-            seed=int(data["sampling"].get("seed", 1)),
-            n_classes=int(data["fit"]["classes"]),
-            width=float(data["fit"]["width"]),
-            class_width=float(data["fit"]["class_width"]),
-        )
-    except KeyError as error:
-        raise InputFileError(f"{error.args[0]} is missing", where=str(path)) from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InputFileError(f"a value of the wrong kind: {error}", where=str(path)) from None
+    top = Section(load_toml(path), path, "")
+    top.choice("kind", ("classes",), "classes")
+    shapes, sampling, fit = (top.section(key) for key in ("shapes", "sampling", "fit"))
+    coupled = top.section("coupled")
+    solvents = top.take("solvents", _texts, "a list of bead types")
+    phases = tuple(_phase(section) for section in top.sections("phases"))
+    liquids = top.section("liquids") if "liquids" in top.data else None
+    campaign = ClassCampaign(
+        path=path,
+        name=top.text("name"),
+        parent=top.text("parent"),
+        temperature=top.number("temperature", 298.15, above=0.0),
+        solvents=solvents,
+        base=top.take("base", _numbers, "a list of numbers"),
+        coupled={_pair(key, coupled): coupled.number(key, above=0.0) for key in coupled.data},
+        phases=phases,
+        hydration_error=top.number("hydration_error", above=0.0),
+        n_shapes=shapes.take("first", _count, "a whole number of at least 1"),
+        tolerance=shapes.number("tolerance", above=0.0),
+        sampling_error=sampling.number("error", above=0.0),
+        seed=sampling.whole("seed", 1, least=0),
+        n_classes=fit.take("classes", _count, "a whole number of at least 1"),
+        width=fit.number("width", above=0.0),
+        class_width=fit.number("class_width", above=0.0),
+        liquids=None if liquids is None else _liquids(liquids),
+    )
+    for section in (top, shapes, sampling, fit, coupled):
+        section.close()
     if "water" not in {p.name for p in phases}:
         raise InputFileError(
             "water is not among the phases", where=str(path), hint="free energies are from or to water"
         )
-    if len(campaign.base) != len(campaign.solvents):
-        raise InputFileError(
-            f"{len(campaign.base)} values of base for {len(campaign.solvents)} solvents", where=str(path)
-        )
+    if len(campaign.base) != len(solvents):
+        raise InputFileError(f"{len(campaign.base)} values of base for {len(solvents)} solvents", where=str(path))
     return campaign
 
 
-def _pair(key: str) -> tuple[str, str]:
+def _phase(section: Section) -> CampaignPhase:
+    found = CampaignPhase(
+        name=section.text("name"),
+        contents=section.take("contents", _counts, "a list of whole numbers of molecules"),
+        family=section.take("family", _texts, "a list of phases", ()),
+        model_error=section.number("model_error", 0.0),
+    )
+    section.close()
+    return found
+
+
+def _liquids(section: Section) -> LiquidStage:
+    densities = section.whole("densities", 120)
+    found = LiquidStage(
+        densities=densities,
+        tensions=section.whole("tensions", densities // 2, least=0),
+        rounds=section.whole("rounds", 3),
+        steps=section.whole("steps", 10_000, least=2000),
+        seed=section.whole("seed", 1, least=0),
+    )
+    section.close()
+    return found
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    ok = isinstance(value, list) and all(isinstance(v, str) and v for v in value)
+    return tuple(value) if ok else None
+
+
+def _numbers(value: Any) -> tuple[float, ...] | None:
+    ok = isinstance(value, list) and all(real_number(v, -math.inf) is not None for v in value)
+    return tuple(float(v) for v in value) if ok else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 1 else None
+
+
+def _counts(value: Any) -> tuple[int, ...] | None:
+    ok = isinstance(value, list) and value and all(_count(v) is not None for v in value)
+    return tuple(value) if ok else None
+
+
+def _pair(key: str, section: Section) -> tuple[str, str]:
     a, dash, b = key.partition("-")
     if not (a and dash and b):
-        raise ValueError(f"{key!r} is not a pair such as C1-SC2")
+        raise section.fail(key, "is not a pair such as C1-SC2")
     return a, b

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from topdown.calibration.class_fit import (
     nearest_class,
     refine_classes,
 )
-from topdown.calibration.class_table import class_bead_table, class_names
+from topdown.calibration.class_table import PairFactors, class_bead_table, class_names
 from topdown.errors import InputFileError
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.mapping import map_molecule, parse_smiles
@@ -48,6 +49,7 @@ from topdown.tables import load_bead_table
 from topdown.tables.folder import SUMS_FOLDER
 from topdown.tables.molecules import read_molecule
 from topdown.tables.writer import csv_text, write_bead_table
+from topdown.workflows.calibrate_liquids import fit_liquids, liquid_report, write_liquid_files
 
 Progress = Callable[[str], None]
 
@@ -63,6 +65,8 @@ class ClassOutcome:
     Attributes
     ----------
     table : BeadTable
+    table_with : callable
+        The table with given factors of pairs of classes.
     model : ClassModel
     problem : ClassProblem
     continuous : ContinuousFit
@@ -72,6 +76,7 @@ class ClassOutcome:
     """
 
     table: BeadTable
+    table_with: Callable[[PairFactors], BeadTable]
     model: ClassModel
     problem: ClassProblem
     continuous: ContinuousFit
@@ -118,7 +123,24 @@ def calibrate_classes(
     problem = _problem(campaign, parent, shapes, sums)
     outcome = fit_classes(campaign, parent, problem, progress)
     description = f"{campaign.n_classes} classes in three sizes, calibrated on measured free energies of transfer"
-    write_files(outcome, folder if out is None else Path(out), description)
+    target = folder if out is None else Path(out)
+    write_files(outcome, target, description)
+    if campaign.liquids is None:
+        return outcome
+    found = fit_liquids(
+        campaign.liquids,
+        outcome.model.names,
+        load_bead_table(target),
+        outcome.table_with,
+        folder,
+        store=store,
+        workers=workers,
+        progress=progress,
+    )
+    report = {**outcome.report, "liquids": liquid_report(found)}
+    outcome = replace(outcome, table=outcome.table_with(found.factors), report=report)
+    write_files(outcome, target, f"{description}, densities and surface tensions of liquids")
+    write_liquid_files(found, outcome.model.names, target)
     return outcome
 
 
@@ -205,12 +227,14 @@ def fit_classes(
         "continuous": scores(problem, continuous.evaluation.calculated()),
         "table": scores(problem, classes.evaluation.calculated()),
     }
-    table = class_bead_table(
+    table_with = partial(
+        class_bead_table,
         parent,
         names,
         classes.places,
         problem.solvents,
         _examples(problem, owner, len(names)),
+        metric,
         name=campaign.name,
         version="1",
         provenance=Provenance(
@@ -225,7 +249,13 @@ def fit_classes(
         ),
     )
     return ClassOutcome(
-        table=table, model=model, problem=problem, continuous=continuous, classes=classes, report=report
+        table=table_with(PairFactors.none(len(names))),
+        table_with=table_with,
+        model=model,
+        problem=problem,
+        continuous=continuous,
+        classes=classes,
+        report=report,
     )
 
 

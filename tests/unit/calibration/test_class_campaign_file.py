@@ -24,8 +24,10 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("hydration_error", "hydration_eror"), "did you mean 'hydration_error'"),
-        (("width = 0.03", 'width = "wide"'), "wrong kind"),
+        (("hydration_error", "hydration_eror"), "hydration_error is missing .is 'hydration_eror' meant"),
+        (("temperature = 298.15", "temprature = 298.15"), "did you mean 'temperature'"),
+        (("width = 0.03", 'width = "wide"'), "width must be a number above 0"),
+        (("contents = [400]", "contents = [4.5]"), r"phases\[1\].contents must be a list of whole numbers"),
         (("tolerance = 0.12", ""), "tolerance is missing"),
         (('name = "water"', 'name = "wasser"'), "water is not among"),
         (("0.6, 0.6]", "0.6]"), "4 values of base for 5 solvents"),

@@ -1,5 +1,7 @@
 """Classes of beads on made-up samples: derivatives, recovery of known strengths, and the table they make."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,9 +15,10 @@ from topdown.calibration.class_fit import (
     nearest_class,
     refine_classes,
 )
-from topdown.calibration.class_table import class_bead_table, class_names, pair_rule, places_of
+from topdown.calibration.class_table import PairFactors, class_bead_table, class_names, likeness, places_of
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.mapping.class_typing import SIZES
+from topdown.model import BeadTable
 from topdown.model.bead_table import Provenance
 from topdown.properties.shapes import neutral_types, place_range
 from topdown.tables import load_bead_table
@@ -158,9 +161,9 @@ def test_the_table_holds_what_was_fitted_and_what_was_kept() -> None:
     places = np.array([[0.9, 0.2], [0.1, 0.9]])
     names = class_names(places, np.tile(np.array([[-20.0, 18.0]]), (3, 1, 1)), ("oil→water",), "oil→water")
     assert names == ("P01", "C01")
-    table = class_bead_table(
-        PARENT, names, places, SOLVENTS, ("a", "b"), name="mine", version="1", provenance=Provenance(parent="martini3")
-    )
+    metric = np.tile(np.array([[-20.0, 18.0]]), (3, 1, 1))
+    about = {"name": "mine", "version": "1", "provenance": Provenance(parent="martini3")}
+    table = class_bead_table(PARENT, names, places, SOLVENTS, ("a", "b"), metric, **about)
     for size in SIZES:
         low, span = place_range(PARENT, size, "W")
         name = "P01" if size == "R" else f"{size}P01"
@@ -172,12 +175,45 @@ def test_the_table_holds_what_was_fitted_and_what_was_kept() -> None:
     assert table.pair("C01", "C01")[1] > table.pair("C01", "P01")[1], "like attracts like"
 
 
-def test_the_rule_reproduces_the_parent_where_it_was_learned() -> None:
+def test_a_class_interacts_as_the_types_it_is_like() -> None:
+    solvents = ("W", "C1", "SC2", "SP1", "X2")
     regular = [t for t in neutral_types(PARENT) if t.size == "R"][:120]
-    rule = pair_rule(PARENT, regular, regular, ("W", "C1", "SC2", "SP1", "X2"))
-    places = places_of(PARENT, regular, ("W", "C1", "SC2", "SP1", "X2"))
-    found = rule.epsilon(places, places)
+    places = places_of(PARENT, regular, solvents)
+    metric = np.array([[-18.0, 4.0, 2.0, 6.0, 1.0], [-18.0, 16.0, 0.0, 0.0, 0.0], [-18.0, 0.0, 0.0, 0.0, 14.0]])
+    weights = likeness(places, places, metric)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
     index = PARENT.indices([t.name for t in regular])
-    spread = PARENT.epsilon[np.ix_(index, index)].std()
-    assert rule.residual < 0.6 * spread
-    np.testing.assert_allclose(found, found.T, atol=1e-12)
+    epsilon = PARENT.epsilon[np.ix_(index, index)]
+    others = weights * (1.0 - np.eye(len(regular)))
+    others /= others.sum(axis=1, keepdims=True)
+    assert np.sqrt(np.mean((others @ epsilon - epsilon) ** 2)) < 0.6 * epsilon.std(), "each left out of its own average"
+    far = likeness(places[:1] + 3.0, places, metric)
+    assert far.max() <= 1.0
+    assert np.isfinite(far).all()
+
+
+def test_factors_change_pairs_of_classes_alone() -> None:
+    places, names = np.array([[0.9, 0.2], [0.1, 0.9]]), ("P01", "C01")
+    metric = np.tile(np.array([[-20.0, 18.0]]), (3, 1, 1))
+
+    def table(factors: PairFactors | None) -> BeadTable:
+        about = {"name": "mine", "version": "1", "provenance": Provenance(parent="martini3")}
+        return class_bead_table(PARENT, names, places, SOLVENTS, ("a", "b"), metric, factors, **about)
+
+    none = PairFactors.none(2)
+    sizes = {**none.sigma_sizes, "RS": 0.05}
+    factors = replace(none, sigma=np.array([0.02, 0.0]), epsilon=np.array([0.0, -0.1]), sigma_sizes=sizes)
+    before, after = table(None), table(factors)
+    assert np.array_equal(table(none).sigma, before.sigma)
+    for pair, sigma, epsilon in [
+        (("P01", "P01"), 0.02, 0.0),
+        (("P01", "C01"), 0.01, -0.05),
+        (("P01", "SC01"), 0.06, -0.05),
+        (("SC01", "TC01"), 0.0, -0.1),
+        (("P01", "W"), 0.0, 0.0),
+        (("P01", "Q5"), 0.0, 0.0),
+    ]:
+        assert after.pair(*pair)[0] == pytest.approx(before.pair(*pair)[0] * np.exp(sigma), abs=2e-5)
+        assert after.pair(*pair)[1] == pytest.approx(before.pair(*pair)[1] * np.exp(epsilon), abs=2e-4)
+    np.testing.assert_array_equal(after.sigma, after.sigma.T)
+    np.testing.assert_array_equal(after.epsilon, after.epsilon.T)

@@ -1,0 +1,265 @@
+"""Pairs of classes fitted to densities and surface tensions of pure liquids.
+
+Free energies of transfer say nothing about how two solutes interact; their liquids do. Unknown are the factors of
+:class:`topdown.calibration.class_table.PairFactors`: of every class and of every pair of sizes, for σ and for ε, shrunk
+towards none. One round simulates the liquids with the table as it is, the next step follows from the derivatives: of the
+density by ln ε_p and ln σ_p from fluctuations,
+
+    ∂ln⟨ρ⟩/∂ln ε_p = -β Cov(ln ρ, ε_p S_p),     ∂ln⟨ρ⟩/∂ln σ_p = -β Cov(ln ρ, 6 ε_p (S_p + R_p)),
+
+S_p and its repulsive half R_p as in :class:`topdown.model.PairSums`; of the surface tension, whose fluctuations are too noisy in
+a short run, by its scaling: γ ∝ ε^a σ^-2 with a = ``TENSION_POWER``, shared among the pairs of types as their energies are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from topdown.calibration.class_table import PairFactors
+from topdown.model import BeadTable, Estimate, WindowSamples
+from topdown.model._arrays import FloatArray
+from topdown.properties.shapes import SIGMA, size_pair
+from topdown.units import kt
+
+Quantity = Literal["density", "surface_tension"]
+
+#: Power of ε in γ of a Lennard-Jones liquid at T* = 0.65: 1 + 1.27 (T*/T*_c)/(1 - T*/T*_c), T*_c = 1.08 for the cut and shifted
+#: potential, from γ ∝ (1 - T/T_c)^1.27 (Guggenheim 1945).
+TENSION_POWER: Final = 2.9
+#: What a model of this resolution may miss, relative; beside it errors of measurement and simulation.
+MODEL_ERROR: Final[Mapping[Quantity, float]] = {"density": 0.03, "surface_tension": 0.12}
+#: Standard deviations before any data: of classes and of pairs of sizes, for ln σ and for ln ε.
+WIDTHS: Final = (0.05, 0.03, 0.25, 0.15)
+#: Largest change of ln σ and of ln ε of a pair in one round.
+LARGEST_STEP: Final = (0.06, 0.25)
+#: What a liquid that froze or evaporated asks for: a change of ln ε between its beads, and its standard error.
+ALARM_STEP: Final = {"froze": -0.15, "evaporated": 0.15}
+_ALARM_ERROR: Final = 0.05
+#: Degrees of freedom of Student's t distribution that residuals are taken from: outliers count less.
+_STUDENT: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidValue:
+    """One property of one liquid, calculated with one table.
+
+    Attributes
+    ----------
+    smiles : str
+    quantity : {"density", "surface_tension"}
+    value, error : float
+        [kg/m³] or [mN/m]; NaN after an alarm.
+    alarm : str
+        ``"froze"``, ``"evaporated"``, or empty.
+    pairs : tuple of (str, str)
+        Pairs of bead types in it.
+    by_epsilon, by_sigma : tuple of float
+        Derivative of ln(value) by ln ε and ln σ of each pair; after an alarm the share of each pair in the energy.
+    """
+
+    smiles: str
+    quantity: Quantity
+    value: float
+    error: float
+    alarm: str
+    pairs: tuple[tuple[str, str], ...]
+    by_epsilon: tuple[float, ...]
+    by_sigma: tuple[float, ...]
+
+
+def density_value(smiles: str, samples: WindowSamples, estimate: Estimate) -> LiquidValue:
+    """The density of a liquid with its derivatives.
+
+    Parameters
+    ----------
+    smiles : str
+    samples : WindowSamples
+        Stationary frames at constant pressure.
+    estimate : Estimate
+        [kg/m³]
+    """
+    sums = samples.sums
+    assert sums.repulsion is not None
+    epsilon, beta = np.array(samples.epsilon), 1.0 / kt(samples.temperature)
+    log_density = -np.log(sums.volume)
+    off = log_density - log_density.mean()
+    by_epsilon = -beta * off @ (sums.sums * epsilon) / len(off)
+    by_sigma = -beta * off @ (6.0 * (sums.sums + sums.repulsion) * epsilon) / len(off)
+    return LiquidValue(
+        smiles=smiles,
+        quantity="density",
+        value=estimate.value,
+        error=estimate.standard_error,
+        alarm="",
+        pairs=sums.pairs,
+        by_epsilon=tuple(float(x) for x in by_epsilon),
+        by_sigma=tuple(float(x) for x in by_sigma),
+    )
+
+
+def tension_value(smiles: str, samples: WindowSamples, estimate: Estimate) -> LiquidValue:
+    """The surface tension of a liquid [mN/m] with its derivatives; see :func:`density_value`."""
+    shares = energy_shares(samples)
+    return LiquidValue(
+        smiles=smiles,
+        quantity="surface_tension",
+        value=estimate.value,
+        error=estimate.standard_error,
+        alarm="",
+        pairs=samples.sums.pairs,
+        by_epsilon=tuple(float(TENSION_POWER * x) for x in shares),
+        by_sigma=tuple(float(-2.0 * x) for x in shares),
+    )
+
+
+def energy_shares(samples: WindowSamples) -> FloatArray:
+    """Part of each pair of types in the energy between molecules and inside, (n_pairs,), adding up to 1."""
+    energies = np.abs(samples.sums.sums.mean(axis=0) * np.array(samples.epsilon))
+    return np.asarray(energies / energies.sum())
+
+
+def alarm_value(
+    smiles: str, quantity: Quantity, alarm: str, pairs: Sequence[tuple[str, str]], shares: Sequence[float]
+) -> LiquidValue:
+    """A liquid that was none: it froze or evaporated."""
+    return LiquidValue(
+        smiles=smiles,
+        quantity=quantity,
+        value=float("nan"),
+        error=float("nan"),
+        alarm=alarm,
+        pairs=tuple(pairs),
+        by_epsilon=tuple(shares),
+        by_sigma=(0.0,) * len(pairs),
+    )
+
+
+class FactorSpace:
+    """The unknowns as one vector: ln σ of K classes, of pairs of sizes, then ln ε of both.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the classes.
+    table : BeadTable
+        Whose types are those classes in three sizes.
+    """
+
+    def __init__(self, names: Sequence[str], table: BeadTable) -> None:
+        self._class = {name: k for k, name in enumerate(names)}
+        self._table = table
+        self._sizes = tuple(SIGMA)
+        self.n_half = len(names) + len(self._sizes)
+
+    @property
+    def widths(self) -> FloatArray:
+        """Prior standard deviations (2 n_half,)."""
+        n_classes, n_sizes = len(self._class), len(self._sizes)
+        return np.repeat(WIDTHS, [n_classes, n_sizes, n_classes, n_sizes])
+
+    def knows(self, pair: tuple[str, str]) -> bool:
+        """Whether both types are of classes."""
+        return all(self._table.bead_type(name).chemical_class in self._class for name in pair)
+
+    def row(self, pairs: Sequence[tuple[str, str]], slopes: Sequence[float]) -> FloatArray:
+        """Σ_p slope_p ∂(ln of p)/∂x of one half of the vector, (n_half,); pairs with other beads do not move."""
+        found = np.zeros(self.n_half)
+        for pair, slope in zip(pairs, slopes, strict=True):
+            if not self.knows(pair):
+                continue
+            a, b = (self._table.bead_type(name) for name in pair)
+            found[self._class[a.chemical_class]] += 0.5 * slope
+            found[self._class[b.chemical_class]] += 0.5 * slope
+            found[len(self._class) + self._sizes.index(size_pair(a.size, b.size))] += slope
+        return found
+
+    def factors(self, x: FloatArray) -> PairFactors:
+        """What the vector says."""
+        n_classes = len(self._class)
+        sigma, epsilon = x[: self.n_half], x[self.n_half :]
+        return PairFactors(
+            sigma=sigma[:n_classes],
+            epsilon=epsilon[:n_classes],
+            sigma_sizes=dict(zip(self._sizes, map(float, sigma[n_classes:]))),
+            epsilon_sizes=dict(zip(self._sizes, map(float, epsilon[n_classes:]))),
+        )
+
+    def vector(self, factors: PairFactors) -> FloatArray:
+        """The vector of :meth:`factors`."""
+        sizes = ([found[s] for s in self._sizes] for found in (factors.sigma_sizes, factors.epsilon_sizes))
+        return np.concatenate([factors.sigma, next(sizes), factors.epsilon, next(sizes)])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LiquidStep:
+    """Where one round leads.
+
+    Attributes
+    ----------
+    x : (2 n_half,) float64
+    errors : (2 n_half,) float64
+        Posterior standard deviations.
+    cost : float
+        Of the round itself: robust squares and prior.
+    """
+
+    x: FloatArray
+    errors: FloatArray
+    cost: float
+
+
+def next_factors(
+    space: FactorSpace,
+    x: FloatArray,
+    values: Sequence[LiquidValue],
+    measured: Mapping[tuple[str, Quantity], tuple[float, float]],
+) -> LiquidStep:
+    """One step of Gauss and Newton from ``x``, where ``values`` were calculated.
+
+    Parameters
+    ----------
+    space : FactorSpace
+    x : (2 n_half,) float64
+    values : sequence of LiquidValue
+    measured : mapping of (smiles, quantity) to (value, uncertainty)
+    """
+    rows, off, errors, weights = [], [], [], []
+    for value in values:
+        rows.append(np.concatenate([space.row(value.pairs, value.by_sigma), space.row(value.pairs, value.by_epsilon)]))
+        if value.alarm:
+            off.append(-ALARM_STEP[value.alarm])
+            errors.append(_ALARM_ERROR)
+            weights.append(1.0)
+            continue
+        wanted, uncertainty = measured[value.smiles, value.quantity]
+        off.append(np.log(max(value.value, 1e-3 * wanted) / wanted))
+        errors.append(
+            np.sqrt(MODEL_ERROR[value.quantity] ** 2 + (uncertainty / wanted) ** 2 + (value.error / wanted) ** 2)
+        )
+        weights.append((_STUDENT + 1.0) / (_STUDENT + (off[-1] / errors[-1]) ** 2))
+    scale = np.sqrt(np.array(weights)) / np.array(errors)
+    jacobian, residual = np.array(rows) * scale[:, None], np.array(off) * scale
+    normal = jacobian.T @ jacobian + np.diag(space.widths**-2)
+    step = np.linalg.solve(normal, -jacobian.T @ residual - x / space.widths**2)
+    step *= min(1.0, *(limit / max(reach, 1e-12) for limit, reach in zip(LARGEST_STEP, _reach(space, step))))
+    z = np.array(off) / np.array(errors)
+    robust = (_STUDENT + 1.0) * np.log1p(z**2 / _STUDENT)
+    return LiquidStep(
+        x=x + step,
+        errors=np.sqrt(np.diag(np.linalg.inv(normal))),
+        cost=float(robust.sum() + np.sum((x / space.widths) ** 2)),
+    )
+
+
+def _reach(space: FactorSpace, step: FloatArray) -> tuple[float, float]:
+    """Largest change of ln σ and of ln ε of any pair."""
+    n_classes = space.n_half - len(SIGMA)
+    halves = step[: space.n_half], step[space.n_half :]
+    return (
+        float(np.abs(halves[0][:n_classes]).max() + np.abs(halves[0][n_classes:]).max()),
+        float(np.abs(halves[1][:n_classes]).max() + np.abs(halves[1][n_classes:]).max()),
+    )

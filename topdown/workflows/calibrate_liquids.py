@@ -1,0 +1,385 @@
+"""The part of a campaign of classes that fits pairs of classes to pure liquids.
+
+Rounds: simulate the liquids with the table as it is, step (:mod:`topdown.calibration.class_liquids`), repeat; the table of the round
+with the least cost is kept. What every round gave is kept beside the campaign file, so that a fresh clone repeats the fit without
+a run as long as the table it starts from is the same.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from topdown.calibration.class_campaign import LiquidStage
+from topdown.calibration.class_liquids import (
+    FactorSpace,
+    LiquidStep,
+    LiquidValue,
+    Quantity,
+    alarm_value,
+    density_value,
+    next_factors,
+    tension_value,
+)
+from topdown.calibration.class_table import PairFactors
+from topdown.errors import InputFileError, SimulationError, TopdownError
+from topdown.mapping import map_molecule
+from topdown.model import BeadTable, Measurement
+from topdown.model._arrays import FloatArray
+from topdown.properties.averages import series_estimate, stationary_start
+from topdown.properties.density import box_mass, liquid_request
+from topdown.properties.measurements import load_measurements
+from topdown.properties.molecule_models import MoleculeModel
+from topdown.properties.phases import Phase, pure_phase
+from topdown.properties.sampler import EngineSampler
+from topdown.properties.shapes import MOST_BEADS
+from topdown.properties.surface_tension import slab_request, tension_of_frames
+from topdown.resources import atomic_write_text
+from topdown.sampling.executors import run_tasks
+from topdown.sampling.fingerprints import hash_of
+from topdown.tables.writer import csv_text
+from topdown.units import U_NM3_TO_KG_M3
+
+ROUNDS_FILE: Final = "liquid_rounds.json"
+FACTORS_FILE: Final = "liquid_factors.csv"
+VALUES_FILE: Final = "liquids.csv"
+_TEMPERATURE: Final = 298.15
+_DIGITS: Final = 5
+
+Progress = Callable[[str], None]
+Measured = Mapping[tuple[str, Quantity], tuple[float, float]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LiquidFit:
+    """What the rounds came to.
+
+    Attributes
+    ----------
+    factors : PairFactors
+    step : LiquidStep
+        Taken from the best round: posterior errors, and its cost.
+    values : tuple of LiquidValue
+        Of the best round.
+    costs : tuple of float
+        Of every round.
+    """
+
+    factors: PairFactors
+    step: LiquidStep
+    values: tuple[LiquidValue, ...]
+    costs: tuple[float, ...]
+
+
+def measured_liquids() -> dict[tuple[str, Quantity], tuple[float, float]]:
+    """Calibration rows of densities and surface tensions at 298.15 K of molecules that have both."""
+    quantities: tuple[Quantity, ...] = ("density", "surface_tension")
+    found: dict[tuple[str, Quantity], tuple[float, float]] = {}
+    for quantity in quantities:
+        for row in load_measurements(quantity):
+            if _wanted(row):
+                found[row.canonical_smiles, quantity] = (row.value, row.uncertainty)
+    return {key: value for key, value in found.items() if all((key[0], q) in found for q in quantities)}
+
+
+def _wanted(row: Measurement) -> bool:
+    at = row.temperature is not None and abs(row.temperature - _TEMPERATURE) < 0.01
+    return at and row.split == "calibration" and row.canonical_smiles != "O"
+
+
+def choose_liquids(phases: Mapping[str, Phase], table: BeadTable, count: int) -> list[str]:
+    """Liquids that between them hold every class as evenly as may be: again and again the one whose classes were seen least.
+
+    Parameters
+    ----------
+    phases : mapping of SMILES to Phase
+    table : BeadTable
+    count : int
+        The first of a longer list are the shorter list.
+    """
+    classes = {s: {table.bead_type(name).chemical_class for name in phase.type_names()} for s, phase in phases.items()}
+    seen: Counter[str] = Counter()
+    chosen: list[str] = []
+    left = sorted(phases)
+    while left and len(chosen) < count:
+        best = min(left, key=lambda s: (sum(seen[c] for c in classes[s]) / len(classes[s]), s))
+        left.remove(best)
+        chosen.append(best)
+        seen.update(classes[best])
+    return chosen
+
+
+def liquid_phases(smiles: Sequence[str], table: BeadTable, space: FactorSpace) -> dict[str, Phase]:
+    """The liquids that are made of classes alone, mapped with the table."""
+    found = {}
+    for one in smiles:
+        try:
+            molecule = map_molecule(one, table, name=one, seed=1)
+        except TopdownError:
+            continue
+        types = set(molecule.type_names)
+        if molecule.n_beads <= MOST_BEADS and all(space.knows((name, name)) for name in types):
+            origin = f"mapped: {' '.join(molecule.type_names)}"
+            found[one] = pure_phase(one, MoleculeModel(molecule=molecule, origin=origin))
+    return found
+
+
+def fit_liquids(
+    stage: LiquidStage,
+    names: Sequence[str],
+    mapping: BeadTable,
+    table_with: Callable[[PairFactors], BeadTable],
+    folder: Path,
+    *,
+    store: Path | None,
+    workers: int,
+    progress: Progress,
+) -> LiquidFit:
+    """All rounds.
+
+    Parameters
+    ----------
+    stage : LiquidStage
+    names : sequence of str
+        Of the classes.
+    mapping : BeadTable
+        The table as written to a folder, for mapping.
+    table_with : callable
+        The table with given factors.
+    folder : Path
+        Where the rounds are kept.
+    store : Path, optional
+    workers : int
+    progress : callable
+    """
+    space = FactorSpace(names, mapping)
+    measured = measured_liquids()
+    phases = liquid_phases(sorted({s for s, _ in measured}), mapping, space)
+    chosen = choose_liquids(phases, mapping, stage.densities)
+    wanted: list[tuple[str, Quantity]] = [(s, "density") for s in chosen]
+    wanted += [(s, "surface_tension") for s in chosen[: stage.tensions]]
+    rounds = _Rounds(folder / ROUNDS_FILE)
+    x = np.zeros(2 * space.n_half)
+    best: tuple[LiquidStep, FloatArray, tuple[LiquidValue, ...]] | None = None
+    costs = []
+    for number in range(stage.rounds):
+        table = table_with(space.factors(x))
+        tasks = [
+            _Task(
+                quantity=quantity, phase=phases[s], table=table.subset(phases[s].type_names()), stage=stage, store=store
+            )  # type: ignore[arg-type]
+            for s, quantity in wanted
+        ]
+        values = _evaluate(tasks, rounds, workers, lambda text, n=number: progress(f"liquids, round {n + 1}: {text}"))  # type: ignore[misc]
+        step = next_factors(space, x, values, measured)
+        costs.append(step.cost)
+        progress(f"liquids, round {number + 1}: {round_text(values, measured)}, cost {step.cost:.1f}")
+        if best is None or step.cost < best[0].cost:
+            best = (step, x, tuple(values))
+        x = np.round(step.x, _DIGITS)
+    assert best is not None
+    return LiquidFit(factors=space.factors(best[1]), step=best[0], values=best[2], costs=tuple(costs))
+
+
+def round_text(values: Sequence[LiquidValue], measured: Measured) -> str:
+    """Mean errors of one round, in words."""
+    texts = []
+    named: tuple[tuple[Quantity, str], ...] = (("density", "density"), ("surface_tension", "surface tension"))
+    for quantity, name in named:
+        off = 100.0 * _relative_errors(values, measured, quantity)
+        if len(off):
+            texts.append(f"{name} {np.abs(off).mean():.1f} % off ({len(off)} liquids, mean {off.mean():+.1f} %)")
+    lost = Counter(value.alarm for value in values if value.alarm)
+    return ", ".join([*texts, *(f"{n} {kind}" for kind, n in sorted(lost.items()))])
+
+
+def liquid_report(fit: LiquidFit) -> dict[str, Any]:
+    """Costs of the rounds and mean errors of the best, as JSON."""
+    measured = measured_liquids()
+    found: dict[str, Any] = {"costs": [round(cost, 2) for cost in fit.costs]}
+    quantities: tuple[Quantity, ...] = ("density", "surface_tension")
+    for quantity in quantities:
+        off = _relative_errors(fit.values, measured, quantity)
+        found[quantity] = {
+            "n": len(off),
+            "mean_absolute_percent": round(100 * float(np.abs(off).mean()), 2) if len(off) else None,
+            "alarms": sum(bool(value.alarm) for value in fit.values if value.quantity == quantity),
+        }
+    return found
+
+
+def _relative_errors(values: Sequence[LiquidValue], measured: Measured, quantity: Quantity) -> FloatArray:
+    return np.array(
+        [
+            value.value / measured[value.smiles, quantity][0] - 1.0
+            for value in values
+            if value.quantity == quantity and not value.alarm
+        ]
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Task:
+    """One property of one liquid with one table."""
+
+    quantity: Quantity
+    phase: Phase
+    table: BeadTable
+    stage: LiquidStage
+    store: Path | None
+
+    def key(self) -> str:
+        """Of what the result depends on."""
+        molecule = self.phase.components[0].molecule
+        return hash_of(
+            {
+                "quantity": self.quantity,
+                "molecule": molecule.canonical_smiles,
+                "types": list(molecule.type_names),
+                "epsilon": np.round(self.table.epsilon, 4).tolist(),
+                "sigma": np.round(self.table.sigma, 5).tolist(),
+                "steps": [self.stage.steps, self.stage.seed],
+            }
+        )
+
+
+def _measure(task: _Task) -> LiquidValue | None:
+    """Run one liquid; None when it gave nothing to learn from."""
+    smiles, at = task.phase.name, {"temperature": _TEMPERATURE, "pressure": 1.0, "seed": task.stage.seed}
+    sampler = EngineSampler(task.store, workers=1)
+    try:
+        if task.quantity == "density":
+            request = replace(liquid_request(task.phase, task.table, run=0, part=0, **at), n_steps=task.stage.steps)  # type: ignore[arg-type]
+            samples = sampler.sample([request])[0]
+            if samples.alarm:
+                return _alarmed(task, samples.alarm)
+            series = box_mass(request.components) * U_NM3_TO_KG_M3 / samples.sums.volume
+            start = stationary_start(series)
+            kept = replace(samples, sums=samples.sums.frames(slice(start, None)))
+            return density_value(smiles, kept, series_estimate(series[start:]))
+        slab = replace(slab_request(task.phase, task.table, run=0, part=0, **at), n_steps=2 * task.stage.steps)  # type: ignore[arg-type]
+        samples = sampler.sample([slab])[0]
+        if samples.alarm:
+            return _alarmed(task, samples.alarm)
+        return tension_value(
+            smiles, samples, series_estimate(tension_of_frames(samples.sums, np.array(samples.epsilon), slab.width**2))
+        )
+    except SimulationError as error:
+        return _alarmed(task, error.message)
+
+
+def _alarmed(task: _Task, message: str) -> LiquidValue | None:
+    kind = next((kind for kind in ("froze", "evaporated") if kind in message), None)
+    if kind is None:
+        return None
+    names = Counter(task.phase.components[0].molecule.type_names)
+    pairs = [(a, b) for a in sorted(names) for b in sorted(names) if a <= b]
+    shares = np.array([names[a] * names[b] * (1.0 if a == b else 2.0) for a, b in pairs])
+    return alarm_value(task.phase.name, task.quantity, kind, pairs, [float(s) for s in shares / shares.sum()])
+
+
+def _evaluate(tasks: Sequence[_Task], rounds: _Rounds, workers: int, progress: Progress) -> list[LiquidValue]:
+    keys = [task.key() for task in tasks]
+    missing = [k for k, key in enumerate(keys) if key not in rounds]
+    for done, (index, value) in enumerate(run_tasks(_measure, [tasks[k] for k in missing], workers=workers), start=1):
+        rounds.add(keys[missing[index]], value)
+        if done % 10 == 0 or done == len(missing):
+            rounds.save()
+            progress(f"{done} of {len(missing)} runs")
+    return [value for key in keys if (value := rounds[key]) is not None]
+
+
+class _Rounds:
+    """Results of liquids by key, kept in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, LiquidValue | None] = {}
+        if path.is_file():
+            try:
+                data = json.loads(path.read_text(encoding="utf-8"))
+                self._known = {key: _value_of(found) for key, found in data.items()}
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise InputFileError(
+                    f"damaged results of liquids: {error}", where=str(path), hint="remove the file to run them again"
+                ) from None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._known
+
+    def __getitem__(self, key: str) -> LiquidValue | None:
+        return self._known[key]
+
+    def add(self, key: str, value: LiquidValue | None) -> None:
+        """Keep one result."""
+        self._known[key] = value
+
+    def save(self) -> None:
+        """Write the file."""
+        lines = [
+            f"{json.dumps(key)}: {json.dumps(None if value is None else _rounded(value))}"
+            for key, value in sorted(self._known.items())
+        ]
+        atomic_write_text(self._path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _rounded(value: LiquidValue) -> dict[str, Any]:
+    found = asdict(value)
+    for key in ("value", "error"):
+        found[key] = None if math.isnan(found[key]) else round(found[key], 4)
+    for key in ("by_epsilon", "by_sigma"):
+        found[key] = [round(x, 4) for x in found[key]]
+    return found
+
+
+def _value_of(found: dict[str, Any] | None) -> LiquidValue | None:
+    if found is None:
+        return None
+    value, error = (math.nan if found[key] is None else float(found[key]) for key in ("value", "error"))
+    return LiquidValue(
+        smiles=found["smiles"],
+        quantity=found["quantity"],
+        value=value,
+        error=error,
+        alarm=found["alarm"],
+        pairs=tuple((str(a), str(b)) for a, b in found["pairs"]),
+        by_epsilon=tuple(float(x) for x in found["by_epsilon"]),
+        by_sigma=tuple(float(x) for x in found["by_sigma"]),
+    )
+
+
+def write_liquid_files(fit: LiquidFit, names: Sequence[str], out: Path) -> None:
+    """Factors with posterior standard deviations, and every liquid of the best round."""
+    factors, errors = fit.factors, fit.step.errors
+    half = len(errors) // 2
+    rows = []
+    for k, name in enumerate(names):
+        values = (factors.sigma[k], errors[k], factors.epsilon[k], errors[half + k])
+        rows.append([name, *(f"{v:.4f}" for v in values)])
+    for k, sizes in enumerate(factors.sigma_sizes, start=len(names)):
+        values = (factors.sigma_sizes[sizes], errors[k], factors.epsilon_sizes[sizes], errors[half + k])
+        rows.append([sizes, *(f"{v:.4f}" for v in values)])
+    header = ["class or sizes", "ln sigma", "sd", "ln epsilon", "sd"]
+    atomic_write_text(out / FACTORS_FILE, csv_text(header, rows))
+    measured = measured_liquids()
+    lines = [
+        [
+            v.smiles,
+            v.quantity,
+            f"{measured[v.smiles, v.quantity][0]:.2f}",
+            "" if v.alarm else f"{v.value:.2f}",
+            "" if v.alarm else f"{v.error:.2f}",
+            v.alarm,
+        ]
+        for v in fit.values
+    ]
+    atomic_write_text(
+        out / VALUES_FILE, csv_text(["canonical_smiles", "quantity", "measured", "calculated", "error", "alarm"], lines)
+    )
