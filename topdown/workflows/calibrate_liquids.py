@@ -1,8 +1,8 @@
 """The part of a campaign of classes that fits pairs of classes to pure liquids.
 
-Rounds: simulate the liquids with the table as it is, step (:mod:`topdown.calibration.class_liquids`), repeat; the table of the round
-with the least cost is kept. What every round gave is kept beside the campaign file, so that a fresh clone repeats the fit without
-a run as long as the table it starts from is the same.
+Rounds: simulate the liquids with the table as it is, step (:mod:`topdown.calibration.class_liquids`), repeat; the table of the
+round with the least cost is kept. What every round gave is kept beside the campaign file, so that a fresh clone repeats the fit
+without a run as long as the table it starts from is the same.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -174,10 +175,10 @@ def fit_liquids(
         tasks = [
             _Task(
                 quantity=quantity, phase=phases[s], table=table.subset(phases[s].type_names()), stage=stage, store=store
-            )  # type: ignore[arg-type]
+            )
             for s, quantity in wanted
         ]
-        values = _evaluate(tasks, rounds, workers, lambda text, n=number: progress(f"liquids, round {n + 1}: {text}"))  # type: ignore[misc]
+        values = _evaluate(tasks, rounds, workers, partial(_say, progress, f"liquids, round {number + 1}: "))
         step = next_factors(space, x, values, measured)
         costs.append(step.cost)
         progress(f"liquids, round {number + 1}: {round_text(values, measured)}, cost {step.cost:.1f}")
@@ -186,6 +187,10 @@ def fit_liquids(
         x = np.round(step.x, _DIGITS)
     assert best is not None
     return LiquidFit(factors=space.factors(best[1]), step=best[0], values=best[2], costs=tuple(costs))
+
+
+def _say(progress: Progress, head: str, text: str) -> None:
+    progress(head + text)
 
 
 def round_text(values: Sequence[LiquidValue], measured: Measured) -> str:

@@ -1,0 +1,213 @@
+"""Liquids behind pairs of classes: derivatives against the force field, steps that find known factors, alarms, kept rounds."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_world import dimer, single, small_table
+
+from topdown.calibration.class_liquids import (
+    ALARM_STEP,
+    FactorSpace,
+    LiquidValue,
+    alarm_value,
+    density_value,
+    next_factors,
+    tension_value,
+)
+from topdown.calibration.class_table import PairFactors
+from topdown.engine import Simulation, SimulationSettings, potential_energy
+from topdown.errors import InputFileError
+from topdown.model import BeadTable, BeadType, Estimate, PairSums, System, WindowSamples
+from topdown.properties.molecule_models import MoleculeModel
+from topdown.properties.phases import pure_phase
+from topdown.workflows.calibrate_liquids import _Rounds, choose_liquids
+
+#: Two classes in two sizes, and a bead of a solvent.
+TYPES = (("C01", "C01", "R"), ("P01", "P01", "R"), ("SC01", "C01", "S"), ("SP01", "P01", "S"), ("W", "W", "R"))
+
+
+def class_table() -> BeadTable:
+    types = tuple(BeadType(name=n, chemical_class=c, size=s, mass=72.0) for n, c, s in TYPES)  # type: ignore[arg-type]
+    return BeadTable(name="t", bead_types=types, epsilon=np.full((5, 5), 3.0), sigma=np.full((5, 5), 0.45))
+
+
+SPACE = FactorSpace(("C01", "P01"), class_table())
+
+
+def test_sums_give_the_derivative_of_the_energy_by_sigma() -> None:
+    """∂U/∂ln σ_p = 6 ε_p (S_p + R_p), which the slopes of the density rest on."""
+    table = small_table()
+    rng = np.random.default_rng(1)
+    grid = np.array([[i, j, k] for i in range(4) for j in range(4) for k in range(4)]) * 0.45
+    system = System(
+        title="small",
+        components=((single("A"), 40), (single("B"), 24)),
+        positions=grid + rng.uniform(-0.02, 0.02, grid.shape),
+        box=np.full(3, 1.8),
+        table=table,
+    )
+    sums = Simulation(system, SimulationSettings(precision="double"), seed=1).pair_sums()
+    assert sums.repulsion is not None
+    step = 1e-5
+    for k, (a, b) in enumerate(sums.pairs):
+        i, j = table.index(a), table.index(b)
+        energies = []
+        for sign in (1.0, -1.0):
+            sigma = table.sigma.copy()
+            sigma[i, j] = sigma[j, i] = sigma[i, j] * np.exp(sign * step)
+            energies.append(potential_energy(replace(system, table=replace(table, sigma=sigma))).potential)
+        slope = 6.0 * table.epsilon[i, j] * (sums.sums[0, k] + sums.repulsion[0, k])
+        assert slope == pytest.approx((energies[0] - energies[1]) / (2.0 * step), rel=1e-5, abs=1e-5)
+
+
+def frames(rng: np.random.Generator) -> WindowSamples:
+    """Volumes that answer to two sums with known strength."""
+    n = 20_000
+    sums = rng.normal([-40.0, -10.0], [3.0, 1.0], (n, 2))
+    repulsion = rng.normal(20.0, 1.0, (n, 2))
+    volume = 50.0 * np.exp(0.002 * (sums[:, 0] + 40.0) + 0.001 * (repulsion[:, 1] - 20.0))
+    return WindowSamples(
+        key="k",
+        system="s",
+        sums=PairSums(
+            pairs=(("C01", "C01"), ("C01", "SP01")),
+            sums=sums,
+            repulsion=repulsion,
+            volume=volume,
+            rest_energy=np.zeros(n),
+            solute_pairs=(),
+            solute_sums=np.zeros((n, 0, 0)),
+            lambdas=np.zeros(0),
+        ),
+        epsilon=(3.0, 2.0),
+        temperature=298.15,
+        pressure=1.0,
+        n_molecules=100,
+    )
+
+
+def test_slopes_are_covariances() -> None:
+    estimate = Estimate(value=800.0, standard_error=1.0, n_effective=50.0)
+    found = density_value("C", frames(np.random.default_rng(2)), estimate)
+    beta = 1.0 / (0.0083144626 * 298.15)
+    # ln ρ falls by 0.002 for each unit of the first sum: -β Cov(ln ρ, ε S) = β ε 0.002 Var(S)
+    assert found.by_epsilon[0] == pytest.approx(beta * 3.0 * 0.002 * 9.0, rel=0.03)
+    assert found.by_epsilon[1] == pytest.approx(0.0, abs=0.005)
+    assert found.by_sigma[0] == pytest.approx(6.0 * beta * 3.0 * 0.002 * 9.0, rel=0.03)
+    assert found.by_sigma[1] == pytest.approx(6.0 * beta * 2.0 * 0.001, rel=0.3)
+    tension = tension_value("C", frames(np.random.default_rng(2)), estimate)
+    assert sum(tension.by_sigma) == pytest.approx(-2.0)
+    assert tension.by_epsilon[0] / tension.by_epsilon[1] == pytest.approx(120.0 / 20.0, rel=0.02)
+
+
+def liquids(x: np.ndarray) -> list[LiquidValue]:
+    """A linear world: ln of every value moves along fixed slopes from 100."""
+    contents = [
+        [("C01", "C01")],
+        [("P01", "P01")],
+        [("C01", "C01"), ("C01", "SP01"), ("SP01", "SP01")],
+        [("P01", "P01"), ("P01", "SC01"), ("SC01", "SC01")],
+        [("SP01", "SP01"), ("W", "SP01")],
+    ]
+    found = []
+    for k, pairs in enumerate(contents):
+        for quantity, by_epsilon, by_sigma in (("density", 0.3, -2.5), ("surface_tension", 2.9, -2.0)):
+            shares = np.full(len(pairs), 1.0 / len(pairs))
+            rows = SPACE.row(pairs, by_sigma * shares), SPACE.row(pairs, by_epsilon * shares)
+            found.append(
+                LiquidValue(
+                    smiles=f"{k}",
+                    quantity=quantity,  # type: ignore[arg-type]
+                    value=100.0 * float(np.exp(np.concatenate(rows) @ x)),
+                    error=0.01,
+                    alarm="",
+                    pairs=tuple(pairs),
+                    by_epsilon=tuple(by_epsilon * shares),
+                    by_sigma=tuple(by_sigma * shares),
+                )
+            )
+    return found
+
+
+def test_steps_find_values_that_factors_can_give() -> None:
+    rng = np.random.default_rng(3)
+    truth = 0.5 * SPACE.widths * rng.standard_normal(2 * SPACE.n_half)
+    measured = {(v.smiles, v.quantity): (v.value, 0.01) for v in liquids(truth)}
+    x, costs = np.zeros(2 * SPACE.n_half), []
+    for _ in range(8):
+        step = next_factors(SPACE, x, liquids(x), measured)
+        costs.append(step.cost)
+        x = step.x
+    assert costs[-1] < 0.35 * costs[0]
+    for v in liquids(x):
+        limit = 0.025 if v.quantity == "density" else 0.08
+        assert abs(np.log(v.value / measured[v.smiles, v.quantity][0])) < limit, (
+            "within the model error, less than it before"
+        )
+    assert (step.errors <= SPACE.widths + 1e-12).all()
+    assert step.errors.min() < 0.7 * SPACE.widths.min()
+
+
+def test_one_round_does_not_go_far() -> None:
+    measured = {(v.smiles, v.quantity): (5.0 * v.value, 0.01) for v in liquids(np.zeros(2 * SPACE.n_half))}
+    step = next_factors(SPACE, np.zeros(2 * SPACE.n_half), liquids(np.zeros(2 * SPACE.n_half)), measured)
+    factors = SPACE.factors(step.x)
+    assert np.abs(factors.sigma).max() + max(map(abs, factors.sigma_sizes.values())) <= 0.06 + 1e-9
+    assert np.abs(factors.epsilon).max() + max(map(abs, factors.epsilon_sizes.values())) <= 0.25 + 1e-9
+
+
+@pytest.mark.parametrize("alarm", sorted(ALARM_STEP))
+def test_a_liquid_that_froze_wants_weaker_beads_and_one_that_boiled_stronger(alarm: str) -> None:
+    value = alarm_value("X", "density", alarm, [("P01", "P01")], [1.0])
+    x = np.zeros(2 * SPACE.n_half)
+    factors = SPACE.factors(next_factors(SPACE, x, [value], {}).x)
+    assert np.sign(factors.epsilon[1]) == np.sign(ALARM_STEP[alarm])
+    assert factors.epsilon[0] == 0.0
+    assert not factors.sigma.any()
+    np.testing.assert_array_equal(SPACE.vector(factors), next_factors(SPACE, x, [value], {}).x)
+
+
+def test_vectors_and_factors_are_the_same() -> None:
+    x = np.arange(2.0 * SPACE.n_half)
+    np.testing.assert_array_equal(SPACE.vector(SPACE.factors(x)), x)
+    assert not SPACE.vector(PairFactors.none(2)).any()
+    assert not SPACE.row([("W", "C01")], [1.0]).any(), "beads of solvents stay as they are"
+
+
+def test_the_liquids_chosen_show_every_class() -> None:
+    table = class_table()
+
+    def phase(*names: str) -> object:
+        molecule = replace(
+            dimer(),
+            name="-".join(names),
+            bonds=(),
+            beads=tuple(replace(dimer().beads[0], name=n, bead_type=n) for n in names),
+        )
+        return pure_phase(molecule.name, MoleculeModel(molecule=molecule, origin=""))
+
+    many = {f"c{k}": phase("C01", "SC01") for k in range(6)} | {"p": phase("SP01"), "cp": phase("C01", "SP01")}
+    chosen = choose_liquids(many, table, 3)  # type: ignore[arg-type]
+    assert "p" in chosen
+    assert choose_liquids(many, table, 2) == chosen[:2]  # type: ignore[arg-type]
+    assert len(choose_liquids(many, table, 100)) == 8  # type: ignore[arg-type]
+
+
+def test_rounds_are_kept_and_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rounds.json"
+    rounds = _Rounds(path)
+    value = liquids(np.zeros(2 * SPACE.n_half))[0]
+    frozen = alarm_value("X", "density", "froze", [("P01", "P01")], [1.0])
+    for key, found in (("a", value), ("b", frozen), ("c", None)):
+        rounds.add(key, found)
+    rounds.save()
+    again = _Rounds(path)
+    assert again["a"] == replace(value, value=round(value.value, 4))
+    assert again["b"].alarm == "froze"  # type: ignore[union-attr]
+    assert again["c"] is None
+    assert "d" not in again
+    path.write_text('{"a": {"smiles": 1}}')
+    with pytest.raises(InputFileError, match="damaged results of liquids"):
+        _Rounds(path)
