@@ -21,6 +21,7 @@ from rdkit.Chem import Crippen
 
 from topdown.errors import TopdownError
 from topdown.mapping import map_molecule, parse_smiles
+from topdown.mapping.chemotypes import chemotype
 from topdown.mapping.environments import atom_features
 from topdown.properties.instant import InstantSums, load_instant_sums
 from topdown.properties.measurements import load_measurements
@@ -73,6 +74,7 @@ def main() -> None:
     for phase in PHASES:
         predicted["group ridge"].update(ridge(measured, phase))
     report(measured, predicted)
+    report_groups(measured, predicted)
     print(f"\nrefused: {dict(refused)}")
     n = len(molecules)
     each = {what: 1e3 * spent / n for what, spent in seconds.items()}
@@ -135,6 +137,26 @@ def report(
                 else:
                     line += " |"
                 print(line)
+
+
+def report_groups(
+    measured: dict[tuple[str, str], tuple[float, str]], predicted: dict[str, dict[tuple[str, str], float]]
+) -> None:
+    """Errors by the chemistry of the molecule, all phases together, on rows that both have."""
+    kinds: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    ours, theirs = predicted["topdown1"], predicted["group ridge"]
+    for (smiles, phase), (_, split) in measured.items():
+        if split == "validation" and (smiles, phase) in ours and (smiles, phase) in theirs:
+            kinds[chemotype(smiles)].append((smiles, phase))
+    print(
+        "\n| validation, molecules that are | n | topdown1 RMSE | MAE | bias | ridge RMSE |\n|---|---|---|---|---|---|"
+    )
+    for kind, keys in sorted(kinds.items(), key=lambda item: (-len(item[1]), item[0])):
+        off = np.array([ours[k] - measured[k][0] for k in keys])
+        ridge_off = np.array([theirs[k] - measured[k][0] for k in keys])
+        print(
+            f"| {kind} | {len(keys)} | {rmse(off):.2f} | {np.abs(off).mean():.2f} | {off.mean():+.2f} | {rmse(ridge_off):.2f} |"
+        )
 
 
 def rmse(off: np.ndarray) -> float:
