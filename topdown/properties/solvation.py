@@ -9,6 +9,7 @@ never time, so that a repeated command decides as before and finds its runs in t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -24,6 +25,7 @@ from topdown.estimators.reweighting import MIN_EFFECTIVE, MIN_OVERLAP, PooledSam
 from topdown.model import BeadTable, CGMolecule, Estimate, WindowSamples
 from topdown.model.requests import CouplingRequest, InsertionRequest, LiquidRequest, SampleRequest
 from topdown.model.samples import join_frames
+from topdown.properties.density import run_seed
 from topdown.properties.phases import Phase
 from topdown.properties.transfer import SolvationResult, coupling_request
 from topdown.sampling.equilibrate import TIME_STEP
@@ -40,6 +42,8 @@ PART_STEPS, SETTLING_STEPS, EVERY = 5000, 2500, 25
 SOLVENT_STEPS, SOLVENT_EVERY, SOLVENT_PARTS, POSES = 25_000, 50, 2, 8
 #: Beads times steps that one processor does in a second, nominally: what a budget of time is reckoned by.
 NOMINAL_SPEED: Final = 4e6
+#: Boxes of a mixture that a free energy is measured in.
+BOXES_OF_MIXTURE: Final = 2
 #: Most rounds of sampling before the result is given as it is.
 MOST_ROUNDS: Final = 40
 
@@ -179,6 +183,9 @@ def measure_solvation(
 ) -> SolvationResult:
     """ΔG(gas → phase) to the error asked for, or as good as the budget allows.
 
+    In a mixture it is measured from two boxes that have nothing in common: which molecules are near a solute changes over times
+    that one box may not see. Where the two disagree by more than their errors, that of the mean grows by as much (Birge 1932).
+
     Parameters
     ----------
     request : CouplingRequest
@@ -194,7 +201,10 @@ def measure_solvation(
     SamplingError
         When in the end fewer than 50 effective samples support an end of the path, or its states do not overlap.
     """
-    return _result(_sampled_leg(request, sampler, effort, report), phase_name)
+    boxes = BOXES_OF_MIXTURE if request.cosolvents else 1
+    each = replace(effort, target_error=effort.target_error * math.sqrt(boxes), budget=effort.budget / boxes)
+    legs = [_sampled_leg(replace(request, seed=run_seed(request.seed, k)), sampler, each, report) for k in range(boxes)]
+    return _result(legs, phase_name)
 
 
 def sample_solvation(
@@ -276,22 +286,27 @@ def _weak_end(leg: _Leg, pooled: PooledSamples, effort: Effort) -> dict[int, int
     return {min(weak, key=lambda k: weak[k]): 1} if weak and leg.cost < effort.budget else {}
 
 
-def _result(leg: _Leg, phase_name: str) -> SolvationResult:
-    windows, pooled = leg.windows(), leg.pooled()
+def _result(legs: Sequence[_Leg], phase_name: str) -> SolvationResult:
+    windows = [window for leg in legs for window in leg.windows()]
+    pooled = pool_samples(windows, np.random.default_rng(0), n_replicates=0)
     value = pooled.coupling_free_energy(min_effective=MIN_EFFECTIVE, error=False)
     overlap = pooled.solution.bottleneck_overlap()
     if overlap < MIN_OVERLAP:
         raise SamplingError(
-            f"the weakest overlap along the path is {overlap:.3f}, below {MIN_OVERLAP:g}", where=leg.base.system
+            f"the weakest overlap along the path is {overlap:.3f}, below {MIN_OVERLAP:g}", where=legs[0].base.system
         )
     diagnostics: CouplingDiagnostics = coupling_diagnostics(windows, pooled)
+    provenance = f"MBAR over {len(windows)} states, error from the influence of frames"
+    spread = _disagreement(legs)
+    if len(legs) > 1:
+        provenance += f"; {len(legs)} boxes, {spread:.1f} errors apart"
     return SolvationResult(
         phase=phase_name,
         delta_g=Estimate(
             value=value.value,
-            standard_error=diagnostics.standard_error,
+            standard_error=diagnostics.standard_error * max(1.0, spread),
             n_effective=value.n_effective,
-            provenance=f"MBAR over {len(windows)} states, error from the influence of frames",
+            provenance=provenance,
         ),
         overlap=overlap,
         n_windows=len(windows),
@@ -299,5 +314,16 @@ def _result(leg: _Leg, phase_name: str) -> SolvationResult:
         n_solvent=windows[0].n_molecules,
         alarms=tuple(window.alarm for window in windows if window.alarm),
         diagnostics=diagnostics,
-        cost=leg.cost,
+        cost=sum(leg.cost for leg in legs),
     )
+
+
+def _disagreement(legs: Sequence[_Leg]) -> float:
+    """√χ² per degree of freedom of what each leg gives alone; 0 for one."""
+    if len(legs) < 2:
+        return 0.0
+    pools = [leg.pooled() for leg in legs]
+    values = np.array([pool.coupling_free_energy(min_effective=0.0, error=False).value for pool in pools])
+    weights = np.array([1.0 / coupling_variances(pool, leg.sampled).sum() for pool, leg in zip(pools, legs)])
+    mean = np.average(values, weights=weights)
+    return float(np.sqrt(weights @ (values - mean) ** 2 / (len(legs) - 1)))

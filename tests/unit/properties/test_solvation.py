@@ -33,9 +33,10 @@ LIQUID = HarmonicLiquid(solvent_type="W", solute_types=("A", "B"), modes_per_bea
 class ModelSampler:
     """Answers requests from the model liquid: frames depend on the request alone, as those of a store do."""
 
-    def __init__(self, *, alarm_at: int | None = None) -> None:
+    def __init__(self, *, alarm_at: int | None = None, box_spread: float = 0.0) -> None:
         self.asked: list[tuple[int, int]] = []
-        self._alarm_at = alarm_at
+        self.seeds: set[int] = set()
+        self._alarm_at, self._box_spread = alarm_at, box_spread
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[WindowSamples]:
         return [self._one(request) for request in requests]
@@ -47,8 +48,15 @@ class ModelSampler:
             assert isinstance(request, CouplingRequest)
             (state,), part, n_frames = request.indices, request.part, request.n_steps // request.every
         self.asked.append((state, part))
-        rng = np.random.default_rng([request.seed, state, part])
-        window = LIQUID._window(EPSILON, rng, GRID, state, n_frames, 1.0, 0.5, request.system)
+        seed = request.coupling.seed if isinstance(request, InsertionRequest) else request.seed
+        self.seeds.add(seed)
+        rng = np.random.default_rng([seed, state, part])
+        # a box whose solvent stays by itself or with the solute for as long as anyone looks
+        off = 1.0 + self._box_spread * np.random.default_rng(seed).standard_normal()
+        frames = {pair: value * (1.0 if pair == ("W", "W") else off) for pair, value in EPSILON.items()}
+        window = LIQUID._window(frames, rng, GRID, state, n_frames, 1.0, 0.5, request.system)
+        nominal = LIQUID._window(EPSILON, rng, GRID, state, 4, 1.0, 0.5, request.system)
+        window = replace(window, epsilon=nominal.epsilon)
         return replace(window, alarm="it froze") if state == self._alarm_at else window
 
 
@@ -72,6 +80,34 @@ def test_the_error_asked_for_is_reached_and_honest() -> None:
     assert abs(np.mean(z)) < 3.5 / np.sqrt(len(z))
     assert np.abs(z).max() < 3.5
     assert 0.4 < np.sqrt(np.mean(np.square(z))) < 1.8
+
+
+def mixed_request(seed: int) -> CouplingRequest:
+    return replace(request(seed), cosolvents=((load_molecule("martini3", "OCO"), 20),))
+
+
+def test_a_mixture_is_measured_in_two_boxes_and_what_they_disagree_by_is_in_the_error() -> None:
+    """Frames of a box are all alike in what no part of a run gets to see: errors from within one box are far too small."""
+    exact = LIQUID.delta_g(EPSILON)
+    z: dict[str, list[float]] = {"one": [], "two": []}
+    for seed in range(8):
+        for name, asked in (("one", request(seed)), ("two", mixed_request(seed))):
+            sampler = ModelSampler(box_spread=0.15)
+            found = measure_solvation(asked, "octanol", sampler, Effort(target_error=0.4)).delta_g
+            assert len(sampler.seeds) == (1 if name == "one" else 2)
+            z[name].append(abs(found.value - exact) / found.standard_error)
+    assert np.mean(np.array(z["one"]) < 2.0) < 0.6
+    assert np.mean(np.array(z["two"]) < 2.0) > 0.7
+    assert np.median(z["two"]) < 0.6 * np.median(z["one"])
+
+
+def test_two_boxes_that_agree_cost_no_more_than_one() -> None:
+    one = measure_solvation(request(3), "octanol", ModelSampler(), Effort(target_error=0.15))
+    two = measure_solvation(mixed_request(3), "octanol", ModelSampler(), Effort(target_error=0.15))
+    assert two.delta_g.standard_error < 0.15 * 1.5
+    per_bead = [found.cost / (found.n_solvent + 1) for found in (one, two)]
+    assert per_bead[1] < 1.5 * per_bead[0]
+    assert "2 boxes" in two.delta_g.provenance
 
 
 def test_its_samples_go_to_another_matrix() -> None:
