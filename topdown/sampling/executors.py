@@ -2,8 +2,8 @@
 
 Any ``concurrent.futures.Executor`` will do. The default is a pool of spawned processes with one thread each; a worker that
 dies takes only its own task with it, which is tried again in a new pool, at last alone, so that a task that kills whoever takes
-it on is known and the others go on. A process takes a second or two to load the engine, so short tasks are done by threads of this
-process instead: the engine's kernels run side by side there.
+it on is known and the others go on. A process takes a second or two to load the engine, so short tasks are done by threads of
+this process instead: the engine's kernels run side by side there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -198,9 +206,7 @@ def _pool(
 ) -> Iterator[tuple[int, Result]]:
     """Results of a pool of our own; ``under_way`` holds what its workers are at, and no more than one task for each."""
     workers = min(workers, len(left))
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread
-    )
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
     futures: dict[Future[Result], int] = {}
     waiting = iter(left)
     try:
