@@ -11,6 +11,7 @@ import numpy.typing as npt
 from topdown.calibration.cost import PriorCost
 from topdown.calibration.cross_validation import LeftOut, chemotype_parts, leave_out, molecule_folds
 from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_targets, learn_errors
+from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem
@@ -22,9 +23,6 @@ from topdown.model.bead_table import BeadTable, Provenance
 from topdown.model.measurement import Estimate
 
 FloatArray = npt.NDArray[np.float64]
-
-#: Rounds are numbered from 0; the samples taken after the last one, for reporting, have seeds of their own.
-_REPORT_ROUND = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,8 +37,14 @@ class _Assessment:
     wanted: FloatArray
 
 
-def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence[RoundRecord]) -> CalibrationResult:
-    """The result of a campaign whose rounds are over.
+def conclude(
+    problem: CalibrationProblem,
+    samples: SamplePool,
+    records: Sequence[RoundRecord],
+    *,
+    progress: Progress = lambda _: None,
+) -> CalibrationResult:
+    """The result of a campaign whose rounds are over; ``problem`` is without the targets lost in them.
 
     Raises
     ------
@@ -49,7 +53,8 @@ def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence
     """
     last = records[-1]
     space, x = problem.space, np.array(last.x_proposal)
-    _sample_for_report(problem, samples, x)
+    lost = dict(last.lost)
+    problem = _sample_for_report(problem, samples, x, lost, progress)
     systems, targets = problem.systems_of("calibration"), problem.targets_of("calibration")
     pooled = samples.pool(systems)
     found = _assess(problem, samples, x, converged=last.converged)
@@ -60,7 +65,7 @@ def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence
     kinds = chemotype_parts(targets) if problem.validation.chemotypes else ()
     chemotype_out = leave_out(problem, pooled, x, kinds, trusted)
     parts = [part for part in (left_out, chemotype_out) if part is not None]
-    digest, everything = problem.digest(), tuple(problem.systems)
+    digest, everything = problem.digest(), problem.systems_in_use()
     effective = [samples.effective_samples(everything, point) for point in (space.start(), x)]
     final = space.theta(x)
     epsilons, covariance = _epsilons(problem, x, found)
@@ -91,18 +96,43 @@ def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
         limited_parts=sum(part.limited for part in parts),
+        failed_windows=tuple(samples.failures),
+        lost_targets=_lost_targets(problem, lost),
         warnings=(*problem.warnings, *samples.alarms()),
     )
 
 
-def _sample_for_report(problem: CalibrationProblem, samples: SamplePool, x: FloatArray) -> None:
-    """Make every target, held-out ones too, calculable with the start table and with the new one."""
+def _sample_for_report(
+    problem: CalibrationProblem,
+    samples: SamplePool,
+    x: FloatArray,
+    lost: dict[str, str],
+    progress: Progress,
+) -> CalibrationProblem:
+    """Make every target, held-out ones too, calculable with the start table and with the new one; add to ``lost`` the systems
+    where that failed, and return the problem without them."""
     least = problem.optimizer.ess_threshold
-    held_out = [s for s in problem.systems_of("held-out") if s not in samples.runs]
-    samples.sample(held_out, x, _REPORT_ROUND)
+
+    def sample(systems: Sequence[str], point: FloatArray, round_index: int) -> CalibrationProblem:
+        report_failures(samples.sample(systems, point, round_index), progress)
+        lost.update(samples.unusable([s for s in problem.systems_in_use() if s not in lost], point))
+        left, gone = problem.losing(lost)
+        report_losses(gone, lost, progress)
+        return left
+
+    problem = sample([s for s in problem.systems_of("held-out") if s not in samples.runs], x, REPORT_ROUND)
     for offset, point in enumerate((problem.space.start(), x), start=1):
-        left = samples.effective_samples(tuple(problem.systems), point)
-        samples.sample([s for s in left if left[s] < least], point, _REPORT_ROUND + offset)
+        left = samples.effective_samples(problem.systems_in_use(), point)
+        problem = sample([s for s in left if left[s] < least], point, REPORT_ROUND + offset)
+    return problem
+
+
+def _lost_targets(problem: CalibrationProblem, lost: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Targets that are left out, and what happened to their systems."""
+    by_label = {t.label: t for t in problem.targets}
+    return tuple(
+        (label, "; ".join(f"{s}: {lost[s]}" for s in by_label[label].systems if s in lost)) for label in problem.lost
+    )
 
 
 def _assess(problem: CalibrationProblem, samples: SamplePool, x: FloatArray, *, converged: bool) -> _Assessment:
@@ -197,7 +227,7 @@ def _compare(
     left_out: LeftOut | None,
     chemotype_out: LeftOut | None,
 ) -> tuple[TargetResult, ...]:
-    pooled = samples.pool(tuple(problem.systems))
+    pooled = samples.pool(problem.systems_in_use())
     space, least = problem.space, problem.optimizer.ess_threshold
     model = dict(zip((t.label for t in problem.targets_of("calibration")), np.sqrt(np.diag(errors.model))))
     weight = {
@@ -224,7 +254,7 @@ def _compare(
         return value if np.isfinite(value) else None
 
     results = []
-    for t in problem.targets:
+    for t in (t for t in problem.targets if t.label not in problem.lost):
         learnt = errors.learnt.get(t.error_class, 0.0) * t.error_scale if t.learn_model_error else t.model_error
         results.append(
             TargetResult(
@@ -251,9 +281,8 @@ def _compare(
 def _ledger(problem: CalibrationProblem, samples: SamplePool) -> tuple[tuple[str, int, int, int], ...]:
     rows = []
     for system, runs in sorted(samples.runs.items()):
-        times = len(runs) // problem.n_windows(system)
         frames = sum(run.sums.n_frames for run in runs)
-        rows.append((system, len(runs), frames, times * problem.bead_steps([system])))
+        rows.append((system, len(runs), frames, len(runs) * problem.window_bead_steps(system)))
     return tuple(rows)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from topdown.calibration.failures import FailedWindow
 from topdown.calibration.parameters import Pair, Parameter
 from topdown.calibration.targets import Split
 from topdown.model.bead_table import BeadTable
@@ -177,6 +178,8 @@ class RoundRecord:
         What the next round simulates; empty after the last.
     ended : {"", "converged", "budget", "rounds"}
         Why there is no next round.
+    lost : tuple of (str, str)
+        Systems that failed runs have left without an answer so far, and why: no target that rests on them takes part.
     """
 
     x: tuple[float, ...]
@@ -197,6 +200,7 @@ class RoundRecord:
     md_share: float
     next_systems: tuple[str, ...]
     ended: str
+    lost: tuple[tuple[str, str], ...] = ()
 
     @property
     def converged(self) -> bool:
@@ -245,6 +249,10 @@ class CalibrationResult:
         Effective samples of each system with the start table and with the new one.
     failed : tuple of (str, str)
         Systems whose runs were cut short, and why.
+    failed_windows : tuple of FailedWindow
+        Runs that left nothing, every try.
+    lost_targets : tuple of (str, str)
+        Labels of targets that are left out because their simulations failed, and why.
     n_folds, n_chemotypes : int
         Parts that were left out in turn; 0 where there were not two.
     limited_parts : int
@@ -275,6 +283,8 @@ class CalibrationResult:
     ledger: tuple[tuple[str, int, int, int], ...] = ()
     effective: tuple[tuple[str, float, float], ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    failed_windows: tuple[FailedWindow, ...] = ()
+    lost_targets: tuple[tuple[str, str], ...] = ()
     n_folds: int = 0
     n_chemotypes: int = 0
     limited_parts: int = 0

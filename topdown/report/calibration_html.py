@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from topdown.calibration.failures import window_table
 from topdown.calibration.result import CalibrationResult, TargetResult
 from topdown.calibration.stickiness import VirialComparison
 from topdown.errors import TopdownError
 from topdown.model import CGMolecule
 from topdown.report.calibration_plots import chemistry_svg, effective_svg, matrix_svg, parity_svg, plain
-from topdown.report.calibration_text import cost_lines, ended_text, score_table, stickiness_line, verdict_line
+from topdown.report.calibration_text import (
+    WINDOW_HEADER,
+    cost_lines,
+    ended_text,
+    lost_lines,
+    score_table,
+    stickiness_line,
+    verdict_line,
+)
 from topdown.report.mapping_svg import mapping_svg
 
 #: Molecules drawn with their beads.
@@ -53,6 +62,7 @@ def calibration_html(
         f"<p>Campaign {plain(result.name)} ({plain(result.digest)}), {result.temperature:g} K, {result.pressure:g} bar; "
         f"{plain(ended_text(result))} after {len(result.rounds)} rounds, {len(result.runs)} runs and "
         f"{result.bead_steps:.3g} beads × steps; seed {result.seed}.</p>",
+        *(f'<p class="bad"><b>{plain(text)}</b></p>' for text in lost_lines(result)),
         *(f'<p class="bad">{plain(text)}</p>' for text in result.warnings),
         "<h2>Errors</h2>",
         _scores(result),
@@ -78,6 +88,8 @@ def calibration_html(
         _table(
             ("system", "windows", "frames", "beads × steps"), ((s, w, f, f"{b:.3g}") for s, w, f, b in result.ledger)
         ),
+        "<h3>Failed windows</h3>",
+        _table(WINDOW_HEADER, window_table(result.failed_windows)) if result.failed_windows else "<p>None.</p>",
         "<h3>Runs cut short</h3>",
         _table(("system", "why"), result.failed) if result.failed else "<p>None.</p>",
     ]

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from topdown import __version__
+from topdown.calibration.failures import window_table
 from topdown.calibration.parameters import FreeParameter
 from topdown.calibration.result import CalibrationResult, ParameterResult, SplitScore, TargetResult
 from topdown.calibration.stickiness import VirialComparison
@@ -18,6 +19,8 @@ from topdown.model.measurement import Estimate
 
 #: Longest list of ε in the text; the JSON holds all.
 _MOST_EPSILONS = 40
+#: Of :func:`topdown.calibration.failures.window_table`.
+WINDOW_HEADER = ("system", "window", "round", "", "why")
 
 
 def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialComparison] = ()) -> str:
@@ -27,6 +30,7 @@ def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialCompa
         f"{result.temperature:g} K, {result.pressure:g} bar",
         f"{ended_text(result)} after {len(result.rounds)} rounds, {len(result.runs)} runs, "
         f"{result.bead_steps:.3g} beads × steps, seed {result.seed}",
+        *(f"WARNING: {text}" for text in lost_lines(result)),
         *(f"warning: {text}" for text in result.warnings),
         "",
         *_table(
@@ -44,6 +48,8 @@ def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialCompa
     lines += ["", *score_lines(result), "", *cost_lines(result), "", verdict_line(result)]
     if stickiness:
         lines.append(stickiness_line(stickiness))
+    if result.failed_windows:
+        lines += ["", "failed windows", *_table(WINDOW_HEADER, window_table(result.failed_windows))]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -51,6 +57,11 @@ def ended_text(result: CalibrationResult) -> str:
     """Converged, or why not."""
     reason = {"budget": " (the budget was spent)", "rounds": " (no rounds were left)"}
     return "converged" if result.converged else f"NOT converged{reason.get(result.rounds[-1].ended, '')}"
+
+
+def lost_lines(result: CalibrationResult) -> list[str]:
+    """One line for each target that is left out because its simulations failed."""
+    return [f"the target {label} is left out: {reason}" for label, reason in result.lost_targets]
 
 
 def score_table(result: CalibrationResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -238,6 +249,8 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
             {"system": system, "start": start, "new": new} for system, start, new in result.effective
         ],
         "failed": [{"system": system, "reason": reason} for system, reason in result.failed],
+        "failed_windows": [asdict(f) for f in result.failed_windows],
+        "lost_targets": [{"target": label, "reason": reason} for label, reason in result.lost_targets],
         "rounds": [asdict(r) for r in result.rounds],
         "runs": list(result.runs),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from topdown.calibration.rounds import run_calibration
 from topdown.calibration.sampler import Sampler
 from topdown.calibration.stickiness import VirialComparison, compare_second_virials
 from topdown.errors import SimulationError
+from topdown.model import WindowFailure, WindowSamples
+from topdown.model.requests import SampleRequest
 from topdown.properties.sampler import LIQUID_EQUILIBRATION, EngineSampler
 from topdown.report.calibration_html import calibration_html
 from topdown.report.calibration_text import calibration_json, calibration_text
@@ -90,6 +92,16 @@ class CalibrationOutcome:
     files: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Tolerant:
+    """A sampler of the engine whose failed runs are answers, not errors."""
+
+    engine: EngineSampler
+
+    def sample(self, requests: Sequence[SampleRequest]) -> Sequence[WindowSamples | WindowFailure]:
+        return self.engine.attempt(requests)
+
+
 def engine_sampler(
     *,
     workers: int = 0,
@@ -127,7 +139,7 @@ def engine_sampler(
         if progress is not None:
             progress(done, total, what)
 
-    return EngineSampler(store, workers=workers, executor=named_executor(executor, workers), progress=tell)
+    return _Tolerant(EngineSampler(store, workers=workers, executor=named_executor(executor, workers), progress=tell))
 
 
 def plan_calibration(path: Path | str) -> CalibrationPlan:

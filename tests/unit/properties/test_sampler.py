@@ -226,6 +226,13 @@ def test_a_run_that_blows_up_costs_itself_only(tmp_path: Path) -> None:
     assert caught.value.where == stiff().system
 
 
+def test_campaigns_are_given_failures_as_answers(tmp_path: Path) -> None:
+    from topdown.workflows.calibrate import engine_sampler
+
+    found = engine_sampler(workers=1, store=tmp_path).sample([stiff()])
+    assert [type(w) for w in found] == [WindowFailure, WindowFailure]
+
+
 def test_a_box_that_fails_costs_the_windows_that_start_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = sampler_module._make_box
 
