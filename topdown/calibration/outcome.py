@@ -15,10 +15,18 @@ from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures
 from topdown.calibration.fit import cost_parts, posterior_covariance
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem
-from topdown.calibration.result import CalibrationResult, EpsilonResult, ParameterResult, RoundRecord, TargetResult
+from topdown.calibration.result import (
+    CalibrationResult,
+    EpsilonResult,
+    ParameterResult,
+    RoundRecord,
+    StateOverlap,
+    TargetResult,
+)
 from topdown.calibration.sample_pool import SamplePool
 from topdown.calibration.targets import Target
 from topdown.calibration.verdicts import verdicts
+from topdown.estimators.mbar import weakest_link
 from topdown.model.bead_table import BeadTable, Provenance
 from topdown.model.measurement import Estimate
 
@@ -92,6 +100,8 @@ def conclude(
         bead_steps=samples.spent,
         ledger=_ledger(problem, samples),
         effective=tuple((s, effective[0][s], effective[1][s]) for s in sorted(everything)),
+        overlaps=_overlaps(problem, samples),
+        sensitivities=_sensitivities(problem, samples, x),
         failed=tuple((s, run.alarm) for s, runs in sorted(samples.runs.items()) for run in runs if run.alarm),
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
@@ -276,6 +286,25 @@ def _compare(
             )
         )
     return tuple(results)
+
+
+def _overlaps(problem: CalibrationProblem, samples: SamplePool) -> tuple[StateOverlap, ...]:
+    """Of the states every path was last sampled at."""
+    found = []
+    for system, pooled in sorted(samples.pool(problem.systems_in_use()).items()):
+        if not len(pooled.lambdas):
+            continue
+        indices, matrix = pooled.last_overlaps()
+        charges = np.asarray(pooled.frames[0].charge_lambdas)
+        states = tuple(f"{pooled.lambdas[k]:g}" + (f" q {charges[k]:g}" if charges[k] else "") for k in indices)
+        found.append(StateOverlap(system=system, states=states, matrix=matrix, weakest=weakest_link(matrix)))
+    return tuple(found)
+
+
+def _sensitivities(problem: CalibrationProblem, samples: SamplePool, x: FloatArray) -> FloatArray:
+    """Of every target that is not lost, in their order."""
+    targets = [t for t in problem.targets if t.label not in problem.lost]
+    return calculate_targets(targets, samples.pool(problem.systems_in_use()), problem.space, x, error=False).jacobian
 
 
 def _ledger(problem: CalibrationProblem, samples: SamplePool) -> tuple[tuple[str, int, int, int], ...]:

@@ -209,6 +209,27 @@ class RoundRecord:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class StateOverlap:
+    """How far the states of a path, as last sampled, overlap.
+
+    Attributes
+    ----------
+    system : str
+    states : tuple of str
+        λ of each, with its charges where they are part of the path.
+    matrix : (K, K) float64
+        ∫ ρ_i ρ_j/(ρ_i + ρ_j): 0.5 for equal states.
+    weakest : float
+        The weakest link of the best chain from the first to the last.
+    """
+
+    system: str
+    states: tuple[str, ...]
+    matrix: FloatArray
+    weakest: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class CalibrationResult:
     """Outcome of a campaign.
 
@@ -247,6 +268,10 @@ class CalibrationResult:
         Each system with its windows, frames and beads × steps.
     effective : tuple of (str, float, float)
         Effective samples of each system with the start table and with the new one.
+    overlaps : tuple of StateOverlap
+        Of every system with a solute.
+    sensitivities : (n_targets, n_parameters) float64
+        ∂target/∂x at the end, in the target's unit: per kJ/mol of a single ε on the linear scale, else per unit of ln ε.
     failed : tuple of (str, str)
         Systems whose runs were cut short, and why.
     failed_windows : tuple of FailedWindow
@@ -282,6 +307,8 @@ class CalibrationResult:
     bead_steps: int = 0
     ledger: tuple[tuple[str, int, int, int], ...] = ()
     effective: tuple[tuple[str, float, float], ...] = ()
+    overlaps: tuple[StateOverlap, ...] = ()
+    sensitivities: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     failed: tuple[tuple[str, str], ...] = ()
     failed_windows: tuple[FailedWindow, ...] = ()
     lost_targets: tuple[tuple[str, str], ...] = ()

@@ -248,6 +248,15 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
         "effective_samples": [
             {"system": system, "start": start, "new": new} for system, start, new in result.effective
         ],
+        "overlaps": [
+            {"system": o.system, "states": list(o.states), "matrix": o.matrix.tolist(), "weakest": o.weakest}
+            for o in result.overlaps
+        ],
+        "sensitivities": {
+            "targets": [t.label for t in result.targets],
+            "parameters": [p.parameter.label for p in result.parameters],
+            "d_target_d_parameter": result.sensitivities.tolist(),
+        },
         "failed": [{"system": system, "reason": reason} for system, reason in result.failed],
         "failed_windows": [asdict(f) for f in result.failed_windows],
         "lost_targets": [{"target": label, "reason": reason} for label, reason in result.lost_targets],

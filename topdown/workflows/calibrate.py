@@ -19,9 +19,10 @@ from topdown.errors import SimulationError
 from topdown.model import WindowFailure, WindowSamples
 from topdown.model.requests import SampleRequest
 from topdown.properties.sampler import LIQUID_EQUILIBRATION, EngineSampler
+from topdown.report.calibration_figures import figure_pngs
 from topdown.report.calibration_html import calibration_html
 from topdown.report.calibration_text import calibration_json, calibration_text
-from topdown.resources import atomic_write_text
+from topdown.resources import atomic_write_bytes, atomic_write_text
 from topdown.sampling.executors import named_executor
 from topdown.tables import write_bead_table
 from topdown.workflows.calibration_problem import read_problem
@@ -209,7 +210,7 @@ def calibrate(
 
 def _drop_torn(folder: Path) -> None:
     """Remove what a killed process of this campaign was writing; the caller holds the lock."""
-    for torn in folder.glob(".*.tmp"):
+    for torn in (*folder.glob(".*.tmp"), *folder.glob("report/.*.tmp")):
         if torn.is_dir():
             shutil.rmtree(torn)
         else:
@@ -225,7 +226,10 @@ def _write(problem: CalibrationProblem, result: CalibrationResult, folder: Path)
     text = atomic_write_text(folder / "report.txt", calibration_text(result, stickiness))
     data = json.dumps(calibration_json(result, stickiness), indent=1, ensure_ascii=False) + "\n"
     molecules = {t.label: t.molecule for t in problem.targets}
-    page = calibration_html(result, molecules, stickiness, least=problem.optimizer.ess_threshold)
+    least = problem.optimizer.ess_threshold
+    page = calibration_html(result, molecules, stickiness, least=least)
+    for name, picture in figure_pngs(result, molecules, least).items():
+        atomic_write_bytes(folder / "report" / name, picture)
     return CalibrationOutcome(
         result=result,
         stickiness=stickiness,
