@@ -25,6 +25,7 @@ from topdown.calibration.result import (
 )
 from topdown.calibration.sample_pool import SamplePool
 from topdown.calibration.targets import Target
+from topdown.calibration.type_choice import TypeScorer, choose_types, runner_ups, with_chosen_types
 from topdown.calibration.verdicts import verdicts
 from topdown.estimators.mbar import weakest_link
 from topdown.model.bead_table import BeadTable, Provenance
@@ -77,11 +78,15 @@ def conclude(
     effective = [samples.effective_samples(everything, point) for point in (space.start(), x)]
     final = space.theta(x)
     epsilons, covariance = _epsilons(problem, x, found)
+    compared = _compare(problem, samples, x, found.errors, left_out, chemotype_out)
+    scorer = TypeScorer(problem, samples, x, found.errors, found.values.differences, compared)
+    types = choose_types(scorer, problem.types.blocks, problem.types.least_gain) if problem.types else None
+    table = _new_table(problem, final, digest)
     return CalibrationResult(
         name=problem.name,
         digest=digest,
         parent=problem.table.name,
-        table=_new_table(problem, final, digest),
+        table=with_chosen_types(table, types, f"campaign {problem.name} ({digest})") if types else table,
         temperature=problem.temperature,
         pressure=problem.pressure,
         pairs=space.pairs,
@@ -89,7 +94,7 @@ def conclude(
         parameters=_parameters(problem, x, found),
         epsilons=epsilons,
         slopes=_slopes(problem, x),
-        targets=_compare(problem, samples, x, found.errors, left_out, chemotype_out),
+        targets=compared,
         rounds=tuple(records),
         converged=last.converged,
         runs=samples.keys(),
@@ -102,6 +107,8 @@ def conclude(
         effective=tuple((s, effective[0][s], effective[1][s]) for s in sorted(everything)),
         overlaps=_overlaps(problem, samples),
         sensitivities=_sensitivities(problem, samples, x),
+        types=types,
+        runner_ups=runner_ups(scorer),
         failed=tuple((s, run.alarm) for s, runs in sorted(samples.runs.items()) for run in runs if run.alarm),
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,

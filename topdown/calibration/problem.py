@@ -11,7 +11,9 @@ from topdown.calibration.campaign import OptimizerSettings, SamplingSettings, Va
 from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import Pair, ParameterSpace
 from topdown.calibration.targets import Split, Target
+from topdown.calibration.type_blocks import TypeSettings
 from topdown.errors import SettingsError
+from topdown.estimators.retyping import own_names
 from topdown.model.bead_table import BeadTable
 from topdown.model.molecule import CGMolecule
 from topdown.model.requests import (
@@ -105,6 +107,8 @@ class CalibrationProblem:
         Most beads × steps of all rounds together.
     warnings : tuple of str
         What the user should know before believing the outcome.
+    types : TypeSettings or None
+        Beads whose type may change; every bead of a solute is then summed by itself.
     lost : tuple of str
         Labels of targets that cannot be calculated because their simulations failed; they take no part in anything.
     """
@@ -122,6 +126,7 @@ class CalibrationProblem:
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     budget: int | None = None
     warnings: tuple[str, ...] = ()
+    types: TypeSettings | None = None
     lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -211,8 +216,9 @@ class CalibrationProblem:
                 seed=seed,
             )
         lambdas, charges = charges_last(sampling.lambdas, CHARGES) if box.is_charged else (sampling.lambdas, None)
+        solute, table = (box.solute, table) if self.types is None else own_names(box.solute, table)
         return CouplingRequest(
-            solute=box.solute,
+            solute=solute,
             solvent=box.liquid,
             n_solvent=box.n_molecules,
             cosolvents=box.cosolvents,
@@ -271,6 +277,8 @@ class CalibrationProblem:
             "validation": asdict(self.validation),
             "budget": self.budget,
         }
+        if self.types is not None:
+            content["types"] = asdict(self.types)
         return hash_of(content)[:16]
 
 

@@ -13,6 +13,7 @@ from topdown.calibration.journal import Journal
 from topdown.calibration.problem import CalibrationProblem, derived_seed
 from topdown.calibration.sampler import Sampler
 from topdown.errors import SamplingError, SimulationError
+from topdown.estimators.retyping import under_real_names
 from topdown.estimators.reweighting import PooledSamples, pool_samples
 from topdown.model.requests import CouplingRequest, LiquidRequest, SampleRequest, SlabRequest
 from topdown.model.samples import WindowSamples
@@ -47,6 +48,8 @@ class SamplePool:
         self.failures: list[FailedWindow] = []
         self.spent = 0
         self._pooled: dict[str, PooledSamples] = {}
+        self._bead_runs: dict[str, list[WindowSamples]] = {}
+        self._by_bead: dict[str, PooledSamples] = {}
 
     def sample(self, systems: Sequence[str], x: FloatArray, round_index: int) -> tuple[FailedWindow, ...]:
         """Run, or find, every window of ``systems`` at ``x``; returns those that failed at every try."""
@@ -68,6 +71,7 @@ class SamplePool:
         for system, runs in found.items():
             self.runs.setdefault(system, []).extend(sorted(runs, key=lambda run: run.lambda_index))
             self._pooled.pop(system, None)
+            self._by_bead.pop(system, None)
         return failed
 
     def _attempt(
@@ -96,7 +100,11 @@ class SamplePool:
         fresh: dict[tuple[str, int], FailedWindow] = {}
         for (system, k), run in zip(places, samples):
             if isinstance(run, WindowSamples):
-                found.setdefault(system, []).append(replace(run, system=system))
+                run = replace(run, system=system)
+                if self._is_by_bead(system):
+                    self._bead_runs.setdefault(system, []).append(run)
+                    run = under_real_names(run)
+                found.setdefault(system, []).append(run)
             else:
                 fresh[system, k] = FailedWindow(
                     system=system, window=k, round=round_index, attempt=attempt, reason=run.reason, hint=run.hint
@@ -147,6 +155,18 @@ class SamplePool:
                 rng = np.random.default_rng(derived_seed(self.problem.sampling.seed, len(runs), f"bootstrap {system}"))
                 self._pooled[system] = pool_samples(runs, rng)
         return {system: self._pooled[system] for system in systems}
+
+    def _is_by_bead(self, system: str) -> bool:
+        return self.problem.types is not None and self.problem.systems[system].solute is not None
+
+    def by_bead(self, system: str) -> tuple[PooledSamples, bool]:
+        """Pooled samples of a system whose solute's beads have names of their own, if they were sampled so, and whether they
+        were; without replicates for errors then."""
+        if not self._is_by_bead(system):
+            return self.pool([system])[system], False
+        if system not in self._by_bead:
+            self._by_bead[system] = pool_samples(self._bead_runs[system], np.random.default_rng(0), n_replicates=0)
+        return self._by_bead[system], True
 
     def effective_samples(self, systems: Sequence[str], x: FloatArray) -> dict[str, float]:
         """Effective samples of each system at ``x``, each at its own temperature."""

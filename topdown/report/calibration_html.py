@@ -29,6 +29,14 @@ from topdown.report.calibration_text import (
     stickiness_line,
     verdict_line,
 )
+from topdown.report.calibration_types import (
+    RUNNER_UP_HEADER,
+    TYPE_HEADER,
+    runner_up_line,
+    runner_up_rows,
+    type_rows,
+    type_summary,
+)
 from topdown.report.mapping_svg import mapping_svg
 
 _STYLE = """
@@ -90,6 +98,7 @@ def calibration_html(
         _targets(result),
         "<h2>Sensitivities</h2>",
         _sensitivities(result),
+        *_types(result),
         "<h2>Rounds and simulations</h2>",
         _rounds(result),
         "<h3>Effective samples</h3>",
@@ -230,6 +239,26 @@ def _sensitivities(result: CalibrationResult) -> str:
         f"up, blue down). Parameters{less}: {names}.</p>"
         f'<div class="scroll">{sensitivity_svg(result)}</div>'
     )
+
+
+def _types(result: CalibrationResult) -> list[str]:
+    """Bead types chosen, and what those of the runner-up mappings would do."""
+    parts: list[str] = []
+    if result.types is not None:
+        parts += [
+            "<h2>Bead types</h2>",
+            f"<p>{plain(type_summary(result.types))}. Gains are falls of the cost; a type is kept only where it helps molecules "
+            "it was not chosen on. Parameters are not fitted anew.</p>",
+            _table(TYPE_HEADER, type_rows(result.types)),
+        ]
+    if result.runner_ups:
+        parts += [
+            "<h3>Runner-up mappings</h3>",
+            f"<p>{plain(runner_up_line(result))}. Change of the score of the molecule's targets when one bead takes the mapper's "
+            "next-best type; negative is better.</p>",
+            _table(RUNNER_UP_HEADER, runner_up_rows(result)),
+        ]
+    return parts
 
 
 def _rounds(result: CalibrationResult) -> str:

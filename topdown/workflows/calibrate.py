@@ -22,6 +22,7 @@ from topdown.properties.sampler import LIQUID_EQUILIBRATION, EngineSampler
 from topdown.report.calibration_figures import figure_pngs
 from topdown.report.calibration_html import calibration_html
 from topdown.report.calibration_text import calibration_json, calibration_text
+from topdown.report.calibration_types import types_csv
 from topdown.resources import atomic_write_bytes, atomic_write_text
 from topdown.sampling.executors import named_executor
 from topdown.tables import write_bead_table
@@ -223,6 +224,8 @@ def _write(problem: CalibrationProblem, result: CalibrationResult, folder: Path)
     table_folder = write_bead_table(
         result.table, folder / result.name, description=f"{result.parent} calibrated by campaign {result.name}"
     )
+    if result.types is not None:
+        atomic_write_text(folder / "types.csv", types_csv(result.types))
     text = atomic_write_text(folder / "report.txt", calibration_text(result, stickiness))
     data = json.dumps(calibration_json(result, stickiness), indent=1, ensure_ascii=False) + "\n"
     molecules = {t.label: t.molecule for t in problem.targets}
