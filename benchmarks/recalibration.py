@@ -5,8 +5,8 @@
 
 Evaluation: runs are read from the store and pooled once; then all calibration targets, with their derivatives along every
 parameter, are calculated at matrices near the last one. Warm recalibration: the campaign anew with one measured value moved by
-its total error, with one target less, with one row of the matrix (every parameter that moves one bead type) held, and, of the small
-one, with a molecule more. Runs of the finished campaign are found in the store, and what is missing is simulated unless
+its total error, with one target less, with one row of the matrix (every parameter that moves one bead type) held, and, of the
+small one, with a molecule more. Runs of the finished campaign are found in the store, and what is missing is simulated unless
 ``--no-runs`` (then one round is fitted from what there is). Times are of the processor; the process runs everything itself.
 """
 
@@ -79,12 +79,10 @@ ess_threshold = 20
 
 MORE = """
 [[targets.transfer]]
-smiles = "CCCCCCCCCC"
-name = "decane"
+smiles = "CCCCCCC"
+name = "heptane"
 from = "water"
 to = "hexadecane"
-value = -29.5
-uncertainty = 1.0
 model_error = 1.0
 """
 
