@@ -85,6 +85,10 @@ class SimulationError(TopdownError, RuntimeError):
     exit_code = 1
 
 
+class StorageError(SimulationError):
+    """A finished run that cannot be written: no room, no permission."""
+
+
 class SamplingError(TopdownError, RuntimeError):
     """Samples that do not support the number asked for: too little overlap or too few effective samples."""
 

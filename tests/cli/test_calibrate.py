@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from synthetic_calibration import SyntheticSampler
+from synthetic_calibration import FailingSampler, SyntheticSampler
 
 from topdown.tables import load_bead_table
 from topdown.workflows import calibrate as workflow
@@ -225,6 +225,27 @@ def test_windows_of_a_round_run_by_themselves(topdown, campaign, model, tmp_path
         code, _, err = topdown("window", "run", specs / "bad.json")
         assert (code, err.count("\n")) == (2, 1)
         assert words in err
+
+
+def test_failed_windows_are_said_and_the_campaign_goes_on(topdown, campaign, tmp_path, monkeypatch):
+    def fails(system, window, careful):
+        return system.startswith("octane in") or (window == 1 and not careful)
+
+    monkeypatch.setattr(workflow, "engine_sampler", lambda **_: FailingSampler(fails=fails))
+    folder, specs = tmp_path / "out", tmp_path / "specs"
+    code, out, err = topdown("calibrate", campaign, "-o", folder)
+    assert code == 0
+    assert "WARNING: the target octane hexadecane→water is LEFT OUT: its simulations failed" in err
+    assert "WARNING: the target octane hexadecane→water is left out" in out
+    assert "failed windows" in out
+    assert "done at the second try" in out
+    code, out, _ = topdown("calibrate", "status", folder)
+    assert code == 0
+    assert "failed windows:" in out
+    assert topdown("calibrate", "plan", campaign, "--specs", specs)[0] == 0
+    code, out, err = topdown("window", "run", specs / "1.json")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "1 of 3 windows failed: it blew up" in err
 
 
 def test_executors_that_cannot_be_are_refused(topdown, campaign, tmp_path):

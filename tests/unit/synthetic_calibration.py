@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import FreeParameter, ParameterSpace
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.targets import DensityTarget, TransferTarget
-from topdown.model import Bead, BeadTable, BeadType, CGMolecule, WindowSamples
+from topdown.model import Bead, BeadTable, BeadType, CGMolecule, WindowFailure, WindowSamples
 from topdown.model.requests import CouplingRequest, SampleRequest
 from topdown.units import U_NM3_TO_KG_M3
 
@@ -51,7 +51,12 @@ class SyntheticSampler:
         if self.stop_after is not None and len(self.asked) >= self.stop_after:
             raise KeyboardInterrupt
         self.asked.append(list(requests))
-        return [window for request in requests for window in self._windows(request)]
+        return [window for request in requests for window in self._asked_for(request)]
+
+    def _asked_for(self, request: SampleRequest) -> list[WindowSamples]:
+        """The windows of a request that are to be sampled."""
+        windows = self._windows(request)
+        return [windows[k] for k in request.indices] if isinstance(request, CouplingRequest) else windows
 
     def _windows(self, request: SampleRequest) -> list[WindowSamples]:
         coupled = isinstance(request, CouplingRequest)
@@ -73,6 +78,24 @@ class SyntheticSampler:
             pressure=request.pressure,
             system=request.system,
         )
+
+
+@dataclass
+class FailingSampler(SyntheticSampler):
+    """The same, but runs of which ``fails(system, window, careful)`` holds fail; ``careful`` are those with a small step."""
+
+    fails: Callable[[str, int, bool], bool] = lambda system, window, careful: False
+
+    def sample(self, requests: Sequence[SampleRequest]) -> list[WindowSamples | WindowFailure]:  # type: ignore[override]
+        return [
+            WindowFailure(
+                system=request.system, lambda_index=run.lambda_index, reason=f"it blew up <{run.lambda_index}>"
+            )
+            if self.fails(request.system, run.lambda_index, request.time_step is not None)  # type: ignore[union-attr]
+            else run
+            for request in requests
+            for run in super(FailingSampler, self).sample([request])
+        ]
 
 
 def exact_transfer(solute: CGMolecule, table: BeadTable, theta: Theta) -> float:

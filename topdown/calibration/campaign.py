@@ -127,6 +127,41 @@ class ValidationSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockEntry:
+    """A ``[[types.block]]`` section: beads of one type that change together.
+
+    Attributes
+    ----------
+    name : str
+    beads : tuple of (str, str)
+        Name of the solute and of its bead.
+    candidates : tuple of str
+    """
+
+    name: str
+    beads: tuple[tuple[str, str], ...]
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypesEntry:
+    """The ``[types]`` section.
+
+    Attributes
+    ----------
+    runners_up : int
+        How many of the mapper's next-best types each building block may take.
+    least_gain : float
+        By how much a change must lower the cost.
+    blocks : tuple of BlockEntry
+    """
+
+    runners_up: int = 2
+    least_gain: float = 2.0
+    blocks: tuple[BlockEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
     """What a campaign file says, checked but not yet resolved into molecules and numbers.
 
@@ -149,6 +184,7 @@ class Campaign:
     validation : ValidationSettings
     budget : int or None
         Most beads × steps of all rounds together.
+    types : TypesEntry or None
     """
 
     path: Path
@@ -168,6 +204,7 @@ class Campaign:
     cost: CostSettings
     validation: ValidationSettings
     budget: int | None
+    types: TypesEntry | None
 
     @property
     def targets(self) -> tuple[TransferEntry | LiquidEntry, ...]:
@@ -233,6 +270,7 @@ def _campaign(top: Section) -> Campaign:
         cost=_cost(top.section("cost")),
         validation=_validation(top.section("validation")),
         budget=_budget(top.section("budget")),
+        types=_types(top),
     )
     targets.close()
     top.close()
@@ -415,3 +453,45 @@ def _budget(section: Section) -> int | None:
     budget = section.optional("bead_steps", check, "a number of at least 1, such as 5e9")
     section.close()
     return budget
+
+
+def _types(top: Section) -> TypesEntry | None:
+    if "types" not in top.data:
+        return None
+    section, known = top.section("types"), TypesEntry()
+    found = TypesEntry(
+        runners_up=section.whole("runners_up", known.runners_up, least=0),
+        least_gain=section.take("least_gain", _at_least_0, "a number of at least 0", known.least_gain),
+        blocks=tuple(_block(s) for s in section.sections("block")),
+    )
+    section.close()
+    names = [b.name for b in found.blocks]
+    if len(set(names)) < len(names):
+        raise section.fail("block", "has two of one name", "give each its own name")
+    if not found.blocks and not found.runners_up:
+        raise section.fail("runners_up", "is 0 and there is no [[types.block]]", "no type could change")
+    return found
+
+
+def _block(section: Section) -> BlockEntry:
+    def beads(value: Any) -> tuple[tuple[str, str], ...] | None:
+        known = _words(value)
+        parts = [tuple(word.rpartition(":")[::2]) for word in known or ()]
+        good = known is not None and all(solute and bead for solute, bead in parts)
+        return cast("tuple[tuple[str, str], ...]", tuple(parts)) if good else None
+
+    of = section.take("beads", beads, 'different beads as "SOLUTE:BEAD", such as ["butanol:B2"]')
+    entry = BlockEntry(
+        name=section.text("name", f"{of[0][0]}:{of[0][1]}"),
+        beads=of,
+        candidates=section.take("candidates", _words, 'different bead types, such as ["P2", "Nda"]'),
+    )
+    section.close()
+    return entry
+
+
+def _words(value: Any) -> tuple[str, ...] | None:
+    """Different texts, in a list that is not empty."""
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) and v for v in value):
+        return None
+    return tuple(value) if len(set(value)) == len(value) else None

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from topdown.calibration.failures import FailedWindow, failed_windows
 from topdown.errors import InputFileError, SimulationError
 
 try:
@@ -146,6 +147,16 @@ class Journal:
         """Write an event unless the journal has it: a resumed campaign comes by the same places again."""
         if dict(event) not in self.events:
             self.append(event)
+
+    def failures(self) -> tuple[FailedWindow, ...]:
+        """The windows that failed so far, in order.
+
+        Raises
+        ------
+        InputFileError
+            One is damaged.
+        """
+        return failed_windows(self.events, self.path)
 
     def rounds(self) -> list[dict[str, Any]]:
         """The rounds finished so far, in order."""

@@ -11,20 +11,27 @@ import numpy.typing as npt
 from topdown.calibration.cost import PriorCost
 from topdown.calibration.cross_validation import LeftOut, chemotype_parts, leave_out, molecule_folds
 from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_targets, learn_errors
+from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem
-from topdown.calibration.result import CalibrationResult, EpsilonResult, ParameterResult, RoundRecord, TargetResult
+from topdown.calibration.result import (
+    CalibrationResult,
+    EpsilonResult,
+    ParameterResult,
+    RoundRecord,
+    StateOverlap,
+    TargetResult,
+)
 from topdown.calibration.sample_pool import SamplePool
 from topdown.calibration.targets import Target
+from topdown.calibration.type_choice import TypeScorer, choose_types, runner_ups, with_chosen_types
 from topdown.calibration.verdicts import verdicts
+from topdown.estimators.mbar import weakest_link
 from topdown.model.bead_table import BeadTable, Provenance
 from topdown.model.measurement import Estimate
 
 FloatArray = npt.NDArray[np.float64]
-
-#: Rounds are numbered from 0; the samples taken after the last one, for reporting, have seeds of their own.
-_REPORT_ROUND = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,8 +46,14 @@ class _Assessment:
     wanted: FloatArray
 
 
-def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence[RoundRecord]) -> CalibrationResult:
-    """The result of a campaign whose rounds are over.
+def conclude(
+    problem: CalibrationProblem,
+    samples: SamplePool,
+    records: Sequence[RoundRecord],
+    *,
+    progress: Progress = lambda _: None,
+) -> CalibrationResult:
+    """The result of a campaign whose rounds are over; ``problem`` is without the targets lost in them.
 
     Raises
     ------
@@ -49,7 +62,8 @@ def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence
     """
     last = records[-1]
     space, x = problem.space, np.array(last.x_proposal)
-    _sample_for_report(problem, samples, x)
+    lost = dict(last.lost)
+    problem = _sample_for_report(problem, samples, x, lost, progress)
     systems, targets = problem.systems_of("calibration"), problem.targets_of("calibration")
     pooled = samples.pool(systems)
     found = _assess(problem, samples, x, converged=last.converged)
@@ -60,15 +74,19 @@ def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence
     kinds = chemotype_parts(targets) if problem.validation.chemotypes else ()
     chemotype_out = leave_out(problem, pooled, x, kinds, trusted)
     parts = [part for part in (left_out, chemotype_out) if part is not None]
-    digest, everything = problem.digest(), tuple(problem.systems)
+    digest, everything = problem.digest(), problem.systems_in_use()
     effective = [samples.effective_samples(everything, point) for point in (space.start(), x)]
     final = space.theta(x)
     epsilons, covariance = _epsilons(problem, x, found)
+    compared = _compare(problem, samples, x, found.errors, left_out, chemotype_out)
+    scorer = TypeScorer(problem, samples, x, found.errors, found.values.differences, compared)
+    types = choose_types(scorer, problem.types.blocks, problem.types.least_gain) if problem.types else None
+    table = _new_table(problem, final, digest)
     return CalibrationResult(
         name=problem.name,
         digest=digest,
         parent=problem.table.name,
-        table=_new_table(problem, final, digest),
+        table=with_chosen_types(table, types, f"campaign {problem.name} ({digest})") if types else table,
         temperature=problem.temperature,
         pressure=problem.pressure,
         pairs=space.pairs,
@@ -76,7 +94,7 @@ def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence
         parameters=_parameters(problem, x, found),
         epsilons=epsilons,
         slopes=_slopes(problem, x),
-        targets=_compare(problem, samples, x, found.errors, left_out, chemotype_out),
+        targets=compared,
         rounds=tuple(records),
         converged=last.converged,
         runs=samples.keys(),
@@ -87,22 +105,51 @@ def conclude(problem: CalibrationProblem, samples: SamplePool, records: Sequence
         bead_steps=samples.spent,
         ledger=_ledger(problem, samples),
         effective=tuple((s, effective[0][s], effective[1][s]) for s in sorted(everything)),
+        overlaps=_overlaps(problem, samples),
+        sensitivities=_sensitivities(problem, samples, x),
+        types=types,
+        runner_ups=runner_ups(scorer),
         failed=tuple((s, run.alarm) for s, runs in sorted(samples.runs.items()) for run in runs if run.alarm),
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
         limited_parts=sum(part.limited for part in parts),
+        failed_windows=tuple(samples.failures),
+        lost_targets=_lost_targets(problem, lost),
         warnings=(*problem.warnings, *samples.alarms()),
     )
 
 
-def _sample_for_report(problem: CalibrationProblem, samples: SamplePool, x: FloatArray) -> None:
-    """Make every target, held-out ones too, calculable with the start table and with the new one."""
+def _sample_for_report(
+    problem: CalibrationProblem,
+    samples: SamplePool,
+    x: FloatArray,
+    lost: dict[str, str],
+    progress: Progress,
+) -> CalibrationProblem:
+    """Make every target, held-out ones too, calculable with the start table and with the new one; add to ``lost`` the systems
+    where that failed, and return the problem without them."""
     least = problem.optimizer.ess_threshold
-    held_out = [s for s in problem.systems_of("held-out") if s not in samples.runs]
-    samples.sample(held_out, x, _REPORT_ROUND)
+
+    def sample(systems: Sequence[str], point: FloatArray, round_index: int) -> CalibrationProblem:
+        report_failures(samples.sample(systems, point, round_index), progress)
+        lost.update(samples.unusable([s for s in problem.systems_in_use() if s not in lost], point))
+        left, gone = problem.losing(lost)
+        report_losses(gone, lost, progress)
+        return left
+
+    problem = sample([s for s in problem.systems_of("held-out") if s not in samples.runs], x, REPORT_ROUND)
     for offset, point in enumerate((problem.space.start(), x), start=1):
-        left = samples.effective_samples(tuple(problem.systems), point)
-        samples.sample([s for s in left if left[s] < least], point, _REPORT_ROUND + offset)
+        left = samples.effective_samples(problem.systems_in_use(), point)
+        problem = sample([s for s in left if left[s] < least], point, REPORT_ROUND + offset)
+    return problem
+
+
+def _lost_targets(problem: CalibrationProblem, lost: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Targets that are left out, and what happened to their systems."""
+    by_label = {t.label: t for t in problem.targets}
+    return tuple(
+        (label, "; ".join(f"{s}: {lost[s]}" for s in by_label[label].systems if s in lost)) for label in problem.lost
+    )
 
 
 def _assess(problem: CalibrationProblem, samples: SamplePool, x: FloatArray, *, converged: bool) -> _Assessment:
@@ -197,7 +244,7 @@ def _compare(
     left_out: LeftOut | None,
     chemotype_out: LeftOut | None,
 ) -> tuple[TargetResult, ...]:
-    pooled = samples.pool(tuple(problem.systems))
+    pooled = samples.pool(problem.systems_in_use())
     space, least = problem.space, problem.optimizer.ess_threshold
     model = dict(zip((t.label for t in problem.targets_of("calibration")), np.sqrt(np.diag(errors.model))))
     weight = {
@@ -224,7 +271,7 @@ def _compare(
         return value if np.isfinite(value) else None
 
     results = []
-    for t in problem.targets:
+    for t in (t for t in problem.targets if t.label not in problem.lost):
         learnt = errors.learnt.get(t.error_class, 0.0) * t.error_scale if t.learn_model_error else t.model_error
         results.append(
             TargetResult(
@@ -248,12 +295,30 @@ def _compare(
     return tuple(results)
 
 
+def _overlaps(problem: CalibrationProblem, samples: SamplePool) -> tuple[StateOverlap, ...]:
+    """Of the states every path was last sampled at."""
+    found = []
+    for system, pooled in sorted(samples.pool(problem.systems_in_use()).items()):
+        if not len(pooled.lambdas):
+            continue
+        indices, matrix = pooled.last_overlaps()
+        charges = np.asarray(pooled.frames[0].charge_lambdas)
+        states = tuple(f"{pooled.lambdas[k]:g}" + (f" q {charges[k]:g}" if charges[k] else "") for k in indices)
+        found.append(StateOverlap(system=system, states=states, matrix=matrix, weakest=weakest_link(matrix)))
+    return tuple(found)
+
+
+def _sensitivities(problem: CalibrationProblem, samples: SamplePool, x: FloatArray) -> FloatArray:
+    """Of every target that is not lost, in their order."""
+    targets = [t for t in problem.targets if t.label not in problem.lost]
+    return calculate_targets(targets, samples.pool(problem.systems_in_use()), problem.space, x, error=False).jacobian
+
+
 def _ledger(problem: CalibrationProblem, samples: SamplePool) -> tuple[tuple[str, int, int, int], ...]:
     rows = []
     for system, runs in sorted(samples.runs.items()):
-        times = len(runs) // problem.n_windows(system)
         frames = sum(run.sums.n_frames for run in runs)
-        rows.append((system, len(runs), frames, times * problem.bead_steps([system])))
+        rows.append((system, len(runs), frames, len(runs) * problem.window_bead_steps(system)))
     return tuple(rows)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 from topdown.calibration.campaign import OptimizerSettings, SamplingSettings, ValidationSettings
 from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import Pair, ParameterSpace
 from topdown.calibration.targets import Split, Target
+from topdown.calibration.type_blocks import TypeSettings
 from topdown.errors import SettingsError
+from topdown.estimators.retyping import own_names
 from topdown.model.bead_table import BeadTable
 from topdown.model.molecule import CGMolecule
 from topdown.model.requests import (
@@ -105,6 +107,10 @@ class CalibrationProblem:
         Most beads × steps of all rounds together.
     warnings : tuple of str
         What the user should know before believing the outcome.
+    types : TypeSettings or None
+        Beads whose type may change; every bead of a solute is then summed by itself.
+    lost : tuple of str
+        Labels of targets that cannot be calculated because their simulations failed; they take no part in anything.
     """
 
     name: str
@@ -120,6 +126,8 @@ class CalibrationProblem:
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     budget: int | None = None
     warnings: tuple[str, ...] = ()
+    types: TypeSettings | None = None
+    lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = [t.label for t in self.targets]
@@ -144,12 +152,24 @@ class CalibrationProblem:
             )
 
     def targets_of(self, split: Split) -> tuple[Target, ...]:
-        """The targets of one split."""
-        return tuple(t for t in self.targets if t.split == split)
+        """The targets of one split, without those that are lost."""
+        return tuple(t for t in self.targets if t.split == split and t.label not in self.lost)
 
     def systems_of(self, split: Split) -> tuple[str, ...]:
         """Names of the systems the targets of one split need, in order and once each."""
         return tuple(dict.fromkeys(s for t in self.targets_of(split) for s in t.systems))
+
+    def systems_in_use(self) -> tuple[str, ...]:
+        """Systems of every target that is not lost, in the order of :attr:`systems`."""
+        used = {*self.systems_of("calibration"), *self.systems_of("held-out")}
+        return tuple(s for s in self.systems if s in used)
+
+    def losing(self, systems: Collection[str]) -> tuple[CalibrationProblem, tuple[str, ...]]:
+        """The problem without the targets that rest on ``systems``, and the labels of those, in order."""
+        gone = tuple(
+            t.label for t in self.targets if t.label not in self.lost and not set(t.systems).isdisjoint(systems)
+        )
+        return replace(self, lost=(*self.lost, *gone)), gone
 
     def temperature_of(self, system: str) -> float:
         """Temperature of a box [K]."""
@@ -196,8 +216,9 @@ class CalibrationProblem:
                 seed=seed,
             )
         lambdas, charges = charges_last(sampling.lambdas, CHARGES) if box.is_charged else (sampling.lambdas, None)
+        solute, table = (box.solute, table) if self.types is None else own_names(box.solute, table)
         return CouplingRequest(
-            solute=box.solute,
+            solute=solute,
             solvent=box.liquid,
             n_solvent=box.n_molecules,
             cosolvents=box.cosolvents,
@@ -219,12 +240,13 @@ class CalibrationProblem:
 
     def bead_steps(self, systems: Sequence[str]) -> int:
         """Cost of sampling ``systems`` once, in beads × steps."""
-        return sum(self._cost(s) for s in systems)
+        return sum(self.window_bead_steps(s) * self.n_windows(s) for s in systems)
 
-    def _cost(self, system: str) -> int:
+    def window_bead_steps(self, system: str) -> int:
+        """Cost of one window of a box, in beads × steps."""
         box, sampling = self.systems[system], self.sampling
         bulk, slab = sampling.n_steps + sampling.n_equilibration, sampling.slab_steps + sampling.slab_equilibration
-        return box.n_beads() * (slab if box.slab else bulk) * self.n_windows(system)
+        return box.n_beads() * (slab if box.slab else bulk)
 
     def digest(self) -> str:
         """Hash of everything that decides the outcome, 16 hexadecimal digits."""
@@ -255,6 +277,8 @@ class CalibrationProblem:
             "validation": asdict(self.validation),
             "budget": self.budget,
         }
+        if self.types is not None:
+            content["types"] = asdict(self.types)
         return hash_of(content)[:16]
 
 

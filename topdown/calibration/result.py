@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from topdown.calibration.failures import FailedWindow
 from topdown.calibration.parameters import Pair, Parameter
 from topdown.calibration.targets import Split
 from topdown.model.bead_table import BeadTable
@@ -177,6 +178,8 @@ class RoundRecord:
         What the next round simulates; empty after the last.
     ended : {"", "converged", "budget", "rounds"}
         Why there is no next round.
+    lost : tuple of (str, str)
+        Systems that failed runs have left without an answer so far, and why: no target that rests on them takes part.
     """
 
     x: tuple[float, ...]
@@ -197,11 +200,144 @@ class RoundRecord:
     md_share: float
     next_systems: tuple[str, ...]
     ended: str
+    lost: tuple[tuple[str, str], ...] = ()
 
     @property
     def converged(self) -> bool:
         """The fit is at its minimum, and the samples are of there."""
         return not self.limited and not self.stale
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StateOverlap:
+    """How far the states of a path, as last sampled, overlap.
+
+    Attributes
+    ----------
+    system : str
+    states : tuple of str
+        λ of each, with its charges where they are part of the path.
+    matrix : (K, K) float64
+        ∫ ρ_i ρ_j/(ρ_i + ρ_j): 0.5 for equal states.
+    weakest : float
+        The weakest link of the best chain from the first to the last.
+    """
+
+    system: str
+    states: tuple[str, ...]
+    matrix: FloatArray
+    weakest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeCandidate:
+    """A type a building block might have.
+
+    Attributes
+    ----------
+    bead_type : str
+    cost_change : float or None
+        Of the calibration targets, by this change alone; None where samples do not support it.
+    n_effective : float or None
+        Effective samples of the worst state.
+    reason : str
+        Why it could not be scored.
+    """
+
+    bead_type: str
+    cost_change: float | None
+    n_effective: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeResult:
+    """What became of a building block's type.
+
+    Attributes
+    ----------
+    name : str
+    beads, environments : tuple of str
+        ``"butanol:B2"``…; the fragments as in ``building_blocks.csv``.
+    start, chosen : str
+        Bead types: before, and as the calibration targets choose it.
+    gain : float
+        By how much the choice lowers the cost of the calibration targets.
+    gain_left_out : float or None
+        The same for molecules it was not chosen on; None where there are none.
+    n_tested : int
+        How many those are.
+    adopted : bool
+        Whether it is kept: it must help there.
+    candidates : tuple of TypeCandidate
+    """
+
+    name: str
+    beads: tuple[str, ...]
+    environments: tuple[str, ...]
+    start: str
+    chosen: str
+    gain: float
+    gain_left_out: float | None
+    n_tested: int
+    adopted: bool
+    candidates: tuple[TypeCandidate, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeOutcome:
+    """Bead types as part of a campaign.
+
+    Attributes
+    ----------
+    blocks : tuple of TypeResult
+    gain, gain_kept, gain_left_out : float
+        By how much the cost of the molecules with such blocks falls: with all that was chosen, with what is kept, and with what
+        was chosen without the molecule in question.
+    rms_before, rms_chosen, rms_left_out : float
+        Root mean square errors of their calibration targets [kJ/mol], in the same order.
+    n_targets : int
+    """
+
+    blocks: tuple[TypeResult, ...]
+    gain: float
+    gain_kept: float
+    gain_left_out: float
+    rms_before: float
+    rms_chosen: float
+    rms_left_out: float
+    n_targets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerUp:
+    """What the next-best type of one bead would do to the score of its molecule.
+
+    Attributes
+    ----------
+    molecule, bead, bead_type, runner_up : str
+    confidence : float
+        Of the present type.
+    least_sure : bool
+        Whether it is the least sure bead of its molecule, so that this is the molecule's runner-up mapping.
+    cost_change, held_out_change : float or None
+        Of its calibration targets; of half the squares of its held-out targets in total errors. None where there are none, or
+        samples do not support it.
+    n_effective : float or None
+    reason : str
+        Why it could not be scored.
+    """
+
+    molecule: str
+    bead: str
+    bead_type: str
+    confidence: float
+    runner_up: str
+    least_sure: bool
+    cost_change: float | None
+    held_out_change: float | None
+    n_effective: float | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -243,8 +379,20 @@ class CalibrationResult:
         Each system with its windows, frames and beads × steps.
     effective : tuple of (str, float, float)
         Effective samples of each system with the start table and with the new one.
+    overlaps : tuple of StateOverlap
+        Of every system with a solute.
+    sensitivities : (n_targets, n_parameters) float64
+        ∂target/∂x at the end, in the target's unit: per kJ/mol of a single ε on the linear scale, else per unit of ln ε.
+    types : TypeOutcome or None
+        Where the campaign has ``[types]``.
+    runner_ups : tuple of RunnerUp
+        Of every bead for which the mapper knows a next-best type.
     failed : tuple of (str, str)
         Systems whose runs were cut short, and why.
+    failed_windows : tuple of FailedWindow
+        Runs that left nothing, every try.
+    lost_targets : tuple of (str, str)
+        Labels of targets that are left out because their simulations failed, and why.
     n_folds, n_chemotypes : int
         Parts that were left out in turn; 0 where there were not two.
     limited_parts : int
@@ -274,7 +422,13 @@ class CalibrationResult:
     bead_steps: int = 0
     ledger: tuple[tuple[str, int, int, int], ...] = ()
     effective: tuple[tuple[str, float, float], ...] = ()
+    overlaps: tuple[StateOverlap, ...] = ()
+    sensitivities: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    types: TypeOutcome | None = None
+    runner_ups: tuple[RunnerUp, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    failed_windows: tuple[FailedWindow, ...] = ()
+    lost_targets: tuple[tuple[str, str], ...] = ()
     n_folds: int = 0
     n_chemotypes: int = 0
     limited_parts: int = 0

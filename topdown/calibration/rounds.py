@@ -15,13 +15,14 @@ of this: they are sampled at the end, and compared before and after.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from topdown.calibration.allocation import Offer, choose_runs, md_share
+from topdown.calibration.failures import Progress, report_failures, report_losses
 from topdown.calibration.fit import Fit, cost_parts, fit_targets, left_out_residuals
 from topdown.calibration.journal import Journal
 from topdown.calibration.outcome import conclude
@@ -29,10 +30,9 @@ from topdown.calibration.problem import CalibrationProblem
 from topdown.calibration.result import CalibrationResult, RoundRecord
 from topdown.calibration.sample_pool import SamplePool
 from topdown.calibration.sampler import Sampler
-from topdown.errors import InputFileError, SamplingError
+from topdown.errors import InputFileError, SamplingError, SimulationError
 
 FloatArray = npt.NDArray[np.float64]
-Progress = Callable[[str], None]
 
 #: A system is sampled again when a step leaves it less than this part of its effective samples.
 STALE_FRACTION = 0.5
@@ -63,14 +63,15 @@ def run_calibration(
     InputFileError
         The journal does not fit.
     """
-    samples = SamplePool(problem, sampler)
+    samples = SamplePool(problem, sampler, journal)
     records = _run_rounds(problem, samples, journal, progress)
+    problem, _ = problem.losing(dict(records[-1].lost))
     last = records[-1]
     if last.ended != "converged":
         more = "max_rounds or the number of steps" if last.ended == "rounds" else "budget.bead_steps"
         progress(f"not converged after {len(records)} rounds: raise {more}")
     progress("comparing before and after, held-out targets too, and fitting with molecules left out")
-    result = conclude(problem, samples, records)
+    result = conclude(problem, samples, records, progress=progress)
     journal.append_once(
         {"event": "finish", "x": list(last.x_proposal), "converged": last.converged, "ended": last.ended}
     )
@@ -84,6 +85,7 @@ def _run_rounds(
     x = space.start()
     recorded = journal.rounds()
     records: list[RoundRecord] = []
+    lost: dict[str, str] = {}
     needed = problem.systems_of("calibration")
     while True:
         index = len(records)
@@ -97,13 +99,22 @@ def _run_rounds(
                 "bead_steps": problem.bead_steps(needed),
             }
         )
-        samples.sample(needed, x, index)
+        report_failures(samples.sample(needed, x, index), progress)
         if index < len(recorded):
             record = _recorded(recorded[index], x, index, journal)
+            problem, _ = problem.losing(dict(record.lost))
         else:
-            record = _fit_round(problem, samples, x, needed, index)
+            lost |= samples.unusable([s for s in problem.systems_of("calibration") if s not in lost], x)
+            problem, gone = problem.losing(lost)
+            report_losses(gone, lost, progress)
+            if not problem.targets_of("calibration"):
+                raise SimulationError(
+                    "the runs of every calibration target failed: " + next(iter(lost.values())), where=next(iter(lost))
+                )
+            record = replace(_fit_round(problem, samples, x, needed, index), lost=tuple(lost.items()))
             journal.append({"event": "round", "round": index, **asdict(record)})
         records.append(record)
+        lost = dict(record.lost)
         progress(_summary(record, index))
         if not record.next_systems:
             return records
@@ -143,13 +154,13 @@ def _recorded(event: Mapping[str, Any], x: FloatArray, index: int, journal: Jour
         "spent": int,
         "ended": str,
     }
-    pairs = {"cost_parts", "model_errors", "n_effective"}
+    pairs = {"cost_parts": float, "model_errors": float, "n_effective": float, "lost": str}
     try:
         values: dict[str, Any] = {}
         for item in fields(RoundRecord):
-            value = event[item.name]
+            value = event[item.name] if item.default is MISSING else event.get(item.name, item.default)
             if item.name in pairs:
-                values[item.name] = tuple((str(name), float(number)) for name, number in value)
+                values[item.name] = tuple((str(name), pairs[item.name](what)) for name, what in value)
             else:
                 values[item.name] = kinds.get(item.name, tuple)(value)
         record = RoundRecord(**values)
@@ -174,7 +185,7 @@ def _fit_round(
     systems, targets = problem.systems_of("calibration"), problem.targets_of("calibration")
     fresh = samples.effective_samples(systems, x)
     worst = min(fresh, key=lambda s: fresh[s])
-    if fresh[worst] < least:
+    if fresh[worst] < least:  # with failed windows it would be among the lost
         raise SamplingError(
             f"only {fresh[worst]:.1f} effective samples at the ε just simulated, {least:g} are needed",
             where=worst,

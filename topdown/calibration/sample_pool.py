@@ -2,58 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from topdown.calibration.failures import FailedWindow
+from topdown.calibration.journal import Journal
 from topdown.calibration.problem import CalibrationProblem, derived_seed
 from topdown.calibration.sampler import Sampler
-from topdown.errors import SimulationError
+from topdown.errors import SamplingError, SimulationError
+from topdown.estimators.retyping import under_real_names
 from topdown.estimators.reweighting import PooledSamples, pool_samples
-from topdown.model.requests import CouplingRequest
+from topdown.model.requests import CouplingRequest, LiquidRequest, SampleRequest, SlabRequest
 from topdown.model.samples import WindowSamples
 
 FloatArray = npt.NDArray[np.float64]
 
 
+#: Tries of a window, the second with another seed and half the time step.
+ATTEMPTS = 2
+#: Time step of the second try [ps].
+CAREFUL_STEP = 0.01
+
+
 class SamplePool:
     """All runs so far by system, and their pooled samples, which are made when first asked for.
+
+    A window that fails is tried once more with another seed and a smaller step. Failures are in the journal before anything
+    rests on them, and a window that the journal calls failed is not tried again.
 
     Attributes
     ----------
     runs : dict of system to list of WindowSamples
+    failures : list of FailedWindow
+        In the order they are found in.
     spent : int
         Beads × steps of what was asked for.
     """
 
-    def __init__(self, problem: CalibrationProblem, sampler: Sampler) -> None:
-        self.problem, self.sampler = problem, sampler
+    def __init__(self, problem: CalibrationProblem, sampler: Sampler, journal: Journal) -> None:
+        self.problem, self.sampler, self.journal = problem, sampler, journal
         self.runs: dict[str, list[WindowSamples]] = {}
+        self.failures: list[FailedWindow] = []
         self.spent = 0
         self._pooled: dict[str, PooledSamples] = {}
+        self._bead_runs: dict[str, list[WindowSamples]] = {}
+        self._by_bead: dict[str, PooledSamples] = {}
 
-    def sample(self, systems: Sequence[str], x: FloatArray, round_index: int) -> None:
-        """Run, or find, every window of ``systems`` at ``x``."""
+    def sample(self, systems: Sequence[str], x: FloatArray, round_index: int) -> tuple[FailedWindow, ...]:
+        """Run, or find, every window of ``systems`` at ``x``; returns those that failed at every try."""
         if not systems:
-            return
+            return ()
         space = self.problem.space
-        requests = [
-            self.problem.request(system, space.theta(x, self.problem.temperature_of(system)), round_index)
+        requests = {
+            system: self.problem.request(system, space.theta(x, self.problem.temperature_of(system)), round_index)
             for system in systems
-        ]
-        windows = [len(r.lambdas) if isinstance(r, CouplingRequest) else 1 for r in requests]
-        samples = self.sampler.sample(requests)
-        if len(samples) != sum(windows):
-            raise SimulationError(f"{sum(windows)} windows were asked for and {len(samples)} came back")
-        start = 0
-        for system, n_windows in zip(systems, windows):
-            found = [replace(run, system=system) for run in samples[start : start + n_windows]]
-            self.runs.setdefault(system, []).extend(found)
+        }
+        wanted = {s: (r.indices if isinstance(r, CouplingRequest) else (-1,)) for s, r in requests.items()}
+        found: dict[str, list[WindowSamples]] = {}
+        failed: tuple[FailedWindow, ...] = ()
+        for attempt in range(ATTEMPTS):
+            failed = self._attempt(requests, wanted, round_index, attempt, found)
+            wanted = {s: tuple(f.window for f in failed if f.system == s) for s in systems}
+            if not failed:
+                break
+        for system, runs in found.items():
+            self.runs.setdefault(system, []).extend(sorted(runs, key=lambda run: run.lambda_index))
             self._pooled.pop(system, None)
-            start += n_windows
-        self.spent += self.problem.bead_steps(systems)
+            self._by_bead.pop(system, None)
+        return failed
+
+    def _attempt(
+        self,
+        requests: Mapping[str, SampleRequest],
+        wanted: Mapping[str, tuple[int, ...]],
+        round_index: int,
+        attempt: int,
+        found: dict[str, list[WindowSamples]],
+    ) -> tuple[FailedWindow, ...]:
+        """Try the windows ``wanted`` of each system; adds to ``found`` and returns what failed, by system and window."""
+        known = {
+            (f.system, f.window): f for f in self.journal.failures() if (f.round, f.attempt) == (round_index, attempt)
+        }
+        tried = {s: tuple(k for k in windows if (s, k) not in known) for s, windows in wanted.items()}
+        places = [(s, k) for s, windows in tried.items() for k in windows]
+        samples = self.sampler.sample(
+            [
+                _again(requests[s], self.problem, s, windows, round_index, attempt)
+                for s, windows in tried.items()
+                if windows
+            ]
+        )
+        if len(samples) != len(places):
+            raise SimulationError(f"{len(places)} windows were asked for and {len(samples)} came back")
+        fresh: dict[tuple[str, int], FailedWindow] = {}
+        for (system, k), run in zip(places, samples):
+            if isinstance(run, WindowSamples):
+                run = replace(run, system=system)
+                if self._is_by_bead(system):
+                    self._bead_runs.setdefault(system, []).append(run)
+                    run = under_real_names(run)
+                found.setdefault(system, []).append(run)
+            else:
+                fresh[system, k] = FailedWindow(
+                    system=system, window=k, round=round_index, attempt=attempt, reason=run.reason, hint=run.hint
+                )
+        self.spent += sum(self.problem.window_bead_steps(s) * len(windows) for s, windows in wanted.items())
+        failed = []
+        for system, windows in wanted.items():
+            for k in windows:
+                failure = known.get((system, k)) or fresh.get((system, k))
+                if failure is not None:
+                    self.journal.append_once(failure.event())
+                    failed.append(failure)
+        self.failures.extend(failed)
+        return tuple(failed)
+
+    def unusable(self, systems: Sequence[str], x: FloatArray) -> dict[str, str]:
+        """Systems that failed windows have left without an answer at ``x``, and why.
+
+        A system none of whose windows failed is not among them: too short runs are an error of the campaign.
+        """
+        return {
+            system: reason
+            for system in systems
+            if any(f.system == system for f in self.failures) and (reason := self._what_is_wrong(system, x))
+        }
+
+    def _what_is_wrong(self, system: str, x: FloatArray) -> str:
+        last = next(f for f in reversed(self.failures) if f.system == system)
+        if system not in self.runs:
+            return f"every window failed: {last.reason}"
+        theta = self.problem.space.theta(x, self.problem.temperature_of(system))
+        least = self.problem.optimizer.ess_threshold
+        try:
+            samples = self.pool([system])[system]
+            if len(samples.lambdas):
+                samples.coupling_free_energy(theta, min_effective=least)
+            elif samples.effective_samples(theta) < least:
+                return f"too few effective samples are left: {last.reason}"
+        except SamplingError as error:
+            return f"{error.message}; {last.reason}"
+        return ""
 
     def pool(self, systems: Sequence[str]) -> dict[str, PooledSamples]:
         """Pooled samples of ``systems``; those of unchanged systems are kept."""
@@ -63,6 +155,18 @@ class SamplePool:
                 rng = np.random.default_rng(derived_seed(self.problem.sampling.seed, len(runs), f"bootstrap {system}"))
                 self._pooled[system] = pool_samples(runs, rng)
         return {system: self._pooled[system] for system in systems}
+
+    def _is_by_bead(self, system: str) -> bool:
+        return self.problem.types is not None and self.problem.systems[system].solute is not None
+
+    def by_bead(self, system: str) -> tuple[PooledSamples, bool]:
+        """Pooled samples of a system whose solute's beads have names of their own, if they were sampled so, and whether they
+        were; without replicates for errors then."""
+        if not self._is_by_bead(system):
+            return self.pool([system])[system], False
+        if system not in self._by_bead:
+            self._by_bead[system] = pool_samples(self._bead_runs[system], np.random.default_rng(0), n_replicates=0)
+        return self._by_bead[system], True
 
     def effective_samples(self, systems: Sequence[str], x: FloatArray) -> dict[str, float]:
         """Effective samples of each system at ``x``, each at its own temperature."""
@@ -92,3 +196,20 @@ class SamplePool:
     def alarms(self) -> tuple[str, ...]:
         """What became of runs that froze or evaporated and were cut short."""
         return tuple(run.alarm for _, runs in sorted(self.runs.items()) for run in runs if run.alarm)
+
+
+def _again(
+    request: SampleRequest,
+    problem: CalibrationProblem,
+    system: str,
+    windows: tuple[int, ...],
+    round_index: int,
+    attempt: int,
+) -> SampleRequest:
+    """The request for some of its windows: the first time as it is, then with another seed and smaller steps."""
+    if isinstance(request, CouplingRequest) and windows != request.indices:
+        request = replace(request, sampled=windows)
+    if attempt == 0 or not isinstance(request, CouplingRequest | LiquidRequest | SlabRequest):
+        return request
+    seed = derived_seed(problem.sampling.seed, round_index, f"{system}, try {attempt + 1}")
+    return replace(request, seed=seed, time_step=CAREFUL_STEP)

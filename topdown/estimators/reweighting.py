@@ -319,6 +319,18 @@ class PooledSamples:
         """Independent samples at one λ and the ε of ``theta``."""
         return self._effective(self._perturb(self.reduced_energy(lambda_index, theta)))
 
+    def last_overlaps(self) -> tuple[tuple[int, ...], FloatArray]:
+        """λ indices (K) of the states sampled at the ε, temperature and pressure of the last run, in order, and the pairwise
+        overlap (K, K) of each with each."""
+        last = self.reference
+        chosen = sorted(
+            (state.lambda_index, k)
+            for k, state in enumerate(self.sampled)
+            if (state.epsilon, state.temperature, state.pressure) == (last.epsilon, last.temperature, last.pressure)
+        )
+        weights = self.solution.weights[[k for _, k in chosen]]
+        return tuple(index for index, _ in chosen), pairwise_overlap(weights)
+
     def _sums(self, lambda_index: int) -> FloatArray:
         return self.coupled_sums if lambda_index < 0 else self.coupled_sums + self.solute_sums[lambda_index]
 

@@ -16,7 +16,7 @@ from topdown.model.bonded import (
 )
 from topdown.model.measurement import Estimate, Measurement
 from topdown.model.molecule import CGMolecule
-from topdown.model.samples import PairSums, WindowSamples
+from topdown.model.samples import PairSums, WindowFailure, WindowSamples
 from topdown.model.system import System
 
 __all__ = [
@@ -41,5 +41,6 @@ __all__ = [
     "System",
     "TabulatedPotential",
     "VirtualSite",
+    "WindowFailure",
     "WindowSamples",
 ]

@@ -107,6 +107,8 @@ class CouplingRequest:
         Which states of the path are run; all when not given. Sums are stored at all of them in any case.
     part : int
         A run is stored in parts of ``n_steps``; each goes on where the one before it ended.
+    time_step : float, optional
+        Of the run, and of the equilibration of the box it starts from [ps]; that of every liquid when not given.
     """
 
     solute: CGMolecule
@@ -124,6 +126,7 @@ class CouplingRequest:
     cosolvents: Components = ()
     sampled: tuple[int, ...] | None = None
     part: int = 0
+    time_step: float | None = None
 
     def __post_init__(self) -> None:
         where = f"coupling of {self.solute.name} to {self.solvent.name}"
@@ -174,6 +177,8 @@ class LiquidRequest:
         A run is stored in parts of ``n_steps``; each goes on where the one before it ended.
     keep_positions : bool
         Keep the coordinates of the frames beside their sums, for solutes to be put into.
+    time_step : float, optional
+        As of :class:`CouplingRequest`.
     """
 
     molecule: CGMolecule
@@ -188,6 +193,7 @@ class LiquidRequest:
     cosolvents: Components = ()
     part: int = 0
     keep_positions: bool = False
+    time_step: float | None = None
 
     def __post_init__(self) -> None:
         _check_run(self, f"liquid {self.molecule.name}", pressure=self.pressure, part=self.part)
@@ -212,7 +218,7 @@ class SlabRequest:
 
     Attributes
     ----------
-    molecule, n_molecules, cosolvents, table, temperature, n_equilibration, n_steps, every, seed, part
+    molecule, n_molecules, cosolvents, table, temperature, n_equilibration, n_steps, every, seed, part, time_step
         As in :class:`LiquidRequest`.
     pressure : float
         Of the liquid the slab is cut from [bar]; the slab itself has none.
@@ -233,6 +239,7 @@ class SlabRequest:
     pressure: float = 1.0
     cosolvents: Components = ()
     part: int = 0
+    time_step: float | None = None
 
     def __post_init__(self) -> None:
         where = f"slab of {self.molecule.name}"

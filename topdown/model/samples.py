@@ -247,3 +247,24 @@ class WindowSamples:
     n_molecules: int
     lambda_index: int = -1
     alarm: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowFailure:
+    """A run that was asked for and left nothing behind.
+
+    Attributes
+    ----------
+    system : str
+        As :attr:`WindowSamples.system`.
+    lambda_index : int
+        Row of the path; -1 without a solute.
+    reason : str
+    hint : str
+        What the user may do about it; may be empty.
+    """
+
+    system: str
+    lambda_index: int
+    reason: str
+    hint: str = ""

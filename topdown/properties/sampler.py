@@ -20,8 +20,8 @@ from topdown.building.liquid import build_mixture
 from topdown.building.single import single_molecule
 from topdown.building.slab import build_slab
 from topdown.engine import Coupling, engine_version
-from topdown.errors import SettingsError, SimulationError
-from topdown.model import BeadTable, CGMolecule, System, WindowSamples
+from topdown.errors import SettingsError, SimulationError, StorageError
+from topdown.model import BeadTable, CGMolecule, System, WindowFailure, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import (
     Components,
@@ -35,7 +35,7 @@ from topdown.model.requests import (
 )
 from topdown.resources import cache_folder
 from topdown.sampling.equilibrate import equilibrate_liquid, settle
-from topdown.sampling.executors import run_tasks
+from topdown.sampling.executors import DeadWorker, attempt_tasks
 from topdown.sampling.fingerprints import describe_molecule, describe_table, hash_of
 from topdown.sampling.insertions import Trajectory, inserted_samples, join_trajectories, trajectory_of
 from topdown.sampling.liquid_runs import TEST_AREA_SCALINGS, RunPart, run_coupled, run_gas, run_liquid, run_slab
@@ -59,6 +59,7 @@ class _Box:
     pressure: float
     seed: int
     n_steps: int
+    time_step: float | None = None
 
     def key(self) -> str:
         (molecule, n_molecules), *others = self.components
@@ -73,6 +74,8 @@ class _Box:
             "steps": self.n_steps,
             "seed": self.seed,
         }
+        if self.time_step is not None:
+            description["time_step"] = self.time_step
         if others:
             description["others"] = [[describe_molecule(m), n] for m, n in others]
         return hash_of(description)
@@ -121,6 +124,8 @@ class _Window:
             description["positions"] = True
         if not isinstance(request, GasRequest) and request.part:
             description["part"] = request.part
+        if not isinstance(request, GasRequest) and request.time_step is not None:
+            description["time_step"] = request.time_step
         if isinstance(request, SlabRequest):
             description["slab"] = [request.width, request.height, *TEST_AREA_SCALINGS]
             description["masses"] = [molecule.molar_mass for molecule, _ in request.components]
@@ -167,6 +172,7 @@ def _windows(request: SampleRequest) -> list[_Window]:
         pressure=request.pressure,
         seed=request.seed,
         n_steps=LIQUID_EQUILIBRATION,
+        time_step=request.time_step,
     )
     indices = request.indices if isinstance(request, CouplingRequest) else (-1,)
     return [_Window(request=request, lambda_index=k, box=box) for k in indices]
@@ -183,6 +189,7 @@ def _make_box(task: tuple[_Box, Path]) -> str:
         pressure=box.pressure,
         n_steps=box.n_steps,
         seed=box.seed,
+        time_step=box.time_step,
     )
     assert system.velocities is not None
     arrays = {"positions": system.positions, "velocities": system.velocities, "box": system.box}
@@ -394,7 +401,27 @@ class EngineSampler:
         return sum(key not in self.store for key in keys)
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[WindowSamples]:
-        """Samples of every request in order, a coupling request giving one per λ; see ``calibration.sampler``."""
+        """Samples of every request in order, a coupling request giving one per λ; see ``calibration.sampler``.
+
+        Raises
+        ------
+        SimulationError
+            A run failed; the others were run and are kept.
+        """
+        found = self.attempt(requests)
+        for window in found:
+            if isinstance(window, WindowFailure):
+                raise SimulationError(window.reason, where=window.system, hint=window.hint)
+        return [window for window in found if isinstance(window, WindowSamples)]
+
+    def attempt(self, requests: Sequence[SampleRequest]) -> list[WindowSamples | WindowFailure]:
+        """As :meth:`sample`, but a run that fails costs itself only and says why in its place.
+
+        Raises
+        ------
+        StorageError
+            Runs cannot be written to the store, twice in a row or once more when tried again.
+        """
         solvents = [run for request in requests if isinstance(request, InsertionRequest) for run in request.solvent]
         if solvents:
             self.sample(solvents)
@@ -403,28 +430,73 @@ class EngineSampler:
         todo = {key: window for key, window in zip(keys, windows) if self.store.load_window(key) is None}
         boxes = {window.box.key(): window.box for window in todo.values() if window.box is not None}
         missing_boxes = [box for key, box in boxes.items() if self.store.load(key) is None]
-        total = len(missing_boxes) + len(todo)
-        done = 0
-        if total:
-            self._progress(0, total, "compiling")
+        count = _Count(len(missing_boxes) + len(todo), self._progress)
+        if count.total:
+            self._progress(0, count.total, "compiling")
             warm_up()
-        folder = self.store.folder
-        box_tasks = [(box, folder) for box in missing_boxes]
         cost = sum(box.cost() for box in missing_boxes)
-        for index, _ in run_tasks(_make_box, box_tasks, workers=self._workers, executor=self._executor, cost=cost):
-            done += 1
-            self._progress(done, total, f"equilibrated {missing_boxes[index].name}")
+        lost_boxes = {
+            missing_boxes[index].key(): error
+            for index, error in self._run(
+                _try_box, missing_boxes, cost, lambda k: count.add(1, f"equilibrated {missing_boxes[k].name}")
+            )
+        }
+        failed = {
+            key: lost_boxes[window.box.key()]
+            for key, window in todo.items()
+            if window.box is not None and window.box.key() in lost_boxes
+        }
         # a part is made on the way to the one after it
         on_the_way = {before.key() for window in todo.values() if (before := window.before()) is not None}
-        tasks = [(window, folder) for key, window in todo.items() if key not in on_the_way]
+        tasks = {key: w for key, w in todo.items() if key not in on_the_way and key not in failed}
+        names, runs = list(tasks), list(tasks.values())
         cost = sum(window.cost() for window in todo.values())
-        for index, _ in run_tasks(_run_window, tasks, workers=self._workers, executor=self._executor, cost=cost):
-            done += 1 + _parts_made(tasks[index][0], on_the_way)
-            self._progress(done, total, _label(tasks[index][0]))
-        samples = [self.store.load_window(key) for key in keys]
-        if any(found is None for found in samples):
-            raise SimulationError("a stored run cannot be read back", where=str(folder), hint="is the disk full?")
-        return [found for found in samples if found is not None]
+        for index, error in self._run(
+            _try_window, runs, cost, lambda k: count.add(1 + _parts_made(runs[k], on_the_way), _label(runs[k]))
+        ):
+            failed[names[index]] = error
+        gone = SimulationError("a stored run cannot be read back", hint="is the disk full?")
+        return [
+            self.store.load_window(key) or _failure(window, failed.get(key, gone)) for key, window in zip(keys, windows)
+        ]
+
+    def _run(
+        self,
+        function: Callable[[tuple[Any, Path]], SimulationError | None],
+        things: Sequence[Any],
+        cost: float,
+        finished: Callable[[int], None],
+    ) -> list[tuple[int, SimulationError]]:
+        """Do ``function`` for everything, and say what failed; what could not be stored is tried once more."""
+        failed: list[tuple[int, SimulationError]] = []
+        unstored: list[int] = []
+        before: SimulationError | None = None
+        for index, found in attempt_tasks(
+            function,
+            [(t, self.store.folder) for t in things],
+            workers=self._workers,
+            executor=self._executor,
+            cost=cost,
+        ):
+            error = found.error() if isinstance(found, DeadWorker) else found
+            if isinstance(error, StorageError):
+                if isinstance(before, StorageError):
+                    raise error
+                unstored.append(index)
+            elif error is not None:
+                failed.append((index, error))
+            else:
+                finished(index)
+            before = error
+        for index in sorted(unstored):
+            error = function((things[index], self.store.folder))
+            if isinstance(error, StorageError):
+                raise error
+            if error is not None:
+                failed.append((index, error))
+            else:
+                finished(index)
+        return failed
 
     def key(self, request: LiquidRequest | SlabRequest | GasRequest) -> str:
         """Name of the samples of a request without λ."""
@@ -442,6 +514,45 @@ class EngineSampler:
         """What is kept beside the samples of a part, by name: where it ended, and a slab's profile; empty if not run."""
         found = self.store.load(_windows(request)[0].end_key())
         return {} if found is None else found[0]
+
+
+def _try_box(task: tuple[_Box, Path]) -> SimulationError | None:
+    """Worker: make a box; the error, if it fails."""
+    try:
+        _make_box(task)
+    except SimulationError as error:
+        return error
+    except MemoryError:
+        return SimulationError("memory ran out", hint="use fewer workers, or smaller boxes")
+    return None
+
+
+def _try_window(task: tuple[_Window, Path]) -> SimulationError | None:
+    """Worker: run a window; the error, if it fails."""
+    try:
+        _run_window(task)
+    except SimulationError as error:
+        return error
+    except MemoryError:
+        return SimulationError("memory ran out", hint="use fewer workers, or smaller boxes")
+    return None
+
+
+def _failure(window: _Window, error: SimulationError) -> WindowFailure:
+    return WindowFailure(
+        system=window.request.system, lambda_index=window.lambda_index, reason=error.message, hint=error.hint
+    )
+
+
+class _Count:
+    """How many runs are done, told as they finish."""
+
+    def __init__(self, total: int, tell: Callable[[int, int, str], None]) -> None:
+        self.total, self.done, self._tell = total, 0, tell
+
+    def add(self, number: int, what: str) -> None:
+        self.done += number
+        self._tell(self.done, self.total, what)
 
 
 def _parts_made(window: _Window, on_the_way: set[str]) -> int:

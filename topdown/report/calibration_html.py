@@ -4,16 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from topdown.calibration.result import CalibrationResult, TargetResult
+from topdown.calibration.failures import window_table
+from topdown.calibration.result import CalibrationResult
 from topdown.calibration.stickiness import VirialComparison
 from topdown.errors import TopdownError
 from topdown.model import CGMolecule
-from topdown.report.calibration_plots import chemistry_svg, effective_svg, matrix_svg, parity_svg, plain
-from topdown.report.calibration_text import cost_lines, ended_text, score_table, stickiness_line, verdict_line
+from topdown.report.calibration_figures import total_error, unseen_value, worst_targets
+from topdown.report.calibration_plots import (
+    chemistry_svg,
+    effective_svg,
+    matrix_svg,
+    overlap_svg,
+    parity_svg,
+    plain,
+    sensitivity_columns,
+    sensitivity_svg,
+)
+from topdown.report.calibration_text import (
+    WINDOW_HEADER,
+    cost_lines,
+    ended_text,
+    lost_lines,
+    score_table,
+    stickiness_line,
+    verdict_line,
+)
+from topdown.report.calibration_types import (
+    RUNNER_UP_HEADER,
+    TYPE_HEADER,
+    runner_up_line,
+    runner_up_rows,
+    type_rows,
+    type_summary,
+)
 from topdown.report.mapping_svg import mapping_svg
 
-#: Molecules drawn with their beads.
-_WORST = 6
 _STYLE = """
 body { font: 14px/1.45 sans-serif; margin: 2em auto; max-width: 1100px; padding: 0 1em; color: #222; }
 table { border-collapse: collapse; margin: .6em 0; }
@@ -53,6 +78,7 @@ def calibration_html(
         f"<p>Campaign {plain(result.name)} ({plain(result.digest)}), {result.temperature:g} K, {result.pressure:g} bar; "
         f"{plain(ended_text(result))} after {len(result.rounds)} rounds, {len(result.runs)} runs and "
         f"{result.bead_steps:.3g} beads × steps; seed {result.seed}.</p>",
+        *(f'<p class="bad"><b>{plain(text)}</b></p>' for text in lost_lines(result)),
         *(f'<p class="bad">{plain(text)}</p>' for text in result.warnings),
         "<h2>Errors</h2>",
         _scores(result),
@@ -70,14 +96,22 @@ def calibration_html(
         _worst(result, molecules),
         "<h2>Targets</h2>",
         _targets(result),
+        "<h2>Sensitivities</h2>",
+        _sensitivities(result),
+        *_types(result),
         "<h2>Rounds and simulations</h2>",
         _rounds(result),
         "<h3>Effective samples</h3>",
         effective_svg(result, least),
+        "<h3>Overlap of states</h3><p>How far the states of each path overlap, as last sampled: 0.5 for equal ones. A chain with "
+        "a link below 0.03 gives no free energy.</p>",
+        '<div class="row">' + "".join(f"<figure>{overlap_svg(o)}</figure>" for o in result.overlaps) + "</div>",
         "<h3>Ledger</h3>",
         _table(
             ("system", "windows", "frames", "beads × steps"), ((s, w, f, f"{b:.3g}") for s, w, f, b in result.ledger)
         ),
+        "<h3>Failed windows</h3>",
+        _table(WINDOW_HEADER, window_table(result.failed_windows)) if result.failed_windows else "<p>None.</p>",
         "<h3>Runs cut short</h3>",
         _table(("system", "why"), result.failed) if result.failed else "<p>None.</p>",
     ]
@@ -139,32 +173,17 @@ def _parameters(result: CalibrationResult) -> str:
     return _table(("parameter", "value", "prior σ", "posterior σ", "shrinkage", "verdict", ""), rows)
 
 
-def _total_error(t: TargetResult) -> float:
-    return float((t.uncertainty**2 + t.model_error**2 + t.after.standard_error**2) ** 0.5)
-
-
-def _unseen(t: TargetResult) -> float:
-    return t.after.value if t.left_out is None else t.left_out
-
-
 def _worst(result: CalibrationResult, molecules: Mapping[str, CGMolecule]) -> str:
     """The molecules that fits without them miss most, in their total errors."""
-    ranked = sorted(result.targets, key=lambda t: -abs(_unseen(t) - t.measured) / _total_error(t))
-    figures: list[str] = []
-    seen: set[str] = set()
-    for t in ranked:
-        if len(figures) == _WORST:
-            break
-        if t.molecule_key in seen or t.label not in molecules:
-            continue
-        seen.add(t.molecule_key)
-        miss = _unseen(t) - t.measured
+    drawn: list[str] = []
+    for t in worst_targets(result, molecules):
+        miss, beads = unseen_value(t) - t.measured, " ".join(molecules[t.label].type_names)
         caption = (
-            f"{t.label}: measured {t.measured:.2f}, {'held' if t.split == 'held-out' else 'left'} out {_unseen(t):.2f} {t.unit}, "
-            f"{miss / _total_error(t):+.1f} total errors off; beads {' '.join(molecules[t.label].type_names)}"
+            f"{t.label}: measured {t.measured:.2f}, {'held' if t.split == 'held-out' else 'left'} out {unseen_value(t):.2f} "
+            f"{t.unit}, {miss / total_error(t):+.1f} total errors off; beads {beads}"
         )
-        figures.append(f"<figure>{_drawn(molecules[t.label])}<figcaption>{plain(caption)}</figcaption></figure>")
-    return f'<h3>Worst molecules, left out of the fit</h3><div class="row">{"".join(figures)}</div>' if figures else ""
+        drawn.append(f"<figure>{_drawn(molecules[t.label])}<figcaption>{plain(caption)}</figcaption></figure>")
+    return f'<h3>Worst molecules, left out of the fit</h3><div class="row">{"".join(drawn)}</div>' if drawn else ""
 
 
 def _drawn(molecule: CGMolecule) -> str:
@@ -205,6 +224,41 @@ def _targets(result: CalibrationResult) -> str:
         for t in result.targets
     ]
     return _table(header, rows)
+
+
+def _sensitivities(result: CalibrationResult) -> str:
+    columns = sensitivity_columns(result)
+    names = ", ".join(f"{k + 1} {plain(result.parameters[k].parameter.label)}" for k in columns)
+    less = (
+        ""
+        if len(columns) == len(result.parameters)
+        else f", the {len(columns)} that move most of {len(result.parameters)}"
+    )
+    return (
+        "<p>∂target/∂parameter: by how many of its total errors a target moves when a parameter moves by its prior width (red "
+        f"up, blue down). Parameters{less}: {names}.</p>"
+        f'<div class="scroll">{sensitivity_svg(result)}</div>'
+    )
+
+
+def _types(result: CalibrationResult) -> list[str]:
+    """Bead types chosen, and what those of the runner-up mappings would do."""
+    parts: list[str] = []
+    if result.types is not None:
+        parts += [
+            "<h2>Bead types</h2>",
+            f"<p>{plain(type_summary(result.types))}. Gains are falls of the cost; a type is kept only where it helps molecules "
+            "it was not chosen on. Parameters are not fitted anew.</p>",
+            _table(TYPE_HEADER, type_rows(result.types)),
+        ]
+    if result.runner_ups:
+        parts += [
+            "<h3>Runner-up mappings</h3>",
+            f"<p>{plain(runner_up_line(result))}. Change of the score of the molecule's targets when one bead takes the mapper's "
+            "next-best type; negative is better.</p>",
+            _table(RUNNER_UP_HEADER, runner_up_rows(result)),
+        ]
+    return parts
 
 
 def _rounds(result: CalibrationResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from topdown.calibration.parameters import FreeParameter, Parameter
@@ -57,6 +58,7 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
             }
             for name, box in sorted(problem.systems.items())
         ],
+        "type_blocks": [] if problem.types is None else [asdict(b) for b in problem.types.blocks],
         "windows_per_round": plan.n_windows,
         "bead_steps_per_round": plan.bead_steps,
         "bead_steps_held_out": plan.held_out_bead_steps,
@@ -104,6 +106,10 @@ def plan_text(plan: Plan, workers: int) -> str:
         f"system: {name}  {box.n_beads()} beads, {problem.n_windows(name)} windows, "
         f"{problem.bead_steps([name]):.2e} beads × steps"
         for name, box in sorted(problem.systems.items())
+    ]
+    lines += [
+        f"types: {b.name}: {' '.join(b.labels)}  {b.bead_type} or {', '.join(b.candidates)}"
+        for b in (problem.types.blocks if problem.types else ())
     ]
     budget = "no budget" if problem.budget is None else f"budget {problem.budget:.2e} beads × steps"
     lines += [

@@ -1,4 +1,8 @@
-"""Pictures of a calibration as SVG: parity plots, the matrix before and after, effective samples, residuals by chemistry."""
+"""Pictures of a calibration as SVG: parity plots, the matrix before and after, residuals by chemistry, effective samples,
+overlaps of states, sensitivities.
+
+They keep to what :mod:`topdown.report.svg_png` can draw.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ import html
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from topdown.calibration.result import CalibrationResult, EpsilonResult, TargetResult
+from topdown.calibration.result import CalibrationResult, EpsilonResult, StateOverlap, TargetResult
 
+FloatArray = npt.NDArray[np.float64]
 _FONT = 'font-family="sans-serif"'
 _FITTED, _UNSEEN, _BEFORE = "#1f5fa8", "#c0531c", "#9a9a9a"
 
@@ -103,8 +109,8 @@ def _axes(
     middle = left + side / 2
     parts += [
         f'<text x="{middle}" y="{top + side + 32}" {_FONT} font-size="11" text-anchor="middle">measured [{plain(unit)}]</text>',
-        f'<text x="12" y="{top + side / 2}" {_FONT} font-size="11" text-anchor="middle" '
-        f'transform="rotate(-90 12 {top + side / 2})">calculated</text>',
+        f'<text x="{left + side}" y="{top - 8}" {_FONT} font-size="11" text-anchor="end">'
+        f"up: calculated [{plain(unit)}]</text>",
     ]
     return parts
 
@@ -196,8 +202,10 @@ def chemistry_svg(targets: Sequence[TargetResult]) -> str:
             f'<text x="{x(v):.1f}" y="{bottom + 14}" {_FONT} font-size="10" text-anchor="middle">{v:g}</text>'
             for v in _ticks(-reach, reach)
         ),
-        f'<text x="{x(0)}" y="{bottom + 32}" {_FONT} font-size="11" text-anchor="middle">calculated - measured [kJ/mol]: '
-        f'<tspan fill="{_FITTED}">fitted</tspan>, <tspan fill="{_UNSEEN}">not seen by the fit</tspan></text>',
+        f'<text x="{x(0)}" y="{bottom + 32}" {_FONT} font-size="11" text-anchor="middle">calculated - measured '
+        "[kJ/mol]</text>",
+        f'<text x="{left}" y="11" {_FONT} font-size="11" fill="{_FITTED}">fitted</text>',
+        f'<text x="{left + 60}" y="11" {_FONT} font-size="11" fill="{_UNSEEN}">not seen by the fit</text>',
     ]
     for row, kind in enumerate(kinds):
         y = 26 + height * row
@@ -213,6 +221,79 @@ def chemistry_svg(targets: Sequence[TargetResult]) -> str:
                 )
             parts.append(
                 f'<circle cx="{x(unseen):.1f}" cy="{y + 9}" r="3.2" fill="{_UNSEEN}" fill-opacity="0.7">{title}</circle>'
+            )
+    return "\n".join([*parts, "</svg>"])
+
+
+def overlap_svg(found: StateOverlap) -> str:
+    """Overlaps of the states of one system, every two: 0.5 (dark) for equal ones; numbers where a chain would be thin."""
+    n, cell, left, top = len(found.states), 21.0, 52.0, 36.0
+    width = max(left + cell * n + 8, 190.0)
+    parts = [
+        _open(width, top + cell * n + 6),
+        f'<text x="4" y="12" {_FONT} font-size="10" font-weight="bold">{plain(found.system[:34])}</text>',
+        f'<text x="4" y="25" {_FONT} font-size="10" fill="{"#a02010" if found.weakest < 0.03 else "#444444"}">'
+        f"weakest link {found.weakest:.3f}</text>",
+    ]
+    for i, name in enumerate(found.states):
+        y = top + cell * i
+        parts.append(f'<text x="{left - 4}" y="{y + 14}" {_FONT} font-size="9" text-anchor="end">{plain(name)}</text>')
+        for j in range(n):
+            value = float(found.matrix[i, j])
+            shade = round(255 - 190 * min(1.0, 2.0 * value))
+            x = left + cell * j
+            ink = "#ffffff" if value > 0.3 else "#333333"
+            parts += [
+                f'<rect x="{x}" y="{y}" width="{cell - 1}" height="{cell - 1}" fill="rgb({shade},{shade},255)"/>',
+                f'<text x="{x + cell / 2 - 0.5}" y="{y + 13}" {_FONT} font-size="8" text-anchor="middle" fill="{ink}">'
+                f"{_short(value)}</text>",
+            ]
+    return "\n".join([*parts, "</svg>"])
+
+
+def _short(value: float) -> str:
+    return "0" if value < 0.005 else f"{value:.2f}".lstrip("0")
+
+
+#: Most parameters a picture of sensitivities has columns for.
+MOST_COLUMNS = 30
+
+
+def sensitivity_columns(result: CalibrationResult) -> list[int]:
+    """The parameters that move the targets most, in their order."""
+    strength = np.abs(_moves(result)).max(axis=0, initial=0.0)
+    return sorted(sorted(range(len(strength)), key=lambda k: -strength[k])[:MOST_COLUMNS])
+
+
+def _moves(result: CalibrationResult) -> FloatArray:
+    """By how many of its total errors one prior width of a parameter moves a target, (targets, parameters)."""
+    total = np.array([(t.uncertainty**2 + t.model_error**2 + t.after.standard_error**2) ** 0.5 for t in result.targets])
+    widths = np.array([p.parameter.width_x for p in result.parameters])
+    return np.asarray(result.sensitivities * widths / total[:, None], dtype=np.float64)
+
+
+def sensitivity_svg(result: CalibrationResult) -> str:
+    """∂target/∂parameter as a table of colours, in prior widths of the parameter and total errors of the target."""
+    columns, moves = sensitivity_columns(result), _moves(result)
+    cell, high, left, top = 34.0, 17.0, 250.0, 22.0
+    parts = [_open(left + cell * len(columns) + 6, top + high * len(result.targets) + 6)]
+    parts += [
+        f'<text x="{left + cell * (place + 0.5)}" y="15" {_FONT} font-size="10" text-anchor="middle">{k + 1}</text>'
+        for place, k in enumerate(columns)
+    ]
+    for i, t in enumerate(result.targets):
+        y = top + high * i
+        parts.append(
+            f'<text x="{left - 6}" y="{y + 12}" {_FONT} font-size="10" text-anchor="end">{plain(t.label[:44])}</text>'
+        )
+        for place, k in enumerate(columns):
+            ink = "#ffffff" if moves[i, k] < -1.2 else "#222222"
+            x, label = left + cell * place, result.parameters[k].parameter.label
+            parts.append(
+                f"<g><title>{plain(t.label)} by {plain(label)}: {result.sensitivities[i, k]:.4g} {plain(t.unit)} per unit</title>"
+                f'<rect x="{x}" y="{y}" width="{cell - 1}" height="{high - 1}" fill="{_diverging(moves[i, k] / 2.0)}"/>'
+                f'<text x="{x + cell / 2}" y="{y + 12}" {_FONT} font-size="9" text-anchor="middle" fill="{ink}">'
+                f"{moves[i, k]:+.1f}</text></g>"
             )
     return "\n".join([*parts, "</svg>"])
 

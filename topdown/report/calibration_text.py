@@ -11,13 +11,17 @@ from dataclasses import asdict
 from typing import Any
 
 from topdown import __version__
+from topdown.calibration.failures import window_table
 from topdown.calibration.parameters import FreeParameter
 from topdown.calibration.result import CalibrationResult, ParameterResult, SplitScore, TargetResult
 from topdown.calibration.stickiness import VirialComparison
 from topdown.model.measurement import Estimate
+from topdown.report.calibration_types import TYPE_HEADER, runner_up_line, type_rows, type_summary
 
 #: Longest list of ε in the text; the JSON holds all.
 _MOST_EPSILONS = 40
+#: Of :func:`topdown.calibration.failures.window_table`.
+WINDOW_HEADER = ("system", "window", "round", "", "why")
 
 
 def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialComparison] = ()) -> str:
@@ -27,6 +31,7 @@ def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialCompa
         f"{result.temperature:g} K, {result.pressure:g} bar",
         f"{ended_text(result)} after {len(result.rounds)} rounds, {len(result.runs)} runs, "
         f"{result.bead_steps:.3g} beads × steps, seed {result.seed}",
+        *(f"WARNING: {text}" for text in lost_lines(result)),
         *(f"warning: {text}" for text in result.warnings),
         "",
         *_table(
@@ -44,6 +49,11 @@ def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialCompa
     lines += ["", *score_lines(result), "", *cost_lines(result), "", verdict_line(result)]
     if stickiness:
         lines.append(stickiness_line(stickiness))
+    lines += type_lines(result)
+    if result.runner_ups:
+        lines += ["", runner_up_line(result)]
+    if result.failed_windows:
+        lines += ["", "failed windows", *_table(WINDOW_HEADER, window_table(result.failed_windows))]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -51,6 +61,18 @@ def ended_text(result: CalibrationResult) -> str:
     """Converged, or why not."""
     reason = {"budget": " (the budget was spent)", "rounds": " (no rounds were left)"}
     return "converged" if result.converged else f"NOT converged{reason.get(result.rounds[-1].ended, '')}"
+
+
+def type_lines(result: CalibrationResult) -> list[str]:
+    """The choice of bead types; nothing where the campaign has none."""
+    if result.types is None:
+        return []
+    return ["", f"bead types: {type_summary(result.types)}", *_table(TYPE_HEADER, type_rows(result.types))]
+
+
+def lost_lines(result: CalibrationResult) -> list[str]:
+    """One line for each target that is left out because its simulations failed."""
+    return [f"the target {label} is left out: {reason}" for label, reason in result.lost_targets]
 
 
 def score_table(result: CalibrationResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -237,7 +259,20 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
         "effective_samples": [
             {"system": system, "start": start, "new": new} for system, start, new in result.effective
         ],
+        "overlaps": [
+            {"system": o.system, "states": list(o.states), "matrix": o.matrix.tolist(), "weakest": o.weakest}
+            for o in result.overlaps
+        ],
+        "sensitivities": {
+            "targets": [t.label for t in result.targets],
+            "parameters": [p.parameter.label for p in result.parameters],
+            "d_target_d_parameter": result.sensitivities.tolist(),
+        },
+        "types": None if result.types is None else asdict(result.types),
+        "runner_ups": [asdict(r) for r in result.runner_ups],
         "failed": [{"system": system, "reason": reason} for system, reason in result.failed],
+        "failed_windows": [asdict(f) for f in result.failed_windows],
+        "lost_targets": [{"target": label, "reason": reason} for label, reason in result.lost_targets],
         "rounds": [asdict(r) for r in result.rounds],
         "runs": list(result.runs),
     }

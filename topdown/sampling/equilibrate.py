@@ -13,10 +13,13 @@ TIME_STEP = 0.02
 SETTLING_STAGES = ((0.002, 0.1, 500), (0.005, 0.2, 500), (0.01, 0.5, 500))
 
 
-def production_settings(temperature: float, pressure: float) -> SimulationSettings:
-    """Constant temperature (Langevin, 1 ps) and isotropic pressure at 20 fs: what every liquid is sampled with."""
+def production_settings(temperature: float, pressure: float, time_step: float | None = None) -> SimulationSettings:
+    """Constant temperature (Langevin, 1 ps) and isotropic pressure at 20 fs: what every liquid is sampled with.
+
+    ``time_step`` [ps] is for runs that failed at 20 fs.
+    """
     return SimulationSettings(
-        time_step=TIME_STEP,
+        time_step=time_step or TIME_STEP,
         temperature=temperature,
         thermostat="langevin",
         tau_t=1.0,
@@ -50,8 +53,10 @@ def settle(system: System, *, temperature: float, seed: int) -> System:
     return simulation.system()
 
 
-def equilibrate_liquid(system: System, *, temperature: float, pressure: float, n_steps: int, seed: int) -> System:
-    """Settle a built box and run it ``n_steps`` of 20 fs at constant pressure.
+def equilibrate_liquid(
+    system: System, *, temperature: float, pressure: float, n_steps: int, seed: int, time_step: float | None = None
+) -> System:
+    """Settle a built box and run it ``n_steps`` of 20 fs, or of ``time_step`` [ps], at constant pressure.
 
     Raises
     ------
@@ -59,7 +64,7 @@ def equilibrate_liquid(system: System, *, temperature: float, pressure: float, n
         When a run fails, or what is left at the end is a crystal or has a cavity.
     """
     settled = settle(system, temperature=temperature, seed=seed)
-    simulation = Simulation(settled, production_settings(temperature, pressure), seed=seed + 104729)
+    simulation = Simulation(settled, production_settings(temperature, pressure, time_step), seed=seed + 104729)
     simulation.run(n_steps)
     states = [liquid_state(simulation.positions, simulation.box, time=simulation.time)]
     alarm = freezing_alarm(states) or evaporation_alarm(states)

@@ -1,21 +1,33 @@
 """Independent tasks on several processors.
 
 Any ``concurrent.futures.Executor`` will do. The default is a pool of spawned processes with one thread each; a worker that
-dies takes only its own task with it, which is tried again in a new pool. A process takes a second or two to load the engine, so
-short tasks are done by threads of this process instead: the engine's kernels run side by side there.
+dies takes only its own task with it, which is tried again in a new pool, at last alone, so that a task that kills whoever takes
+it on is known and the others go on. A process takes a second or two to load the engine, so short tasks are done by threads of
+this process instead: the engine's kernels run side by side there.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import math
 import multiprocessing
 import os
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from topdown.errors import SettingsError, SimulationError
@@ -44,6 +56,19 @@ def _one_thread() -> None:
         os.environ[name] = "1"
 
 
+@dataclass(frozen=True, slots=True)
+class DeadWorker:
+    """What comes of a task whose worker died every time it was tried."""
+
+    tries: int
+
+    def error(self) -> SimulationError:
+        """The same as an error to be raised."""
+        return SimulationError(
+            f"a worker process died {self.tries} times", hint="is memory short? finished windows are kept; run again"
+        )
+
+
 def run_tasks(
     function: Callable[[Task], Result],
     tasks: Sequence[Task],
@@ -53,6 +78,29 @@ def run_tasks(
     cost: float = math.inf,
 ) -> Iterator[tuple[int, Result]]:
     """Yield (index of the task, its result) as tasks finish.
+
+    Parameters are those of :func:`attempt_tasks`.
+
+    Raises
+    ------
+    SimulationError
+        A task's worker died ``3`` times over.
+    """
+    for index, result in attempt_tasks(function, tasks, workers=workers, executor=executor, cost=cost):
+        if isinstance(result, DeadWorker):
+            raise result.error()
+        yield index, result
+
+
+def attempt_tasks(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    workers: int = 0,
+    executor: Executor | None = None,
+    cost: float = math.inf,
+) -> Iterator[tuple[int, Result | DeadWorker]]:
+    """Yield (index of the task, its result) as tasks finish, :class:`DeadWorker` for those that kill their workers.
 
     Parameters
     ----------
@@ -69,8 +117,8 @@ def run_tasks(
 
     Raises
     ------
-    SimulationError
-        When a worker died ``3`` times over.
+    SettingsError
+        A negative number of workers.
     """
     if workers < 0:
         raise SettingsError(f"workers must not be negative, got {workers}")
@@ -88,18 +136,21 @@ def run_tasks(
     if cost < SHORT and workers <= MOST_THREADS:
         yield from _threads(function, tasks, workers)
         return
-    left = list(range(len(tasks)))
-    for _ in range(_TRIES):
+    left, deaths = list(range(len(tasks))), Counter[int]()
+    while left:
+        # whoever was under way twice when a worker died is tried alone, so that nobody pays for another's death
+        suspects = [index for index in left if deaths[index] == _TRIES - 1]
+        batch = suspects[:1] or left
+        under_way: set[int] = set()
         try:
-            for index, result in _pool(function, tasks, left, workers):
+            for index, result in _pool(function, tasks, list(batch), workers, under_way):
                 left.remove(index)
                 yield index, result
-            return
         except BrokenProcessPool:
-            continue
-    raise SimulationError(
-        f"a worker process died {_TRIES} times", hint="is memory short? finished windows are kept; run again"
-    )
+            deaths.update(under_way)
+            for index in [index for index in left if deaths[index] == _TRIES]:
+                left.remove(index)
+                yield index, DeadWorker(_TRIES)
 
 
 def named_executor(name: str, workers: int = 0) -> Executor | None:
@@ -151,13 +202,25 @@ def _dask_executor(address: str) -> Executor:
 
 
 def _pool(
-    function: Callable[[Task], Result], tasks: Sequence[Task], left: list[int], workers: int
+    function: Callable[[Task], Result], tasks: Sequence[Task], left: list[int], workers: int, under_way: set[int]
 ) -> Iterator[tuple[int, Result]]:
-    pool = ProcessPoolExecutor(
-        min(workers, len(left)), mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread
-    )
+    """Results of a pool of our own; ``under_way`` holds what its workers are at, and no more than one task for each."""
+    workers = min(workers, len(left))
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_one_thread)
+    futures: dict[Future[Result], int] = {}
+    waiting = iter(left)
     try:
-        yield from _collect(pool, function, tasks, list(left))
+        while True:
+            for index in itertools.islice(waiting, workers - len(futures)):
+                futures[pool.submit(function, tasks[index])] = index
+                under_way.add(index)
+            if not futures:
+                break
+            finished, _ = wait(futures, return_when=FIRST_COMPLETED)
+            for future in sorted(finished, key=lambda f: futures[f]):
+                result, index = future.result(), futures.pop(future)
+                under_way.discard(index)
+                yield index, result
     except BaseException:
         processes = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
@@ -200,7 +263,13 @@ def _threads(function: Callable[[Task], Result], tasks: Sequence[Task], workers:
 
 def _collect(
     pool: Executor, function: Callable[[Task], Result], tasks: Sequence[Task], indices: list[int]
-) -> Iterator[tuple[int, Result]]:
+) -> Iterator[tuple[int, Result | DeadWorker]]:
     futures = {pool.submit(function, tasks[index]): index for index in indices}
     for future in as_completed(futures):
-        yield futures[future], future.result()
+        try:
+            yield futures[future], future.result()
+        except Exception as error:
+            # Dask gives up a task whose worker died again and again; its class is known only where Dask is installed
+            if type(error).__name__ != "KilledWorker":
+                raise
+            yield futures[future], DeadWorker(_TRIES + 1)

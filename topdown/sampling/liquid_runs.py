@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from topdown.engine import Coupling, Simulation, SimulationSettings
-from topdown.errors import SimulationError
+from topdown.errors import SettingsError, SimulationError
 from topdown.model import PairSums, System, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest, SlabRequest
@@ -70,7 +70,8 @@ def run_liquid(request: LiquidRequest, start: System, *, key: str, seed: int) ->
     SimulationError
         The run failed, or the liquid froze or evaporated before a frame could be stored.
     """
-    simulation = Simulation(start, production_settings(request.temperature, request.pressure), seed=seed)
+    settings = production_settings(request.temperature, request.pressure, request.time_step)
+    simulation = Simulation(start, settings, seed=seed)
     if request.part == 0:
         simulation.run(request.n_equilibration)
     places = _Places()
@@ -87,7 +88,7 @@ def run_liquid(request: LiquidRequest, start: System, *, key: str, seed: int) ->
 
 def run_slab(request: SlabRequest, start: System, *, key: str, seed: int) -> RunPart:
     """One part of a slab at constant volume; see :func:`run_liquid`. Part 0 starts from a slab that has been settled."""
-    simulation = Simulation(start, _closed(request.temperature), seed=seed)
+    simulation = Simulation(start, _closed(request.temperature, request.time_step), seed=seed)
     if request.part == 0:
         simulation.run(request.n_equilibration)
     recorder, profiles = ProfileRecorder(start), []
@@ -110,7 +111,7 @@ def run_slab(request: SlabRequest, start: System, *, key: str, seed: int) -> Run
 def run_coupled(request: CouplingRequest, lambda_index: int, start: System, *, key: str, seed: int) -> RunPart:
     """One part of a solute's run at one state of its path, the solute being the first component; see :func:`run_liquid`."""
     coupling = Coupling(lambdas=request.lambdas, charge_lambdas=request.charge_lambdas, index=lambda_index)
-    settings = production_settings(request.temperature, request.pressure)
+    settings = production_settings(request.temperature, request.pressure, request.time_step)
     simulation = Simulation(start, settings, seed=seed, coupling=coupling)
     if request.part == 0:
         simulation.minimize(max_steps=100, force_tolerance=500.0)
@@ -155,9 +156,11 @@ class _Places:
         }
 
 
-def _closed(temperature: float) -> SimulationSettings:
+def _closed(temperature: float, time_step: float | None = None) -> SimulationSettings:
     """Constant volume, otherwise as every liquid is sampled."""
-    return SimulationSettings(time_step=TIME_STEP, temperature=temperature, thermostat="langevin", tau_t=1.0)
+    return SimulationSettings(
+        time_step=time_step or TIME_STEP, temperature=temperature, thermostat="langevin", tau_t=1.0
+    )
 
 
 def _watched(
@@ -170,10 +173,17 @@ def _watched(
     """The frames of a part up to its end or to the last good check before an alarm, how many checks that is, and the alarm."""
     frames: list[PairSums] = []
     stored = [0]
+
+    def keep(s: Simulation) -> None:
+        try:
+            frames.append(measure(s))
+        except SettingsError as error:
+            raise SimulationError(f"it blew up: {error.message}", where=request.system) from None
+
     between = max(CHECK_EVERY // request.every, 1) * request.every
     for first in range(0, request.n_steps, between):
         steps = min(between, request.n_steps - first)
-        simulation.run(steps, every=request.every, observe=lambda s: frames.append(measure(s)))
+        simulation.run(steps, every=request.every, observe=keep)
         stored.append(len(frames))
         if at_check is not None:
             at_check()

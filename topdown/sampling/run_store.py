@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from topdown.errors import SimulationError
+from topdown.errors import StorageError
 from topdown.model import PairSums, WindowSamples
 from topdown.resources import atomic_write_bytes
 
 Arrays = dict[str, npt.NDArray[Any]]
+#: What reading a damaged file may end in: the archive, its compression, or what was compressed is broken.
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 class RunStore:
@@ -46,7 +53,7 @@ class RunStore:
 
         Raises
         ------
-        SimulationError
+        StorageError
             The folder cannot be written to, or the disk is full.
         """
         buffer = io.BytesIO()
@@ -55,7 +62,7 @@ class RunStore:
         try:
             atomic_write_bytes(self.path(key), buffer.getvalue())
         except OSError as error:
-            raise SimulationError(
+            raise StorageError(
                 f"a finished run cannot be stored: {error.strerror}",
                 where=str(self.folder),
                 hint="runs stored before are kept: make room and run again",
@@ -67,7 +74,7 @@ class RunStore:
             with np.load(self.path(key), allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             return arrays, json.loads(arrays.pop("header").tobytes())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except _DAMAGE:
             return None
 
     def save_window(self, samples: WindowSamples, provenance: dict[str, Any]) -> None:
@@ -88,7 +95,7 @@ class RunStore:
         self.save(samples.key, sums.arrays(), header)
 
     def load_window(self, key: str) -> WindowSamples | None:
-        """The window kept under ``key``, or None."""
+        """The window kept under ``key``; None when there is none, or the file or a number in it is damaged."""
         found = self.load(key)
         if found is None:
             return None

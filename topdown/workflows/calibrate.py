@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,14 @@ from topdown.calibration.rounds import run_calibration
 from topdown.calibration.sampler import Sampler
 from topdown.calibration.stickiness import VirialComparison, compare_second_virials
 from topdown.errors import SimulationError
+from topdown.model import WindowFailure, WindowSamples
+from topdown.model.requests import SampleRequest
 from topdown.properties.sampler import LIQUID_EQUILIBRATION, EngineSampler
+from topdown.report.calibration_figures import figure_pngs
 from topdown.report.calibration_html import calibration_html
 from topdown.report.calibration_text import calibration_json, calibration_text
-from topdown.resources import atomic_write_text
+from topdown.report.calibration_types import types_csv
+from topdown.resources import atomic_write_bytes, atomic_write_text
 from topdown.sampling.executors import named_executor
 from topdown.tables import write_bead_table
 from topdown.workflows.calibration_problem import read_problem
@@ -90,6 +94,16 @@ class CalibrationOutcome:
     files: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Tolerant:
+    """A sampler of the engine whose failed runs are answers, not errors."""
+
+    engine: EngineSampler
+
+    def sample(self, requests: Sequence[SampleRequest]) -> Sequence[WindowSamples | WindowFailure]:
+        return self.engine.attempt(requests)
+
+
 def engine_sampler(
     *,
     workers: int = 0,
@@ -127,7 +141,7 @@ def engine_sampler(
         if progress is not None:
             progress(done, total, what)
 
-    return EngineSampler(store, workers=workers, executor=named_executor(executor, workers), progress=tell)
+    return _Tolerant(EngineSampler(store, workers=workers, executor=named_executor(executor, workers), progress=tell))
 
 
 def plan_calibration(path: Path | str) -> CalibrationPlan:
@@ -197,7 +211,7 @@ def calibrate(
 
 def _drop_torn(folder: Path) -> None:
     """Remove what a killed process of this campaign was writing; the caller holds the lock."""
-    for torn in folder.glob(".*.tmp"):
+    for torn in (*folder.glob(".*.tmp"), *folder.glob("report/.*.tmp")):
         if torn.is_dir():
             shutil.rmtree(torn)
         else:
@@ -210,10 +224,15 @@ def _write(problem: CalibrationProblem, result: CalibrationResult, folder: Path)
     table_folder = write_bead_table(
         result.table, folder / result.name, description=f"{result.parent} calibrated by campaign {result.name}"
     )
+    if result.types is not None:
+        atomic_write_text(folder / "types.csv", types_csv(result.types))
     text = atomic_write_text(folder / "report.txt", calibration_text(result, stickiness))
     data = json.dumps(calibration_json(result, stickiness), indent=1, ensure_ascii=False) + "\n"
     molecules = {t.label: t.molecule for t in problem.targets}
-    page = calibration_html(result, molecules, stickiness, least=problem.optimizer.ess_threshold)
+    least = problem.optimizer.ess_threshold
+    page = calibration_html(result, molecules, stickiness, least=least)
+    for name, picture in figure_pngs(result, molecules, least).items():
+        atomic_write_bytes(folder / "report" / name, picture)
     return CalibrationOutcome(
         result=result,
         stickiness=stickiness,

@@ -21,6 +21,7 @@ from topdown.properties.measurements import find_measurement, load_measurements
 from topdown.properties.phases import Phase, box_components, find_phase
 from topdown.properties.surface_tension import slab_request
 from topdown.tables import find_molecule, load_bead_table, load_molecule
+from topdown.workflows.calibration_types import type_settings
 
 _WATER = "water"
 #: Measured values within this of the target's temperature are taken as they are [K].
@@ -45,6 +46,11 @@ def read_problem(path: Path | str) -> CalibrationProblem:
     targets: list[Target] = [resolver.transfer(entry) for entry in campaign.transfers]
     targets += [resolver.density(entry) for entry in campaign.densities]
     targets += [resolver.surface_tension(entry) for entry in campaign.tensions]
+    types = None
+    if campaign.types is not None:
+        liquids = {m.canonical_smiles or m.name for s in resolver.systems.values() for m, _ in s.components()}
+        types, notes = type_settings(campaign.types, targets, liquids, table, campaign.path)
+        resolver.warnings += notes
     return CalibrationProblem(
         name=campaign.name,
         table=table,
@@ -58,6 +64,7 @@ def read_problem(path: Path | str) -> CalibrationProblem:
         cost=campaign.cost,
         validation=campaign.validation,
         budget=campaign.budget,
+        types=types,
         warnings=tuple(resolver.warnings),
     )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from topdown.calibration.failures import FailedWindow, failed_windows, window_table
 from topdown.calibration.journal import is_locked, read_events
 from topdown.errors import InputFileError
 
@@ -43,6 +45,8 @@ def calibration_status(folder: Path | str) -> dict[str, Any]:
         "residual": last.get("residual"),
         "residual_left_out": last.get("residual_left_out"),
         "sampling": sampling and {k: sampling[k] for k in ("round", "windows", "bead_steps") if k in sampling},
+        "failed_windows": [asdict(f) for f in failed_windows(events, folder / "journal.jsonl")],
+        "lost_systems": dict(last.get("lost", ())),
         "progress": _progress(folder),
     }
 
@@ -75,4 +79,9 @@ def status_text(status: dict[str, Any]) -> str:
         lines.append(
             f"round {now['round'] + 1}: {now['windows']} windows, {now['bead_steps']:.3g} beads × steps{counted}"
         )
+    lines += [f"LOST, with every target that rests on it: {s}: {why}" for s, why in status["lost_systems"].items()]
+    failures = window_table([FailedWindow(**f) for f in status["failed_windows"]], ended=status["finished"])
+    if failures:
+        lines.append("failed windows:")
+        lines += [f"  {s}, window {w}, round {r}: {what}: {why}" for s, w, r, what, why in failures]
     return "\n".join(lines) + "\n"

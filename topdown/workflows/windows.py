@@ -17,7 +17,8 @@ import numpy as np
 
 from topdown.calibration.journal import read_events
 from topdown.calibration.problem import CalibrationProblem
-from topdown.errors import InputFileError
+from topdown.errors import InputFileError, SimulationError
+from topdown.model import WindowFailure
 from topdown.resources import atomic_write_text
 from topdown.workflows import calibrate as calibration
 from topdown.workflows.calibration_problem import read_problem
@@ -158,4 +159,12 @@ def run_windows(
     theta = problem.space.theta(np.array(spec.x), problem.temperature_of(spec.system))
     request = problem.request(spec.system, theta, spec.round_index)
     sampler = calibration.engine_sampler(workers=workers, store=store, progress=progress)
-    return len(sampler.sample([request]))
+    found = sampler.sample([request])
+    failed = [window for window in found if isinstance(window, WindowFailure)]
+    if failed:
+        raise SimulationError(
+            f"{len(failed)} of {len(found)} windows failed: {failed[0].reason}",
+            where=spec.system,
+            hint="the others are stored; the campaign tries these once more with another seed",
+        )
+    return len(found)

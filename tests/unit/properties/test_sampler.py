@@ -10,8 +10,9 @@ import pytest
 from small_world import single, small_table
 
 import topdown.properties.sampler as sampler_module
-from topdown.errors import SimulationError
+from topdown.errors import SimulationError, StorageError
 from topdown.estimators.reweighting import pool_samples
+from topdown.model import WindowFailure, WindowSamples
 from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest
 from topdown.properties.sampler import EngineSampler, insert_solute
 
@@ -197,3 +198,105 @@ def test_a_molecule_alone(tmp_path: Path) -> None:
     assert window.sums.rest_energy.mean() == pytest.approx(0.5 * 8.314e-3 * 300, rel=0.12)
     other = replace(request, temperature=350.0)
     assert EngineSampler(tmp_path).missing([request, other]) == 1
+
+
+# -- runs that fail ----------------------------------------------------------------------------------------------------
+
+
+def stiff() -> CouplingRequest:
+    """A dimer whose bond no step of 20 fs can follow."""
+    from small_world import dimer
+
+    solute = dimer()
+    hard = replace(solute, bonds=(replace(solute.bonds[0], force_constant=5e8),))
+    return coupling(solute=hard, lambdas=(0.0, 1.0))
+
+
+def test_a_run_that_blows_up_costs_itself_only(tmp_path: Path) -> None:
+    sampler = EngineSampler(tmp_path, workers=1)
+    found = sampler.attempt([stiff(), coupling(lambdas=(0.0, 1.0))])
+    assert [type(w) for w in found] == [WindowFailure, WindowFailure, WindowSamples, WindowSamples]
+    first = found[0]
+    assert isinstance(first, WindowFailure)
+    assert (first.system, first.lambda_index) == (stiff().system, 0)
+    assert first.reason
+    assert sampler.missing([coupling(lambdas=(0.0, 1.0))]) == 0
+    with pytest.raises(SimulationError, match=r".") as caught:
+        sampler.sample([stiff()])
+    assert caught.value.where == stiff().system
+
+
+def test_campaigns_are_given_failures_as_answers(tmp_path: Path) -> None:
+    from topdown.workflows.calibrate import engine_sampler
+
+    found = engine_sampler(workers=1, store=tmp_path).sample([stiff()])
+    assert [type(w) for w in found] == [WindowFailure, WindowFailure]
+
+
+def test_a_box_that_fails_costs_the_windows_that_start_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = sampler_module._make_box
+
+    def make(task):  # type: ignore[no-untyped-def]
+        if task[0].seed == 5:
+            raise SimulationError("the liquid froze", where="60 A", hint="warm it")
+        return real(task)
+
+    monkeypatch.setattr(sampler_module, "_make_box", make)
+    found = EngineSampler(tmp_path, workers=1).attempt([coupling(), liquid(seed=9, n_steps=200)])
+    assert [isinstance(w, WindowFailure) for w in found] == [True, True, True, False]
+    assert {(w.reason, w.hint) for w in found[:3]} == {("the liquid froze", "warm it")}  # type: ignore[union-attr]
+
+
+def test_what_could_not_be_stored_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, tried = sampler_module._run_window, []
+    fails = {1: 1}
+
+    def run(task):  # type: ignore[no-untyped-def]
+        k = task[0].lambda_index
+        tried.append(k)
+        if fails.get(k, 0) > 0:
+            fails[k] -= 1
+            raise StorageError("a finished run cannot be stored: No space left on device")
+        return real(task)
+
+    monkeypatch.setattr(sampler_module, "_run_window", run)
+    found = EngineSampler(tmp_path / "a", workers=1).attempt([coupling(n_steps=100)])
+    assert all(isinstance(w, WindowSamples) for w in found)
+    assert tried == [0, 1, 2, 1]
+    fails.update({1: 2})
+    with pytest.raises(StorageError):
+        EngineSampler(tmp_path / "b", workers=1).attempt([coupling(n_steps=100)])
+    fails.update({0: 9, 1: 9, 2: 9})
+    tried.clear()
+    with pytest.raises(StorageError):
+        EngineSampler(tmp_path / "c", workers=1).attempt([coupling(n_steps=100)])
+    assert tried == [0, 1], "a disk that is full for two is full for all"
+
+
+def test_a_result_that_is_damaged_after_it_was_written_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sampler_module._run_window
+
+    def run(task):  # type: ignore[no-untyped-def]
+        key = real(task)
+        if task[0].lambda_index == 2:
+            path = task[0] and sampler_module.RunStore(task[1]).path(key)
+            path.write_bytes(path.read_bytes()[:200])
+        return key
+
+    monkeypatch.setattr(sampler_module, "_run_window", run)
+    found = EngineSampler(tmp_path, workers=1).attempt([coupling(n_steps=100)])
+    assert [isinstance(w, WindowFailure) for w in found] == [False, False, True]
+    monkeypatch.setattr(sampler_module, "_run_window", real)
+    assert EngineSampler(tmp_path, workers=1).missing([coupling(n_steps=100)]) == 0
+    again = EngineSampler(tmp_path, workers=1).sample([coupling(n_steps=100)])
+    assert [w.lambda_index for w in again] == [0, 1, 2]
+
+
+def test_a_run_with_a_smaller_step_is_another_run(tmp_path: Path) -> None:
+    sampler = EngineSampler(tmp_path, workers=1)
+    runs = [sampler.sample([liquid(time_step=step, n_steps=400)])[0] for step in (None, 0.01, 0.02)]
+    assert len({run.key for run in runs}) == 3
+    assert not np.array_equal(runs[0].sums.volume, runs[1].sums.volume)
+    np.testing.assert_array_equal(runs[0].sums.volume, runs[2].sums.volume)

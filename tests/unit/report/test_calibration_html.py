@@ -97,6 +97,9 @@ def test_it_holds_what_a_reader_needs(result: CalibrationResult, page: str) -> N
         "Residuals by chemistry",
         "Targets",
         "Effective samples",
+        "Overlap of states",
+        "Sensitivities",
+        "Failed windows",
         "Ledger",
     ):
         assert f">{heading}</h" in page

@@ -24,5 +24,11 @@ def die(_: int) -> int:
     os._exit(1)
 
 
+def die_if_two(number: int) -> int:
+    if number == 2:
+        os._exit(1)
+    return number
+
+
 def blow_up(_: int) -> int:
     raise SimulationError("it blew up", where="step 3", hint="smaller step")

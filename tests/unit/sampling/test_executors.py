@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from topdown.errors import SettingsError, SimulationError
-from topdown.sampling.executors import MOST_THREADS, SHORT, default_workers, run_tasks
+from topdown.sampling.executors import MOST_THREADS, SHORT, DeadWorker, attempt_tasks, default_workers, run_tasks
 
 HERE = Path(__file__).parent
 
@@ -62,6 +62,13 @@ def test_a_task_that_always_kills_its_worker_is_reported(importable: str) -> Non
 
     with pytest.raises(SimulationError, match="worker process died"):
         list(run_tasks(pool_tasks.die, [1, 2], workers=2))
+
+
+def test_a_task_that_always_kills_its_worker_takes_no_other_along(importable: str) -> None:
+    import pool_tasks
+
+    found = dict(attempt_tasks(pool_tasks.die_if_two, [0, 1, 2, 3, 4], workers=2))
+    assert found == {0: 0, 1: 1, 2: DeadWorker(3), 3: 3, 4: 4}
 
 
 def test_errors_of_tasks_come_through(importable: str) -> None:

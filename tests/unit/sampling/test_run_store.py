@@ -138,3 +138,30 @@ def test_hash_depends_on_every_bit() -> None:
     assert hash_of(base) != hash_of({"a": [1.0, float(np.nextafter(2.0, 3.0))], "b": "x"})
     with pytest.raises(ValueError, match="JSON"):
         hash_of({"a": float("nan")})
+
+
+def test_whatever_is_damaged_counts_as_missing(tmp_path: Path) -> None:
+    """A byte turned anywhere is noticed, or changes nothing that is read."""
+    store, kept, rng = RunStore(tmp_path), window("ab12", n_frames=400), np.random.default_rng(7)
+    store.save_window(kept, {})
+    whole, missing = store.path("ab12").read_bytes(), 0
+    for place in rng.integers(0, len(whole), 300):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        store.path("ab12").write_bytes(bytes(damaged))
+        found = store.load_window("ab12")
+        missing += found is None
+        if found is not None:
+            np.testing.assert_array_equal(found.sums.sums, kept.sums.sums)
+            assert found.epsilon == kept.epsilon
+    assert missing > 200
+
+
+def test_a_window_with_what_is_not_a_number_counts_as_missing(tmp_path: Path) -> None:
+    store, kept = RunStore(tmp_path), window("ab12")
+    store.save_window(kept, {})
+    arrays, header = store.load("ab12")  # type: ignore[misc]
+    arrays["sums"][3, 1] = np.nan
+    store.save("ab12", arrays, header)
+    assert store.load_window("ab12") is None
+    assert "ab12" in store
