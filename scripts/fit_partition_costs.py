@@ -23,7 +23,10 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from topdown.formats.atomic import atomic_write_text
-from topdown.mapping import fragmenting, group_features, partition_symmetry
+from topdown.mapping import fragmenting, partition_symmetry
+from topdown.mapping.candidate_groups import Candidates
+from topdown.mapping.group_features import group_features
+from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import COSTS_FILE
 from topdown.resources import bead_tables_folder
 
@@ -47,7 +50,7 @@ class Example:
     smiles: str
     source: str
     mol: Chem.Mol
-    graph: group_features.MoleculeGraph
+    graph: MoleculeGraph
     symmetries: list[tuple[int, ...]]
     published: list[Groups]
     listed: dict[Groups, tuple[dict[str, int], bool]] = field(default_factory=dict)
@@ -67,7 +70,7 @@ class Example:
             return
         counts: dict[str, int] = {}
         for group in groups:
-            for name, count in group_features.group_features(self.graph, sum(1 << a for a in group)).items():
+            for name, count in group_features(self.graph, sum(1 << a for a in group)).items():
                 counts[name] = counts.get(name, 0) + count
         merged = partition_symmetry.share_by_symmetry(
             self.graph, partition_symmetry.share_in_rings(self.graph, groups), self.symmetries
@@ -77,7 +80,7 @@ class Example:
 
     def list_cheapest(self, table: dict[str, int], count: int) -> None:
         """Put the ``count`` cheapest partitions under ``table`` on the list."""
-        candidates = fragmenting.Candidates.of(self.graph, table)
+        candidates = Candidates.of(self.graph, table)
         for _, groups in candidates.cheapest(count).ranked:
             self.add(candidates.atoms(groups))
 
@@ -146,7 +149,7 @@ def read_examples(rows: Iterable[MappedRow]) -> list[Example]:
             continue
         key = Chem.MolToSmiles(mol, isomericSmiles=False)
         if key not in found:
-            graph = group_features.MoleculeGraph.of(mol)
+            graph = MoleculeGraph.of(mol)
             found[key] = Example(
                 row.name, row.smiles, row.source, mol, graph, partition_symmetry.automorphisms(mol), []
             )

@@ -10,14 +10,11 @@ from rdkit import Chem
 
 from topdown.errors import SettingsError
 from topdown.mapping import partition_search
-from topdown.mapping.fragmenting import (
-    Candidates,
-    best_partitions,
-    canonical_order,
-    partition_agrees,
-    partition_atoms,
-)
-from topdown.mapping.group_features import MoleculeGraph, bits, group_features
+from topdown.mapping.bit_masks import bits
+from topdown.mapping.candidate_groups import Candidates
+from topdown.mapping.fragmenting import best_partitions, canonical_order, partition_agrees, partition_atoms
+from topdown.mapping.group_features import group_features
+from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import PARTITION_COSTS, read_partition_costs
 from topdown.mapping.partition_symmetry import asymmetry, automorphisms
 
