@@ -38,7 +38,7 @@ def test_energy_forces_and_virial_are_those_of_the_pull_code(gromacs, reference,
     """64 + 64 POPC against two waters above one leaflet; as stored, and with the bilayer across the face."""
     system = reference("popc128").system
     box = np.array(system.box)
-    moved = system.positions + [0.0, 0.0, shift]
+    moved = system.positions + np.array([0.0, 0.0, shift])
     system = system.with_coordinates(moved - box * np.floor(moved / box)).whole()
     lipids = np.arange(128 * 12)
     height = system.positions[lipids, 2]
@@ -50,7 +50,10 @@ def test_energy_forces_and_virial_are_those_of_the_pull_code(gromacs, reference,
     above -= box[2] * np.round(above / box[2])
     held = waters[np.argsort(np.abs(above - 3.1))[:2]]
     restraint = CentreRestraint(
-        group=tuple(int(bead) for bead in held), reference=tuple(range(len(lipids))), distance=2.75, force_constant=700.0
+        group=tuple(int(bead) for bead in held),
+        reference=tuple(range(len(lipids))),
+        distance=2.75,
+        force_constant=700.0,
     )
     files = write_gromacs(system, tmp_path, decimals=10)
     run = files["single_point"]

@@ -5,12 +5,13 @@ With ζ the height of one group's centre above the other's and d the distance wa
     U = k/2 (ζ - d)²,   f_i = -k (ζ - d) m_i/M  on the group,  +k (ζ - d) m_i/M  on the reference,
 
 ζ - d to the nearest image: no force acts on the whole, and GROMACS's ``pull-coord-geometry = direction`` along z with
-``umbrella`` is the same energy. Like there the restraint takes part in the virial, -1/2 ζ f: whole molecules move apart with
-the box, ζ with them, and what a barostat samples is the ensemble of the energy with U.
+``umbrella`` is the same energy. Like there the restraint takes part in the virial, -1/2 ζ f along z: whole molecules move apart
+with the box, ζ with them, and what a barostat samples is the ensemble of the energy with U. (GROMACS also adds the offsets of the
+centres in x and y times f, off the diagonal, which nothing reads in a rectangular box.)
 
-A bilayer spans half the box, so that the nearest images of its beads are no matter of course. Positions here never jump over a face,
-so it is enough to choose once: every molecule that a group has beads of goes to the image nearest to the circular mean of the
-group's heights, and stays in it. ζ is then smooth whatever moves how far.
+A bilayer spans half the box, so that the nearest images of its beads are no matter of course. Positions here never jump over a
+face, so it is enough to choose once: every molecule that a group has beads of goes to the image nearest to the circular mean of
+the group's heights, and stays in it. ζ is then smooth whatever moves how far.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ command that was stopped, or asks for longer runs, only does what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +18,6 @@ from typing import Final
 import numpy as np
 
 from topdown.building.bilayer import Leaflets, Placement, Solvent, build_bilayer
-from topdown.building.conformation import conformation_of
-from topdown.building.lipids import tail_ends
 from topdown.engine import engine_version
 from topdown.errors import SettingsError, SimulationError
 from topdown.model import BeadTable, CGMolecule, System
@@ -29,10 +27,10 @@ from topdown.properties.sampler import warm_up
 from topdown.sampling.executors import run_tasks
 from topdown.sampling.fingerprints import describe_molecule, describe_table, hash_of
 from topdown.sampling.run_store import RunStore
-from topdown.sampling.umbrella import DENSITY_BIN, Anchoring, equilibrated, pulled, run_umbrella, umbrella_settings
+from topdown.sampling.umbrella import DENSITY_BIN, Umbrella, equilibrated, pulled, run_umbrella, umbrella_settings
 
 #: Changes when the way runs are made changes, so that older runs are not taken for new ones.
-PROTOCOL: Final = "umbrella-2"
+PROTOCOL: Final = "umbrella-3"
 #: Groups whose densities are kept beside the frames.
 GROUPS: Final = ("lipids", "heads", "water")
 #: Ways a window was reached.
@@ -63,8 +61,8 @@ class ProfileRequest:
         [mol/l]
     targets : tuple of float
         Heights of the windows, rising [nm].
-    spring, anchor : float
-        k and K of :mod:`topdown.sampling.umbrella` [kJ/mol/nm²].
+    spring : float
+        k of :mod:`topdown.sampling.umbrella` [kJ/mol/nm²].
     membrane_steps : int
         Steps of 20 fs that the bilayer is equilibrated.
     pull_steps : int
@@ -87,8 +85,7 @@ class ProfileRequest:
     pressure: float = 1.0
     salt: float = 0.0
     targets: tuple[float, ...]
-    spring: float = 1000.0
-    anchor: float = 200.0
+    spring: float = 200.0
     membrane_steps: int = 250_000
     pull_steps: int = 1000
     settling_steps: int = 25_000
@@ -104,7 +101,7 @@ class ProfileRequest:
             raise SettingsError(
                 f"windows reach {self.targets[-1]:g} nm, beyond half of a box of {self.size[2]:g} nm", where="--size"
             )
-        for name in ("temperature", "spring", "anchor"):
+        for name in ("temperature", "spring"):
             if not 0 < getattr(self, name) < 1e6:
                 raise SettingsError(f"{name} must be a positive number, got {getattr(self, name):g}")
         if self.parts < 1:
@@ -139,7 +136,7 @@ class ProfileRequest:
                 "counts": list(self.counts),
                 "state": [self.temperature, self.pressure, self.salt],
                 "targets": list(self.targets),
-                "springs": [self.spring, self.anchor],
+                "spring": self.spring,
                 "steps": [self.membrane_steps, self.pull_steps],
                 "seed": self.seed,
             }
@@ -161,7 +158,7 @@ class WindowRun:
         q [nm].
     way : int
         :data:`DOWN` or :data:`UP`.
-    frames : (n_frames, 5) float64
+    frames : (n_frames, 3) float64
         See :class:`topdown.sampling.umbrella.UmbrellaSamples`.
     """
 
@@ -187,14 +184,14 @@ class ProfileSamples:
         Mean number density [nm⁻³] of :data:`GROUPS` in bins of ``DENSITY_BIN``, over all runs.
     n_lipids : int
         In both leaflets.
-    stiffness : float
-        κ [kJ/mol/nm²].
+    spring : float
+        k [kJ/mol/nm²].
     """
 
     runs: tuple[WindowRun, ...]
     densities: dict[str, FloatArray]
     n_lipids: int
-    stiffness: float
+    spring: float
 
 
 def build_start(request: ProfileRequest) -> System:
@@ -209,47 +206,42 @@ def build_start(request: ProfileRequest) -> System:
     )
 
 
-def anchoring_of(system: System, request: ProfileRequest) -> Anchoring:
-    """The bead of the solute nearest to its centre, and the tail ends of all lipids."""
-    solute = next(k for k, (molecule, _) in enumerate(system.components) if molecule.name == request.solute.name)
-    shape = conformation_of(request.solute)
-    away = np.linalg.norm(shape - shape.mean(axis=0), axis=1)
-    away[[bead.mass <= 0.0 for bead in request.solute.beads]] = np.inf
-    names = set(request.lipid_names)
-    return Anchoring(
-        solute=solute,
-        bead=int(np.argmin(away)),
-        anchors=tuple(
-            tail_ends(molecule, request.table) if k != solute and molecule.name in names else ()
-            for k, (molecule, _) in enumerate(system.components)
-        ),
+def _beads_of(system: System, names: Collection[str]) -> tuple[int, ...]:
+    """All beads of the molecules of these names."""
+    return tuple(
+        bead
+        for molecule, start in system.molecules()
+        if molecule.name in names
+        for bead in range(start, start + molecule.n_beads)
+    )
+
+
+def umbrella_of(system: System, request: ProfileRequest) -> Umbrella:
+    """All beads of the solute, against all beads of all lipids."""
+    return Umbrella(
+        solute=_beads_of(system, {request.solute.name}),
+        lipids=_beads_of(system, request.lipid_names),
         spring=request.spring,
-        anchor=request.anchor,
     )
 
 
 def _groups(system: System, request: ProfileRequest) -> tuple[IntArray, ...]:
     index = index_membrane(system, set(request.lipid_names), water=request.water.name)
-    lipids = [
-        np.arange(start, start + molecule.n_beads)
-        for molecule, start in system.molecules()
-        if molecule.name in request.lipid_names
-    ]
-    return np.concatenate(lipids).astype(np.int64), index.markers, index.water
+    return np.array(_beads_of(system, request.lipid_names), dtype=np.int64), index.markers, index.water
 
 
 def _pull(task: tuple[ProfileRequest, Path]) -> str:
     """Worker: build, equilibrate, pull down and back up; keep where every window begins."""
     request, folder = task
     built = request.built
-    anchoring = anchoring_of(built, request)
+    umbrella = umbrella_of(built, request)
     state = {"temperature": request.temperature, "pressure": request.pressure}
     start = equilibrated(
-        built, anchoring, request.targets[-1], n_steps=request.membrane_steps, seed=request.seed, **state
+        built, umbrella, request.targets[-1], n_steps=request.membrane_steps, seed=request.seed, **state
     )
     downwards = request.targets[::-1]
-    down = pulled(start, anchoring, downwards, steps=request.pull_steps, seed=request.seed, **state)
-    up = pulled(down[-1], anchoring, request.targets, steps=request.pull_steps, seed=request.seed + 1, **state)
+    down = pulled(start, umbrella, downwards, steps=request.pull_steps, seed=request.seed, **state)
+    up = pulled(down[-1], umbrella, request.targets, steps=request.pull_steps, seed=request.seed + 1, **state)
     starts = [down[::-1], up]
     arrays = {
         "positions": np.array([[system.positions for system in way] for way in starts]),
@@ -265,8 +257,8 @@ def _window(task: tuple[ProfileRequest, int, int, Path]) -> tuple[int, int]:
     """Worker: run the parts of one window that are missing, one after the other."""
     request, window, way, folder = task
     store, built = RunStore(folder), request.built
-    anchoring, groups = anchoring_of(built, request), _groups(built, request)
-    settings = umbrella_settings(request.temperature, request.pressure, tau_t=anchoring.damping_time(built))
+    umbrella, groups = umbrella_of(built, request), _groups(built, request)
+    settings = umbrella_settings(request.temperature, request.pressure)
     system: System | None = None
     for part in range(request.parts):
         key = request.window_key(window, way, part)
@@ -280,7 +272,7 @@ def _window(task: tuple[ProfileRequest, int, int, Path]) -> tuple[int, int]:
         seed = np.random.SeedSequence([request.seed, 3, window, way, part])
         samples = run_umbrella(
             system,
-            anchoring,
+            umbrella,
             request.targets[window],
             settings=settings,
             n_equilibration=request.settling_steps if part == 0 else 0,
@@ -389,11 +381,11 @@ def _gathered(request: ProfileRequest, store: RunStore, built: System) -> Profil
             arrays, _ = found
             frames.append(arrays["frames"])
             counts = arrays["densities"] + (counts if counts.size else 0.0)
-            volumes += float(arrays["frames"][:, 3].sum())
+            volumes += float(arrays["frames"][:, 1].sum())
         runs.append(WindowRun(target=request.targets[window], way=way, frames=np.concatenate(frames)))
     return ProfileSamples(
         runs=tuple(runs),
         densities={name: counts[k] / (volumes * DENSITY_BIN) for k, name in enumerate(GROUPS)},
         n_lipids=index_membrane(built, set(request.lipid_names), water=request.water.name).n_lipids,
-        stiffness=anchoring_of(built, request).stiffness,
+        spring=request.spring,
     )

@@ -62,7 +62,7 @@ def test_compiled_code_equals_its_numpy_twin(restraint: CentreRestraint) -> None
 def test_force_is_minus_the_slope_and_energy_is_the_formula(restraint: CentreRestraint) -> None:
     system = slab()
     x, box = np.array(system.positions), np.array(system.box)
-    energy, virial, forces = restraint_alone(system, restraint, x, box)
+    energy, _, forces = restraint_alone(system, restraint, x, box)
     zeta = centre(system, restraint.group, x[:, 2]) - centre(system, restraint.reference, x[:, 2])
     away = zeta - restraint.distance - box[2] * round((zeta - restraint.distance) / box[2])
     assert energy == pytest.approx(0.5 * restraint.force_constant * away**2, rel=1e-9)
@@ -105,13 +105,14 @@ def test_nothing_depends_on_where_the_whole_is_or_in_which_images() -> None:
     lipids, rng = molecule("LIP", "AAB", masses=[72.0, 36.0, 54.0]), np.random.default_rng(3)
     z = np.concatenate([np.linspace(-1.7, 1.7, 20), [2.4]])
     shape = np.array([[0.0, 0.0, 0.2], [0.0, 0.1, 0.0], [0.0, 0.0, -0.3]])
-    x = np.concatenate([[[*rng.uniform(0.0, 3.0, 2), at]] + shape for at in z[:20]] + [[[1.0, 1.0, z[20]]]])
+    places = np.column_stack([rng.uniform(0.0, 3.0, (21, 2)), z])
+    x = np.concatenate([(places[:20, None] + shape).reshape(-1, 3), places[20:]])
     system = System(table=NO_LENNARD_JONES, components=((lipids, 20), (W, 1)), positions=x, box=[3.0, 3.0, 6.0])
     restraint = CentreRestraint(group=(60,), reference=tuple(range(60)), distance=2.0, force_constant=100.0)
     height = 2.4 - centre(system, restraint.reference, x[:, 2])
     expected = 50.0 * (height - 2.0) ** 2
     for shift in (0.0, 1.3, 2.9, -2.2, 40.1):
-        moved = x + [0.0, 0.0, shift]
+        moved = x + np.array([0.0, 0.0, shift])
         broken = moved - [0.0, 0.0, 6.0] * np.floor(moved[:, 2:] / 6.0)  # every bead by itself
         there = system.with_coordinates(broken).whole()
         run = Simulation(there, SimulationSettings(precision="double"), restraint=restraint)
@@ -189,8 +190,9 @@ def test_restraints_that_make_no_sense_are_refused() -> None:
     even = np.array(system.positions)
     even[:, 2] = np.linspace(0.0, 6.2, len(even), endpoint=False)
     spread = System(table=system.table, components=((W, len(even)),), positions=even, box=system.box)
+    everywhere = replace(WHOLE, group=(0,), reference=tuple(range(1, len(even))))
     with pytest.raises(SettingsError, match="no centre to restrain"):
-        parameters_of(spread, CentreRestraint(group=(0,), reference=tuple(range(1, len(even))), distance=1.0, force_constant=1.0))  # fmt: skip
+        parameters_of(spread, everywhere)
     sterols = placed(((STEROL, 1), (LIPID, 1)), (3.0, 3.0, 3.0))
     with pytest.raises(SettingsError, match="virtual sites"):
         parameters_of(sterols, CentreRestraint(group=(4, 5), reference=(12,), distance=0.0, force_constant=1.0))

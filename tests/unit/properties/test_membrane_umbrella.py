@@ -15,10 +15,10 @@ from topdown.properties.membrane_umbrella import (
     DOWN,
     UP,
     ProfileRequest,
-    anchoring_of,
     build_start,
     missing_parts,
     sample_profile,
+    umbrella_of,
 )
 from topdown.sampling.run_store import RunStore
 from topdown.tables import load_bead_table, load_molecule
@@ -48,15 +48,13 @@ def test_runs_are_stored_and_not_repeated(store: Path) -> None:
     assert missing_parts(REQUEST, store) == 0
     assert [(run.target, run.way) for run in samples.runs] == [(q, way) for q in REQUEST.targets for way in (DOWN, UP)]
     for run in samples.runs:
-        assert run.frames.shape == (5, 5)
+        assert run.frames.shape == (5, 3)
         assert abs(run.frames[:, 0].mean() - run.target) < 0.4
-        np.testing.assert_array_equal(run.frames[:, 0], run.frames[:, 1])
-        assert np.all(run.frames[:, 2] > 0)
-    assert samples.stiffness == pytest.approx(1000.0 * 200.0 / 1200.0)
+    assert samples.spring == 200.0
     z = (np.arange(len(samples.densities["water"])) + 0.5) * 0.1 - 8.0
     assert samples.densities["water"][np.abs(z) < 0.5].max() < 0.3
     assert samples.densities["lipids"][np.abs(z) < 0.5].mean() > 5.0
-    area = np.mean([run.frames[:, 3].mean() for run in samples.runs])
+    area = np.mean([run.frames[:, 1].mean() for run in samples.runs])
     assert samples.densities["lipids"].sum() * 0.1 * area == pytest.approx(12 * samples.n_lipids, rel=0.01)
 
 
@@ -88,19 +86,18 @@ def test_what_decides_a_run_is_in_its_name() -> None:
     assert replace(REQUEST, every=10).window_key(0, 0, 0) not in windows
 
 
-def test_tail_ends_are_anchored_and_the_middle_bead_is_held() -> None:
+def test_the_whole_solute_is_held_against_all_lipids() -> None:
     chain = load_molecule("martini2", "DEC")
     request = replace(REQUEST, solute=replace(chain, name="MOL"), table=TABLE)
     system = build_start(request)
-    anchoring = anchoring_of(system, request)
-    names = [DPPC.beads[atom].name for atom in anchoring.anchors[0]]
-    assert len(names) == 2
-    assert all(name.startswith("C4") for name in names)
-    assert anchoring.anchors[anchoring.solute] == ()
-    assert system.components[anchoring.solute][0].name == "MOL"
-    assert anchoring.bead == chain.n_beads // 2 or chain.n_beads % 2 == 0
-    anchors = anchoring.anchored_beads(system)
-    assert len(anchors) == 2 * sum(count for molecule, count in system.components if molecule.name == "DPPC")
+    umbrella = umbrella_of(system, request)
+    names = [bead.name for m, count in system.components for _ in range(count) for bead in m.beads]
+    assert [names[bead] for bead in umbrella.solute] == [bead.name for bead in chain.beads]
+    n_lipids = sum(count for molecule, count in system.components if molecule.name == "DPPC")
+    assert len(umbrella.lipids) == 12 * n_lipids
+    assert [names[bead] for bead in umbrella.lipids] == n_lipids * [bead.name for bead in DPPC.beads]
+    restraint = umbrella.at(-1.2)
+    assert (restraint.distance, restraint.force_constant) == (-1.2, 200.0)
 
 
 def test_requests_that_make_no_sense_are_refused() -> None:
