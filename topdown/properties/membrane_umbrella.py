@@ -8,10 +8,10 @@ command that was stopped, or asks for longer runs, only does what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ PROTOCOL: Final = "umbrella-3"
 GROUPS: Final = ("lipids", "heads", "water")
 #: Ways a window was reached.
 DOWN, UP = 0, 1
+_WAYS: Final = ("down", "up")
 
 Progress = Callable[[int, int, str], None]
 
@@ -122,8 +123,12 @@ class ProfileRequest:
         """How many of each component there are; part of every key, since a stored run is read back into this system."""
         return tuple(count for _, count in self.built.components)
 
+    def stage_key(self, stage: str) -> str:
+        """Name in the run store of what comes before the windows: ``equilibrated``, ``down`` or ``up``."""
+        return hash_of({"pull": self.pull_key(), "stage": stage})
+
     def pull_key(self) -> str:
-        """Name of the equilibrated and pulled system in the run store."""
+        """Hash of all that decides the equilibrated and pulled systems."""
         molecules = [self.solute, *(lipid for lipid, _ in self.lipids), self.water, self.cation, self.anion]
         return hash_of(
             {
@@ -230,27 +235,57 @@ def _groups(system: System, request: ProfileRequest) -> tuple[IntArray, ...]:
     return np.array(_beads_of(system, request.lipid_names), dtype=np.int64), index.markers, index.water
 
 
-def _pull(task: tuple[ProfileRequest, Path]) -> str:
-    """Worker: build, equilibrate, pull down and back up; keep where every window begins."""
-    request, folder = task
-    built = request.built
+def _staged(store: RunStore, key: str, built: System, run: Callable[[], Sequence[System]]) -> list[System]:
+    """The systems ``run`` leaves, from the run store where they are in it already."""
+    found = store.load(key)
+    if found is None:
+        reached = run()
+        arrays = {
+            "positions": np.array([system.positions for system in reached]),
+            "velocities": np.array([system.velocities for system in reached]),
+            "boxes": np.array([system.box for system in reached]),
+        }
+        store.save(key, arrays, {"system": built.title})
+        return list(reached)
+    arrays = found[0]
+    return [
+        built.with_coordinates(x, box, v)
+        for x, box, v in zip(arrays["positions"], arrays["boxes"], arrays["velocities"], strict=True)
+    ]
+
+
+def _prepare(request: ProfileRequest, store: RunStore, tell: Callable[[str], None]) -> None:
+    """Equilibrate the bilayer, pull the solute down through it and back up; each stage is stored when it is done."""
+    built, rising = request.built, request.targets
     umbrella = umbrella_of(built, request)
-    state = {"temperature": request.temperature, "pressure": request.pressure}
-    start = equilibrated(
-        built, umbrella, request.targets[-1], n_steps=request.membrane_steps, seed=request.seed, **state
+    pull = partial(
+        pulled,
+        umbrella=umbrella,
+        temperature=request.temperature,
+        pressure=request.pressure,
+        steps=request.pull_steps,
     )
-    downwards = request.targets[::-1]
-    down = pulled(start, umbrella, downwards, steps=request.pull_steps, seed=request.seed, **state)
-    up = pulled(down[-1], umbrella, request.targets, steps=request.pull_steps, seed=request.seed + 1, **state)
-    starts = [down[::-1], up]
-    arrays = {
-        "positions": np.array([[system.positions for system in way] for way in starts]),
-        "velocities": np.array([[system.velocities for system in way] for way in starts]),
-        "boxes": np.array([[system.box for system in way] for way in starts]),
-    }
-    key = request.pull_key()
-    RunStore(folder).save(key, arrays, {"system": built.title})
-    return key
+
+    def equilibrate() -> list[System]:
+        return [
+            equilibrated(
+                built,
+                umbrella,
+                rising[-1],
+                temperature=request.temperature,
+                pressure=request.pressure,
+                n_steps=request.membrane_steps,
+                seed=request.seed,
+            )
+        ]
+
+    tell("equilibrating the bilayer")
+    start = _staged(store, request.stage_key("equilibrated"), built, equilibrate)[0]
+    tell("pulling the solute through")
+    key = request.stage_key(_WAYS[DOWN])
+    end = _staged(store, key, built, lambda: pull(start, targets=rising[::-1], seed=request.seed))[-1]
+    tell("pulling it back")
+    _staged(store, request.stage_key(_WAYS[UP]), built, lambda: pull(end, targets=rising, seed=request.seed + 1))
 
 
 def _window(task: tuple[ProfileRequest, int, int, Path]) -> tuple[int, int]:
@@ -292,13 +327,12 @@ def _window(task: tuple[ProfileRequest, int, int, Path]) -> tuple[int, int]:
 
 
 def _start(request: ProfileRequest, built: System, window: int, way: int, store: RunStore) -> System:
-    found = store.load(request.pull_key())
+    found = store.load(request.stage_key(_WAYS[way]))
     if found is None:
         raise SimulationError("the pulled system has gone from the run store", where=str(store.folder))
     arrays, _ = found
-    return built.with_coordinates(
-        arrays["positions"][way, window], arrays["boxes"][way, window], arrays["velocities"][way, window]
-    )
+    row = window if way == UP else len(request.targets) - 1 - window
+    return built.with_coordinates(arrays["positions"][row], arrays["boxes"][row], arrays["velocities"][row])
 
 
 def _runs(request: ProfileRequest) -> Iterator[tuple[int, int]]:
@@ -355,9 +389,7 @@ def sample_profile(
     if todo:
         tell(0, len(todo), "compiling")
         warm_up()
-        if store.load(request.pull_key()) is None:
-            tell(0, len(todo), "equilibrating and pulling the solute through")
-            _pull((request, folder))
+        _prepare(request, store, lambda what: tell(0, len(todo), what))
         steps = request.settling_steps + request.parts * request.part_steps
         tasks = [(request, window, way, folder) for window, way in todo]
         cost = float(built.n_beads * steps * len(tasks))

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topdown.errors import SettingsError
+from topdown.errors import SettingsError, SimulationError
 from topdown.model import Bead, CGMolecule
+from topdown.properties import membrane_umbrella
 from topdown.properties.membrane_umbrella import (
     DOWN,
     UP,
@@ -21,6 +22,7 @@ from topdown.properties.membrane_umbrella import (
     umbrella_of,
 )
 from topdown.sampling.run_store import RunStore
+from topdown.sampling.umbrella import pulled
 from topdown.tables import load_bead_table, load_molecule
 
 DPPC, WATER, SODIUM, CHLORIDE = (load_molecule("martini2", name) for name in ("DPPC", "W", "NA", "CL"))
@@ -58,18 +60,46 @@ def test_runs_are_stored_and_not_repeated(store: Path) -> None:
     assert samples.densities["lipids"].sum() * 0.1 * area == pytest.approx(12 * samples.n_lipids, rel=0.01)
 
 
+def _copy(store: Path, to: Path, key: str) -> None:
+    there = RunStore(to).path(key)
+    there.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(RunStore(store).path(key), there)
+
+
+def test_pulling_goes_on_after_the_stages_that_are_stored(store: Path, tmp_path: Path, monkeypatch) -> None:
+    """Stopped on the way up: neither the bilayer nor the way down is made again, and the windows start from the same bytes."""
+    for stage in ("equilibrated", "down"):
+        _copy(store, tmp_path, REQUEST.stage_key(stage))
+    monkeypatch.setattr(membrane_umbrella, "equilibrated", None)
+    seen = []
+    monkeypatch.setattr(membrane_umbrella, "pulled", lambda *a, **k: seen.append(k["targets"]) or pulled(*a, **k))
+    monkeypatch.setattr(membrane_umbrella, "run_tasks", lambda *a, **k: iter(()))
+    with pytest.raises(SimulationError, match="cannot be read back"):
+        sample_profile(REQUEST, tmp_path, workers=1)
+    assert seen == [REQUEST.targets]
+    stored = [RunStore(folder).load(REQUEST.stage_key("up")) for folder in (store, tmp_path)]
+    for name in ("positions", "velocities", "boxes"):
+        np.testing.assert_array_equal(*(arrays[name] for arrays, _ in stored))
+
+
+def test_windows_start_where_the_solute_came_by(store: Path) -> None:
+    """On the way down the highest window comes first, on the way up the lowest."""
+    for stage, way, order in (("down", DOWN, (2, 1, 0)), ("up", UP, (0, 1, 2))):
+        found = RunStore(store).load(REQUEST.stage_key(stage))
+        assert found is not None
+        for row, window in enumerate(order):
+            start = membrane_umbrella._start(REQUEST, REQUEST.built, window, way, RunStore(store))
+            np.testing.assert_array_equal(start.positions, found[0]["positions"][row])
+
+
 def test_longer_runs_go_on_where_they_ended_bit_by_bit(store: Path, tmp_path: Path) -> None:
     twice = replace(REQUEST, parts=2)
-    pulled = RunStore(store).path(REQUEST.pull_key())
     assert missing_parts(twice, store) == 6
     for name in ("continued", "at once"):
-        there = RunStore(tmp_path / name).path(REQUEST.pull_key())
-        there.parent.mkdir(parents=True)
-        shutil.copy(pulled, there)
+        for stage in ("equilibrated", "down", "up"):
+            _copy(store, tmp_path / name, REQUEST.stage_key(stage))
     first = REQUEST.window_key(1, UP, 0)
-    kept = RunStore(tmp_path / "continued").path(first)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(RunStore(store).path(first), kept)
+    _copy(store, tmp_path / "continued", first)
     assert missing_parts(twice, tmp_path / "continued") == 11
     results = [sample_profile(twice, tmp_path / name, workers=1) for name in ("continued", "at once")]
     for one, other in zip(*(result.runs for result in results), strict=True):
