@@ -25,11 +25,11 @@ def made_up(request: ProfileRequest, folder: Path, **_: object) -> ProfileSample
         cumulative = np.cumsum(np.exp(log_p - log_p.max()))
         for way in (DOWN, UP):
             zeta = np.interp(rng.random(120) * cumulative[-1], cumulative, z)
-            rest = [np.zeros(120), np.full(120, 22.0), np.full(120, 8.4)]
-            runs.append(WindowRun(target=target, way=way, frames=np.column_stack([zeta, zeta, *rest])))
+            frames = np.column_stack([zeta, np.full(120, 22.0), np.full(120, 8.4)])
+            runs.append(WindowRun(target=target, way=way, frames=frames))
     place = (np.arange(160) + 0.5) * 0.1 - 8.0
     densities = {name: (np.abs(place) < 2.5).astype(float) for name in ("lipids", "heads", "water")}
-    return ProfileSamples(runs=tuple(runs), densities=densities, n_lipids=70, stiffness=60.0)
+    return ProfileSamples(runs=tuple(runs), densities=densities, n_lipids=70, spring=60.0)
 
 
 def test_command_writes_profile_and_figure(topdown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

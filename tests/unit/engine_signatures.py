@@ -13,7 +13,7 @@ from numba.core.dispatcher import Dispatcher
 
 import topdown.engine
 from topdown.building.conformation import initial_conformation
-from topdown.engine import Coupling, Simulation, SimulationSettings, potential_energy
+from topdown.engine import CentreRestraint, Coupling, Simulation, SimulationSettings, potential_energy
 from topdown.engine.insertion import insertion_sums
 
 
@@ -30,6 +30,8 @@ def use_the_engine() -> None:
         simulation.energies()
         simulation.pair_sums(virials=True, scalings=[(1.001, 1.001, 1.0)])
         Simulation(simulation.system(), settings)
+    restraint = CentreRestraint(group=(0, 1), reference=(2, 3, 4), distance=0.5, force_constant=100.0)
+    Simulation(everything(), pressed, restraint=restraint).run(3)
     coupled = Simulation(everything(), plain, coupling=Coupling.charges_last((0.0, 0.5, 1.0), (0.5, 1.0), index=1))
     coupled.run(2)
     coupled.pair_sums(virials=True)

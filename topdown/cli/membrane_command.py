@@ -13,7 +13,9 @@ from topdown.cli.commands import CommandWithOthers
 from topdown.cli.progress import StatusLine
 
 if TYPE_CHECKING:
+    from topdown.workflows.membrane import MembraneResult
     from topdown.workflows.membrane_relaxation import Progress
+    from topdown.workflows.membrane_request import Shares
 
 
 def _show(line: StatusLine, progress: Progress) -> None:
@@ -107,12 +109,10 @@ def command(
     system.pdb, index.ndx, em.mdp, eq.mdp, md.mdp, run_gromacs.sh, viewer.html, report.json, and the folders openmm, lammps
     and mapping. Ctrl-C leaves a checkpoint; --continue goes on.
     """
-    from topdown.report.membrane_text import comparison_lines, membrane_lines, stage_line, start_line
     from topdown.workflows.membrane import prepare_membrane, report_data
     from topdown.workflows.membrane_request import (
         MembraneRequest,
         parse_areas,
-        parse_lipids,
         parse_own_lipids,
         parse_relaxation,
         parse_size,
@@ -121,18 +121,11 @@ def command(
 
     if resume and overwrite:
         raise click.UsageError("--continue and --overwrite exclude each other")
-    if lipids is None and (upper is None or lower is None):
-        raise click.UsageError("no lipids: give --lipids POPC:7,CHOL:3, or both --upper and --lower")
-    if lipids is not None and upper is not None and lower is not None:
-        raise click.UsageError("--upper and --lower leave nothing to --lipids: leave one of the three out")
-    above, below = (
-        (upper, "--upper") if upper else (lipids or "", "--lipids"),
-        (lower, "--lower") if lower else (lipids or "", "--lipids"),
-    )
+    above, below = _leaflets(lipids, upper, lower)
     relax_ns, until_steady = parse_relaxation(relax)
     request = MembraneRequest(
-        lipids=parse_lipids(above[0], option=above[1]),
-        lower_lipids=parse_lipids(below[0], option=below[1]) if upper or lower else (),
+        lipids=above,
+        lower_lipids=below,
         own_lipids=parse_own_lipids(own_lipids),
         areas=parse_areas(areas),
         solutes=parse_solutes(smiles, names=names, counts=count, places=place),
@@ -154,7 +147,33 @@ def command(
     if as_json:
         click.echo(json.dumps(report_data(result, output), allow_nan=False))
         return
-    lines = membrane_lines(
+    for text in _summary(result):
+        click.echo(text)
+    click.echo(
+        f"written          {output}{'/' if str(output)[-1:] != '/' else ''}: {', '.join(report_files(result.files, output))}"
+    )
+
+
+def _leaflets(lipids: str | None, upper: str | None, lower: str | None) -> tuple[Shares, Shares]:
+    """Lipids of the upper leaflet, and of the lower one where it differs."""
+    from topdown.workflows.membrane_request import parse_lipids
+
+    if lipids is None and (upper is None or lower is None):
+        raise click.UsageError("no lipids: give --lipids POPC:7,CHOL:3, or both --upper and --lower")
+    if lipids is not None and upper is not None and lower is not None:
+        raise click.UsageError("--upper and --lower leave nothing to --lipids: leave one of the three out")
+    above, below = (
+        parse_lipids(own or lipids or "", option=option if own else "--lipids")
+        for own, option in ((upper, "--upper"), (lower, "--lower"))
+    )
+    return above, below if upper or lower else ()
+
+
+def _summary(result: MembraneResult) -> tuple[str, ...]:
+    """What was built and measured, line by line."""
+    from topdown.report.membrane_text import comparison_lines, membrane_lines, stage_line, start_line
+
+    first, *others = membrane_lines(
         result.system,
         result.observables,
         result.simulated_ns,
@@ -162,13 +181,12 @@ def command(
         thickness=result.measured_thickness,
         steady=result.relaxation.steadiness.steady,
     )
-    start = start_line(result.start_distance, result.start_force, result.relaxation.minimized_force)
-    lines = (lines[0], start, *lines[1:])
-    lines += comparison_lines([(c.program, c.largest) for c in result.comparisons], result.notes)
-    for text in (*lines, stage_line(result.seconds)):
-        click.echo(text)
-    click.echo(
-        f"written          {output}{'/' if str(output)[-1:] != '/' else ''}: {', '.join(report_files(result.files, output))}"
+    return (
+        first,
+        start_line(result.start_distance, result.start_force, result.relaxation.minimized_force),
+        *others,
+        *comparison_lines([(c.program, c.largest) for c in result.comparisons], result.notes),
+        stage_line(result.seconds),
     )
 
 

@@ -20,8 +20,7 @@ from topdown.cli.progress import ProgressLine
 @click.option("--length", default="2ns", show_default=True, help="Of each run; every window is run twice.")
 @click.option("--equilibrate", default="5ns", show_default=True, help="Of the bilayer, before anything else.")
 @click.option("--spacing", type=float, default=0.2, show_default=True, help="Between windows [nm].")
-@click.option("--spring", type=float, default=1000.0, show_default=True, help="On the molecule [kJ/mol/nm²].")
-@click.option("--anchor", type=float, default=200.0, show_default=True, help="On all tail ends together [kJ/mol/nm²].")
+@click.option("--spring", type=float, default=200.0, show_default=True, help="Of the umbrellas [kJ/mol/nm²].")
 @click.option("--depth", type=float, help="d of K_V [nm].  [default: reach of the lipids]")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
@@ -43,7 +42,6 @@ def command(
     equilibrate: str,
     spacing: float,
     spring: float,
-    anchor: float,
     depth: float | None,
     seed: int,
     workers: int,
@@ -72,7 +70,6 @@ def command(
         length_ns=parse_duration(length, option="--length"),
         membrane_ns=parse_duration(equilibrate, option="--equilibrate"),
         spring=spring,
-        anchor=anchor,
         depth=depth,
         seed=seed,
     )

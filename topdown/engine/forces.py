@@ -13,6 +13,7 @@ import numpy.typing as npt
 from topdown.engine._jit import Part, call_part, helper, kernel, kind_of, part
 from topdown.engine._lent import lent
 from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
+from topdown.engine.centre_restraint import centre_forces
 from topdown.engine.excluded_pairs import excluded_pair_forces
 from topdown.engine.frame import Frame, frame_of
 from topdown.engine.neighbor_list import NeighborList, build_outer, is_valid, note_pruned, place, prune
@@ -115,6 +116,15 @@ def _restraints(thread: int, frame: Any, bonded: Any, team: Any, measure: int) -
 
 
 @part
+def _centres(thread: int, frame: Any, bonded: Any, team: Any, measure: int) -> int:
+    centre_forces(
+        frame.positions, frame.box, bonded.centres, frame.forces, team.energies[thread], team.virials[thread],
+        measure != 0
+    )  # fmt: skip
+    return 0
+
+
+@part
 def _spread(frame: Any, bonded: Any, measure: int) -> int:
     spread_forces(frame.positions, bonded.sites, frame.forces, frame.virial, measure != 0)
     return 0
@@ -132,6 +142,7 @@ class ForceParts(NamedTuple):
     bonds_and_angles: int
     dihedrals: int
     restraints: int
+    centres: int
     spread: int
 
 
@@ -201,6 +212,7 @@ def force_parts(
         restraints=address(
             _restraints, "n frame bonded team n", len(restraints.beads) + len(restraints.flat_beads) > 0
         ),
+        centres=address(_centres, "n frame bonded team n", len(bonded.centres.beads) > 0),
         spread=address(_spread, "frame bonded n", len(bonded.sites.beads) > 0),
     )
 
@@ -220,6 +232,8 @@ def other_forces(
         call_part(parts.dihedrals, (thread, frame, bonded, team, measure))
     if parts.restraints != 0:
         call_part(parts.restraints, (thread, frame, bonded, team, measure))
+    if parts.centres != 0:
+        call_part(parts.centres, (thread, frame, bonded, team, measure))
 
 
 @kernel

@@ -27,7 +27,7 @@ class EnergyTerms:
     ----------
     bond, angle, dihedral, restraint, lj, coulomb, potential : float
         ``coulomb`` holds the reaction field of excluded pairs and of each charge with itself, as GROMACS counts;
-        ``restraint`` position and flat-bottomed restraints.
+        ``restraint`` position and flat-bottomed restraints, and those of two centres.
     virial : (3, 3) float64 [kJ/mol]
         Atomic virial Ξ = -1/2 Σ r ⊗ f without constraint forces, over beads with mass.
     forces : (n_beads, 3) float64 [kJ/mol/nm]

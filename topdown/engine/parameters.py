@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine._lent import lent
+from topdown.engine.centre_restraint import CentreParameters, CentreRestraint, centre_parameters
 from topdown.errors import TopologyError
 from topdown.model import Angle, Bond, CGMolecule, Constraint, Dihedral, System, TabulatedPotential, VirtualSite
 from topdown.units import COULOMB_CONSTANT
@@ -140,6 +141,7 @@ class BondedParameters(NamedTuple):
     bending_torsion_values: Floats
     sites: SiteParameters
     restraints: RestraintParameters
+    centres: CentreParameters
 
 
 @lent
@@ -212,7 +214,11 @@ def _per_molecule(sizes: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:
 
 
 def _bonded(
-    system: System, molecules: dict[int, CGMolecule], constraint_stiffness: float, refcoord_scaling: ReferenceScaling
+    system: System,
+    molecules: dict[int, CGMolecule],
+    constraint_stiffness: float,
+    refcoord_scaling: ReferenceScaling,
+    centres: CentreParameters,
 ) -> BondedParameters:
     bonds: dict[int, list[tuple[int, ...]]] = {}
     bond_values: dict[int, list[tuple[float, ...]]] = {}
@@ -262,6 +268,7 @@ def _bonded(
         bending_torsion_values=_repeat(system.components, 5, coefficients),
         sites=site_parameters(system.components),
         restraints=_restraints(system, molecules, refcoord_scaling),
+        centres=centres,
     )
 
 
@@ -474,6 +481,7 @@ def build_parameters(
     solute_component: int = -1,
     constraint_stiffness: float = 0.0,
     refcoord_scaling: ReferenceScaling = "no",
+    restraint: CentreRestraint | None = None,
 ) -> Parameters:
     """Flatten ``system`` into kernel arrays.
 
@@ -486,9 +494,13 @@ def build_parameters(
         When positive, constraints are kept as harmonic bonds of this force constant [kJ/mol/nm²] as well (minimisation).
     refcoord_scaling : {"no", "all"}
         Whether reference points of restraints stay where they are when the box changes, or scale with it.
+    restraint : CentreRestraint, optional
+        Holds the centres of two groups of beads.
 
     Raises
     ------
+    SettingsError
+        Groups of ``restraint`` that the system has not got, or that have no centre.
     TopologyError
         A bonded function the kernels do not have, one with the wrong number of coefficients or a table that does not reach
         from 0 to 180 degrees, a flat-bottom geometry outside 1 to 8, or a bead without mass that is no virtual site.
@@ -535,7 +547,13 @@ def build_parameters(
     masses = np.ascontiguousarray(per_bead[:, 2])
     return Parameters(
         pair=pair,
-        bonded=_bonded(system, molecules, constraint_stiffness, refcoord_scaling),
+        bonded=_bonded(
+            system,
+            molecules,
+            constraint_stiffness,
+            refcoord_scaling,
+            centre_parameters(restraint, system, masses, start),
+        ),
         constraints=_constraints(system, molecules),
         molecules=MoleculeParameters(
             start=start,

@@ -18,6 +18,7 @@ from topdown.engine.reference_bonded import (
     angle_terms,
     bending_torsion_terms,
     bond_terms,
+    centre_terms,
     columns,
     dihedral_terms,
     dot,
@@ -137,6 +138,7 @@ def total(parameters: Parameters, x: Floats, box: Floats, *, lam: Lambda | float
         + dihedral_terms(x, box, parameters.bonded)
         + bending_torsion_terms(x, box, parameters.bonded)
         + restraint_terms(x, box, parameters.bonded.restraints)
+        + centre_terms(x, box, parameters.bonded.centres)
     )
     return spread_forces(x, parameters.bonded.sites, terms)
 

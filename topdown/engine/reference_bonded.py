@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from topdown.engine.centre_restraint import CentreParameters
 from topdown.engine.parameters import (
     FIXED_ANGLE_3,
     FIXED_DISTANCE,
@@ -237,6 +238,24 @@ def restraint_terms(x: Floats, box: Floats, restraints: RestraintParameters) -> 
     sums = np.zeros(len(TERMS))
     sums[_RESTRAINT] = energy.sum() + (0.5 * k * beyond**2).sum()
     return Contribution(energies=sums, forces=forces, virial=-0.5 * lever.T @ every)
+
+
+def centre_terms(x: Floats, box: Floats, centres: CentreParameters) -> Contribution:
+    """U = k/2 (ζ - d)² of the height ζ of one group's centre above another's."""
+    beads = centres.beads.astype(np.int64)
+    images = np.zeros((len(beads), 3))
+    images[:, 2] = centres.images
+    lever = x[beads] + images * box
+    away = minimum_image(np.array([0.0, 0.0, centres.weights @ lever[:, 2] - centres.distance]), box)[2]
+    every = np.zeros((len(beads), 3))
+    every[:, 2] = -centres.force_constant * away * centres.weights
+    forces = np.zeros_like(x)
+    np.add.at(forces, beads, every)
+    sums = np.zeros(len(TERMS))
+    sums[_RESTRAINT] = 0.5 * centres.force_constant * away**2
+    virial = np.zeros((3, 3))
+    virial[2, 2] = 0.5 * centres.force_constant * away * (centres.distance + away)
+    return Contribution(energies=sums, forces=forces, virial=virial)
 
 
 # -- virtual sites -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from topdown.engine import checkpoint
 from topdown.engine.barostats import pressure_tensor
 from topdown.engine.basis import build_basis, measure_sums
+from topdown.engine.centre_restraint import CentreRestraint, centre_heights
 from topdown.engine.constraints import constrain_positions, constrain_velocities
 from topdown.engine.forces import (
     BLOWN_UP,
@@ -84,13 +85,15 @@ class Simulation:
         Source of velocities and thermostat noise: same seed, same bytes.
     coupling : Coupling, optional
         Couples one component to the rest along a soft-core path.
+    restraint : CentreRestraint, optional
+        Holds the distance along z of two groups' centres.
 
     Raises
     ------
     SimulationError
         When the box is smaller than twice the cut-off, or constraints cannot be met.
     SettingsError
-        When a charged solute is to be coupled along a path without charges.
+        When a charged solute is to be coupled along a path without charges, or a group to be restrained has no centre.
     """
 
     def __init__(
@@ -100,10 +103,12 @@ class Simulation:
         *,
         seed: int | np.random.Generator = 1,
         coupling: Coupling | None = None,
+        restraint: CentreRestraint | None = None,
     ) -> None:
         check_box(system.box, system.table.scheme.cutoff)
         self.settings = settings
         self.coupling = coupling
+        self.restraint = restraint
         self.rng = np.random.default_rng(seed)
         self._source = system
         component = -1 if coupling is None else coupling.component
@@ -123,7 +128,7 @@ class Simulation:
         if settings.threads > 1 and system.table.scheme.lj_modifier == "force-shift":
             raise SettingsError("force-shifted pairs are computed in double precision, by one thread", hint="threads=1")
         self.parameters = build_parameters(
-            system, solute_component=component, refcoord_scaling=settings.refcoord_scaling
+            system, solute_component=component, refcoord_scaling=settings.refcoord_scaling, restraint=restraint
         )
         self._basis = build_basis(self.parameters, coupling)
         self._lambda = self._basis.lam
@@ -205,6 +210,18 @@ class Simulation:
     def temperature(self) -> float:
         """Kinetic temperature of the last mid-step velocities [K]."""
         return float(2.0 * self.state.scratch.kinetic[0] / (self._dynamics.degrees_of_freedom * GAS_CONSTANT))
+
+    def centre_heights(self) -> tuple[float, float]:
+        """Heights [nm] of the centres of the restrained group and of its reference, each in the image it began in.
+
+        Raises
+        ------
+        SettingsError
+            No two centres are restrained.
+        """
+        if self.restraint is None:
+            raise SettingsError("no two centres are restrained in this simulation")
+        return centre_heights(self.positions, self.box, self.parameters.bonded.centres)
 
     def energies(self) -> EnergyTerms:
         """Energy terms of the current frame."""
@@ -332,6 +349,7 @@ class Simulation:
             solute_component=-1 if self.coupling is None else self.coupling.component,
             constraint_stiffness=stiffness,
             refcoord_scaling=self.settings.refcoord_scaling,
+            restraint=self.restraint,
         )
         near = self.state.neighbor_list
         before = self.positions.copy()

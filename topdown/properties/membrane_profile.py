@@ -1,7 +1,7 @@
 """Free energy of a solute across a bilayer from umbrella runs, and its partition coefficient between bilayer and water.
 
-All runs are pooled by MBAR with the biases they were made with, κ/2 (ζ - q)² + w; every frame then has a weight in the system
-without bias. With p(z) the weighted density of the solute's centre along the normal and p_w its mean in bulk water,
+All runs are pooled by MBAR with the biases they were made with, k/2 (ζ - q)²; every frame then has a weight in the system
+without bias. With p(z) the weighted density of the solute's centre of mass along the normal and p_w its mean in bulk water,
 
     ΔG(z) = -kT ln[p(z)/p_w],   K_V = 1/(2d) ∫_{-d}^{d} e^{-βΔG(z)} dz,
 
@@ -17,8 +17,9 @@ more, half of their difference is the error. Profiles from the two halves of tim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -43,7 +44,7 @@ _LIPID_REACH: Final = 0.01
 _REPLICATES: Final = 50
 #: Replicates of the parts of the data that are only compared with one another.
 _PART_REPLICATES: Final = 20
-_ZETA, _CENTRE, _W, _AREA, _HEIGHT = range(5)
+_ZETA, _AREA, _HEIGHT = range(3)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,12 +152,12 @@ def lipid_reach(lipids: FloatArray) -> float:
     return float(0.5 * (z[there[-1]] - z[there[0]] + DENSITY_BIN))
 
 
-def reduced_biases(runs: Sequence[WindowRun], targets: FloatArray, stiffness: float, beta: float) -> FloatArray:
-    """β [κ/2 (ζ - q)² + w] of every frame of ``runs`` in every window, (n_windows, n_frames); distances to nearest images."""
+def reduced_biases(runs: Sequence[WindowRun], targets: FloatArray, spring: float, beta: float) -> FloatArray:
+    """β k/2 (ζ - q)² of every frame of ``runs`` in every window, (n_windows, n_frames); distances to nearest images."""
     frames = np.concatenate([run.frames for run in runs])
     away = frames[:, _ZETA] - targets[:, None]
     away -= frames[:, _HEIGHT] * np.round(away / frames[:, _HEIGHT])
-    biases: FloatArray = beta * (0.5 * stiffness * away**2 + frames[:, _W])
+    biases: FloatArray = 0.5 * beta * spring * away**2
     return biases
 
 
@@ -169,9 +170,9 @@ class _Pool:
     segments: tuple[Segment, ...]
 
 
-def _pool(runs: Sequence[WindowRun], stiffness: float, temperature: float) -> _Pool:
+def _pool(runs: Sequence[WindowRun], spring: float, temperature: float) -> _Pool:
     targets = np.array(sorted({run.target for run in runs}))
-    biases = reduced_biases(runs, targets, stiffness, 1.0 / kt(temperature))
+    biases = reduced_biases(runs, targets, spring, 1.0 / kt(temperature))
     counts = np.array([sum(len(run.frames) for run in runs if run.target == target) for target in targets])
     segments, start = [], 0
     for run in runs:
@@ -179,7 +180,7 @@ def _pool(runs: Sequence[WindowRun], stiffness: float, temperature: float) -> _P
         start += len(run.frames)
     return _Pool(
         solution=mbar(biases, counts),
-        centres=np.concatenate([run.frames[:, _CENTRE] for run in runs]),
+        centres=np.concatenate([run.frames[:, _ZETA] for run in runs]),
         segments=tuple(segments),
     )
 
@@ -244,9 +245,9 @@ class _Solved:
 
 
 def _solve(
-    runs: Sequence[WindowRun], stiffness: float, temperature: float, reach: float, depth: float, replicates: int
+    runs: Sequence[WindowRun], *, spring: float, temperature: float, reach: float, depth: float, replicates: int
 ) -> _Solved:
-    pool = _pool(runs, stiffness, temperature)
+    pool = _pool(runs, spring, temperature)
     overlap = pool.solution.bottleneck_overlap()
     if overlap < MIN_OVERLAP:
         raise SamplingError(
@@ -313,7 +314,7 @@ def _leaflets(whole: _Solved) -> Comparison:
 
 
 def _inefficiency(run: WindowRun) -> float:
-    return max(statistical_inefficiency(run.frames[:, _ZETA]), statistical_inefficiency(run.frames[:, _W]))
+    return statistical_inefficiency(run.frames[:, _ZETA])
 
 
 def _thinned(run: WindowRun) -> WindowRun:
@@ -354,48 +355,16 @@ def partition_profile(
     SamplingError
         Windows that do not overlap, or too few effective samples in bulk water.
     """
-    reach = max(abs(run.target) for run in samples.runs)
-    half = 0.5 * min(float(run.frames[:, _HEIGHT].mean()) for run in samples.runs)
-    if reach > half:
-        raise SamplingError(
-            f"windows reach {reach:.2f} nm, half of the box is {half:.2f} nm once it has settled",
-            hint="a taller box (--size), which has more windows",
-        )
-    d = lipid_reach(samples.densities["lipids"]) if depth is None else depth
-    if not 0.0 < d <= reach - BULK:
-        raise SamplingError(
-            f"d = {d:.2f} nm leaves no bulk water within windows that reach {reach:.2f} nm",
-            hint="a taller box (--size)",
-        )
-
-    def solve(runs: Sequence[WindowRun], n: int = min(replicates, _PART_REPLICATES)) -> _Solved:
-        return _solve(runs, samples.stiffness, temperature, reach, d, n)
-
+    reach, d = _extent(samples, depth)
+    solve = partial(_solve, spring=samples.spring, temperature=temperature, reach=reach, depth=d)
     thinned = tuple(_thinned(run) for run in samples.runs)
-    whole = solve(thinned, replicates)
+    whole = solve(thinned, replicates=replicates)
     inefficiency = float(np.mean([segment.inefficiency for segment in whole.pool.segments]))
-    in_water = whole.bins.bulk_effective(whole.weights) / inefficiency
-    if in_water < MIN_EFFECTIVE:
-        raise SamplingError(
-            f"{in_water:.0f} effective samples in bulk water, fewer than {MIN_EFFECTIVE:g}",
-            hint="longer runs (--length)",
-        )
-    comparisons = (
-        _compared(
-            ("pulled in", "pulled out"),
-            solve([run for run in thinned if run.pulled_in]),
-            solve([run for run in thinned if not run.pulled_in]),
-        ),
-        _compared(
-            ("first half", "second half"),
-            solve([_half(run, False) for run in thinned]),
-            solve([_half(run, True) for run in thinned]),
-        ),
-        _leaflets(whole),
-    )
+    _check_water(whole, inefficiency)
+    comparisons = _comparisons(thinned, whole, partial(solve, replicates=min(replicates, _PART_REPLICATES)))
     n_effective = kish_effective_samples(whole.weights) / inefficiency
     log_k_v = _log_k(whole, comparisons[0], n_effective)
-    area = _area(samples, temperature)
+    area = _area(samples)
     errors = _spread(whole.delta_g_replicates)
     lowest, centre = int(np.nanargmin(whole.delta_g)), len(whole.delta_g) // 2
 
@@ -425,6 +394,52 @@ def partition_profile(
     )
 
 
+def _extent(samples: ProfileSamples, depth: float | None) -> tuple[float, float]:
+    """How far the windows reach, and d, both [nm]; refused when no bulk water is left between them."""
+    reach = max(abs(run.target) for run in samples.runs)
+    half = 0.5 * min(float(run.frames[:, _HEIGHT].mean()) for run in samples.runs)
+    if reach > half:
+        raise SamplingError(
+            f"windows reach {reach:.2f} nm, half of the box is {half:.2f} nm once it has settled",
+            hint="a taller box (--size), which has more windows",
+        )
+    d = lipid_reach(samples.densities["lipids"]) if depth is None else depth
+    if not 0.0 < d <= reach - BULK:
+        raise SamplingError(
+            f"d = {d:.2f} nm leaves no bulk water within windows that reach {reach:.2f} nm",
+            hint="a taller box (--size)",
+        )
+    return reach, d
+
+
+def _check_water(whole: _Solved, inefficiency: float) -> None:
+    in_water = whole.bins.bulk_effective(whole.weights) / inefficiency
+    if in_water < MIN_EFFECTIVE:
+        raise SamplingError(
+            f"{in_water:.0f} effective samples in bulk water, fewer than {MIN_EFFECTIVE:g}",
+            hint="longer runs (--length)",
+        )
+
+
+def _comparisons(
+    runs: Sequence[WindowRun], whole: _Solved, solve: Callable[[Sequence[WindowRun]], _Solved]
+) -> tuple[Comparison, ...]:
+    """Pulled in against pulled out, first against second half of time, upper against lower leaflet."""
+    return (
+        _compared(
+            ("pulled in", "pulled out"),
+            solve([run for run in runs if run.pulled_in]),
+            solve([run for run in runs if not run.pulled_in]),
+        ),
+        _compared(
+            ("first half", "second half"),
+            solve([_half(run, False) for run in runs]),
+            solve([_half(run, True) for run in runs]),
+        ),
+        _leaflets(whole),
+    )
+
+
 def _log_k(whole: _Solved, ways: Comparison, n_effective: float) -> Estimate:
     drawn = float(np.std(whole.log_k_replicates, ddof=1))
     return Estimate(
@@ -435,12 +450,9 @@ def _log_k(whole: _Solved, ways: Comparison, n_effective: float) -> Estimate:
     )
 
 
-def _area(samples: ProfileSamples, temperature: float) -> Estimate:
-    """Area per lipid from the means of the runs, each without w."""
-    means = np.empty(len(samples.runs))
-    for k, run in enumerate(samples.runs):
-        w = run.frames[:, _W] / kt(temperature)
-        means[k] = np.average(run.frames[:, _AREA], weights=np.exp(w - w.max())) / (samples.n_lipids / 2)
+def _area(samples: ProfileSamples) -> Estimate:
+    """Area per lipid from the means of the runs."""
+    means = np.array([run.frames[:, _AREA].mean() / (samples.n_lipids / 2) for run in samples.runs])
     return Estimate(
         value=float(means.mean()),
         standard_error=float(np.std(means, ddof=1) / np.sqrt(len(means))),

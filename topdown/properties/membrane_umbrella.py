@@ -8,18 +8,16 @@ command that was stopped, or asks for longer runs, only does what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from topdown.building.bilayer import Leaflets, Placement, Solvent, build_bilayer
-from topdown.building.conformation import conformation_of
-from topdown.building.lipids import tail_ends
 from topdown.engine import engine_version
 from topdown.errors import SettingsError, SimulationError
 from topdown.model import BeadTable, CGMolecule, System
@@ -29,14 +27,15 @@ from topdown.properties.sampler import warm_up
 from topdown.sampling.executors import run_tasks
 from topdown.sampling.fingerprints import describe_molecule, describe_table, hash_of
 from topdown.sampling.run_store import RunStore
-from topdown.sampling.umbrella import DENSITY_BIN, Anchoring, equilibrated, pulled, run_umbrella, umbrella_settings
+from topdown.sampling.umbrella import DENSITY_BIN, Umbrella, equilibrated, pulled, run_umbrella, umbrella_settings
 
 #: Changes when the way runs are made changes, so that older runs are not taken for new ones.
-PROTOCOL: Final = "umbrella-2"
+PROTOCOL: Final = "umbrella-3"
 #: Groups whose densities are kept beside the frames.
 GROUPS: Final = ("lipids", "heads", "water")
 #: Ways a window was reached.
 DOWN, UP = 0, 1
+_WAYS: Final = ("down", "up")
 
 Progress = Callable[[int, int, str], None]
 
@@ -63,8 +62,8 @@ class ProfileRequest:
         [mol/l]
     targets : tuple of float
         Heights of the windows, rising [nm].
-    spring, anchor : float
-        k and K of :mod:`topdown.sampling.umbrella` [kJ/mol/nm²].
+    spring : float
+        k of :mod:`topdown.sampling.umbrella` [kJ/mol/nm²].
     membrane_steps : int
         Steps of 20 fs that the bilayer is equilibrated.
     pull_steps : int
@@ -87,8 +86,7 @@ class ProfileRequest:
     pressure: float = 1.0
     salt: float = 0.0
     targets: tuple[float, ...]
-    spring: float = 1000.0
-    anchor: float = 200.0
+    spring: float = 200.0
     membrane_steps: int = 250_000
     pull_steps: int = 1000
     settling_steps: int = 25_000
@@ -104,7 +102,7 @@ class ProfileRequest:
             raise SettingsError(
                 f"windows reach {self.targets[-1]:g} nm, beyond half of a box of {self.size[2]:g} nm", where="--size"
             )
-        for name in ("temperature", "spring", "anchor"):
+        for name in ("temperature", "spring"):
             if not 0 < getattr(self, name) < 1e6:
                 raise SettingsError(f"{name} must be a positive number, got {getattr(self, name):g}")
         if self.parts < 1:
@@ -125,8 +123,12 @@ class ProfileRequest:
         """How many of each component there are; part of every key, since a stored run is read back into this system."""
         return tuple(count for _, count in self.built.components)
 
+    def stage_key(self, stage: str) -> str:
+        """Name in the run store of what comes before the windows: ``equilibrated``, ``down`` or ``up``."""
+        return hash_of({"pull": self.pull_key(), "stage": stage})
+
     def pull_key(self) -> str:
-        """Name of the equilibrated and pulled system in the run store."""
+        """Hash of all that decides the equilibrated and pulled systems."""
         molecules = [self.solute, *(lipid for lipid, _ in self.lipids), self.water, self.cation, self.anion]
         return hash_of(
             {
@@ -139,7 +141,7 @@ class ProfileRequest:
                 "counts": list(self.counts),
                 "state": [self.temperature, self.pressure, self.salt],
                 "targets": list(self.targets),
-                "springs": [self.spring, self.anchor],
+                "spring": self.spring,
                 "steps": [self.membrane_steps, self.pull_steps],
                 "seed": self.seed,
             }
@@ -161,7 +163,7 @@ class WindowRun:
         q [nm].
     way : int
         :data:`DOWN` or :data:`UP`.
-    frames : (n_frames, 5) float64
+    frames : (n_frames, 3) float64
         See :class:`topdown.sampling.umbrella.UmbrellaSamples`.
     """
 
@@ -187,14 +189,14 @@ class ProfileSamples:
         Mean number density [nm⁻³] of :data:`GROUPS` in bins of ``DENSITY_BIN``, over all runs.
     n_lipids : int
         In both leaflets.
-    stiffness : float
-        κ [kJ/mol/nm²].
+    spring : float
+        k [kJ/mol/nm²].
     """
 
     runs: tuple[WindowRun, ...]
     densities: dict[str, FloatArray]
     n_lipids: int
-    stiffness: float
+    spring: float
 
 
 def build_start(request: ProfileRequest) -> System:
@@ -209,64 +211,89 @@ def build_start(request: ProfileRequest) -> System:
     )
 
 
-def anchoring_of(system: System, request: ProfileRequest) -> Anchoring:
-    """The bead of the solute nearest to its centre, and the tail ends of all lipids."""
-    solute = next(k for k, (molecule, _) in enumerate(system.components) if molecule.name == request.solute.name)
-    shape = conformation_of(request.solute)
-    away = np.linalg.norm(shape - shape.mean(axis=0), axis=1)
-    away[[bead.mass <= 0.0 for bead in request.solute.beads]] = np.inf
-    names = set(request.lipid_names)
-    return Anchoring(
-        solute=solute,
-        bead=int(np.argmin(away)),
-        anchors=tuple(
-            tail_ends(molecule, request.table) if k != solute and molecule.name in names else ()
-            for k, (molecule, _) in enumerate(system.components)
-        ),
+def _beads_of(system: System, names: Collection[str]) -> tuple[int, ...]:
+    """All beads of the molecules of these names."""
+    return tuple(
+        bead
+        for molecule, start in system.molecules()
+        if molecule.name in names
+        for bead in range(start, start + molecule.n_beads)
+    )
+
+
+def umbrella_of(system: System, request: ProfileRequest) -> Umbrella:
+    """All beads of the solute, against all beads of all lipids."""
+    return Umbrella(
+        solute=_beads_of(system, {request.solute.name}),
+        lipids=_beads_of(system, request.lipid_names),
         spring=request.spring,
-        anchor=request.anchor,
     )
 
 
 def _groups(system: System, request: ProfileRequest) -> tuple[IntArray, ...]:
     index = index_membrane(system, set(request.lipid_names), water=request.water.name)
-    lipids = [
-        np.arange(start, start + molecule.n_beads)
-        for molecule, start in system.molecules()
-        if molecule.name in request.lipid_names
+    return np.array(_beads_of(system, request.lipid_names), dtype=np.int64), index.markers, index.water
+
+
+def _staged(store: RunStore, key: str, built: System, run: Callable[[], Sequence[System]]) -> list[System]:
+    """The systems ``run`` leaves, from the run store where they are in it already."""
+    found = store.load(key)
+    if found is None:
+        reached = run()
+        arrays = {
+            "positions": np.array([system.positions for system in reached]),
+            "velocities": np.array([system.velocities for system in reached]),
+            "boxes": np.array([system.box for system in reached]),
+        }
+        store.save(key, arrays, {"system": built.title})
+        return list(reached)
+    arrays = found[0]
+    return [
+        built.with_coordinates(x, box, v)
+        for x, box, v in zip(arrays["positions"], arrays["boxes"], arrays["velocities"], strict=True)
     ]
-    return np.concatenate(lipids).astype(np.int64), index.markers, index.water
 
 
-def _pull(task: tuple[ProfileRequest, Path]) -> str:
-    """Worker: build, equilibrate, pull down and back up; keep where every window begins."""
-    request, folder = task
-    built = request.built
-    anchoring = anchoring_of(built, request)
-    state = {"temperature": request.temperature, "pressure": request.pressure}
-    start = equilibrated(
-        built, anchoring, request.targets[-1], n_steps=request.membrane_steps, seed=request.seed, **state
+def _prepare(request: ProfileRequest, store: RunStore, tell: Callable[[str], None]) -> None:
+    """Equilibrate the bilayer, pull the solute down through it and back up; each stage is stored when it is done."""
+    built, rising = request.built, request.targets
+    umbrella = umbrella_of(built, request)
+    pull = partial(
+        pulled,
+        umbrella=umbrella,
+        temperature=request.temperature,
+        pressure=request.pressure,
+        steps=request.pull_steps,
     )
-    downwards = request.targets[::-1]
-    down = pulled(start, anchoring, downwards, steps=request.pull_steps, seed=request.seed, **state)
-    up = pulled(down[-1], anchoring, request.targets, steps=request.pull_steps, seed=request.seed + 1, **state)
-    starts = [down[::-1], up]
-    arrays = {
-        "positions": np.array([[system.positions for system in way] for way in starts]),
-        "velocities": np.array([[system.velocities for system in way] for way in starts]),
-        "boxes": np.array([[system.box for system in way] for way in starts]),
-    }
-    key = request.pull_key()
-    RunStore(folder).save(key, arrays, {"system": built.title})
-    return key
+
+    def equilibrate() -> list[System]:
+        return [
+            equilibrated(
+                built,
+                umbrella,
+                rising[-1],
+                temperature=request.temperature,
+                pressure=request.pressure,
+                n_steps=request.membrane_steps,
+                seed=request.seed,
+            )
+        ]
+
+    tell("equilibrating the bilayer")
+    start = _staged(store, request.stage_key("equilibrated"), built, equilibrate)[0]
+    tell("pulling the solute through")
+    key = request.stage_key(_WAYS[DOWN])
+    end = _staged(store, key, built, lambda: pull(start, targets=rising[::-1], seed=request.seed))[-1]
+    tell("pulling it back")
+    _staged(store, request.stage_key(_WAYS[UP]), built, lambda: pull(end, targets=rising, seed=request.seed + 1))
 
 
 def _window(task: tuple[ProfileRequest, int, int, Path]) -> tuple[int, int]:
     """Worker: run the parts of one window that are missing, one after the other."""
     request, window, way, folder = task
     store, built = RunStore(folder), request.built
-    anchoring, groups = anchoring_of(built, request), _groups(built, request)
-    settings = umbrella_settings(request.temperature, request.pressure, tau_t=anchoring.damping_time(built))
+    umbrella, groups = umbrella_of(built, request), _groups(built, request)
+    settings = umbrella_settings(request.temperature, request.pressure)
     system: System | None = None
     for part in range(request.parts):
         key = request.window_key(window, way, part)
@@ -280,7 +307,7 @@ def _window(task: tuple[ProfileRequest, int, int, Path]) -> tuple[int, int]:
         seed = np.random.SeedSequence([request.seed, 3, window, way, part])
         samples = run_umbrella(
             system,
-            anchoring,
+            umbrella,
             request.targets[window],
             settings=settings,
             n_equilibration=request.settling_steps if part == 0 else 0,
@@ -300,13 +327,12 @@ def _window(task: tuple[ProfileRequest, int, int, Path]) -> tuple[int, int]:
 
 
 def _start(request: ProfileRequest, built: System, window: int, way: int, store: RunStore) -> System:
-    found = store.load(request.pull_key())
+    found = store.load(request.stage_key(_WAYS[way]))
     if found is None:
         raise SimulationError("the pulled system has gone from the run store", where=str(store.folder))
     arrays, _ = found
-    return built.with_coordinates(
-        arrays["positions"][way, window], arrays["boxes"][way, window], arrays["velocities"][way, window]
-    )
+    row = window if way == UP else len(request.targets) - 1 - window
+    return built.with_coordinates(arrays["positions"][row], arrays["boxes"][row], arrays["velocities"][row])
 
 
 def _runs(request: ProfileRequest) -> Iterator[tuple[int, int]]:
@@ -363,9 +389,7 @@ def sample_profile(
     if todo:
         tell(0, len(todo), "compiling")
         warm_up()
-        if store.load(request.pull_key()) is None:
-            tell(0, len(todo), "equilibrating and pulling the solute through")
-            _pull((request, folder))
+        _prepare(request, store, lambda what: tell(0, len(todo), what))
         steps = request.settling_steps + request.parts * request.part_steps
         tasks = [(request, window, way, folder) for window, way in todo]
         cost = float(built.n_beads * steps * len(tasks))
@@ -389,11 +413,11 @@ def _gathered(request: ProfileRequest, store: RunStore, built: System) -> Profil
             arrays, _ = found
             frames.append(arrays["frames"])
             counts = arrays["densities"] + (counts if counts.size else 0.0)
-            volumes += float(arrays["frames"][:, 3].sum())
+            volumes += float(arrays["frames"][:, 1].sum())
         runs.append(WindowRun(target=request.targets[window], way=way, frames=np.concatenate(frames)))
     return ProfileSamples(
         runs=tuple(runs),
         densities={name: counts[k] / (volumes * DENSITY_BIN) for k, name in enumerate(GROUPS)},
         n_lipids=index_membrane(built, set(request.lipid_names), water=request.water.name).n_lipids,
-        stiffness=anchoring_of(built, request).stiffness,
+        spring=request.spring,
     )

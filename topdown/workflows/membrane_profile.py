@@ -51,8 +51,8 @@ class ProfileSettings:
         Of each run; every window is run twice.
     membrane_ns : float
         Equilibration of the bilayer before.
-    spring, anchor : float
-        [kJ/mol/nm²], see :mod:`topdown.sampling.umbrella`.
+    spring : float
+        Of the umbrellas [kJ/mol/nm²].
     depth : float, optional
         d of K_V [nm].
     seed : int
@@ -71,8 +71,7 @@ class ProfileSettings:
     spacing: float = 0.2
     length_ns: float = 2.0
     membrane_ns: float = 5.0
-    spring: float = 1000.0
-    anchor: float = 200.0
+    spring: float = 200.0
     depth: float | None = None
     seed: int = 1
 
@@ -83,7 +82,6 @@ class ProfileSettings:
             "length_ns": (0.01, 1e5),
             "membrane_ns": (0.0, 1e5),
             "spring": (1.0, 1e5),
-            "anchor": (1.0, 1e4),
             "salt": (0.0, 6.0),
         }
         for name, (least, most) in limits.items():
@@ -166,7 +164,6 @@ def profile_request(smiles: str, settings: ProfileSettings) -> ProfileRequest:
         salt=settings.salt,
         targets=settings.targets,
         spring=settings.spring,
-        anchor=settings.anchor,
         membrane_steps=round(settings.membrane_ns * 1000.0 / TIME_STEP),
         part_steps=part,
         settling_steps=min(25_000, part),
@@ -283,8 +280,6 @@ def profile_data(result: ProfileResult) -> dict[str, Any]:
         "runs": len(result.samples.runs),
         "length_ns": settings.length_ns,
         "spring_kJ_mol_nm2": settings.spring,
-        "anchor_kJ_mol_nm2": settings.anchor,
-        "umbrella_kJ_mol_nm2": result.samples.stiffness,
         "log_k_v": _plain(found.log_k_v),
         "log_k_m_L_kg": _plain(found.log_k_m),
         "d_nm": found.depth,

@@ -9,18 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from topdown.errors import SettingsError
+from topdown.errors import SettingsError, SimulationError
 from topdown.model import Bead, CGMolecule
+from topdown.properties import membrane_umbrella
 from topdown.properties.membrane_umbrella import (
     DOWN,
     UP,
     ProfileRequest,
-    anchoring_of,
     build_start,
     missing_parts,
     sample_profile,
+    umbrella_of,
 )
 from topdown.sampling.run_store import RunStore
+from topdown.sampling.umbrella import pulled
 from topdown.tables import load_bead_table, load_molecule
 
 DPPC, WATER, SODIUM, CHLORIDE = (load_molecule("martini2", name) for name in ("DPPC", "W", "NA", "CL"))
@@ -48,30 +50,56 @@ def test_runs_are_stored_and_not_repeated(store: Path) -> None:
     assert missing_parts(REQUEST, store) == 0
     assert [(run.target, run.way) for run in samples.runs] == [(q, way) for q in REQUEST.targets for way in (DOWN, UP)]
     for run in samples.runs:
-        assert run.frames.shape == (5, 5)
+        assert run.frames.shape == (5, 3)
         assert abs(run.frames[:, 0].mean() - run.target) < 0.4
-        np.testing.assert_array_equal(run.frames[:, 0], run.frames[:, 1])
-        assert np.all(run.frames[:, 2] > 0)
-    assert samples.stiffness == pytest.approx(1000.0 * 200.0 / 1200.0)
+    assert samples.spring == 200.0
     z = (np.arange(len(samples.densities["water"])) + 0.5) * 0.1 - 8.0
     assert samples.densities["water"][np.abs(z) < 0.5].max() < 0.3
     assert samples.densities["lipids"][np.abs(z) < 0.5].mean() > 5.0
-    area = np.mean([run.frames[:, 3].mean() for run in samples.runs])
+    area = np.mean([run.frames[:, 1].mean() for run in samples.runs])
     assert samples.densities["lipids"].sum() * 0.1 * area == pytest.approx(12 * samples.n_lipids, rel=0.01)
+
+
+def _copy(store: Path, to: Path, key: str) -> None:
+    there = RunStore(to).path(key)
+    there.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(RunStore(store).path(key), there)
+
+
+def test_pulling_goes_on_after_the_stages_that_are_stored(store: Path, tmp_path: Path, monkeypatch) -> None:
+    """Stopped on the way up: neither the bilayer nor the way down is made again, and the windows start from the same bytes."""
+    for stage in ("equilibrated", "down"):
+        _copy(store, tmp_path, REQUEST.stage_key(stage))
+    monkeypatch.setattr(membrane_umbrella, "equilibrated", None)
+    seen = []
+    monkeypatch.setattr(membrane_umbrella, "pulled", lambda *a, **k: seen.append(k["targets"]) or pulled(*a, **k))
+    monkeypatch.setattr(membrane_umbrella, "run_tasks", lambda *a, **k: iter(()))
+    with pytest.raises(SimulationError, match="cannot be read back"):
+        sample_profile(REQUEST, tmp_path, workers=1)
+    assert seen == [REQUEST.targets]
+    stored = [RunStore(folder).load(REQUEST.stage_key("up")) for folder in (store, tmp_path)]
+    for name in ("positions", "velocities", "boxes"):
+        np.testing.assert_array_equal(*(arrays[name] for arrays, _ in stored))
+
+
+def test_windows_start_where_the_solute_came_by(store: Path) -> None:
+    """On the way down the highest window comes first, on the way up the lowest."""
+    for stage, way, order in (("down", DOWN, (2, 1, 0)), ("up", UP, (0, 1, 2))):
+        found = RunStore(store).load(REQUEST.stage_key(stage))
+        assert found is not None
+        for row, window in enumerate(order):
+            start = membrane_umbrella._start(REQUEST, REQUEST.built, window, way, RunStore(store))
+            np.testing.assert_array_equal(start.positions, found[0]["positions"][row])
 
 
 def test_longer_runs_go_on_where_they_ended_bit_by_bit(store: Path, tmp_path: Path) -> None:
     twice = replace(REQUEST, parts=2)
-    pulled = RunStore(store).path(REQUEST.pull_key())
     assert missing_parts(twice, store) == 6
     for name in ("continued", "at once"):
-        there = RunStore(tmp_path / name).path(REQUEST.pull_key())
-        there.parent.mkdir(parents=True)
-        shutil.copy(pulled, there)
+        for stage in ("equilibrated", "down", "up"):
+            _copy(store, tmp_path / name, REQUEST.stage_key(stage))
     first = REQUEST.window_key(1, UP, 0)
-    kept = RunStore(tmp_path / "continued").path(first)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(RunStore(store).path(first), kept)
+    _copy(store, tmp_path / "continued", first)
     assert missing_parts(twice, tmp_path / "continued") == 11
     results = [sample_profile(twice, tmp_path / name, workers=1) for name in ("continued", "at once")]
     for one, other in zip(*(result.runs for result in results), strict=True):
@@ -88,19 +116,18 @@ def test_what_decides_a_run_is_in_its_name() -> None:
     assert replace(REQUEST, every=10).window_key(0, 0, 0) not in windows
 
 
-def test_tail_ends_are_anchored_and_the_middle_bead_is_held() -> None:
+def test_the_whole_solute_is_held_against_all_lipids() -> None:
     chain = load_molecule("martini2", "DEC")
     request = replace(REQUEST, solute=replace(chain, name="MOL"), table=TABLE)
     system = build_start(request)
-    anchoring = anchoring_of(system, request)
-    names = [DPPC.beads[atom].name for atom in anchoring.anchors[0]]
-    assert len(names) == 2
-    assert all(name.startswith("C4") for name in names)
-    assert anchoring.anchors[anchoring.solute] == ()
-    assert system.components[anchoring.solute][0].name == "MOL"
-    assert anchoring.bead == chain.n_beads // 2 or chain.n_beads % 2 == 0
-    anchors = anchoring.anchored_beads(system)
-    assert len(anchors) == 2 * sum(count for molecule, count in system.components if molecule.name == "DPPC")
+    umbrella = umbrella_of(system, request)
+    names = [bead.name for m, count in system.components for _ in range(count) for bead in m.beads]
+    assert [names[bead] for bead in umbrella.solute] == [bead.name for bead in chain.beads]
+    n_lipids = sum(count for molecule, count in system.components if molecule.name == "DPPC")
+    assert len(umbrella.lipids) == 12 * n_lipids
+    assert [names[bead] for bead in umbrella.lipids] == n_lipids * [bead.name for bead in DPPC.beads]
+    restraint = umbrella.at(-1.2)
+    assert (restraint.distance, restraint.force_constant) == (-1.2, 200.0)
 
 
 def test_requests_that_make_no_sense_are_refused() -> None:
