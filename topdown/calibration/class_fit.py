@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.model import BeadTable
-from topdown.properties.shapes import SIZES, inner_epsilon, place_range
+from topdown.model.bead import SIZES
+from topdown.properties.shapes import inner_epsilon, place_range
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

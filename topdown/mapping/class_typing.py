@@ -26,13 +26,13 @@ from topdown.mapping.bead_typing import TypeChoice
 from topdown.mapping.environments import Feature, bead_features
 from topdown.mapping.type_features import size_rule
 from topdown.model import BeadTable
+from topdown.model.bead import SIZES
 from topdown.resources import bead_tables_folder
 
 FloatArray = npt.NDArray[np.float64]
 
 CLASSES_FILE: Final = "classes.csv"
 WEIGHTS_FILE: Final = "class_weights.csv"
-SIZES: Final = "RST"
 #: Rows of the weights file that are not features.
 _BASE, _SIZE, _METRIC, _FEATURE = "base", "size", "metric", "feature"
 #: Typical error of an estimated contribution to a free energy [kJ/mol]: the scale of the confidences.
