@@ -8,6 +8,9 @@ building blocks are derived anew without the molecule itself, and the weights of
 the fold. Scores are up to molecular symmetry; a shared atom is right in either of its beads, and a molecule published
 more than once is right when it equals one of them. Types given the published partition: ``mapping_types.py``.
 
+The general partition and typing are scored, unless ``--as-mapped`` puts the rules for lipids and sterols before them, as
+``topdown map`` does; those rules were written with published lipids in view and are not fitted anew.
+
 ``--shuffle N`` divides the molecules into folds at random instead of in turn, ``--by-source`` hides one collection
 after the other: costs and weights of the estimate then come from the other collections alone.
 
@@ -22,7 +25,7 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +42,11 @@ from curated_mappings import MappedRow, read_rows
 from topdown.formats.atomic import atomic_write_text
 from topdown.mapping import fragmenting
 from topdown.mapping.bead_typing import BuildingBlockIndex, choose_types
+from topdown.mapping.lipids import recognise
 from topdown.mapping.partition_costs import PARTITION_COSTS
+from topdown.mapping.partition_symmetry import Groups
+from topdown.mapping.published import given_choices
+from topdown.mapping.type_estimate import TypeModel
 from topdown.tables import load_bead_table
 
 
@@ -92,9 +99,26 @@ def class_of(mol: Chem.Mol) -> str:
     return next(n for n, smarts in CLASSES if smarts is None or bare.HasSubstructMatch(Chem.MolFromSmarts(smarts)))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Score:
-    """One held-out molecule."""
+    """One held-out molecule.
+
+    Attributes
+    ----------
+    name, smiles, source, kind : str
+    exact : bool
+        Whether the partition is a published one.
+    right, atoms : int
+        Atoms in the right bead, of how many.
+    hits, cores, beads : int
+        Beads of the right type, of the right type but for its labels, of how many published.
+    seconds, dividing : float
+        Processor time of the mapping, and of the partition alone.
+    why : str
+        What differs from the published partition nearest to ours.
+    text : str
+        Our beads and the published ones.
+    """
 
     name: str
     smiles: str
@@ -103,7 +127,13 @@ class Score:
     exact: bool
     right: int
     atoms: int
+    hits: int
+    cores: int
+    beads: int
+    seconds: float
+    dividing: float
     why: str
+    text: str
 
 
 def why(mol: Chem.Mol, ours: tuple, theirs: tuple) -> str:
@@ -133,20 +163,141 @@ def held_out_sets(
     return [ordered[fold::folds] for fold in range(folds)]
 
 
+class Judge:
+    """Maps held-out molecules and scores them.
+
+    Parameters
+    ----------
+    source : Path
+        Folder of the curated files.
+    style : {"martini3", "martini2"}
+    refit : bool
+        Whether costs come from the other molecules alone instead of the shipped file.
+    as_mapped : bool
+        Whether lipids and sterols go by their own rules first, as in ``topdown map``.
+    """
+
+    def __init__(self, source: Path, style: str, *, refit: bool = True, as_mapped: bool = False) -> None:
+        self.style, self.refit, self.as_mapped = style, refit, as_mapped
+        self.table = load_bead_table(style)
+        self.known = published_types(read_rows(source, style, [f"{style}_curated.csv"]))
+        every = fitting.read_examples(read_rows(source, style, max_labelled=fitting.MAX_LABELLED), style)
+        self.examples = [e for e in every if Chem.MolToSmiles(e.mol, isomericSmiles=False) in self.known]
+        self.facts = derive.observations(source, style)
+        self.encode = weighing.Encoder(style)
+        self._indices: dict[str, BuildingBlockIndex] = {}
+
+    def scores(self, test: Sequence[fitting.Example]) -> list[Score]:
+        """The molecules of ``test``, with nothing learnt from any of them."""
+        costs = self._costs_without(test) if self.refit else PARTITION_COSTS[self.style]
+        unseen = {Chem.MolToSmiles(e.mol, isomericSmiles=False) for e in test}
+        model = weighing.fit([f for f in self.facts if f.molecule not in unseen], self.style, self.encode)
+        return [self._score(example, costs, model) for example in test]
+
+    def _costs_without(self, test: Sequence[fitting.Example]) -> dict[str, int]:
+        for example in self.examples:
+            # What other folds listed was cheap under costs that have seen this one.
+            example.listed.clear()
+        held = {Chem.MolToSmiles(e.mol) for e in test}
+        rest = [e for e in self.examples if Chem.MolToSmiles(e.mol) not in held]
+        return fitting.to_table(*fitting.fit(rest, width=fitting.WIDTH, rounds=fitting.ROUNDS))
+
+    def _index_without(self, name: str) -> BuildingBlockIndex:
+        if name not in self._indices:
+            blocks = derive.building_blocks(f for f in self.facts if f.molecule != name)
+            self._indices[name] = BuildingBlockIndex(blocks)
+        return self._indices[name]
+
+    def _score(self, example: fitting.Example, costs: Mapping[str, int], model: TypeModel) -> Score:
+        name = Chem.MolToSmiles(example.mol, isomericSmiles=False)
+        index = self._index_without(name)
+        start = time.process_time()
+        blocks = recognise(example.mol, self.style) if self.as_mapped else None
+        given = given_choices(blocks, self.table)
+        if blocks is not None and blocks.whole and given:
+            groups: Groups = blocks.groups
+            dividing = time.process_time() - start
+            types = [given[group].bead_type for group in groups]
+        else:
+            partition = fragmenting.partition_atoms(example.mol, costs=costs, fixed=tuple(given))
+            groups = partition.groups
+            dividing = time.process_time() - start
+            chosen = choose_types(example.mol, groups, self.table, shared=partition.shared, index=index, model=model)
+            types = [given[g].bead_type if g in given else c.bead_type for g, c in zip(groups, chosen)]
+        seconds = time.process_time() - start
+        right, hits, cores, beads, differs = self._nearest(example, groups, types, self.known[name])
+        published = "".join(f"\n   published {sorted(zip(*row))}" for row in self.known[name])
+        return Score(
+            name=example.name,
+            smiles=name,
+            source=collection_of(example),
+            kind=class_of(example.mol),
+            exact=example.agrees(tuple(groups)),
+            right=right,
+            atoms=example.graph.n_atoms,
+            hits=hits,
+            cores=cores,
+            beads=beads,
+            seconds=seconds,
+            dividing=dividing,
+            why=differs,
+            text=f"{example.name} {Chem.MolToSmiles(example.mol)}\n   ours      {sorted(zip(groups, types))}{published}",
+        )
+
+    @staticmethod
+    def _nearest(
+        example: fitting.Example, groups: Groups, types: Sequence[str], published: Iterable[tuple[tuple, tuple]]
+    ) -> tuple[int, int, int, int, str]:
+        """(atoms right, types right, core types right, beads, what differs) beside the published mapping nearest to ours."""
+        best, differs = (0, 0, 0, 0), ""
+        for theirs, their_types in published:
+            for s in (tuple(range(example.graph.n_atoms)), *example.symmetries):
+                ours = tuple(tuple(sorted(s[a] for a in g)) for g in groups)
+                atoms = fragmenting.correct_atoms([frozenset(g) for g in ours], [frozenset(g) for g in theirs])
+                pairs = pair_beads(ours, theirs)
+                hits = sum(types[i] == their_types[j] for i, j in pairs)
+                cores = sum(core(types[i]) == core(their_types[j]) for i, j in pairs)
+                if atoms > best[0]:
+                    differs = why(example.mol, ours, theirs)
+                best = max(best, (atoms, hits, cores, len(their_types)))
+        return *best, differs
+
+
 def report(scores: list[Score]) -> str:
     """Markdown tables: per source, per class, and the ten worst."""
     lines = []
     for title, key in (("source", lambda s: s.source), ("class", lambda s: s.kind)):
-        lines += [f"| {title} | molecules | exact partition | atoms in right bead |", "|---|---|---|---|"]
+        lines += [
+            f"| {title} | molecules | exact partition | atoms in right bead | types exact |",
+            "|---|---|---|---|---|",
+        ]
         for group in sorted({key(s) for s in scores}):
             found = [s for s in scores if key(s) == group]
+            exact = sum(s.exact for s in found) / len(found)
             atoms = sum(s.right for s in found) / sum(s.atoms for s in found)
-            lines.append(f"| {group} | {len(found)} | {sum(s.exact for s in found) / len(found):.0%} | {atoms:.0%} |")
+            types = sum(s.hits for s in found) / sum(s.beads for s in found)
+            lines.append(f"| {group} | {len(found)} | {exact:.0%} | {atoms:.0%} | {types:.0%} |")
         lines.append("")
     lines += ["| worst | atoms right | what differs |", "|---|---|---|"]
     wrong = sorted((s for s in scores if not s.exact), key=lambda s: (s.right / s.atoms, s.smiles))
     lines += [f"| {s.name} `{s.smiles}` | {s.right}/{s.atoms} | {s.why} |" for s in wrong[:10]]
     return "\n".join(lines) + "\n"
+
+
+def summary(scores: Sequence[Score]) -> str:
+    """The totals."""
+    exact, n = sum(s.exact for s in scores), len(scores)
+    right, atoms = sum(s.right for s in scores), sum(s.atoms for s in scores)
+    hits, cores, beads = (sum(getattr(s, name) for s in scores) for name in ("hits", "cores", "beads"))
+    lines = [
+        f"exact partition        {exact}/{n} = {exact / n:.1%}",
+        f"atoms in right bead    {right}/{atoms} = {right / atoms:.1%}",
+        f"bead types exact       {hits}/{beads} = {hits / beads:.1%}  (core type {cores / beads:.1%})",
+    ]
+    for title, name in (("CPU per molecule      ", "seconds"), ("   of it the partition", "dividing")):
+        spent = sorted(getattr(s, name) for s in scores)
+        lines.append(f"{title} median {spent[len(spent) // 2] * 1e3:.1f} ms, largest {spent[-1] * 1e3:.0f} ms")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -156,104 +307,28 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--shuffle", type=int, default=0, help="seed of a random division into folds, 0 for in turn")
     parser.add_argument("--by-source", action="store_true", help="hold out one collection after the other")
+    parser.add_argument("--as-mapped", action="store_true", help="lipids and sterols by their rules, as 'topdown map'")
     parser.add_argument("--report", type=Path, help="file for the scores per source and class")
     parser.add_argument("-v", "--verbose", action="store_true", help="print every difference")
     arguments = parser.parse_args()
-    table = load_bead_table(arguments.table)
-    examples = fitting.read_examples(read_rows(arguments.source, arguments.table, max_labelled=fitting.MAX_LABELLED))
-    known = published_types(read_rows(arguments.source, arguments.table, [f"{arguments.table}_curated.csv"]))
-    examples = [e for e in examples if Chem.MolToSmiles(e.mol, isomericSmiles=False) in known]
-    facts = derive.observations(arguments.source, arguments.table)
-    encode = weighing.Encoder(arguments.table)
-    indices = {}
-
-    def index_without(name: str) -> BuildingBlockIndex:
-        if name not in indices:
-            indices[name] = BuildingBlockIndex(derive.building_blocks(f for f in facts if f.molecule != name))
-        return indices[name]
-
-    exact = right = total_atoms = 0
-    beads = exact_types = core_types = 0
-    seconds = []
-    dividing = []
-    scores = []
-    refit = arguments.folds > 0 or arguments.by_source
-    for test in held_out_sets(
-        examples, max(arguments.folds, 1), shuffle=arguments.shuffle, by_source=arguments.by_source
-    ):
-        costs = PARTITION_COSTS[arguments.table]
-        if refit:
-            for example in examples:
-                # What other folds listed was cheap under costs that have seen this one.
-                example.listed.clear()
-            held = {Chem.MolToSmiles(e.mol) for e in test}
-            names, weights = fitting.fit(
-                [e for e in examples if Chem.MolToSmiles(e.mol) not in held], width=fitting.WIDTH, rounds=fitting.ROUNDS
-            )
-            costs = fitting.to_table(names, weights)
-        unseen = {Chem.MolToSmiles(e.mol, isomericSmiles=False) for e in test}
-        model = weighing.fit([f for f in facts if f.molecule not in unseen], arguments.table, encode)
-        for example in test:
-            name = Chem.MolToSmiles(example.mol, isomericSmiles=False)
-            index = index_without(name)
-            start = time.process_time()
-            partition = fragmenting.partition_atoms(example.mol, costs=costs)
-            dividing.append(time.process_time() - start)
-            choices = choose_types(
-                example.mol, partition.groups, table, shared=partition.shared, index=index, model=model
-            )
-            seconds.append(time.process_time() - start)
-            exact += example.agrees(partition.groups)
-            total_atoms += example.graph.n_atoms
-            best = (0, 0, 0, 0)
-            differs = ""
-            symmetries = [tuple(range(example.graph.n_atoms)), *example.symmetries]
-            for groups, types in known[name]:
-                for s in symmetries:
-                    ours = tuple(tuple(sorted(s[a] for a in g)) for g in partition.groups)
-                    atoms = fragmenting.correct_atoms([frozenset(g) for g in ours], [frozenset(g) for g in groups])
-                    pairs = pair_beads(ours, groups)
-                    hits = sum(choices[i].bead_type == types[j] for i, j in pairs)
-                    cores = sum(core(choices[i].bead_type) == core(types[j]) for i, j in pairs)
-                    if atoms > best[0]:
-                        differs = why(example.mol, ours, groups)
-                    best = max(best, (atoms, hits, cores, len(types)))
-            agrees = example.agrees(partition.groups)
-            scores.append(
-                Score(
-                    name=example.name,
-                    smiles=name,
-                    source=collection_of(example),
-                    kind=class_of(example.mol),
-                    exact=agrees,
-                    right=best[0],
-                    atoms=example.graph.n_atoms,
-                    why=differs,
-                )
-            )
-            right += best[0]
-            exact_types += best[1]
-            core_types += best[2]
-            beads += best[3]
-            if arguments.verbose and (best[1] < best[3] or not example.agrees(partition.groups)):
-                print(f"{example.name} {Chem.MolToSmiles(example.mol)}")
-                print("   ours     ", sorted(zip(partition.groups, (c.bead_type for c in choices))))
-                for groups, types in known[name]:
-                    print("   published", sorted(zip(groups, types)))
-    print(
-        f"{arguments.table}: {len(examples)} distinct molecules, {beads} beads, "
-        f"{'one source held out' if arguments.by_source else f'folds {arguments.folds}, shuffle {arguments.shuffle}'}"
+    judge = Judge(
+        arguments.source,
+        arguments.table,
+        refit=arguments.folds > 0 or arguments.by_source,
+        as_mapped=arguments.as_mapped,
     )
-    print(f"exact partition        {exact}/{len(examples)} = {exact / len(examples):.1%}")
-    print(f"atoms in right bead    {right}/{total_atoms} = {right / total_atoms:.1%}")
-    print(
-        f"bead types exact       {exact_types}/{beads} = {exact_types / beads:.1%}  (core type {core_types / beads:.1%})"
+    tests = held_out_sets(
+        judge.examples, max(arguments.folds, 1), shuffle=arguments.shuffle, by_source=arguments.by_source
     )
+    scores = [score for test in tests for score in judge.scores(test)]
+    if arguments.verbose:
+        print("\n".join(s.text for s in scores if s.hits < s.beads or not s.exact))
+    hidden = "one source held out" if arguments.by_source else f"folds {arguments.folds}, shuffle {arguments.shuffle}"
+    by_rule = ", lipids and sterols by their rules" if arguments.as_mapped else ""
     print(
-        f"CPU per molecule       median {sorted(seconds)[len(seconds) // 2] * 1e3:.1f} ms, largest {max(seconds) * 1e3:.0f} ms"
+        f"{arguments.table}: {len(scores)} distinct molecules, {sum(s.beads for s in scores)} beads, {hidden}{by_rule}"
     )
-    middle, largest = sorted(dividing)[len(dividing) // 2], max(dividing)
-    print(f"   of it the partition  median {middle * 1e3:.1f} ms, largest {largest * 1e3:.0f} ms")
+    print(summary(scores))
     if arguments.report:
         atomic_write_text(arguments.report, report(scores))
 

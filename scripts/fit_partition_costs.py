@@ -23,7 +23,11 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from topdown.formats.atomic import atomic_write_text
-from topdown.mapping import fragmenting, group_features, partition_symmetry
+from topdown.mapping import fragmenting, partition_symmetry
+from topdown.mapping.candidate_groups import Candidates
+from topdown.mapping.group_features import group_features
+from topdown.mapping.lipids import recognise
+from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import COSTS_FILE
 from topdown.resources import bead_tables_folder
 
@@ -41,15 +45,19 @@ Groups = tuple[tuple[int, ...], ...]
 
 @dataclass
 class Example:
-    """A molecule with its published mappings, and the partitions listed for it."""
+    """A molecule with its published mappings, and the partitions listed for it.
+
+    ``by_rule`` says that it is a lipid or sterol with rules of its own, which the costs never divide.
+    """
 
     name: str
     smiles: str
     source: str
     mol: Chem.Mol
-    graph: group_features.MoleculeGraph
+    graph: MoleculeGraph
     symmetries: list[tuple[int, ...]]
     published: list[Groups]
+    by_rule: bool = False
     listed: dict[Groups, tuple[dict[str, int], bool]] = field(default_factory=dict)
     known: dict[Groups, bool] = field(default_factory=dict)
 
@@ -67,7 +75,7 @@ class Example:
             return
         counts: dict[str, int] = {}
         for group in groups:
-            for name, count in group_features.group_features(self.graph, sum(1 << a for a in group)).items():
+            for name, count in group_features(self.graph, sum(1 << a for a in group)).items():
                 counts[name] = counts.get(name, 0) + count
         merged = partition_symmetry.share_by_symmetry(
             self.graph, partition_symmetry.share_in_rings(self.graph, groups), self.symmetries
@@ -77,7 +85,7 @@ class Example:
 
     def list_cheapest(self, table: dict[str, int], count: int) -> None:
         """Put the ``count`` cheapest partitions under ``table`` on the list."""
-        candidates = fragmenting.Candidates.of(self.graph, table)
+        candidates = Candidates.of(self.graph, table)
         for _, groups in candidates.cheapest(count).ranked:
             self.add(candidates.atoms(groups))
 
@@ -135,7 +143,7 @@ def prior_costs() -> dict[str, float]:
 DETAIL_WIDTH = 0.5
 
 
-def read_examples(rows: Iterable[MappedRow]) -> list[Example]:
+def read_examples(rows: Iterable[MappedRow], style: str) -> list[Example]:
     """Distinct molecules of two atoms or more, each with all its published mappings."""
     found: dict[str, Example] = {}
     for row in rows:
@@ -146,9 +154,17 @@ def read_examples(rows: Iterable[MappedRow]) -> list[Example]:
             continue
         key = Chem.MolToSmiles(mol, isomericSmiles=False)
         if key not in found:
-            graph = group_features.MoleculeGraph.of(mol)
+            graph = MoleculeGraph.of(mol)
+            blocks = recognise(mol, style)
             found[key] = Example(
-                row.name, row.smiles, row.source, mol, graph, partition_symmetry.automorphisms(mol), []
+                row.name,
+                row.smiles,
+                row.source,
+                mol,
+                graph,
+                partition_symmetry.automorphisms(mol),
+                [],
+                by_rule=blocks is not None and blocks.whole,
             )
         mapped = tuple(sorted(tuple(sorted(place[a] for a in bead)) for bead, _ in row.beads))
         if mapped not in found[key].published:
@@ -190,7 +206,11 @@ def write_table(style: str, table: dict[str, int]) -> None:
 
 
 def fit(examples: list[Example], *, width: float, rounds: int) -> tuple[list[str], np.ndarray]:
-    """Names and costs of largest posterior for ``examples``."""
+    """Names and costs of largest posterior for those of ``examples`` that the costs divide.
+
+    Sterols and lipids that go by their own rules have habits of their own, such as beads of a single methyl group.
+    """
+    examples = [example for example in examples if not example.by_rule]
     prior = prior_costs()
     names, weights = list(prior), np.array(list(prior.values()))
     for example in examples:
@@ -280,8 +300,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args()
-    examples = read_examples(read_rows(arguments.source, arguments.style, max_labelled=MAX_LABELLED))
-    print(f"{len(examples)} molecules")
+    examples = read_examples(read_rows(arguments.source, arguments.style, max_labelled=MAX_LABELLED), arguments.style)
+    print(f"{len(examples)} molecules, {sum(e.by_rule for e in examples)} of them by their own rules and left out")
+    examples = [example for example in examples if not example.by_rule]
     if arguments.folds:
         total, atoms = 0, 0.0
         for fold in range(arguments.folds):

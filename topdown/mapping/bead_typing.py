@@ -11,7 +11,7 @@ do. Confidence is the probability of the winner, brought onto the hit rate of he
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import exp, log
 from types import MappingProxyType
@@ -42,14 +42,14 @@ PRIOR_VOTES = (0.5, 2.0, 5.0)
 #: Style and level → (a, b): the share of right types among held-out beads is 1 / (1 + exp(-(a + b logit p))) of the
 #: winner's probability p. Written by ``scripts/fit_type_weights.py``.
 CALIBRATION: Mapping[tuple[str, str], tuple[float, float]] = {
-    ("martini3", "known"): (0.18, 0.42),
-    ("martini3", "unseen"): (0.07, 0.81),
+    ("martini3", "known"): (0.19, 0.41),
+    ("martini3", "unseen"): (0.09, 0.79),
     ("martini2", "known"): (0.16, 0.67),
     ("martini2", "unseen"): (-0.4, 0.64),
 }
 MAX_ALTERNATIVES = 5
-#: Choices remembered per table.
-_MOST_KNOWN = 50_000
+#: Choices remembered per table, and evidence, which is larger (7 kB).
+_MOST_KNOWN, _MOST_EVIDENCE = 50_000, 4_000
 _LEVEL_NAMES = ("fragment in its environment", "fragment", "skeleton")
 _SIZE_NAMES = {"R": "regular", "S": "small", "T": "tiny"}
 
@@ -203,7 +203,7 @@ def choose_types(
         table.index(name)
     roles = atom_roles(mol)
     # Choices made with somebody's own votes would keep those alive.
-    known = _known_choices(table) if index is None and model is None else {}
+    known = _known_choices(table) if index is None and model is None else _Known()
     context = _Context(
         roles=roles,
         shared=shared,
@@ -220,14 +220,58 @@ def choose_types(
     )
 
 
-#: What :func:`_known_choices` remembers: a bead in its surroundings, and its free energy [kJ/mol] where that decides too.
-_Known = dict[tuple[tuple[int, ...], float | None], TypeChoice]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evidence:
+    """What speaks for the types of a fragment, but for its free energy.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Of the fragment, one per level.
+    votes : tuple of dict
+        Of published beads, one per level.
+    probabilities : (n_types,) float64
+        By chemistry alone.
+    by_rule : str
+        The rules, in words.
+    by_energy : bool
+        Whether its free energy counts: it is neutral and nobody has published it.
+    """
+
+    keys: tuple[str, str, str]
+    votes: tuple[dict[str, int], ...]
+    probabilities: FloatArray
+    by_rule: str
+    by_energy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Beads met before, by :meth:`Surroundings.bead_key`: the choice, or where the free energy counts the evidence.
+
+    Attributes
+    ----------
+    choices : dict
+    evidence : dict
+    by_energy : dict
+        Choices by key and free energy [kJ/mol].
+    """
+
+    choices: dict[tuple[int, ...], TypeChoice] = field(default_factory=dict)
+    evidence: dict[tuple[int, ...], _Evidence] = field(default_factory=dict)
+    by_energy: dict[tuple[tuple[int, ...], float], TypeChoice] = field(default_factory=dict)
+
+    def forget_when_full(self) -> None:
+        """Keep memory bounded."""
+        for kept, most in ((self.choices, _MOST_KNOWN), (self.by_energy, _MOST_KNOWN), (self.evidence, _MOST_EVIDENCE)):
+            if len(kept) >= most:
+                kept.clear()
 
 
 @lru_cache(maxsize=8)
 def _known_choices(table: BeadTable) -> _Known:
     """The types given so far with the table's own building blocks."""
-    return {}
+    return _Known()
 
 
 def ion_choice(canonical_smiles: str, table: BeadTable) -> TypeChoice | None:
@@ -253,39 +297,51 @@ def _given(table: BeadTable, name: str) -> TypeChoice:
 
 
 def _choose(context: _Context, group: tuple[int, ...]) -> TypeChoice:
+    known = context.known
     key = context.surroundings.bead_key(group)
-    choice = context.known.get((key, None))
+    choice = known.choices.get(key)
     if choice is not None:
         return choice
-    charge = context.roles.charge(group)
-    fragment = environment(context.roles.facts, group, context.shared)
-    target = None
-    if not charge and not _votes(context.table, context.index, 0, coarser(fragment)[0], charge):
-        target = free_energy(context.mol, group, context.shared, context.surroundings)
-        choice = context.known.get((key, target))
-        if choice is not None:
+    known.forget_when_full()
+    evidence = known.evidence.get(key)
+    if evidence is None:
+        evidence = _evidence(context, group)
+        if not evidence.by_energy:
+            choice = known.choices[key] = _decided(context, evidence, evidence.probabilities)
             return choice
-    if len(context.known) >= _MOST_KNOWN:
-        context.known.clear()
-    choice = context.known[key, target] = _decided(context, group, fragment, charge, target)
+        known.evidence[key] = evidence
+    energy = free_energy(context.mol, group, context.shared, context.surroundings)
+    choice = known.by_energy.get((key, energy))
+    if choice is None:
+        probabilities = weighted_by_free_energy(evidence.probabilities, energy, context.table)
+        choice = known.by_energy[key, energy] = _decided(context, evidence, probabilities)
     return choice
 
 
-def _decided(context: _Context, group: tuple[int, ...], fragment: str, charge: int, target: float | None) -> TypeChoice:
-    """The choice for a fragment in its surroundings."""
-    table, index, model = context.table, context.index, context.model
-    features, chemistry = bead_features(context.roles, group, context.shared, model.style)
-    atoms = effective_atoms(context.roles, group, context.shared)
-    size = size_rule(context.roles, group, context.shared, model.style)
-    by_rule = (
-        f"{chemistry.name} (usually {chemistry.core}{chemistry.labels}), {atoms:g} heavy atoms "
-        f"({_SIZE_NAMES[size]} by rule), and its neighbours"
+def _evidence(context: _Context, group: tuple[int, ...]) -> _Evidence:
+    """Votes and chemistry of a fragment in its surroundings."""
+    roles, shared, table, model = context.roles, context.shared, context.table, context.model
+    charge = roles.charge(group)
+    keys = coarser(environment(roles.facts, group, shared))
+    votes = tuple(_votes(table, context.index, level, key, charge) for level, key in enumerate(keys))
+    features, chemistry = bead_features(roles, group, shared, model.style)
+    atoms = effective_atoms(roles, group, shared)
+    size = size_rule(roles, group, shared, model.style)
+    return _Evidence(
+        keys=keys,
+        votes=votes,
+        probabilities=type_probabilities(model, features, chemistry, charge, table),
+        by_rule=(
+            f"{chemistry.name} (usually {chemistry.core}{chemistry.labels}), {atoms:g} heavy atoms "
+            f"({_SIZE_NAMES[size]} by rule), and its neighbours"
+        ),
+        by_energy=not charge and not votes[0],
     )
-    keys = coarser(fragment)
-    votes = tuple(_votes(table, index, level, key, charge) for level, key in enumerate(keys))
-    probabilities = type_probabilities(model, features, chemistry, charge, table)
-    if target is not None:
-        probabilities = weighted_by_free_energy(probabilities, target, table)
+
+
+def _decided(context: _Context, evidence: _Evidence, probabilities: FloatArray) -> TypeChoice:
+    """The choice once the votes have moved the probabilities of chemistry."""
+    table, votes, keys = context.table, evidence.votes, evidence.keys
     for level in reversed(range(len(LEVELS))):
         probabilities = _moved_by_votes(probabilities, votes[level], PRIOR_VOTES[level], table)
     ranked = _ranked(probabilities, table)
@@ -296,14 +352,14 @@ def _decided(context: _Context, group: tuple[int, ...], fragment: str, charge: i
             hint="add a line for it to building_blocks.csv",
         )
     found = next((level for level in range(len(LEVELS)) if votes[level]), None)
-    evidence = "estimate" if found is None else LEVELS[found]
+    level_name = "estimate" if found is None else LEVELS[found]
     best, probability = ranked[0]
     return TypeChoice(
         bead_type=best,
-        reason=_reason(table, index, keys, votes, found, best, by_rule),
-        confidence=_calibrated(probability, model.style, evidence),
+        reason=_reason(table, context.index, keys, votes, found, best, evidence.by_rule),
+        confidence=_calibrated(probability, context.model.style, level_name),
         alternatives=tuple(name for name, _ in ranked[1:]),
-        level=evidence,
+        level=level_name,
         support="" if found is None else _support(votes[found]),
         probabilities=tuple(p for _, p in ranked),
     )

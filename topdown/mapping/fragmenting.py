@@ -1,7 +1,7 @@
 """Partition of the heavy atoms into connected beads: the cheapest of all partitions.
 
-Every connected group of at most :data:`MAX_GROUP` heavy atoms has a cost, the sum of the costs of its features (its
-size and make-up, and the bonds it cuts; :mod:`topdown.mapping.group_features`, :mod:`topdown.mapping.partition_costs`).
+Every connected group of at most six heavy atoms has a cost, the sum of the costs of its features (its size and make-up,
+and the bonds it cuts; :mod:`topdown.mapping.candidate_groups`, :mod:`topdown.mapping.group_features`).
 A partition costs the sum of its groups, plus a penalty for every set of symmetry-equivalent atoms that ends up in
 different kinds of beads. The cheapest sum of groups is found exactly (:mod:`topdown.mapping.partition_search`); where it
 breaks a symmetry, as many of the next ones are looked at as it takes to prove that none is better.
@@ -13,24 +13,17 @@ written cannot matter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rdkit import Chem
 
 from topdown.errors import SettingsError
-from topdown.mapping.group_features import (
-    Description,
-    MoleculeGraph,
-    bits,
-    count_mask,
-    packed,
-    pieces_of,
-    shape_features,
-)
+from topdown.mapping.bit_masks import pieces_of
+from topdown.mapping.candidate_groups import Candidates
+from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import PARTITION_COSTS
-from topdown.mapping.partition_search import Divisions, cheapest_divisions
 from topdown.mapping.partition_symmetry import (
     Groups,
     asymmetries,
@@ -39,9 +32,6 @@ from topdown.mapping.partition_symmetry import (
     share_in_rings,
 )
 
-#: Largest group considered [heavy atoms], and the most of them aromatic; a unit may be larger.
-MAX_GROUP = 6
-MAX_AROMATIC = 3
 #: Lists of partitions looked at, one after the other, until the symmetry penalty is decided.
 LIST_LENGTHS = (10, 50, 250)
 #: How often the atoms around which groups are varied may become more.
@@ -250,179 +240,6 @@ def checked_groups(
         if all(owners[a] > 1 for a in group):
             raise SettingsError("the bead shares all its atoms with others", where=where)
     return tuple(sorted(groups))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Candidates:
-    """Units of a molecule, numbered outwards from its edge, and every group of them that may be a bead.
-
-    Attributes
-    ----------
-    units : tuple of int
-        Mask of the atoms of each unit.
-    neighbors : tuple of int
-        Mask over units of the neighbours of each.
-    priced : tuple of (int, int)
-        Cost and mask of units of each group.
-    """
-
-    units: tuple[int, ...]
-    neighbors: tuple[int, ...]
-    priced: tuple[tuple[int, int], ...]
-
-    @classmethod
-    def of(cls, graph: MoleculeGraph, weights: Mapping[str, int], *, taken: int = 0) -> Candidates:
-        """All connected groups of the atoms outside the mask ``taken``, priced."""
-        units, neighbors = _walked(graph, graph.free_units(taken), taken)
-        return cls(
-            units=tuple(units),
-            neighbors=tuple(neighbors),
-            priced=tuple(_priced_groups(graph, units, neighbors, weights)),
-        )
-
-    def cheapest(self, count: int, *, relevant: int = -1, ceiling: int | None = None) -> Divisions:
-        """The ``count`` cheapest divisions of the units into groups, see :func:`cheapest_divisions`."""
-        return cheapest_divisions(self.neighbors, self.priced, count, relevant=relevant, ceiling=ceiling)
-
-    def atoms(self, groups: Iterable[int]) -> Groups:
-        """Sorted atoms of each group of units."""
-        return tuple(sorted(tuple(bits(sum(self.units[u] for u in bits(group)))) for group in groups))
-
-    def holding(self, graph: MoleculeGraph, classes: Collection[int]) -> int:
-        """Mask of the units with atoms of the given symmetry classes."""
-        return sum(1 << u for u, mask in enumerate(self.units) if any(graph.classes[a] in classes for a in bits(mask)))
-
-
-def _walked(graph: MoleculeGraph, units: list[int], taken: int) -> tuple[list[int], list[int]]:
-    """The units breadth first from a peripheral one, component by component, and their neighbours in that numbering."""
-    unit_of = {a: u for u, mask in enumerate(units) for a in bits(mask)}
-    near = []
-    for u, mask in enumerate(units):
-        around = 0
-        for a in bits(mask):
-            around |= graph.neighbors[a]
-        near.append(sorted({unit_of[b] for b in bits(around & ~taken)} - {u}))
-    order: list[int] = []
-    for first in range(len(units)):
-        if first in order:
-            continue
-        queue = [first]
-        for _ in range(2):
-            queue, seen = [queue[-1]], {queue[-1]}
-            for u in queue:
-                fresh = [v for v in near[u] if v not in seen]
-                seen.update(fresh)
-                queue += fresh
-        order += queue
-    place = {u: number for number, u in enumerate(order)}
-    return [units[u] for u in order], [sum(1 << place[v] for v in near[u]) for u in order]
-
-
-#: Shift that keeps a cost above the packed counts of a description in one integer.
-_SHIFT = 96
-_COUNTS = (1 << _SHIFT) - 1
-_AROMATIC, _FULL = count_mask("aromatic"), packed("aromatic", MAX_AROMATIC)
-#: The five entries of a :class:`Description`.
-_Shape = tuple[int, int, int, int, bool]
-#: Cost of the shape features of a description, per table of costs.
-_SHAPE_COSTS: dict[int, tuple[Mapping[str, int], dict[_Shape, int]]] = {}
-
-
-def _shape_costs(weights: Mapping[str, int]) -> dict[_Shape, int]:
-    known = _SHAPE_COSTS.get(id(weights))
-    # The table is kept beside its costs, so that another table cannot come to have its identity.
-    if known is None or known[0] is not weights:
-        if len(_SHAPE_COSTS) > 8:
-            _SHAPE_COSTS.clear()
-        known = _SHAPE_COSTS[id(weights)] = (weights, {})
-    return known[1]
-
-
-def _priced_groups(
-    graph: MoleculeGraph, units: Sequence[int], neighbors: Sequence[int], weights: Mapping[str, int]
-) -> list[tuple[int, int]]:
-    """(cost, units) of all connected groups of at most :data:`MAX_GROUP` atoms, each once.
-
-    Counts and the cost of cut bonds add up while a group grows: what the new unit brings, less the bonds by which it
-    is attached, which both sides had counted as cut.
-    """
-    own: list[int] = []
-    flags: list[int] = []
-    clusters: list[int] = []
-    links: list[dict[int, int]] = []
-    unit_of = {a: u for u, mask in enumerate(units) for a in bits(mask)}
-    for mask in units:
-        total = flag = cluster = 0
-        link: dict[int, int] = {}
-        for a in bits(mask):
-            total += graph.counts[a]
-            flag |= graph.flags[a]
-            if graph.cluster[a] >= 0:
-                cluster |= 1 << graph.cluster[a]
-            for other, name, change in graph.bonds[a]:
-                if not other & mask:
-                    end = (weights.get(name, 0) << _SHIFT) + change
-                    total += end
-                    v = unit_of.get(other.bit_length() - 1)
-                    if v is not None:
-                        link[v] = link.get(v, 0) + end
-        own.append(total)
-        flags.append(flag)
-        clusters.append(cluster)
-        links.append(link)
-    for u, link in enumerate(links):
-        for v in link:
-            if v > u:
-                link[v] = links[v][u] = link[v] + links[v][u]
-    shapes = _shape_costs(weights)
-    everything = (1 << graph.n_atoms) - 1
-    size = [mask.bit_count() for mask in units]
-    # Only these atoms can have three neighbours in a group.
-    forks = sum(1 << a for a, near in enumerate(graph.neighbors) if near.bit_count() > 2)
-    priced = []
-    for seed in range(len(units)):
-        later = -1 << (seed + 1)
-        stack = [(1 << seed, neighbors[seed] & later, 0, own[seed], flags[seed], clusters[seed], units[seed])]
-        while stack:
-            group, frontier, closed, total, flag, cluster, atoms = stack.pop()
-            n = atoms.bit_count()
-            branching = 0
-            if n > 3:
-                for a in bits(atoms & forks):
-                    inner = (graph.neighbors[a] & atoms).bit_count()
-                    if inner > 2:
-                        branching += inner - 2
-            # A plain tuple finds the description it is equal to, and is quicker to make.
-            shape = (total & _COUNTS, flag, cluster.bit_count(), branching, atoms == everything)
-            cost = shapes.get(shape)
-            if cost is None:
-                cost = sum(weights.get(name, 0) for name in shape_features(Description(*shape)))
-                shapes[shape] = cost
-            priced.append((cost + (total >> _SHIFT), group))
-            is_full = total & _AROMATIC >= _FULL
-            while frontier:
-                low = frontier & -frontier
-                frontier ^= low
-                closed |= low
-                v = low.bit_length() - 1
-                if n + size[v] > MAX_GROUP or (is_full and own[v] & _AROMATIC):
-                    continue
-                grown = total + own[v]
-                for u, both in links[v].items():
-                    if group >> u & 1:
-                        grown -= both
-                stack.append(
-                    (
-                        group | low,
-                        frontier | (neighbors[v] & later & ~group & ~closed),
-                        closed,
-                        grown,
-                        flag | flags[v],
-                        cluster | clusters[v],
-                        atoms | units[v],
-                    )
-                )
-    return priced
 
 
 def partition_agrees(

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from topdown.mapping.group_features import bits
+from topdown.mapping.bit_masks import bits
 
 #: Most (remainder, group) pairs looked at by the dynamic programming.
 MAX_STEPS = 25_000

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
-from topdown.mapping.group_features import FLAT, MoleculeGraph, bits
+from topdown.mapping.bit_masks import bits
+from topdown.mapping.descriptions import FLAT
+from topdown.mapping.molecule_graph import MoleculeGraph
 
 #: Most automorphisms looked at.
 MAX_SYMMETRIES = 48

@@ -196,6 +196,11 @@ class Candidates:
     free_energy: FloatArray
     ions: tuple[tuple[int, TypeParts], ...]
 
+    @cached_property
+    def without_energy(self) -> npt.NDArray[np.bool_]:
+        """Types whose free energy is unknown (n_types,)."""
+        return np.isnan(self.free_energy)
+
 
 @lru_cache(maxsize=8)
 def candidates(table: BeadTable) -> Candidates:
@@ -290,7 +295,9 @@ def free_energy(mol: Any, group: tuple[int, ...], shared: frozenset[int], surrou
 
 def weighted_by_free_energy(probabilities: FloatArray, target: float, table: BeadTable) -> FloatArray:
     """Probabilities after types far from a fragment's free energy ``target`` [kJ/mol] have lost."""
-    off = np.abs(candidates(table).free_energy - target)
-    found = probabilities * np.exp(-FREE_ENERGY_WEIGHT * np.nan_to_num(off, nan=0.0))
+    there = candidates(table)
+    off = np.abs(there.free_energy - target)
+    off[there.without_energy] = 0.0
+    found = probabilities * np.exp(-FREE_ENERGY_WEIGHT * off)
     total = float(found.sum())
     return np.asarray(found / total) if total > 0 else probabilities

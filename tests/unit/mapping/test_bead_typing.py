@@ -7,6 +7,7 @@ import pytest
 from rdkit import Chem
 
 from topdown.errors import BeadTableError
+from topdown.mapping import bead_typing
 from topdown.mapping.atom_roles import atom_roles
 from topdown.mapping.bead_typing import (
     CALIBRATION,
@@ -60,6 +61,21 @@ def test_a_choice_remembered_is_the_choice_that_would_be_made(table):
         remembered = choose_types(mol, partition.groups, table, shared=partition.shared)
         made = choose_types(mol, partition.groups, table, shared=partition.shared, index=building_block_index(table))
         assert remembered == made, smiles
+
+
+def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(monkeypatch):
+    def types():
+        mols = [Chem.MolFromSmiles(smiles) for smiles in ALIKE]
+        return [choose_types(mol, [tuple(range(mol.GetNumAtoms()))[:4]], M3) for mol in mols]
+
+    wanted = types()
+    monkeypatch.setattr(bead_typing, "_MOST_KNOWN", 3)
+    monkeypatch.setattr(bead_typing, "_MOST_EVIDENCE", 2)
+    known = bead_typing._known_choices(M3)
+    assert types() == wanted
+    assert len(known.choices) <= 3
+    assert len(known.by_energy) <= 3
+    assert len(known.evidence) <= 2
 
 
 @pytest.mark.parametrize("style", ["martini3", "martini2"])

@@ -10,14 +10,11 @@ from rdkit import Chem
 
 from topdown.errors import SettingsError
 from topdown.mapping import partition_search
-from topdown.mapping.fragmenting import (
-    Candidates,
-    best_partitions,
-    canonical_order,
-    partition_agrees,
-    partition_atoms,
-)
-from topdown.mapping.group_features import MoleculeGraph, bits, group_features
+from topdown.mapping.bit_masks import bits
+from topdown.mapping.candidate_groups import Candidates
+from topdown.mapping.fragmenting import best_partitions, canonical_order, partition_agrees, partition_atoms
+from topdown.mapping.group_features import group_features
+from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import PARTITION_COSTS, read_partition_costs
 from topdown.mapping.partition_symmetry import asymmetry, automorphisms
 
@@ -117,6 +114,12 @@ def test_published_martini3_partitions(smiles, published):
     ours = [[order[a] for a in group] for group in found]
     theirs = [[int(a) for a in bead.split(",")] for bead in published]
     assert partition_agrees(ours, theirs, automorphisms(mol)), ours
+
+
+@pytest.mark.parametrize("smiles", ["CCC(CC)CC", "CCC(O)(CC)CC", "CCc1cccc(O)c1", "CCc1ccccc1C", "CCS(=O)(=O)CC"])
+def test_the_end_of_an_ethyl_group_is_no_bead_of_its_own(smiles):
+    """Single methyl beads belong to the published sterols, which go by rules of their own."""
+    assert all(len(group) > 1 for group in partition_atoms(canonical(smiles)).groups)
 
 
 def test_toluene_shares_atoms_so_that_its_mirror_is_kept():
