@@ -181,7 +181,7 @@ class Judge:
         self.style, self.refit, self.as_mapped = style, refit, as_mapped
         self.table = load_bead_table(style)
         self.known = published_types(read_rows(source, style, [f"{style}_curated.csv"]))
-        every = fitting.read_examples(read_rows(source, style, max_labelled=fitting.MAX_LABELLED))
+        every = fitting.read_examples(read_rows(source, style, max_labelled=fitting.MAX_LABELLED), style)
         self.examples = [e for e in every if Chem.MolToSmiles(e.mol, isomericSmiles=False) in self.known]
         self.facts = derive.observations(source, style)
         self.encode = weighing.Encoder(style)

@@ -26,6 +26,7 @@ from topdown.formats.atomic import atomic_write_text
 from topdown.mapping import fragmenting, partition_symmetry
 from topdown.mapping.candidate_groups import Candidates
 from topdown.mapping.group_features import group_features
+from topdown.mapping.lipids import recognise
 from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import COSTS_FILE
 from topdown.resources import bead_tables_folder
@@ -44,7 +45,10 @@ Groups = tuple[tuple[int, ...], ...]
 
 @dataclass
 class Example:
-    """A molecule with its published mappings, and the partitions listed for it."""
+    """A molecule with its published mappings, and the partitions listed for it.
+
+    ``by_rule`` says that it is a lipid or sterol with rules of its own, which the costs never divide.
+    """
 
     name: str
     smiles: str
@@ -53,6 +57,7 @@ class Example:
     graph: MoleculeGraph
     symmetries: list[tuple[int, ...]]
     published: list[Groups]
+    by_rule: bool = False
     listed: dict[Groups, tuple[dict[str, int], bool]] = field(default_factory=dict)
     known: dict[Groups, bool] = field(default_factory=dict)
 
@@ -138,7 +143,7 @@ def prior_costs() -> dict[str, float]:
 DETAIL_WIDTH = 0.5
 
 
-def read_examples(rows: Iterable[MappedRow]) -> list[Example]:
+def read_examples(rows: Iterable[MappedRow], style: str) -> list[Example]:
     """Distinct molecules of two atoms or more, each with all its published mappings."""
     found: dict[str, Example] = {}
     for row in rows:
@@ -150,8 +155,16 @@ def read_examples(rows: Iterable[MappedRow]) -> list[Example]:
         key = Chem.MolToSmiles(mol, isomericSmiles=False)
         if key not in found:
             graph = MoleculeGraph.of(mol)
+            blocks = recognise(mol, style)
             found[key] = Example(
-                row.name, row.smiles, row.source, mol, graph, partition_symmetry.automorphisms(mol), []
+                row.name,
+                row.smiles,
+                row.source,
+                mol,
+                graph,
+                partition_symmetry.automorphisms(mol),
+                [],
+                by_rule=blocks is not None and blocks.whole,
             )
         mapped = tuple(sorted(tuple(sorted(place[a] for a in bead)) for bead, _ in row.beads))
         if mapped not in found[key].published:
@@ -193,7 +206,11 @@ def write_table(style: str, table: dict[str, int]) -> None:
 
 
 def fit(examples: list[Example], *, width: float, rounds: int) -> tuple[list[str], np.ndarray]:
-    """Names and costs of largest posterior for ``examples``."""
+    """Names and costs of largest posterior for those of ``examples`` that the costs divide.
+
+    Sterols and lipids that go by their own rules have habits of their own, such as beads of a single methyl group.
+    """
+    examples = [example for example in examples if not example.by_rule]
     prior = prior_costs()
     names, weights = list(prior), np.array(list(prior.values()))
     for example in examples:
@@ -283,8 +300,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("-v", "--verbose", action="store_true")
     arguments = parser.parse_args()
-    examples = read_examples(read_rows(arguments.source, arguments.style, max_labelled=MAX_LABELLED))
-    print(f"{len(examples)} molecules")
+    examples = read_examples(read_rows(arguments.source, arguments.style, max_labelled=MAX_LABELLED), arguments.style)
+    print(f"{len(examples)} molecules, {sum(e.by_rule for e in examples)} of them by their own rules and left out")
+    examples = [example for example in examples if not example.by_rule]
     if arguments.folds:
         total, atoms = 0, 0.0
         for fold in range(arguments.folds):

@@ -22,14 +22,15 @@ import numpy.typing as npt
 
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.model import BeadTable
-from topdown.properties.shapes import SIZES, inner_epsilon, place_range
+from topdown.model.bead import SIZES
+from topdown.properties.shapes import inner_epsilon, place_range
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Feature = tuple[int, str]
 
 #: What a feature of each level is divided by before weights of all are shrunk alike: general ones are cheap.
-PENALTIES: Final = {0: 0.3, 1: 0.6, 2: 1.0, 3: 1.0, 4: 1.0, 5: 1.0}
+PENALTIES: Final = {0: 0.3, 1: 0.6, 2: 1.0, 3: 1.5, 4: 2.0, 5: 2.0}
 #: Size of the intercepts of base and sizes in the same measure: nearly free.
 _INTERCEPT: Final = 10.0
 #: Where strengths may lie.
@@ -135,6 +136,10 @@ class ClassProblem:
     def n_beads(self) -> int:
         """Beads of all molecules."""
         return len(self.sizes)
+
+    def with_observations(self, observations: Sequence[Observation]) -> ClassProblem:
+        """The same molecules with other observations, or others of them to be fitted."""
+        return ClassProblem(self.molecules, observations, self._sums, self._table, self.solvents)
 
     def transfers(self, of_phases: FloatArray) -> FloatArray:
         """Phase → water for every observation, from something (n_phases, n_molecules, …) of gas → phase."""

@@ -35,7 +35,7 @@ MODEL_ERROR: Final[Mapping[Quantity, float]] = {"density": 0.03, "surface_tensio
 #: Standard deviations before any data: of classes and of pairs of sizes, for ln σ and for ln ε.
 WIDTHS: Final = (0.05, 0.03, 0.25, 0.15)
 #: Largest change of ln σ and of ln ε of a pair in one round.
-LARGEST_STEP: Final = (0.06, 0.25)
+LARGEST_STEP: Final = (0.20, 0.80)
 #: What a liquid that froze or evaporated asks for: a change of ln ε between its beads, and its standard error.
 ALARM_STEP: Final = {"froze": -0.15, "evaporated": 0.15}
 _ALARM_ERROR: Final = 0.05

@@ -22,9 +22,9 @@ import numpy.typing as npt
 
 from topdown.mapping.class_typing import type_name
 from topdown.model import BeadTable
-from topdown.model.bead import BeadType
+from topdown.model.bead import SIZES, BeadType
 from topdown.model.bead_table import Provenance
-from topdown.properties.shapes import MASSES, SIGMA, SIZES, neutral_types, place_range, size_pair
+from topdown.properties.shapes import MASSES, SIGMA, neutral_types, place_range, size_pair
 
 FloatArray = npt.NDArray[np.float64]
 #: How far in free energy two beads may be and still be alike [kJ/mol]. Types of martini3 left out one at a time are found again

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
-from topdown.mapping.atom_roles import known_bonds
+from topdown.mapping.atom_roles import bonds_of, known_bonds
 
 #: Rings with more atoms than this are not rigid.
 _MAX_RIGID_RING = 8
@@ -34,12 +34,34 @@ class Connectivity:
 
 def connectivity(mol: Any, groups: Sequence[Sequence[int]]) -> Connectivity:
     """Neighbouring beads and rigid frames of a partition."""
-    owners: list[tuple[int, ...]] = [()] * mol.GetNumAtoms()
+    owners = _owners(mol.GetNumAtoms(), groups)
+    frames = set()
+    for system in ring_systems(mol):
+        beads = tuple(sorted({b for atom in system for b in owners[atom]}))
+        if len(beads) > 1:
+            frames.add(beads)
+    return Connectivity(edges=_edges(owners, known_bonds(mol)), frames=tuple(sorted(frames)))
+
+
+def bead_edges(mol: Any, groups: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+    """The edges alone, for a molecule of which nothing else is asked."""
+    bonds = ((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in bonds_of(mol))
+    return _edges(_owners(mol.GetNumAtoms(), groups), bonds)
+
+
+def _owners(n_atoms: int, groups: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """Beads of each atom."""
+    owners: list[tuple[int, ...]] = [()] * n_atoms
     for bead, group in enumerate(groups):
         for atom in group:
             owners[atom] += (bead,)
+    return owners
+
+
+def _edges(owners: Sequence[tuple[int, ...]], bonds: Iterable[Sequence[Any]]) -> tuple[tuple[int, int], ...]:
+    """Beads that share an atom or a bond, which begins with its two atoms."""
     edges = {pair for beads in owners if len(beads) > 1 for pair in combinations(beads, 2)}
-    for start, end, *_ in known_bonds(mol):
+    for start, end, *_ in bonds:
         left, right = owners[start], owners[end]
         if len(left) == 1 == len(right):
             (i,), (j,) = left, right
@@ -47,12 +69,7 @@ def connectivity(mol: Any, groups: Sequence[Sequence[int]]) -> Connectivity:
                 edges.add((i, j) if i < j else (j, i))
         elif not set(left) & set(right):
             edges |= {(min(i, j), max(i, j)) for i in left for j in right}
-    frames = []
-    for system in ring_systems(mol):
-        beads = tuple(sorted({b for atom in system for b in owners[atom]}))
-        if len(beads) > 1:
-            frames.append(beads)
-    return Connectivity(edges=tuple(sorted(edges)), frames=tuple(sorted(set(frames))))
+    return tuple(sorted(edges))
 
 
 @lru_cache(maxsize=2)

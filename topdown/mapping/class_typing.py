@@ -26,17 +26,19 @@ from topdown.mapping.bead_typing import TypeChoice
 from topdown.mapping.environments import Feature, bead_features
 from topdown.mapping.type_features import size_rule
 from topdown.model import BeadTable
+from topdown.model.bead import SIZES
 from topdown.resources import bead_tables_folder
 
 FloatArray = npt.NDArray[np.float64]
 
 CLASSES_FILE: Final = "classes.csv"
 WEIGHTS_FILE: Final = "class_weights.csv"
-SIZES: Final = "RST"
 #: Rows of the weights file that are not features.
 _BASE, _SIZE, _METRIC, _FEATURE = "base", "size", "metric", "feature"
 #: Typical error of an estimated contribution to a free energy [kJ/mol]: the scale of the confidences.
 _ERROR: Final = 1.5
+#: Further from the nearest class than this in free energies, a bead is unlike what the table was calibrated on [kJ/mol].
+FAR: Final = 3.0
 #: Charged types of the parent, by charge and the element that carries it: as Martini 3 assigns them (Souza et al. 2021).
 _CHARGED: Final = {(1, "N", True): "Q4p", (1, "N", False): "Q1", (-1, "O", False): "Q5n", (-1, "P", False): "Q5"}
 
@@ -160,12 +162,13 @@ def _choose(
     )
     if unknown:
         reason += f"; {unknown} of its features were never measured"
+    unlike = bool(unknown) or distances[order[0]] > FAR
     return TypeChoice(
         bead_type=names[0],
         reason=reason,
         confidence=round(float(likely[0]), 3),
         alternatives=tuple(names[1:]),
-        level="estimate" if unknown else "fragment",
+        level="estimate" if unlike else "fragment",
         support="",
         probabilities=tuple(float(p) for p in likely[:4]),
     )

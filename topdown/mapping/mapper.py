@@ -202,7 +202,10 @@ def _assemble(
         warnings.insert(0, "too many ways to divide this molecule: its partition is good but not proven the best")
     unsure = sum(choice.level == "estimate" for choice in chosen)
     if unsure:
-        warnings.append(f"{unsure} of {len(chosen)} bead types are estimates: no building block knows the fragment")
+        why = "no building block knows the fragment"
+        if class_model_of(table) is not None:
+            why = f"unlike what {table.name} was calibrated on"
+        warnings.append(f"{unsure} of {len(chosen)} bead types are estimates: {why}")
     warnings[:0] = _left_out(parsed)
     beads, terms = _in_written_order(mol, groups, written, sequence, chosen, terms, table)
     return CGMolecule(

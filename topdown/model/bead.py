@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Size = Literal["R", "S", "T", "U"]
+#: Sizes of beads that stand for molecules, largest first: regular, small, tiny.
+SIZES: Final = "RST"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,8 +30,6 @@ SIGMA: Final[Mapping[str, float]] = {"RR": 0.47, "RS": 0.43, "RT": 0.395, "SS": 
 #: Where in the range of ε that neutral bead types of a size have with a solvent bead, from lowest to highest, each end lies.
 PLACE: Final[Mapping[End, float]] = {"sticky": 0.8, "weak": 0.1}
 _NEUTRAL: Final = ("P", "N", "C", "X")
-#: Bead sizes, largest first.
-SIZES: Final = "RST"
 MASSES: Final = {"R": 72.0, "S": 54.0, "T": 36.0}
 #: Most beads of a shape that are matched by trying every order of them.
 MOST_BEADS: Final = 7

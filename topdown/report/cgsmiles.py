@@ -13,7 +13,7 @@ from typing import Any
 
 from rdkit import Chem, rdBase
 
-from topdown.mapping.bead_graph import connectivity
+from topdown.mapping.bead_graph import bead_edges
 from topdown.mapping.smiles import read_before
 from topdown.model import CGMolecule
 
@@ -32,7 +32,7 @@ def cgsmiles(molecule: CGMolecule) -> str:
     kept = [k for k, bead in enumerate(molecule.beads) if bead.atoms]
     if molecule.smiles and kept:
         mol, groups = _mol_and_groups(molecule)
-        edges: Iterable[tuple[int, int]] = connectivity(mol, groups).edges
+        edges: Iterable[tuple[int, int]] = bead_edges(mol, groups)
     else:
         kept = list(range(molecule.n_beads))
         edges = [*(b.atoms for b in molecule.bonds), *(c.atoms for c in molecule.constraints)]

@@ -117,8 +117,7 @@ def calibrate_classes(
     parent = load_bead_table(campaign.parent)
     models = _shape_models(folder / SHAPES_FOLDER, parent, campaign.n_shapes)
     sums = _sampled_sums(campaign, folder, parent, models, EngineSampler(store, workers=workers), progress)
-    known = {name for name in models if all(name in sums[p.name] for p in campaign.phases)}
-    shapes = {name: shape_of(models[name], parent) for name in models if name in known}
+    shapes = _complete_shapes(models, sums, parent)
     progress(f"{len(shapes)} shapes in {len(campaign.phases)} phases; mapping the molecules with measured values")
     problem = _problem(campaign, parent, shapes, sums)
     outcome = fit_classes(campaign, parent, problem, progress)
@@ -323,6 +322,28 @@ def _sampled_sums(
 
 def _sums_file(folder: Path, phase: str) -> Path:
     return folder / SUMS_FOLDER / f"{phase.replace(' ', '_')}.npz"
+
+
+def stored_problem(campaign: ClassCampaign, parent: BeadTable) -> ClassProblem:
+    """The problem of a campaign from the reduced sums beside it alone, nothing sampled.
+
+    Raises
+    ------
+    InputFileError
+        No sums of a phase.
+    """
+    folder = campaign.path.parent
+    models = _shape_models(folder / SHAPES_FOLDER, parent, campaign.n_shapes)
+    sums = {phase.name: read_shape_sums(_sums_file(folder, phase.name))[0] for phase in campaign.phases}
+    return _problem(campaign, parent, _complete_shapes(models, sums, parent), sums)
+
+
+def _complete_shapes(
+    models: Mapping[str, CGMolecule], sums: Mapping[str, Mapping[str, ReducedSums]], parent: BeadTable
+) -> dict[str, Shape]:
+    """Shapes that have sums in every phase."""
+    known = [name for name in models if all(name in of_phase for of_phase in sums.values())]
+    return {name: shape_of(models[name], parent) for name in known}
 
 
 def _problem(

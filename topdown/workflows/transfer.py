@@ -6,7 +6,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -235,7 +235,7 @@ def transfer_outcomes(
             yield outcome(end, error=error, **named)
             continue
         result = transfer_free_energy(start, end, both, temperature=settings.temperature, canonical_smiles=canonical)
-        yield outcome(end, result=result, **named)
+        yield outcome(end, result=replace(result, remarks=(*result.remarks, *solute.warnings)), **named)
 
 
 def _solute(

@@ -78,6 +78,26 @@ def test_a_fold_is_not_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert learnt == [{"benzene", "toluene", "hexane"}, {"octane", "nonane", "octanol"}]
 
 
+def test_costs_are_not_learnt_from_lipids_and_sterols_with_rules_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = _loaded("mapping")
+    cholesterol = "CC(C)CCCC(C)C1CCC2C3CC=C4CC(O)CCC4(C)C3CCC12C"
+    beads = ";".join(str(atom) for atom in range(28))
+    row = f'cholesterol,{cholesterol},28,{";".join(["TC2"] * 28)},"{beads}",0,x/third:b,\n'
+    (tmp_path / "martini3_curated.csv").write_text(CURATED + row)
+    rows = script.read_rows(tmp_path, "martini3", ["martini3_curated.csv"])
+    examples = script.fitting.read_examples(rows, "martini3")
+    assert [e.name for e in examples if e.by_rule] == ["cholesterol"]
+    listed: list[str] = []
+    monkeypatch.setattr(script.fitting, "list_published", lambda example: listed.append(example.name))
+    with_sterol, without = (script.fitting.fit(e, width=1.0, rounds=1) for e in (examples, examples[:-1]))
+    assert "cholesterol" not in listed
+    assert "octane" in listed
+    assert with_sterol[0] == without[0]
+    assert list(with_sterol[1]) == list(without[1])
+
+
 @pytest.fixture
 def invariance() -> ModuleType:
     return _loaded("mapping_invariance")

@@ -17,8 +17,8 @@ from topdown.calibration.class_fit import (
 )
 from topdown.calibration.class_table import PairFactors, class_bead_table, class_names, likeness, places_of
 from topdown.estimators.reduced_sums import ReducedSums
-from topdown.mapping.class_typing import SIZES
 from topdown.model import BeadTable
+from topdown.model.bead import SIZES
 from topdown.model.bead_table import Provenance
 from topdown.properties.shapes import neutral_types, place_range
 from topdown.tables import load_bead_table

@@ -73,7 +73,9 @@ def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(monkeypatc
     monkeypatch.setattr(bead_typing, "_MOST_EVIDENCE", 2)
     known = bead_typing._known_choices(M3)
     assert types() == wanted
-    assert len(known.choices) <= 3 and len(known.by_energy) <= 3 and len(known.evidence) <= 2
+    assert len(known.choices) <= 3
+    assert len(known.by_energy) <= 3
+    assert len(known.evidence) <= 2
 
 
 @pytest.mark.parametrize("style", ["martini3", "martini2"])

@@ -116,6 +116,12 @@ def test_published_martini3_partitions(smiles, published):
     assert partition_agrees(ours, theirs, automorphisms(mol)), ours
 
 
+@pytest.mark.parametrize("smiles", ["CCC(CC)CC", "CCC(O)(CC)CC", "CCc1cccc(O)c1", "CCc1ccccc1C", "CCS(=O)(=O)CC"])
+def test_the_end_of_an_ethyl_group_is_no_bead_of_its_own(smiles):
+    """Single methyl beads belong to the published sterols, which go by rules of their own."""
+    assert all(len(group) > 1 for group in partition_atoms(canonical(smiles)).groups)
+
+
 def test_toluene_shares_atoms_so_that_its_mirror_is_kept():
     mol = Chem.MolFromSmiles("Cc1ccccc1")
     groups = partition_atoms(canonical("Cc1ccccc1")).groups
