@@ -66,7 +66,7 @@ liquid = "hexadecane"
 model_error = 40.0
 {more}
 [sampling]
-lambdas = [0.0, 0.15, 0.35, 0.6, 1.0]
+lambdas = [0.0, 0.1, 0.2, 0.3, 0.45, 0.65, 1.0]
 steps = 10_000
 equilibration_steps = 1_000
 every = 25

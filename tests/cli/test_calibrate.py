@@ -40,6 +40,8 @@ split = "held-out"
 lambdas = [0.0, 0.3, 1.0]
 steps = 30_000
 every = 100
+[validation]
+other_properties = false
 """
 
 

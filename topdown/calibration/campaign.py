@@ -185,6 +185,8 @@ class Campaign:
     budget : int or None
         Most beads × steps of all rounds together.
     types : TypesEntry or None
+    other_properties : bool
+        Whether measured densities of the solvents that are no targets are calculated as a check.
     """
 
     path: Path
@@ -205,6 +207,7 @@ class Campaign:
     validation: ValidationSettings
     budget: int | None
     types: TypesEntry | None
+    other_properties: bool
 
     @property
     def targets(self) -> tuple[TransferEntry | LiquidEntry, ...]:
@@ -250,6 +253,7 @@ def read_campaign(path: Path | str) -> Campaign:
 def _campaign(top: Section) -> Campaign:
     targets = top.section("targets")
     phases = top.section("phases")
+    validation = top.section("validation")
     named = tuple((phase, phases.text(phase)) for phase in phases.data)
     parameters = top.sections("parameters")
     campaign = Campaign(
@@ -268,11 +272,13 @@ def _campaign(top: Section) -> Campaign:
         sampling=_sampling(top.section("sampling")),
         optimizer=_optimizer(top.section("optimizer")),
         cost=_cost(top.section("cost")),
-        validation=_validation(top.section("validation")),
+        validation=_validation(validation),
+        other_properties=validation.flag("other_properties", True),
         budget=_budget(top.section("budget")),
         types=_types(top),
     )
     targets.close()
+    validation.close()
     top.close()
     if not (campaign.parameters or campaign.groups or campaign.matrix):
         raise top.fail("parameters", "is missing", "add a [[parameters]] section with a pair to fit, or [matrix]")
@@ -441,7 +447,6 @@ def _validation(section: Section) -> ValidationSettings:
     settings = ValidationSettings(
         folds=section.whole("folds", known.folds, least=2), chemotypes=section.flag("chemotypes", known.chemotypes)
     )
-    section.close()
     return settings
 
 

@@ -133,6 +133,11 @@ def _sample_for_report(
     def sample(systems: Sequence[str], point: FloatArray, round_index: int) -> CalibrationProblem:
         report_failures(samples.sample(systems, point, round_index), progress)
         lost.update(samples.unusable([s for s in problem.systems_in_use() if s not in lost], point))
+        # nobody asked for a check, so that one that cannot be made stops nothing
+        wrong = {
+            s: samples.what_is_wrong(s, point) for s in problem.check_systems() if s in samples.runs and s not in lost
+        }
+        lost.update({s: reason for s, reason in wrong.items() if reason})
         left, gone = problem.losing(lost)
         report_losses(gone, lost, progress)
         return left

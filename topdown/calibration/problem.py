@@ -109,6 +109,8 @@ class CalibrationProblem:
         What the user should know before believing the outcome.
     types : TypeSettings or None
         Beads whose type may change; every bead of a solute is then summed by itself.
+    checks : tuple of str
+        Labels of held-out targets that nobody asked for: another property than is fitted. They do not make another campaign.
     lost : tuple of str
         Labels of targets that cannot be calculated because their simulations failed; they take no part in anything.
     """
@@ -127,6 +129,7 @@ class CalibrationProblem:
     budget: int | None = None
     warnings: tuple[str, ...] = ()
     types: TypeSettings | None = None
+    checks: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -158,6 +161,11 @@ class CalibrationProblem:
     def systems_of(self, split: Split) -> tuple[str, ...]:
         """Names of the systems the targets of one split need, in order and once each."""
         return tuple(dict.fromkeys(s for t in self.targets_of(split) for s in t.systems))
+
+    def check_systems(self) -> tuple[str, ...]:
+        """Systems that only :attr:`checks` need."""
+        wanted = {s for t in self.targets if t.label not in self.checks for s in t.systems}
+        return tuple(s for s in self.systems_of("held-out") if s not in wanted)
 
     def systems_in_use(self) -> tuple[str, ...]:
         """Systems of every target that is not lost, in the order of :attr:`systems`."""
@@ -250,7 +258,10 @@ class CalibrationProblem:
 
     def digest(self) -> str:
         """Hash of everything that decides the outcome, 16 hexadecimal digits."""
-        types = sorted(set().union(*(s.bead_types() for s in self.systems.values())))
+        targets = [t for t in self.targets if t.label not in self.checks]
+        used = {name for t in targets for name in t.systems}
+        systems = [s for name, s in sorted(self.systems.items()) if name in used]
+        types = sorted(set().union(*(s.bead_types() for s in systems)))
         content = {
             "name": self.name,
             "state": [self.temperature, self.pressure],
@@ -260,14 +271,14 @@ class CalibrationProblem:
                     *(t.label, t.measured, t.uncertainty, t.model_error, t.learn_model_error, t.error_class),
                     *(t.temperature, t.chemotype, t.split, list(t.systems)),
                 ]
-                for t in self.targets
+                for t in targets
             ],
             "systems": [
                 [
                     *(s.name, s.slab, s.temperature, _shape(s.solute) if s.solute else None),
                     [[n, _shape(molecule)] for molecule, n in s.components()],
                 ]
-                for _, s in sorted(self.systems.items())
+                for s in systems
             ],
             "pairs": [[a, b, *self.table.pair(a, b)] for a in types for b in types if a <= b],
             "scheme": asdict(self.table.scheme),

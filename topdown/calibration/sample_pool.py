@@ -125,16 +125,14 @@ class SamplePool:
 
         A system none of whose windows failed is not among them: too short runs are an error of the campaign.
         """
-        return {
-            system: reason
-            for system in systems
-            if any(f.system == system for f in self.failures) and (reason := self._what_is_wrong(system, x))
-        }
+        last = {f.system: f.reason for f in self.failures}
+        found = {s: self.what_is_wrong(s, x) for s in systems if s in last}
+        return {s: f"{reason}: {last[s]}" for s, reason in found.items() if reason}
 
-    def _what_is_wrong(self, system: str, x: FloatArray) -> str:
-        last = next(f for f in reversed(self.failures) if f.system == system)
+    def what_is_wrong(self, system: str, x: FloatArray) -> str:
+        """Why the samples of a system give no answer at ``x``; empty when they do."""
         if system not in self.runs:
-            return f"every window failed: {last.reason}"
+            return "every window failed"
         theta = self.problem.space.theta(x, self.problem.temperature_of(system))
         least = self.problem.optimizer.ess_threshold
         try:
@@ -142,9 +140,9 @@ class SamplePool:
             if len(samples.lambdas):
                 samples.coupling_free_energy(theta, min_effective=least)
             elif samples.effective_samples(theta) < least:
-                return f"too few effective samples are left: {last.reason}"
+                return "too few effective samples are left"
         except SamplingError as error:
-            return f"{error.message}; {last.reason}"
+            return error.message
         return ""
 
     def pool(self, systems: Sequence[str]) -> dict[str, PooledSamples]:

@@ -144,10 +144,10 @@ class TypeScorer:
         for place, name in swap:
             old = molecule.beads[place].bead_type
             if table.bead_type(name).charge != table.bead_type(old).charge:
-                raise SamplingError(f"{name} has another charge than {old}")
+                raise SamplingError(f"it has another charge than {old}")
             other = next((t for t in sorted(met) if table.pair(name, t)[0] != table.pair(old, t)[0]), None)
             if other is not None:
-                raise SamplingError(f"{name} has another σ with {other} than {old}: it would have to be simulated")
+                raise SamplingError(f"it has another σ with {other} than {old} and would have to be simulated")
 
     def _solvent_types(self, system: str) -> set[str]:
         return {name for molecule, _ in self._problem.systems[system].components() for name in molecule.type_names}

@@ -210,12 +210,12 @@ def calibrate(
 
 
 def _drop_torn(folder: Path) -> None:
-    """Remove what a killed process of this campaign was writing; the caller holds the lock."""
-    for torn in (*folder.glob(".*.tmp"), *folder.glob("report/.*.tmp")):
+    """Remove what a killed process of this campaign was writing, wherever in its folder; the caller holds the lock."""
+    for torn in list(folder.rglob(".*.tmp")):
         if torn.is_dir():
             shutil.rmtree(torn)
         else:
-            torn.unlink()
+            torn.unlink(missing_ok=True)  # one inside a folder that is gone already
 
 
 def _write(problem: CalibrationProblem, result: CalibrationResult, folder: Path) -> CalibrationOutcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -46,6 +47,8 @@ def read_problem(path: Path | str) -> CalibrationProblem:
     targets: list[Target] = [resolver.transfer(entry) for entry in campaign.transfers]
     targets += [resolver.density(entry) for entry in campaign.densities]
     targets += [resolver.surface_tension(entry) for entry in campaign.tensions]
+    checks = resolver.other_properties(targets) if campaign.other_properties else []
+    targets += checks
     types = None
     if campaign.types is not None:
         liquids = {m.canonical_smiles or m.name for s in resolver.systems.values() for m, _ in s.components()}
@@ -65,6 +68,7 @@ def read_problem(path: Path | str) -> CalibrationProblem:
         validation=campaign.validation,
         budget=campaign.budget,
         types=types,
+        checks=tuple(t.label for t in checks),
         warnings=tuple(resolver.warnings),
     )
 
@@ -198,6 +202,27 @@ class _Resolver:
             split=entry.split,
             reference=reference,
         )
+
+    def other_properties(self, targets: Sequence[Target]) -> list[Target]:
+        """Densities of the pure solvents that are measured and no targets, held out: another property than is fitted."""
+        known = {t.molecule_key for t in targets if isinstance(t, DensityTarget)}
+        found: list[Target] = []
+        for entry in self.campaign.transfers:
+            for name in (entry.origin, entry.destination):
+                liquid = self._phase(name, dry=True)
+                molecule = liquid.components[0].molecule
+                key = molecule.canonical_smiles or molecule.name
+                if len(liquid.components) > 1 or key in known or not molecule.molar_mass > 0:
+                    continue
+                known.add(key)
+                check = LiquidEntry(
+                    liquid=name, value=None, uncertainty=None, model_error=None, temperature=None, split="held-out"
+                )
+                try:
+                    found.append(self.density(check))
+                except InputFileError:
+                    continue  # nobody has measured it, or the value is suspect
+        return found
 
     def surface_tension(self, entry: LiquidEntry) -> SurfaceTensionTarget:
         """The target of a ``[[targets.surface_tension]]`` section."""

@@ -75,6 +75,8 @@ def test_a_campaign_is_read(tmp_path: Path) -> None:
     assert campaign.budget is None
     assert (campaign.cost.loss, campaign.cost.correlated) == ("student", True)
     assert (campaign.validation.folds, campaign.validation.chemotypes) == (5, True), "validation is on by default"
+    assert campaign.other_properties
+    assert campaign.types is None
     assert campaign.transfers[0].model_error is None, "not given: learnt"
 
 

@@ -76,7 +76,19 @@ def test_killed_a_hundred_times_it_ends_the_same(tmp_path: Path, straight: dict[
     kills, campaign = 0, 0
     while kills < 100:
         campaign += 1
-        kills += killed(tmp_path / str(campaign), straight, seed=campaign, longest=40, most=60)
+        kills += killed(tmp_path / str(campaign), straight, seed=campaign, longest=120, most=60)
+    print(f"{kills} kills in {campaign} campaigns")
+
+
+def test_what_a_killed_process_was_writing_is_swept_up(tmp_path: Path, whole: Path, straight: dict[str, bytes]) -> None:
+    """Killed while reports, pictures or a table that was there already were written again."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    for torn in ("out/.report.txt.x.tmp", "out/report/.matrix.png.x.tmp", "out/synthetic/.pairs.csv.x.tmp"):
+        (tmp_path / torn).write_bytes(b"half a f")
+    (tmp_path / "out" / ".synthetic.x.tmp" / "sub").mkdir(parents=True)
+    (tmp_path / "out" / ".synthetic.x.tmp" / ".pairs.csv.x.tmp").write_bytes(b"half")
+    go(tmp_path / "out", tmp_path / "store")
+    assert contents(tmp_path / "out") == straight
 
 
 def test_two_campaigns_share_a_store_and_a_damaged_result_is_made_again(

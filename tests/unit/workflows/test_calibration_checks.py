@@ -1,0 +1,79 @@
+"""Another property than is fitted: measured densities of the solvents are calculated as a check, unless that is turned off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from synthetic_calibration import WATER, FailingSampler, SyntheticSampler, problem
+
+from topdown.calibration.journal import Journal
+from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
+from topdown.calibration.result import CalibrationResult
+from topdown.calibration.rounds import run_calibration
+from topdown.calibration.targets import DensityTarget
+from topdown.workflows.calibration_problem import read_problem
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "martini2_alkanes.toml"
+
+
+def test_solvents_without_a_density_target_are_checked(tmp_path: Path) -> None:
+    with_check = read_problem(EXAMPLE)
+    assert with_check.checks == ("water density",), "hexadecane's is fitted, dodecane's and octane's held out"
+    (check,) = (t for t in with_check.targets if t.label in with_check.checks)
+    assert (check.split, check.unit) == ("held-out", "kg/m3")
+    assert 990.0 < check.measured < 1000.0
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + "\n[validation]\nother_properties = false\n")
+    without = read_problem(path)
+    assert not without.checks
+    assert without.digest() == with_check.digest(), "a campaign that is under way may be resumed"
+    assert len(without.targets) == len(with_check.targets) - 1
+
+
+NEAR = {("A", "W"): 2.6, ("B", "W"): 2.1, ("C", "C"): 5.3}
+
+
+def checked() -> CalibrationProblem:
+    """The model campaign with the density of its water as a check."""
+    task = problem(NEAR, width=20.0, n_steps=10_000, ess_threshold=20.0)
+    density = DensityTarget(
+        molecule=WATER, n_molecules=100, system="100 water", measured=280.0, uncertainty=1.0, split="held-out"
+    )
+    systems = {**task.systems, "100 water": SimulatedSystem(name="100 water", liquid=WATER, n_molecules=100)}
+    return replace(task, targets=(*task.targets, density), systems=systems, checks=(density.label,))
+
+
+def run(task: CalibrationProblem, folder: Path, sampler: SyntheticSampler) -> CalibrationResult:
+    return run_calibration(task, sampler, Journal(folder / "j.jsonl", task.digest(), resume=False))
+
+
+def test_a_check_is_reported_and_decides_nothing(tmp_path: Path) -> None:
+    task = checked()
+    plain = problem(NEAR, width=20.0, n_steps=10_000, ess_threshold=20.0)
+    assert task.digest() == plain.digest()
+    result = run(task, tmp_path / "a", SyntheticSampler())
+    found = {t.label: t for t in result.targets}["water density"]
+    assert found.split == "held-out"
+    assert found.after.standard_error > 0
+    assert ("density", "held-out") in {(s.quantity, s.split) for s in result.scores()}
+    alone = run(plain, tmp_path / "b", SyntheticSampler())
+    assert [p.value for p in result.parameters] == [p.value for p in alone.parameters]
+
+
+def test_a_check_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
+    sampler = FailingSampler(fails=lambda system, window, careful: system == "100 water")
+    result = run(checked(), tmp_path / "a", sampler)
+    assert [label for label, _ in result.lost_targets] == ["water density"]
+    assert result.converged
+
+    class Short(SyntheticSampler):
+        """Water's runs hold a handful of frames."""
+
+        def _windows(self, request):  # type: ignore[no-untyped-def]
+            few = request.system == "100 water"
+            return super()._windows(replace(request, n_steps=1000) if few else request)
+
+    result = run(checked(), tmp_path / "b", Short())
+    assert [label for label, _ in result.lost_targets] == ["water density"]
+    assert "effective samples" in result.lost_targets[0][1]
