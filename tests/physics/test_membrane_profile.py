@@ -34,7 +34,7 @@ def request(bead_type: str) -> ProfileRequest:
     return ProfileRequest(
         solute=solute, lipids=((lipid, 1.0),), water=water, cation=sodium, anion=chloride,
         table=with_ideal(table), size=(3.7, 3.7, 8.0), temperature=303.15,
-        targets=tuple(np.round(np.arange(-3.6, 3.61, 0.3), 6).tolist()), membrane_steps=100_000, settling_steps=10_000,
+        targets=tuple(np.round(np.arange(-3.9, 3.91, 0.3), 6).tolist()), membrane_steps=100_000, settling_steps=10_000,
         part_steps=25_000, parts=2, spring=100.0,
     )  # fmt: skip
 
