@@ -150,7 +150,7 @@ def test_windows_all_round_the_box_close_the_profile() -> None:
         for run in whole.runs
     )
     again = partition_profile(
-        replace(whole, runs=shifted), temperature=TEMPERATURE, molar_mass=0.0, depth=2.6, replicates=20
+        replace(whole, runs=shifted), temperature=TEMPERATURE, molar_mass=0.0, depth=2.6, replicates=5
     )
     np.testing.assert_allclose(
         again.profile.z[2:-2], ring.profile.z, atol=1e-9
