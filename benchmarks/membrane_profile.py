@@ -60,7 +60,7 @@ def request(bead_type: str, length_ns: float, settling_ns: float) -> ProfileRequ
         solute=CGMolecule(name="MOL", beads=(Bead(name="S", bead_type=bead_type, mass=72.0),)),
         lipids=((lipid, 1.0),), water=water, cation=sodium, anion=chloride,
         table=with_ideal(table) if bead_type == "ideal" else table, size=(3.4, 3.4, 8.0), temperature=TEMPERATURE,
-        targets=tuple(np.round(0.3 * np.arange(-12, 13), 6).tolist()), spring=100.0, membrane_steps=150_000, pull_steps=1000,
+        targets=tuple(np.round(0.3 * np.arange(-13, 14), 6).tolist()), spring=100.0, membrane_steps=150_000, pull_steps=1000,
         settling_steps=round(settling_ns * 1000.0 / TIME_STEP), part_steps=part,
         parts=max(1, round(length_ns * 1000.0 / TIME_STEP / part)),
     )  # fmt: skip

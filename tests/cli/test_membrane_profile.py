@@ -54,9 +54,9 @@ def test_command_writes_profile_and_figure(topdown, tmp_path: Path, monkeypatch:
 
 def test_windows_and_parts_follow_from_the_settings() -> None:
     settings = ProfileSettings(lipids=(("POPC", 7.0), ("CHOL", 3.0)), spacing=0.25, length_ns=1.2, size=(5.0, 5.0, 8.0))
-    assert settings.targets[0] == -3.5
-    assert settings.targets[-1] == 3.5
-    assert len(settings.targets) == 29
+    assert settings.targets[0] == -4.0
+    assert settings.targets[-1] == 4.0
+    assert len(settings.targets) == 33
     request = profile_request("CCCO", settings)
     assert request.part_steps * request.parts * 0.02 == pytest.approx(1000.0, abs=300.0)
     assert [molecule.name for molecule, _ in request.lipids] == ["POPC", "CHOL"]

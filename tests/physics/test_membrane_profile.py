@@ -34,7 +34,7 @@ def request(bead_type: str) -> ProfileRequest:
     return ProfileRequest(
         solute=solute, lipids=((lipid, 1.0),), water=water, cation=sodium, anion=chloride,
         table=with_ideal(table), size=(3.7, 3.7, 8.0), temperature=303.15,
-        targets=tuple(np.round(np.arange(-3.6, 3.61, 0.3), 6).tolist()), membrane_steps=100_000, settling_steps=10_000,
+        targets=tuple(np.round(np.arange(-3.9, 3.91, 0.3), 6).tolist()), membrane_steps=100_000, settling_steps=10_000,
         part_steps=25_000, parts=2, spring=100.0,
     )  # fmt: skip
 
@@ -54,8 +54,8 @@ def test_a_bead_that_meets_nothing_is_everywhere_alike(tmp_path: Path) -> None:
     print("\n".join(profile_lines(found)), found.profile.delta_g.round(2), found.standard_error.round(2))
     scores = found.profile.delta_g / found.standard_error
     assert 0.3 < np.sqrt(np.mean(scores**2)) < 1.8
-    assert np.abs(found.profile.delta_g).max() < 2.5
-    assert found.log_k_v.standard_error < 0.1
+    assert np.abs(found.profile.delta_g).max() < 4.0
+    assert found.log_k_v.standard_error < 0.2
     assert abs(found.log_k_v.value) < 3.5 * found.log_k_v.standard_error
 
 

@@ -5,7 +5,9 @@ without bias. With p(z) the weighted density of the solute's centre of mass alon
 
     ΔG(z) = -kT ln[p(z)/p_w],   K_V = 1/(2d) ∫_{-d}^{d} e^{-βΔG(z)} dz,
 
-the ratio of the concentrations in a slab of 2d and in water, which for both leaflets alike is (1/d) ∫_0^d. Per mass of lipid,
+the ratio of the concentrations in a slab of 2d and in water, which for both leaflets alike is (1/d) ∫_0^d. The water above the
+bilayer is the same as that below: windows go all round the periodic box, so that the profile closes upon itself and errors do not
+add up from one side to the other. Per mass of lipid,
 
     K_m = K_V d A N_A/M   [litres of water per kg of lipid],
 
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
@@ -122,7 +124,7 @@ class PartitionProfile:
     comparisons : tuple of Comparison
         Pulled in against pulled out, first half against second half, upper against lower leaflet.
     overlap : float
-        Of the weakest link between windows.
+        Of the two neighbouring windows that overlap least.
     n_frames : int
     n_effective : float
         Frames that carry the weight of the unbiased system, correlation counted.
@@ -161,6 +163,12 @@ def reduced_biases(runs: Sequence[WindowRun], targets: FloatArray, spring: float
     return biases
 
 
+def _folded(frames: FloatArray) -> FloatArray:
+    """ζ of every frame in the image between -L_z/2 and L_z/2."""
+    folded: FloatArray = frames[:, _ZETA] - frames[:, _HEIGHT] * np.round(frames[:, _ZETA] / frames[:, _HEIGHT])
+    return folded
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pool:
     """Runs solved together."""
@@ -168,6 +176,11 @@ class _Pool:
     solution: MbarResult
     centres: FloatArray
     segments: tuple[Segment, ...]
+
+    @cached_property
+    def overlap(self) -> float:
+        """Of the two neighbouring windows that overlap least; a way round the box does not make up for a gap."""
+        return float(np.diag(self.solution.pairwise_overlap(), 1).min())
 
 
 def _pool(runs: Sequence[WindowRun], spring: float, temperature: float) -> _Pool:
@@ -180,7 +193,7 @@ def _pool(runs: Sequence[WindowRun], spring: float, temperature: float) -> _Pool
         start += len(run.frames)
     return _Pool(
         solution=mbar(biases, counts),
-        centres=np.concatenate([run.frames[:, _ZETA] for run in runs]),
+        centres=np.concatenate([_folded(run.frames) for run in runs]),
         segments=tuple(segments),
     )
 
@@ -248,10 +261,9 @@ def _solve(
     runs: Sequence[WindowRun], *, spring: float, temperature: float, reach: float, depth: float, replicates: int
 ) -> _Solved:
     pool = _pool(runs, spring, temperature)
-    overlap = pool.solution.bottleneck_overlap()
-    if overlap < MIN_OVERLAP:
+    if pool.overlap < MIN_OVERLAP:
         raise SamplingError(
-            f"the weakest overlap between windows is {overlap:.3f}, below {MIN_OVERLAP:g}",
+            f"the weakest overlap between windows is {pool.overlap:.3f}, below {MIN_OVERLAP:g}",
             hint="closer windows (--spacing) or longer ones (--length)",
         )
     bins = _Bins(pool.centres, reach, depth, temperature)
@@ -387,7 +399,7 @@ def partition_profile(
         delta_g_minimum=at(lowest),
         delta_g_centre=at(centre),
         comparisons=comparisons,
-        overlap=whole.pool.solution.bottleneck_overlap(),
+        overlap=whole.pool.overlap,
         n_frames=sum(len(run.frames) for run in samples.runs),
         n_effective=n_effective,
         remarks=_remarks(whole, comparisons, errors),
@@ -395,21 +407,16 @@ def partition_profile(
 
 
 def _extent(samples: ProfileSamples, depth: float | None) -> tuple[float, float]:
-    """How far the windows reach, and d, both [nm]; refused when no bulk water is left between them."""
-    reach = max(abs(run.target) for run in samples.runs)
+    """How far the profile reaches, in whole bins, and d, both [nm]; refused when no bulk water is left between them."""
     half = 0.5 * min(float(run.frames[:, _HEIGHT].mean()) for run in samples.runs)
-    if reach > half:
-        raise SamplingError(
-            f"windows reach {reach:.2f} nm, half of the box is {half:.2f} nm once it has settled",
-            hint="a taller box (--size), which has more windows",
-        )
+    reach = PROFILE_STEP * np.floor(min(half, max(abs(run.target) for run in samples.runs)) / PROFILE_STEP + 1e-9)
     d = lipid_reach(samples.densities["lipids"]) if depth is None else depth
     if not 0.0 < d <= reach - BULK:
         raise SamplingError(
-            f"d = {d:.2f} nm leaves no bulk water within windows that reach {reach:.2f} nm",
+            f"d = {d:.2f} nm leaves no bulk water within the {reach:.2f} nm that windows and box reach",
             hint="a taller box (--size)",
         )
-    return reach, d
+    return float(reach), d
 
 
 def _check_water(whole: _Solved, inefficiency: float) -> None:

@@ -23,8 +23,6 @@ from topdown.sampling.equilibrate import TIME_STEP
 from topdown.tables import load_bead_table, load_molecule
 from topdown.workflows.membrane_request import Shares
 
-#: Of the box beyond the outermost window [nm]: its height changes while the bilayer settles.
-_RIM: Final = 0.3
 #: Length of the parts in which windows are run and stored [ps].
 _PART_PS: Final = 500.0
 
@@ -97,8 +95,8 @@ class ProfileSettings:
 
     @property
     def targets(self) -> tuple[float, ...]:
-        """Heights of the windows [nm], symmetric about the middle plane."""
-        n = math.floor((self.size[2] / 2 - _RIM) / self.spacing + 1e-9)
+        """Heights of the windows [nm], symmetric about the middle plane, all round the periodic box."""
+        n = math.floor(self.size[2] / 2 / self.spacing + 1e-9)
         return tuple(round(self.spacing * k, 6) for k in range(-n, n + 1))
 
 

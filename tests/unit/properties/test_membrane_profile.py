@@ -15,7 +15,7 @@ from topdown.units import NM3_TO_CM3_MOL, kt
 
 TEMPERATURE, SPRING, HEIGHT = 300.0, 60.0, 8.4
 RT = kt(TEMPERATURE)
-TARGETS = np.round(np.arange(-3.6, 3.61, 0.4), 6)
+TARGETS = np.round(np.arange(-4.0, 4.01, 0.4), 6)
 
 
 def landscape(z: np.ndarray, skew: float = 0.0) -> np.ndarray:
@@ -25,9 +25,10 @@ def landscape(z: np.ndarray, skew: float = 0.0) -> np.ndarray:
 
 
 def draw(target: float, n: int, rng: np.random.Generator, *, skew: float = 0.0) -> np.ndarray:
-    """Independent frames of one window: density exp(-β [ΔG(z) + k/2 (z - q)²])."""
-    z = np.linspace(-4.2, 4.2, 8401)
-    log_p = -(landscape(z, skew) + 0.5 * SPRING * (z - target) ** 2) / RT
+    """Independent frames of one window in a periodic box: density exp(-β [ΔG(z) + k/2 (z - q)²])."""
+    z = np.linspace(target - HEIGHT / 2, target + HEIGHT / 2, 8401)
+    folded = z - HEIGHT * np.round(z / HEIGHT)
+    log_p = -(landscape(folded, skew) + 0.5 * SPRING * (z - target) ** 2) / RT
     cumulative = np.cumsum(np.exp(log_p - log_p.max()))
     chosen = np.interp(rng.random(n) * cumulative[-1], cumulative, z)
     area = 21.0 + 0.3 * rng.standard_normal(n)
@@ -126,10 +127,36 @@ def test_windows_apart_few_samples_and_no_room_are_refused() -> None:
     with pytest.raises(SamplingError, match=r"effective samples in bulk water|overlap"):
         partition_profile(few, temperature=TEMPERATURE, molar_mass=0.0, replicates=5)
     with pytest.raises(SamplingError, match="leaves no bulk water"):
-        partition_profile(whole, temperature=TEMPERATURE, molar_mass=0.0, depth=3.5, replicates=5)
-    low = replace(whole, runs=tuple(replace(run, frames=run.frames * [1, 1, 0.8]) for run in whole.runs))
-    with pytest.raises(SamplingError, match="half of the box"):
-        partition_profile(low, temperature=TEMPERATURE, molar_mass=0.0, replicates=5)
+        partition_profile(whole, temperature=TEMPERATURE, molar_mass=0.0, depth=3.7, replicates=5)
+    low = replace(whole, runs=tuple(replace(run, frames=run.frames * [1, 1, 6.2 / HEIGHT]) for run in whole.runs))
+    with pytest.raises(SamplingError, match="leaves no bulk water"):  # half of a box of 6.2 nm
+        partition_profile(low, temperature=TEMPERATURE, molar_mass=0.0, depth=2.8, replicates=5)
+
+
+def test_windows_all_round_the_box_close_the_profile() -> None:
+    """Windows above half the box are those below the other face; without the link, errors add up from one side to the other."""
+    whole = samples()
+    open_ended = replace(whole, runs=tuple(run for run in whole.runs if abs(run.target) < 3.5))
+    ring, chain = (
+        partition_profile(s, temperature=TEMPERATURE, molar_mass=0.0, depth=2.6, replicates=20)
+        for s in (whole, open_ended)
+    )
+    ends = [np.interp([-3.1, 3.1], found.profile.z, found.standard_error).mean() for found in (ring, chain)]
+    assert ends[0] < 0.85 * ends[1]
+    shifted = tuple(
+        replace(run, target=run.target + HEIGHT, frames=run.frames + np.array([HEIGHT, 0.0, 0.0]))
+        if run.target < 0.0
+        else run
+        for run in whole.runs
+    )
+    again = partition_profile(
+        replace(whole, runs=shifted), temperature=TEMPERATURE, molar_mass=0.0, depth=2.6, replicates=5
+    )
+    np.testing.assert_allclose(
+        again.profile.z[2:-2], ring.profile.z, atol=1e-9
+    )  # the box is 0.2 nm taller than the windows reach
+    difference = again.profile.delta_g[2:-2] - ring.profile.delta_g  # their bulk water is not the same bins
+    assert np.ptp(difference) < 1e-6
 
 
 def test_reach_of_lipids_is_where_one_percent_is_left() -> None:
