@@ -17,7 +17,8 @@ from topdown.model import BeadTable
 _NODE = re.compile(r"\[#([^\[\];]+)(?:;[^\[\]]*)?\](?:\|(\d{1,3}))?")
 _GRAPH_TOKEN = re.compile(rf"(?P<node>{_NODE.pattern})|(?P<open>\()|(?P<close>\))|(?P<ring>%\d\d|\d)|(?P<skip>[-=#$.])")
 _DEFINITION = re.compile(r"#([^=,{}]+)=([^,{}]+)")
-_MARK = re.compile(r"\(?([-=#:]?)\[([$<>!])(\w*)\]\)?")
+#: An open end, bare or as a branch of its own; a bracket that closes a longer branch is not its.
+_MARK = re.compile(r"(?P<open>\()?(?P<bond>[-=#:]?)\[(?P<kind>[$<>!])(?P<label>\w*)\](?(open)\))")
 _PARTNER = {"$": "$", ">": "<", "<": ">", "!": "!"}
 _MAX_NODES = 1000
 _MAX_MATCHES = 1000
@@ -153,14 +154,14 @@ def _read_fragment(name: str, text: str) -> tuple[Any, tuple[_Mark, ...]]:
     kinds: list[tuple[str, str]] = []
 
     def dummy(found: re.Match[str]) -> str:
-        kinds.append((found[2], found[3]))
-        return f"{found[1]}[{len(kinds)}*]"
+        kinds.append((found["kind"], found["label"]))
+        return f"{found['bond']}[{len(kinds)}*]"
 
     head, tail = "", text
     while leading := _MARK.match(tail):
         after = re.match(r"[-=#:]?", tail[leading.end() :])
-        bond = (after.group() if after else "") or leading[1]
-        kinds.append((leading[2], leading[3]))
+        bond = (after.group() if after else "") or leading["bond"]
+        kinds.append((leading["kind"], leading["label"]))
         head += f"({bond}[{len(kinds)}*])"
         tail = tail[leading.end() + len(after.group() if after else "") :]
     atom = re.match(r"(?:\[[^\]]*\]|Br|Cl|[A-Za-z])(?:%\d\d|\d)*", tail)

@@ -72,6 +72,7 @@ def test_wrong_types_say_what_is_possible(types, message):
         ("CCCCCCCCO", "{[#A]}.{#A=[$]CCO}", [(6, 7, 8)], None),
         ("CC(=O)OC", "{[#A]}.{#A=CC(=O)[$]}", [(0, 1, 2)], None),
         ("CC=CC", "{[#A][#B]}.{#A=CC=[$],#B=[$]=CC}", [(0, 1), (2, 3)], None),
+        ("CC(C)CCO", "{[#A][#B]}.{#A=CC(C[$])C,#B=[$]CO}", [(0, 1, 2, 3), (4, 5)], None),
         ("Cc1ccccc1", "{[#SC4]1[#TC5][#TC5_2]1}.{#SC4=[!1]cc(C)c[!3],#TC5=[!1]ccc[!2],#TC5_2=[!2]ccc[!3]}",
          [(0, 1, 2, 6), (2, 3, 4), (4, 5, 6)], ("SC4", "TC5", "TC5")),
         ("C1CCCCC1", "{[#A]=[#A]}.{#A=[$1]CCC[$2]}", [(0, 1, 2), (3, 4, 5)], None),
