@@ -2,7 +2,7 @@
 
 A *unit* is a set of atoms that no bead may part: an atom with its terminal =O, #N, -O(-) and halogens, and a functional
 group of up to four heavy atoms outside rings (amide, ester, carbamate, nitro, guanidinium) or of five around one centre
-(phosphate, sulfate, sulfonamide with its substituent).
+(phosphate, sulfate, sulfonamide with its substituent). The choline of a phosphocholine is one too, as in every published lipid.
 """
 
 from __future__ import annotations
@@ -336,10 +336,36 @@ def _units(atoms: Sequence[_Atom], bonds: Sequence[_Bond], polar: int, neighbors
                 bridging = (inside[j] & ~(1 << i)) != 0
                 if whole or (atoms[i].element == 15 and not bridging):
                     parent[root(i)] = root(j)
+    for choline in _phosphocholines(atoms, neighbors):
+        for i in choline[1:]:
+            parent[root(i)] = root(choline[0])
     masks: dict[int, int] = {}
     for atom in range(len(atoms)):
         masks[root(atom)] = masks.get(root(atom), 0) | 1 << atom
     return sorted(masks.values(), key=lambda mask: mask & -mask)
+
+
+def _phosphocholines(atoms: Sequence[_Atom], neighbors: Sequence[int]) -> list[list[int]]:
+    """N, three methyls and two methylenes of every -O-CH2-CH2-N(CH3)3 whose oxygen is a phosphate's."""
+
+    def onwards(i: int, came_from: int) -> int:
+        """The other neighbour of an atom that has two, else -1."""
+        others = neighbors[i] & ~(1 << came_from)
+        return others.bit_length() - 1 if atoms[i].degree == 2 and others.bit_count() == 1 else -1
+
+    found = []
+    for n, atom in enumerate(atoms):
+        methyls = [i for i in bits(neighbors[n]) if atoms[i].element == 6 and atoms[i].degree == 1]
+        if atom.element != 7 or atom.charge != 1 or atom.degree != 4 or len(methyls) != 3:
+            continue
+        (first,) = [i for i in bits(neighbors[n]) if i not in methyls]
+        second = onwards(first, n)
+        oxygen = onwards(second, first) if second >= 0 else -1
+        phosphorus = onwards(oxygen, second) if oxygen >= 0 else -1
+        elements = [atoms[i].element if i >= 0 else 0 for i in (first, second, oxygen, phosphorus)]
+        if elements == [6, 6, 8, 15]:
+            found.append([n, *methyls, first, second])
+    return found
 
 
 def _is_terminal_partner(atom: _Atom, bond: _Bond) -> bool:

@@ -413,6 +413,20 @@ def test_impossible_groups_are_refused(fixed, message):
         partition_atoms(mol, fixed=fixed)
 
 
+@pytest.mark.parametrize(
+    ("smiles", "whole"),
+    [
+        ("CCCCCCCCOP(=O)([O-])OCC[N+](C)(C)C", True),
+        ("C[N+](C)(C)CCOP(=O)([O-])OCC(O)CO", True),
+        ("CC(=O)OCC[N+](C)(C)C", False),
+    ],
+)
+def test_the_choline_of_a_phosphocholine_is_one_bead_as_in_lipids(smiles, whole):
+    mol = Chem.MolFromSmiles(smiles)
+    choline = set(mol.GetSubstructMatch(Chem.MolFromSmarts("[CH3][N+]([CH3])([CH3])[CH2][CH2]")))
+    assert (choline in [set(group) for group in partition_atoms(mol).groups]) == whole
+
+
 def test_no_partitions_are_refused():
     with pytest.raises(SettingsError, match="at least one"):
         best_partitions(Chem.MolFromSmiles("CCO"), "martini3", 0)

@@ -93,7 +93,7 @@ def test_a_mixture_is_measured_in_two_boxes_and_what_they_disagree_by_is_in_the_
     for seed in range(14):
         for name, asked in (("one", request(seed)), ("two", mixed_request(seed))):
             sampler = ModelSampler(box_spread=0.15)
-            found = measure_solvation(asked, "octanol", sampler, Effort(target_error=0.4)).delta_g
+            found = measure_solvation(asked, "octanol", sampler, Effort(target_error=0.6)).delta_g
             assert len(sampler.seeds) == (1 if name == "one" else 2)
             z[name].append(abs(found.value - exact) / found.standard_error)
     assert np.mean(np.array(z["one"]) < 2.0) < 0.6
