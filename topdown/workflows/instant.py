@@ -128,7 +128,7 @@ def _remarked(result: TransferResult) -> TransferResult:
     which = "" if len(stored) == len(result.legs) else f" in {stored[0]}"
     remarks = (f"reweighted from stored sums{which}, not simulated", *result.remarks)
     if result.delta_g.n_effective < MIN_EFFECTIVE:
-        remarks = (*remarks, f"only {result.delta_g.n_effective:.0f} effective samples: simulate to be sure")
+        remarks = (*remarks, f"only {result.delta_g.n_effective:.0f} effective samples: --simulate to be sure")
     return replace(result, remarks=remarks)
 
 
