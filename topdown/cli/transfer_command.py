@@ -80,7 +80,7 @@ def command(
     Exit code 0: all computed; 3: some refused or failed; 2: none computed; 1: none computed, all failed while running.
     """
     from topdown.properties.phases import split_phases
-    from topdown.workflows.instant import instant_transfer, stored_transfer
+    from topdown.workflows.instant import instant_transfer, stored_solvation
     from topdown.workflows.liquids import parse_wall_time
     from topdown.workflows.map_lists import MoleculeRequest, is_list, read_requests
     from topdown.workflows.transfer import TransferPlots, TransferSettings, default_table, transfer, transfer_json
@@ -101,8 +101,10 @@ def command(
     if instant:
         outcomes = instant_transfer(requests, table, settings)
     else:
-        simulate = transfer if instant is False or figures is not None else stored_transfer
-        outcomes = simulate(requests, table, settings, store=store, workers=workers, progress=ProgressLine())
+        stored = None if instant is False or figures is not None else stored_solvation(table, settings)
+        outcomes = transfer(
+            requests, table, settings, store=store, workers=workers, progress=ProgressLine(), stored=stored
+        )
     codes = []
     said: TopdownError | None = None
     for outcome in outcomes:

@@ -71,12 +71,15 @@ class LiquidFit:
         Of the best round.
     costs : tuple of float
         Of every round.
+    measured : mapping of (smiles, quantity) to (value, uncertainty)
+        What the values were fitted to.
     """
 
     factors: PairFactors
     step: LiquidStep
     values: tuple[LiquidValue, ...]
     costs: tuple[float, ...]
+    measured: Measured
 
 
 def measured_liquids() -> dict[tuple[str, Quantity], tuple[float, float]]:
@@ -186,7 +189,9 @@ def fit_liquids(
             best = (step, x, tuple(values))
         x = np.round(step.x, _DIGITS)
     assert best is not None
-    return LiquidFit(factors=space.factors(best[1]), step=best[0], values=best[2], costs=tuple(costs))
+    return LiquidFit(
+        factors=space.factors(best[1]), step=best[0], values=best[2], costs=tuple(costs), measured=measured
+    )
 
 
 def _say(progress: Progress, head: str, text: str) -> None:
@@ -207,11 +212,10 @@ def round_text(values: Sequence[LiquidValue], measured: Measured) -> str:
 
 def liquid_report(fit: LiquidFit) -> dict[str, Any]:
     """Costs of the rounds and mean errors of the best, as JSON."""
-    measured = measured_liquids()
     found: dict[str, Any] = {"costs": [round(cost, 2) for cost in fit.costs]}
     quantities: tuple[Quantity, ...] = ("density", "surface_tension")
     for quantity in quantities:
-        off = _relative_errors(fit.values, measured, quantity)
+        off = _relative_errors(fit.values, fit.measured, quantity)
         found[quantity] = {
             "n": len(off),
             "mean_absolute_percent": round(100 * float(np.abs(off).mean()), 2) if len(off) else None,
@@ -373,12 +377,11 @@ def write_liquid_files(fit: LiquidFit, names: Sequence[str], out: Path) -> None:
         rows.append([sizes, *(f"{v:.4f}" for v in values)])
     header = ["class or sizes", "ln sigma", "sd", "ln epsilon", "sd"]
     atomic_write_text(out / FACTORS_FILE, csv_text(header, rows))
-    measured = measured_liquids()
     lines = [
         [
             v.smiles,
             v.quantity,
-            f"{measured[v.smiles, v.quantity][0]:.2f}",
+            f"{fit.measured[v.smiles, v.quantity][0]:.2f}",
             "" if v.alarm else f"{v.value:.2f}",
             "" if v.alarm else f"{v.error:.2f}",
             v.alarm,

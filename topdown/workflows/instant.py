@@ -12,18 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from topdown.errors import SettingsError, TopdownError
-from topdown.estimators.reweighting import MIN_EFFECTIVE
 from topdown.model import CGMolecule
 from topdown.properties.instant import InstantSums, has_instant_sums, load_instant_sums
 from topdown.properties.phases import Phase, find_phase
-from topdown.properties.sampler import EngineSampler
-from topdown.properties.transfer import SolvationResult, TransferResult, transfer_free_energy
+from topdown.properties.transfer import SolvationResult, transfer_free_energy
 from topdown.workflows.map_molecules import MoleculeRequest
 from topdown.workflows.transfer import (
     TransferOutcome,
     TransferSettings,
-    simulated_solvation,
-    transfer,
     transfer_outcomes,
 )
 
@@ -61,53 +57,34 @@ def instant_transfer(
         return sums.solvation(solute, phase.name, temperature=settings.temperature)
 
     for request in requests:
-        for outcome in transfer_outcomes(request, sums.table, table_name, start, ends, settings, solvation):
-            yield outcome if outcome.result is None else replace(outcome, result=_remarked(outcome.result))
+        yield from transfer_outcomes(request, sums.table, table_name, start, ends, settings, solvation)
 
 
-def stored_transfer(
-    requests: Sequence[MoleculeRequest],
-    table_name: str | Path,
-    settings: TransferSettings,
-    *,
-    store: Path | None = None,
-    workers: int = 0,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> Iterator[TransferOutcome]:
-    """Free energies of transfer of several molecules, each liquid from the sums of the table where those suffice, else simulated.
+def stored_solvation(
+    table_name: str | Path, settings: TransferSettings
+) -> Callable[[CGMolecule, Phase], SolvationResult | None] | None:
+    """What the sums of a table know of molecules in its phases; None for a table without sums.
 
-    They suffice when they have a shape for the molecule, enough effective samples
-    (:data:`topdown.properties.instant.FEWEST`), and the error asked for: any, where ``settings.target_error`` is None.
-
-    Parameters
-    ----------
-    requests, table_name, settings, store, workers, progress
-        As for :func:`topdown.workflows.transfer.transfer`, which is what is done for a table without sums.
-
-    Raises
-    ------
-    SettingsError, BeadTableError
-        Phases or table that do not exist. Errors of single molecules are part of their outcome.
+    Returns
+    -------
+    callable
+        ΔG(gas → phase), or None where it must be simulated: there is no shape for the molecule, there are too few effective
+        samples (:data:`topdown.properties.instant.FEWEST`), or the error is above that asked for; any will do where
+        ``settings.target_error`` is None.
     """
     if not has_instant_sums(table_name):
-        yield from transfer(requests, table_name, settings, store=store, workers=workers, progress=progress)
-        return
+        return None
     sums = load_instant_sums(table_name)
-    start, *ends = (find_phase(name, str(table_name)) for name in (settings.from_phase, *settings.to_phases))
-    sampler = EngineSampler(store, workers=workers, progress=progress)
-    simulated = simulated_solvation(sums.table, settings, (start, *ends), sampler)
     worst = math.inf if settings.target_error is None else settings.effort(2).target_error
 
-    def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult:
+    def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult | None:
         try:
             found = sums.solvation(solute, phase.name, temperature=settings.temperature)
         except TopdownError:
-            return simulated(solute, phase)
-        return found if found.delta_g.standard_error <= worst else simulated(solute, phase)
+            return None
+        return found if found.delta_g.standard_error <= worst else None
 
-    for request in requests:
-        for outcome in transfer_outcomes(request, sums.table, table_name, start, ends, settings, solvation):
-            yield outcome if outcome.result is None else replace(outcome, result=_remarked(outcome.result))
+    return solvation
 
 
 def _phase(name: str, sums: InstantSums, table_name: str | Path) -> Phase:
@@ -118,18 +95,6 @@ def _phase(name: str, sums: InstantSums, table_name: str | Path) -> Phase:
             hint=f"only in {', '.join(sums.phases)}; leave --instant out to simulate",
         )
     return phase
-
-
-def _remarked(result: TransferResult) -> TransferResult:
-    """With a remark where stored sums gave it, and where fewer effective samples than usual support it."""
-    stored = [leg.phase for leg in result.legs if leg.n_windows == 0]
-    if not stored:
-        return result
-    which = "" if len(stored) == len(result.legs) else f" in {stored[0]}"
-    remarks = (f"reweighted from stored sums{which}, not simulated", *result.remarks)
-    if result.delta_g.n_effective < MIN_EFFECTIVE:
-        remarks = (*remarks, f"only {result.delta_g.n_effective:.0f} effective samples: --simulate to be sure")
-    return replace(result, remarks=remarks)
 
 
 def instant_partition(molecule: CGMolecule, table_name: str | Path) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from topdown.errors import SettingsError, TopdownError
+from topdown.estimators.reweighting import MIN_EFFECTIVE
 from topdown.mapping import canonical_smiles, map_molecule
 from topdown.mapping.class_typing import class_model_of
 from topdown.model import BeadTable, CGMolecule
@@ -79,7 +80,7 @@ class TransferSettings:
         [K]
     target_error : float, optional
         Standard error of each ΔG of transfer at which sampling ends [kJ/mol]; default 0.5, and whatever stored sums have where
-        they answer (:func:`topdown.workflows.instant.stored_transfer`).
+        they answer (:func:`topdown.workflows.instant.stored_solvation`).
     budget_s : float, optional
         Seconds of all processors together for one molecule, at a nominal speed
         (:data:`topdown.properties.solvation.NOMINAL_SPEED`), shared evenly by its phases.
@@ -138,6 +139,7 @@ def transfer(
     store: Path | None = None,
     workers: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
+    stored: Callable[[CGMolecule, Phase], SolvationResult | None] | None = None,
 ) -> Iterator[TransferOutcome]:
     """Free energies of transfer of several molecules, one outcome per molecule and target phase, in order.
 
@@ -153,6 +155,9 @@ def transfer(
         Processes; 0 for one per available processor.
     progress : callable, optional
         Called with (runs done, runs to do, what).
+    stored : callable, optional
+        What is known of a molecule in a phase without a run (:func:`topdown.workflows.instant.stored_solvation`); None of it is
+        simulated.
 
     Raises
     ------
@@ -164,25 +169,17 @@ def transfer(
     start = find_phase(settings.from_phase, str(table_name))
     ends = [find_phase(name, str(table_name)) for name in settings.to_phases]
     sampler = EngineSampler(store, workers=workers, progress=progress)
-    solvation = simulated_solvation(table, settings, (start, *ends), sampler)
-    for request in requests:
-        yield from transfer_outcomes(request, table, table_name, start, ends, settings, solvation)
-
-
-Solvation = Callable[[CGMolecule, Phase], SolvationResult]
-
-
-def simulated_solvation(
-    table: BeadTable, settings: TransferSettings, phases: Sequence[Phase], sampler: EngineSampler
-) -> Solvation:
-    """ΔG(gas → phase) by simulation, in one of ``phases`` between which a molecule is transferred."""
-    effort = settings.effort(sum(bool(phase.components) for phase in phases))
+    effort = settings.effort(sum(bool(phase.components) for phase in (start, *ends)))
 
     def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult:
+        found = None if stored is None else stored(solute, phase)
+        if found is not None:
+            return found
         asked = solvation_request(solute, phase, table, temperature=settings.temperature, seed=settings.seed)
         return measure_solvation(asked, phase.name, sampler, effort)
 
-    return solvation
+    for request in requests:
+        yield from transfer_outcomes(request, table, table_name, start, ends, settings, solvation)
 
 
 def transfer_outcomes(
@@ -192,7 +189,7 @@ def transfer_outcomes(
     start: Phase,
     ends: Sequence[Phase],
     settings: TransferSettings,
-    solvation: Solvation,
+    solvation: Callable[[CGMolecule, Phase], SolvationResult],
 ) -> Iterator[TransferOutcome]:
     """One molecule into every phase of ``ends``, however its free energies of solvation are found.
 
@@ -235,7 +232,20 @@ def transfer_outcomes(
             yield outcome(end, error=error, **named)
             continue
         result = transfer_free_energy(start, end, both, temperature=settings.temperature, canonical_smiles=canonical)
-        yield outcome(end, result=replace(result, remarks=(*result.remarks, *solute.warnings)), **named)
+        yield outcome(end, result=replace(result, remarks=_remarks(result, solute)), **named)
+
+
+def _remarks(result: TransferResult, solute: CGMolecule) -> tuple[str, ...]:
+    """Those of result and mapping; what stored sums gave, and whether fewer effective samples than usual support it."""
+    remarks = (*result.remarks, *solute.warnings)
+    stored = [leg.phase for leg in result.legs if leg.n_windows == 0]
+    if not stored:
+        return remarks
+    which = "" if len(stored) == len(result.legs) else f" in {stored[0]}"
+    remarks = (f"reweighted from stored sums{which}, not simulated", *remarks)
+    if result.delta_g.n_effective < MIN_EFFECTIVE:
+        remarks = (*remarks, f"only {result.delta_g.n_effective:.0f} effective samples: --simulate to be sure")
+    return remarks
 
 
 def _solute(
