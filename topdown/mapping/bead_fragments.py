@@ -20,7 +20,7 @@ def bead_fragments(molecule: CGMolecule) -> tuple[str, ...]:
     if not any(bead.atoms for bead in molecule.beads):
         return tuple("" for _ in molecule.beads)
     parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
-    place = {written: atom for atom, written in enumerate(parsed.written)}
+    place = parsed.atom_of_written()
     groups = [tuple(place[a] for a in bead.atoms) for bead in molecule.beads]
     times = Counter(atom for group in groups for atom in group)
     shared = {atom for atom, n in times.items() if n > 1}

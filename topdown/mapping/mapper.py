@@ -158,7 +158,7 @@ def _canonical_groups(
     """Groups of heavy atoms as written, in the indices of the molecule in canonical order."""
     if not groups:
         return ()
-    place = {written: atom for atom, written in enumerate(parsed.written)}
+    place = parsed.atom_of_written()
     neighbors = [[n.GetIdx() for n in atom.GetNeighbors()] for atom in parsed.mol.GetAtoms()]
     own = [tuple(place.get(a, -1) for a in group) for group in groups]
     check_groups(own, len(parsed.written), neighbors)

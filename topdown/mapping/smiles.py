@@ -80,6 +80,10 @@ class ParsedMolecule:
         """Groups of atoms of ``mol`` renumbered by ``order``, as sorted places among the heavy atoms of ``smiles``."""
         return [tuple(sorted(self.written[order[a]] for a in group)) for group in groups]
 
+    def atom_of_written(self) -> dict[int, int]:
+        """The atom of ``mol`` at each place among the heavy atoms of ``smiles``."""
+        return {place: atom for atom, place in enumerate(self.written)}
+
 
 def canonical_smiles(smiles: str) -> str:
     """RDKit's canonical isomeric SMILES of a molecule that may be mapped.

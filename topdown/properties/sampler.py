@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -438,7 +438,7 @@ class EngineSampler:
         lost_boxes = {
             missing_boxes[index].key(): error
             for index, error in self._run(
-                _try_box, missing_boxes, cost, lambda k: count.add(1, f"equilibrated {missing_boxes[k].name}")
+                _make_box, missing_boxes, cost, lambda k: count.add(1, f"equilibrated {missing_boxes[k].name}")
             )
         }
         failed = {
@@ -452,7 +452,7 @@ class EngineSampler:
         names, runs = list(tasks), list(tasks.values())
         cost = sum(window.cost() for window in todo.values())
         for index, error in self._run(
-            _try_window, runs, cost, lambda k: count.add(1 + _parts_made(runs[k], on_the_way), _label(runs[k]))
+            _run_window, runs, cost, lambda k: count.add(1 + _parts_made(runs[k], on_the_way), _label(runs[k]))
         ):
             failed[names[index]] = error
         gone = SimulationError("a stored run cannot be read back", hint="is the disk full?")
@@ -462,17 +462,18 @@ class EngineSampler:
 
     def _run(
         self,
-        function: Callable[[tuple[Any, Path]], SimulationError | None],
+        function: Callable[[Any], object],
         things: Sequence[Any],
         cost: float,
         finished: Callable[[int], None],
     ) -> list[tuple[int, SimulationError]]:
         """Do ``function`` for everything, and say what failed; what could not be stored is tried once more."""
+        attempt = partial(_tried, function)
         failed: list[tuple[int, SimulationError]] = []
         unstored: list[int] = []
         before: SimulationError | None = None
         for index, found in attempt_tasks(
-            function,
+            attempt,
             [(t, self.store.folder) for t in things],
             workers=self._workers,
             executor=self._executor,
@@ -489,7 +490,7 @@ class EngineSampler:
                 finished(index)
             before = error
         for index in sorted(unstored):
-            error = function((things[index], self.store.folder))
+            error = attempt((things[index], self.store.folder))
             if isinstance(error, StorageError):
                 raise error
             if error is not None:
@@ -516,21 +517,10 @@ class EngineSampler:
         return {} if found is None else found[0]
 
 
-def _try_box(task: tuple[_Box, Path]) -> SimulationError | None:
-    """Worker: make a box; the error, if it fails."""
+def _tried(function: Callable[[Any], object], task: Any) -> SimulationError | None:
+    """Worker: do a task; the error, if it fails."""
     try:
-        _make_box(task)
-    except SimulationError as error:
-        return error
-    except MemoryError:
-        return SimulationError("memory ran out", hint="use fewer workers, or smaller boxes")
-    return None
-
-
-def _try_window(task: tuple[_Window, Path]) -> SimulationError | None:
-    """Worker: run a window; the error, if it fails."""
-    try:
-        _run_window(task)
+        function(task)
     except SimulationError as error:
         return error
     except MemoryError:

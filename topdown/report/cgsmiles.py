@@ -42,7 +42,7 @@ def cgsmiles(molecule: CGMolecule) -> str:
 def _mol_and_groups(molecule: CGMolecule) -> tuple[Any, list[tuple[int, ...]]]:
     """The heavy atoms, and which of them stand in each bead that has any."""
     parsed = read_before(molecule.smiles)
-    place = {written: atom for atom, written in enumerate(parsed.written)}
+    place = parsed.atom_of_written()
     return parsed.mol, [tuple(place[a] for a in bead.atoms) for bead in molecule.beads if bead.atoms]
 
 

@@ -91,7 +91,7 @@ def mapping_svg(molecule: CGMolecule) -> str:
 def drawn_atoms(molecule: CGMolecule) -> CGMolecule:
     """The molecule with atoms numbered as they are drawn, and without beads that have none."""
     parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
-    place = {written: atom for atom, written in enumerate(parsed.written)}
+    place = parsed.atom_of_written()
     kept = [k for k, bead in enumerate(molecule.beads) if bead.atoms]
     if not kept:
         raise MoleculeError("E_EMPTY", "none of its beads stands for atoms", where=molecule.name)

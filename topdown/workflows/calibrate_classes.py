@@ -374,7 +374,7 @@ def class_molecule(
     """A molecule as the fit sees it; None when no shape stands for it."""
     model = map_molecule(smiles, parent, name=smiles, seed=1)
     parsed = parse_smiles(smiles)
-    place = {written: k for k, written in enumerate(parsed.written)}
+    place = parsed.atom_of_written()
     groups = [[place[a] for a in bead.atoms] for bead in model.beads]
     sizes = bead_sizes(parsed.mol, groups)
     shape = shape_of(model, parent)
