@@ -88,12 +88,17 @@ class Answer:
     files: tuple[str, ...] = ()
 
 
+#: Processor time between two alarms of a limit that has passed [s]: much longer than it takes to leave what was interrupted.
+_ALARM_EVERY = 0.25
+
+
 @contextlib.contextmanager
 def time_limit(seconds: float, *, deadly: bool = False) -> Iterator[None]:
     """Refuse what takes more processor time than ``seconds`` with E_LIMIT.
 
     Only the main thread of a process can be interrupted, and only where the system has timers of processor time; elsewhere
-    there is no limit. With ``deadly`` the process dies at twice the limit, should it be stuck in compiled code.
+    there is no limit. With ``deadly`` the process dies at twice the limit, should it be stuck in compiled code. The alarm is
+    repeated, because one that rings within a callback of the garbage collector is lost: nothing can be raised from there.
     """
     if not hasattr(signal, "setitimer"):
         yield
@@ -110,7 +115,7 @@ def time_limit(seconds: float, *, deadly: bool = False) -> Iterator[None]:
     if deadly:
         signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_VIRTUAL, 2.0 * seconds)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds, _ALARM_EVERY)
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """Long lists: order, resumption after a kill, molecules that hang or crash, tables."""
 
+import contextlib
 import csv
 import json
 import os
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from topdown.errors import BeadTableError, InputFileError
+from topdown.errors import BeadTableError, InputFileError, MoleculeError
 from topdown.workflows import map_batch, map_molecules, map_workers
 from topdown.workflows.map_batch import map_list
 from topdown.workflows.map_workers import BatchSettings
@@ -198,6 +199,24 @@ def test_time_limit_leaves_no_timer_behind():
     with map_workers.time_limit(5.0):
         pass
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+def test_an_alarm_that_is_lost_rings_again():
+    """Within a callback of the garbage collector nothing can be raised."""
+
+    def work(seconds: float) -> None:
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            sum(range(1000))
+
+    def interrupted_twice() -> None:
+        with map_workers.time_limit(0.02):
+            with contextlib.suppress(MoleculeError):
+                work(5.0)
+            work(5.0)
+
+    with pytest.raises(MoleculeError, match="processor time"):
+        interrupted_twice()
 
 
 def test_long_lists_are_not_held_in_memory(tmp_path, monkeypatch):
