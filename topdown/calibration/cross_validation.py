@@ -3,6 +3,10 @@
 Each part is left out of the targets in turn, with everything learnt from them – parameters, model errors, weights of
 outliers – and calculated with what the others gave. Parts are made of molecules, a molecule's free energies, density and
 surface tension together; and of chemotypes, whole kinds of molecule. What to simulate was decided with all targets in view.
+
+A fit without some targets goes on from the fit with all, which is near its own minimum. But where samples end near there, it
+may not be able to leave, and what it then says of the targets left out is what they themselves said: such a fit is made
+again from the start table, which they have not touched.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.calibration.error_model import calculate_targets
-from topdown.calibration.fit import fit_targets
+from topdown.calibration.fit import Fit, fit_targets
 from topdown.calibration.problem import CalibrationProblem, derived_seed
 from topdown.calibration.targets import Target
 from topdown.errors import SamplingError
@@ -23,7 +27,7 @@ from topdown.estimators.reweighting import PooledSamples
 FloatArray = npt.NDArray[np.float64]
 Part = tuple[int, ...]
 
-#: Turns between parameters and errors in the fits without some targets, which start at the fit with all.
+#: Turns between parameters and errors in the fits without some targets.
 _TURNS = 4
 
 
@@ -36,7 +40,7 @@ class LeftOut:
     values : (n,) float64
         nan where no such fit could be made.
     limited : int
-        Parts whose fit was ended by its samples, not its cost.
+        Parts whose fit, made anew from the start table, was ended by its samples, not its cost.
     n_parts : int
     """
 
@@ -84,6 +88,7 @@ def leave_out(
     parts : sequence of tuples of int
         Places among the calibration targets.
     trusted : function of (P,) array
+        Whether samples support a point.
     """
     if len(parts) < 2:
         return None
@@ -91,22 +96,30 @@ def leave_out(
     values, limited = np.full(len(targets), np.nan), 0
     for part in parts:
         kept = [t for i, t in enumerate(targets) if i not in part]
-        try:
-            fit = fit_targets(
-                problem.space,
-                kept,
-                samples,
-                x,
-                trusted,
-                problem.cost,
-                tolerance=max(problem.optimizer.tolerance, 0.05),
-                most_turns=_TURNS,
-            )
-        except SamplingError:
-            limited += 1
+        fit = _fit(problem, kept, samples, x, trusted)
+        if fit is None or fit.limited:
+            fit = _fit(problem, kept, samples, problem.space.start(), trusted)
+            limited += fit is None or fit.limited
+        if fit is None:
             continue
-        limited += fit.limited
         out = [targets[i] for i in part]
         found = calculate_targets(out, samples, problem.space, fit.x, error=False)
         values[list(part)] = found.differences + np.array([t.measured for t in out])
     return LeftOut(values=values, limited=limited, n_parts=len(parts))
+
+
+def _fit(
+    problem: CalibrationProblem,
+    targets: Sequence[Target],
+    samples: Mapping[str, PooledSamples],
+    start: FloatArray,
+    trusted: Callable[[FloatArray], bool],
+) -> Fit | None:
+    """The fit to ``targets`` from ``start``; None when the samples do not even support that."""
+    tolerance = max(problem.optimizer.tolerance, 0.05)
+    try:
+        return fit_targets(
+            problem.space, targets, samples, start, trusted, problem.cost, tolerance=tolerance, most_turns=_TURNS
+        )
+    except SamplingError:
+        return None

@@ -27,8 +27,14 @@ def total_of(numbers: Any) -> float:
 
 
 @helper
-def copy_rows(source: Any, target: Any) -> None:
-    """``target[:, :] = source`` for matrices of one shape."""
-    for i in range(source.shape[0]):
+def copy_some_rows(first: int, last: int, source: Any, target: Any) -> None:
+    """``target[first:last] = source[first:last]`` for matrices of one shape."""
+    for i in range(first, last):
         for d in range(source.shape[1]):
             target[i, d] = source[i, d]
+
+
+@helper
+def copy_rows(source: Any, target: Any) -> None:
+    """``target[:, :] = source`` for matrices of one shape."""
+    copy_some_rows(0, source.shape[0], source, target)

@@ -10,26 +10,26 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from topdown.engine._arrays import copy_some_rows
 from topdown.engine._jit import Part, call_part, helper, kernel, kind_of, part
 from topdown.engine._lent import lent
 from topdown.engine.bonded_forces import angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.centre_restraint import centre_forces
 from topdown.engine.excluded_pairs import excluded_pair_forces
 from topdown.engine.frame import Frame, frame_of
-from topdown.engine.neighbor_list import NeighborList, build_outer, is_valid, note_pruned, place, prune
-from topdown.engine.pair_forces import add_vector_forces, pair_forces
+from topdown.engine.list_search import build_outer
+from topdown.engine.neighbor_list import NeighborList, is_valid, note_pruned, place, prune
+from topdown.engine.pair_forces import add_team_forces, add_vector_forces, pair_forces
 from topdown.engine.parameters import TERMS, BondedParameters, PairParameters
 from topdown.engine.restraints import restraint_forces
 from topdown.engine.soft_core import Lambda, solute_forces
 from topdown.engine.team import (
     Team,
-    all_up,
-    announce,
-    announced,
+    agreed,
     meet,
     new_team,
-    raise_flag,
     share,
+    share_rows,
     split_clusters,
     team_size,
 )
@@ -147,8 +147,8 @@ class ForceParts(NamedTuple):
 
 
 @helper
-def _has_flown(x: Any, reference: Any, limit: float) -> bool:
-    for i in range(x.shape[0]):
+def _has_flown(first: int, last: int, x: Any, reference: Any, limit: float) -> bool:
+    for i in range(first, last):
         d2 = 0.0
         for d in range(3):
             d2 += (x[i, d] - reference[i, d]) ** 2
@@ -158,18 +158,23 @@ def _has_flown(x: Any, reference: Any, limit: float) -> bool:
 
 
 @part
-def _renew(frame: Any, pair: Any, near: Any, settings: Any) -> int:
-    """Build the outer list anew if it is worn out; a status."""
+def _renew(thread: int, frame: Any, pair: Any, near: Any, settings: Any, team: Any) -> int:
+    """Build the outer list anew if it is worn out; a status, the same for all threads."""
     x, box = frame.positions, frame.box
-    allowed = max(0.5 * (near.radii[0] - pair.cutoff), 0.0)
-    if _has_flown(x, near.reference, pair.cutoff + allowed):
-        return BLOWN_UP
     if min(box[0], min(box[1], box[2])) < 2.0 * pair.cutoff:
         return BOX_TOO_SMALL
-    if not is_valid(x, near.reference, near.radii[0], settings.inner_radius):
-        if not build_outer(x, box, settings.list_radius, pair, near):
-            return LIST_FULL
-        place(0, x.shape[0], x, box, near, 0.0)
+    first, last = share(thread, team, x.shape[0])
+    if agreed(
+        thread, is_valid(first, last, x, near.reference, near.radii[0], settings.inner_radius), True, team
+    ):  # fmt: skip
+        return DONE
+    limit = pair.cutoff + max(0.5 * (near.radii[0] - pair.cutoff), 0.0)
+    if not agreed(thread, not _has_flown(first, last, x, near.reference, limit), False, team):
+        return BLOWN_UP
+    if not build_outer(thread, x, box, settings.list_radius, pair, near, team):
+        return LIST_FULL
+    place(first, last, x, box, near, 0.0)
+    meet(thread, team)
     return DONE
 
 
@@ -198,7 +203,7 @@ def force_parts(
 
     restraints = bonded.restraints
     return ForceParts(
-        renew=address(_renew, "frame pair near settings", settings is not None),
+        renew=address(_renew, "n frame pair near settings team", settings is not None),
         prune=address(_prune, "n n frame near settings", settings is not None),
         pairs=address(_double_pairs if double else _vector_pairs, "n frame pair near team n", listed),
         solute=address(_solute, "n frame pair lam near team n", pair.solute_block[0] < pair.solute_block[1]),
@@ -279,24 +284,21 @@ def team_place(thread: int, frame: Any, pair: Any, bonded: Any, near: Any, setti
     """
     x, box, forces = frame.positions, frame.box, frame.forces
     first, last = share(thread, team, x.shape[0])
-    raise_flag(thread, place(first, last, x, box, near, pair.cutoff), team)
+    is_near = place(first, last, x, box, near, pair.cutoff)
     for i in range(first, last):
         forces[i, 0] = forces[i, 1] = forces[i, 2] = 0.0
-    meet(thread, team)
-    if all_up(team):
+    if agreed(thread, is_near, False, team):
         return DONE
-    if thread == 0:
-        announce(call_part(parts.renew, (frame, pair, near, settings)), team)
-    meet(thread, team)
-    status = announced(team)
+    status = int(call_part(parts.renew, (thread, frame, pair, near, settings, team)))
     if status == DONE:
-        first, last = share(thread, team, near.counts[0])
-        call_part(parts.prune, (first, last, frame, near, settings))
+        own, past = share_rows(thread, near, team)
+        call_part(parts.prune, (own, past, frame, near, settings))
+        copy_some_rows(first, last, x, near.inner_reference)
         meet(thread, team)
         if thread == 0:
-            note_pruned(x, settings.inner_radius, near)
+            note_pruned(settings.inner_radius, near)
             share_out(pair, bonded, near, team)
-        meet(thread, team)
+    meet(thread, team)
     return status
 
 
@@ -324,8 +326,8 @@ def team_forces(
     Energies and virial only when ``measure`` is 1.
     """
     n = team_size(team)
-    if n > 1:  # not before: the others have read them only now
-        for k in range(team.forces.shape[1]):
+    if n > 1:  # not before: the others have read them only now; a cluster's pairs are with later ones
+        for k in range(32 * team.split[thread], 32 * near.counts[0]):
             team.forces[thread, k] = np.float32(0.0)
     if measure:
         for e in range(team.energies.shape[1]):
@@ -342,8 +344,7 @@ def team_forces(
         if n == 1:
             add_vector_forces(first, last, near.forces, frame.box, near.slot_of, frame.forces)
         else:
-            for k in range(n):
-                add_vector_forces(first, last, team.forces[k], frame.box, near.slot_of, frame.forces)
+            add_team_forces(first, last, team, frame.box, near.slot_of, frame.forces)
     if measure or parts.spread != 0:
         meet(thread, team)
         if thread == 0:

@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from topdown.engine.forces import total_forces
 from topdown.engine.frame import frame_of
-from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, refresh_list, roomier
+from topdown.engine.list_search import refresh_list
+from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, roomier
 from topdown.engine.parameters import TERMS, Parameters, build_parameters
 from topdown.engine.soft_core import COUPLED, Lambda, as_lambda
+from topdown.engine.team import new_team
 from topdown.engine.virtual_sites import place_sites
 from topdown.errors import SimulationError
 from topdown.model import System
@@ -83,8 +85,8 @@ def fresh_list(
 ) -> NeighborList:
     """Both pair lists of ``positions``, in the arrays of ``near`` where they are long enough."""
     near = near or empty_neighbor_list(parameters.pair, box, radius)
-    frame = frame_of(positions, box)
-    while not refresh_list(frame, parameters.pair, radius, inner_radius, near):
+    frame, alone = frame_of(positions, box), new_team(1, 0, 0)
+    while not refresh_list(frame, parameters.pair, radius, inner_radius, near, alone):
         near = roomier(near, parameters.pair, box, radius)
     return near
 

@@ -150,3 +150,23 @@ def add_vector_forces(first: int, last: int, single: Any, box: Any, slot_of: Any
         forces[i, 0] -= unit_x * single[k]
         forces[i, 1] -= unit_y * single[k + 1]
         forces[i, 2] -= unit_z * single[k + 2]
+
+
+@helper
+def add_team_forces(first: int, last: int, team: Any, box: Any, slot_of: Any, forces: Any) -> None:
+    """As :func:`add_vector_forces` from the slots of every thread that has written there: none does before its first cluster."""
+    unit_x, unit_y, unit_z = force_units(box)
+    split, parts, n = team.split, team.forces, team.forces.shape[0]
+    for i in range(first, last):
+        slot = np.int64(slot_of[i])
+        k = 8 * slot + 4
+        x, y, z = parts[0, k], parts[0, k + 1], parts[0, k + 2]
+        for thread in range(1, n):
+            if 4 * split[thread] > slot:
+                break
+            x += parts[thread, k]
+            y += parts[thread, k + 1]
+            z += parts[thread, k + 2]
+        forces[i, 0] -= unit_x * x
+        forces[i, 1] -= unit_y * y
+        forces[i, 2] -= unit_z * z

@@ -35,13 +35,17 @@ class Team(NamedTuple):
     Attributes
     ----------
     sync : (8 (n + 2),) int64
-        Arrivals at meetings; the status that thread 0 announces; and for each thread a flag and the arrivals it waits for.
+        Arrivals at meetings; the status that thread 0 announces; and for each thread a flag, the arrivals it waits for and a
+        second flag.
     forces : (n, m) float32
         What each thread adds up, laid out as ``NeighborList.slots``; empty for a single thread, which uses the slots themselves.
     split : (n + 1,) int64
         First cluster of each thread.
     energies, virials : (n, n_terms), (n, 3, 3) float64 [kJ/mol]
         Each thread's part.
+    stretches : (n, 6) int64
+        While an outer list is made: the columns each thread searches, from and to, and the entries of the outer and of the
+        masked rows that it may write to and then has written to.
     """
 
     sync: npt.NDArray[np.int64]
@@ -49,6 +53,7 @@ class Team(NamedTuple):
     split: npt.NDArray[np.int64]
     energies: npt.NDArray[np.float64]
     virials: npt.NDArray[np.float64]
+    stretches: npt.NDArray[np.int64]
 
 
 def new_team(n_threads: int, n_words: int, n_terms: int) -> Team:
@@ -59,6 +64,7 @@ def new_team(n_threads: int, n_words: int, n_terms: int) -> Team:
         split=np.zeros(n_threads + 1, np.int64),
         energies=np.zeros((n_threads, n_terms)),
         virials=np.zeros((n_threads, 3, 3)),
+        stretches=np.zeros((n_threads, 6), np.int64),
     )
 
 
@@ -152,18 +158,39 @@ def announced(team: Any) -> int:
 
 
 @helper
-def raise_flag(thread: int, up: bool, team: Any) -> None:
-    """Leave a yes or no for :func:`all_up`, before a meeting."""
-    team.sync[_LINE * (thread + 2)] = 1 if up else 0
+def agreed(thread: int, yes: bool, second: bool, team: Any) -> bool:
+    """Meet, and whether all threads say yes.
+
+    Twice in a row it takes the ``second`` flag in turn, since some may still read the first.
+    """
+    place = 2 if second else 0
+    team.sync[_LINE * (thread + 2) + place] = 1 if yes else 0
+    meet(thread, team)
+    all_say = True
+    for other in range(team_size(team)):
+        all_say &= team.sync[_LINE * (other + 2) + place] != 0
+    return bool(all_say)
 
 
 @helper
-def all_up(team: Any) -> bool:
-    """Whether every thread's flag is up, after a meeting."""
-    up = True
-    for thread in range(team_size(team)):
-        up &= team.sync[_LINE * (thread + 2)] != 0
-    return bool(up)
+def share_rows(thread: int, near: Any, team: Any) -> tuple[int, int]:
+    """First and one past the last of the clusters that this thread prunes: about the same number of rows for each."""
+    return _cluster_at(thread, near, team), _cluster_at(thread + 1, near, team)
+
+
+@helper
+def _cluster_at(k: int, near: Any, team: Any) -> int:
+    """The first cluster before which there are ``k`` n-ths of the outer rows."""
+    n_clusters = near.counts[0]
+    wanted = np.int64(near.outer_start[n_clusters]) * k // team_size(team)
+    low, high = np.int64(0), n_clusters
+    while low < high:
+        middle = (low + high) // 2
+        if np.int64(near.outer_start[middle]) < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return int(n_clusters if k == team_size(team) else low)
 
 
 @helper

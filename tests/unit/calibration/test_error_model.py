@@ -148,6 +148,29 @@ def test_what_was_left_out_is_as_if_it_had_never_been_there() -> None:
     assert np.abs(ends[0][1][others] - ends[1][1][others]).max() > 0.5, "and those of the parts it was not left out of"
 
 
+def test_a_fit_that_its_samples_hold_says_nothing_of_what_was_left_out() -> None:
+    """Where the samples end at the fit with all targets, the others are fitted from the start table, not read off there."""
+    targets = targets_of("C N P CC CN CP", {**BASE, ("C", "W"): 3.3}, noise={"CP 5": 50.0})
+    task = problem_of(targets)
+    fit = fit_targets(SPACE, targets, {}, SPACE.start(), lambda _: True, task.cost, tolerance=1e-4)
+    end, way = fit.x, np.linalg.norm(fit.x - SPACE.start())
+
+    def on_the_way(x: np.ndarray) -> bool:
+        """From the end one can go nowhere; from the start half as far as the end is, in any direction."""
+        return bool(np.array_equal(x, end) or np.linalg.norm(x - SPACE.start()) < 0.5 * way)
+
+    found = leave_out(task, {}, end, chemotype_parts(targets), on_the_way)
+    assert found is not None
+    place = [i for i, t in enumerate(targets) if t.molecule_key == "CP 5"]
+    measured = np.array([t.measured for t in targets])
+    fitted = fit.values.differences[place] + measured[place]
+    assert np.abs(found.values[place] - fitted).max() > 0.5, "what was left out was read off the fit that had seen it"
+    nowhere = leave_out(task, {}, end, chemotype_parts(targets), lambda x: bool(np.array_equal(x, end)))
+    assert nowhere is not None
+    assert np.isnan(nowhere.values).all()
+    assert nowhere.limited == nowhere.n_parts
+
+
 def test_fits_without_a_kind_of_molecule_know_less_of_it() -> None:
     """Only one kind holds P: without it its ε stay at their start."""
     truth = {**BASE, **{tuple(sorted(("P", s))): 3.4 for s in ("W", "O", "O2")}}  # type: ignore[misc]
