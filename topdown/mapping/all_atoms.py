@@ -9,6 +9,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from topdown.mapping.conformers import conformers
+from topdown.mapping.fragmenting import output_order
 from topdown.mapping.smiles import NO_LIMITS, parse_smiles
 from topdown.model import CGMolecule
 from topdown.model._arrays import FloatArray
@@ -104,8 +105,7 @@ def placed_atoms(molecule: CGMolecule, *, seed: int) -> tuple[FloatArray, bool]:
 def _same_atoms(mol: Any, full: Any, fresh: Any) -> tuple[int, ...]:
     """For each atom of ``full`` the atom of ``fresh``: both are the same molecule, numbered differently."""
     Chem.MolToSmiles(mol)
-    order = [int(i) for i in mol.GetProp("_smilesAtomOutputOrder").strip("[],").split(",") if i]
-    heavy = {old: new for new, old in enumerate(order)}
+    heavy = {old: new for new, old in enumerate(output_order(mol))}
     hydrogens: dict[int, list[int]] = {}
     for atom in fresh.GetAtoms():
         if atom.GetAtomicNum() == 1:

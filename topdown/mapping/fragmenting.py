@@ -287,4 +287,9 @@ def canonical_order(mol: Any, canonical_smiles: str = "/") -> list[int]:
         mol = Chem.Mol(mol)
         Chem.RemoveStereochemistry(mol)
         Chem.MolToSmiles(mol)
+    return output_order(mol)
+
+
+def output_order(mol: Any) -> list[int]:
+    """Atom indices in the order of the SMILES that was last made of ``mol``."""
     return [int(i) for i in mol.GetProp("_smilesAtomOutputOrder").strip("[],").split(",") if i]

@@ -8,14 +8,14 @@ from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
-from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
 
 from topdown.errors import BeadTableError, MappingError, SettingsError
 from topdown.mapping.bead_typing import TypeChoice, choose_types, ion_choice
+from topdown.mapping.canonical_molecule import CanonicalMolecule
 from topdown.mapping.class_typing import choose_classes, class_model_of
 from topdown.mapping.conformers import bead_ensemble
-from topdown.mapping.fragmenting import Partition, best_partitions, canonical_order
+from topdown.mapping.fragmenting import Partition, best_partitions
 from topdown.mapping.geometry import BondedTerms, bonded_terms
 from topdown.mapping.lipids import recognise
 from topdown.mapping.published import fits_table, given_choices, published_molecule
@@ -119,8 +119,8 @@ def map_parsed(
     choices = UserChoices() if choices is None else choices
     if parsed.canonical_smiles == "O" and not choices.types:
         return (_water(parsed, table, name, conformers),)
-    order = canonical_order(parsed.mol, parsed.canonical_smiles)
-    mol = Chem.RenumberAtoms(parsed.mol, order)
+    canonical = CanonicalMolecule.of(parsed)
+    mol, order = canonical.mol, canonical.order
     style = table_style(table)
     # The user's judgement comes before that of the published models.
     blocks = None if choices.groups else recognise(mol, style)
@@ -134,7 +134,7 @@ def map_parsed(
     for partition in best_partitions(mol, style, wanted, fixed=fixed) if wanted else ():
         first = not molecules
         molecules.append(
-            _assemble(parsed, mol, order, partition, table, name, conformers and first, seed, choices, known)
+            _assemble(parsed, canonical, partition, table, name, conformers and first, seed, choices, known)
         )
     return tuple(molecules)
 
@@ -168,8 +168,7 @@ def _canonical_groups(
 
 def _assemble(
     parsed: ParsedMolecule,
-    mol: Any,
-    order: list[int],
+    canonical: CanonicalMolecule,
     partition: Partition,
     table: BeadTable,
     name: str,
@@ -179,8 +178,8 @@ def _assemble(
     known: Mapping[tuple[int, ...], TypeChoice],
 ) -> CGMolecule:
     """A partition with its bead types and bonded terms."""
-    groups = partition.groups
-    written = parsed.written_atoms(order, groups)
+    mol, groups = canonical.mol, partition.groups
+    written = parsed.written_atoms(canonical.order, groups)
     sequence = sorted(range(len(groups)), key=written.__getitem__)
     given = dict(zip(map(frozenset, choices.groups), choices.group_types))
     fixed_types = {k: kind for k, atoms in enumerate(written) if (kind := given.get(frozenset(atoms), ""))}
@@ -197,7 +196,7 @@ def _assemble(
             known[group] if k in of_models and k not in fixed_types else choice
             for k, (group, choice) in enumerate(zip(groups, typed))
         ]
-    terms, warnings = _geometry(parsed, mol, order, groups, chosen, table, conformers, seed)
+    terms, warnings = _geometry(canonical, groups, chosen, table, conformers, seed)
     if not partition.exact:
         warnings.insert(0, "too many ways to divide this molecule: its partition is good but not proven the best")
     unsure = sum(choice.level == "estimate" for choice in chosen)
@@ -283,37 +282,24 @@ def _near_types(name: str, table: BeadTable) -> str:
 
 
 def _geometry(
-    parsed: ParsedMolecule,
-    mol: Any,
-    order: list[int],
+    canonical: CanonicalMolecule,
     groups: tuple[tuple[int, ...], ...],
     choices: list[TypeChoice],
     table: BeadTable,
     conformers: bool,
     seed: int,
 ) -> tuple[BondedTerms, list[str]]:
-    """Bonded terms of the groups (indices of ``mol``), and what there is to say about them."""
+    """Bonded terms of the groups, and what there is to say about them."""
     warnings = []
     ensemble = None
     if conformers:
-        # Conformers are made of the molecule as its canonical SMILES is read, so that they do not depend on the
-        # order of atoms and bonds in which it was written.
-        with rdBase.BlockLogs():
-            fresh = Chem.RemoveAllHs(Chem.MolFromSmiles(parsed.canonical_smiles))
-        place = {old: new for new, old in enumerate(_output_order(parsed.mol))}
-        assert fresh.GetNumAtoms() == mol.GetNumAtoms()
-        relabelled = tuple(tuple(place[order[a]] for a in group) for group in groups)
-        ensemble = bead_ensemble(fresh, relabelled, seed=seed, with_hydrogens=table_style(table) == "martini3")
+        relabelled = tuple(tuple(canonical.places[a] for a in group) for group in groups)
+        with_hydrogens = table_style(table) == "martini3"
+        ensemble = bead_ensemble(canonical.as_read, relabelled, seed=seed, with_hydrogens=with_hydrogens)
         if ensemble is None:
             warnings.append("no conformer could be made: lengths and angles are estimates from the molecular graph")
     masses = [table.bead_type(choice.bead_type).mass for choice in choices]
-    return bonded_terms(mol, groups, masses, ensemble), warnings
-
-
-def _output_order(mol: Any) -> list[int]:
-    """Atom indices in the order of the canonical SMILES of ``mol``."""
-    Chem.MolToSmiles(mol)
-    return [int(i) for i in mol.GetProp("_smilesAtomOutputOrder").strip("[],").split(",") if i]
+    return bonded_terms(canonical.mol, groups, masses, ensemble), warnings
 
 
 def _in_written_order(

@@ -17,8 +17,10 @@ def size_rule(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], 
     """Size by the published rules: ``R`` for four atoms, ``S`` for three, ``T`` for two, compact shapes one size less.
 
     An atom two beads share counts half; iodine counts twice, for its bulk. Pieces of four atoms are small in aliphatic
-    rings, when fully branched, and when flat and polar (Alessandri et al., Adv. Theory Simul. 5, 2100391 (2022)). Ions of
-    one atom follow the published ion models. Martini 2 has small beads in rings only.
+    rings, when fully branched, and when flat and polar (Alessandri et al., Adv. Theory Simul. 5, 2100391 (2022)). Quaternary
+    ammonium is regular from four atoms on, as in the published tetramethylammonium (five), DOTAP (five), phosphocholines (six)
+    and cetyltrimethylammonium (four; P. Vainikka, github.com/vainikanpete/martini3-DES-models). Ions of one atom follow the
+    published ion models. Martini 2 has small beads in rings only.
     """
     facts = roles.facts
     weight = effective_atoms(roles, group, shared)
@@ -42,9 +44,13 @@ def size_rule(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], 
 
 
 def _is_compact(roles: AtomRoles, group: tuple[int, ...], centre: int) -> bool:
-    """Whether four atoms around ``centre`` are flat and polar, as an acid or a guanidinium, or leave it no hydrogen."""
+    """Whether four atoms around ``centre`` are flat and polar, as an acid or a guanidinium, or leave it no hydrogen.
+
+    Quaternary ammonium is not.
+    """
     atom = roles.facts[centre]
-    if atom.element == 7 or (atom.element == 6 and len(atom.neighbours) == 4):
+    substituted = len(atom.neighbours) == 4
+    if (atom.element == 7 and not substituted) or (atom.element == 6 and substituted):
         return True
     polar = sum(z in (7, 8) for j, z, _, _ in atom.neighbours if j in group)
     return atom.element == 6 and atom.has_double_bond and polar > 1

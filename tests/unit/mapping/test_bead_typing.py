@@ -492,6 +492,7 @@ def test_table_3_of_martini2(smiles, expected):
     ("smiles", "group", "expected"),
     [
         ("C[N+](C)(C)CCO", (0, 1, 2, 3, 4), "Q1"),
+        ("C[N+](C)(C)CCO", (0, 1, 2, 3), "Q1"),
         ("CCCCCC(=O)[O-]", (4, 5, 6, 7), "SQ5n"),
         ("CCCCC[NH3+]", (4, 5), "SQ4p"),
         ("CCNC(N)=[NH2+]", (2, 3, 4, 5), "SQ3p"),

@@ -446,3 +446,23 @@ def test_a_file_of_costs_with_other_columns_is_refused(tmp_path):
     path.write_text("name,weight\nchain 4,-12\n")
     with pytest.raises(ValueError, match="unexpected columns"):
         read_partition_costs(path)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "head", "rest"),
+    [
+        ("CCCCCCCCCCCCCCCC[N+](C)(C)C", 4, [4, 4, 4, 4]),
+        ("CCCCCCCCCCCC[N+](C)(C)C", 4, [4, 4, 4]),
+        ("C[N+](C)(C)CCO", 4, [3]),
+        ("C[N+](C)(C)CC(=O)[O-]", 4, [4]),
+        ("CC(=O)OCC[N+](C)(C)C", 5, [5]),
+    ],
+)
+def test_trimethylammonium_is_a_bead_with_or_without_its_methylene(smiles, head, rest):
+    """Alone where the others make whole beads, as in published cetyltrimethylammonium; never two methyls of three."""
+    mol = canonical(smiles)
+    nitrogen = mol.GetSubstructMatch(Chem.MolFromSmarts("[CH3][N+]([CH3])[CH3]"))
+    groups = partition_atoms(mol).groups
+    (found,) = [group for group in groups if set(nitrogen) <= set(group)]
+    assert len(found) == head
+    assert sorted(len(group) for group in groups if group != found) == rest

@@ -163,6 +163,9 @@ def test_groups_that_two_beads_divide_are_still_known():
         ("[Na+]", (0,), (), "T"),
         ("[I-]", (0,), (), "S"),
         ("ClC(Cl)Cl", (0, 1, 2, 3), (), "R"),
+        ("CN(C)CCO", (0, 1, 2), (), "S"),
+        ("C[N+](C)(C)CCO", (0, 1, 2, 3), (), "R"),
+        ("CN(C)CCCC", (0, 1, 2, 3), (), "S"),
     ],
 )
 def test_size_follows_atoms_rings_branching_and_sharing(smiles, atoms, shared, size):
