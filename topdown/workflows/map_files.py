@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from topdown.errors import InputFileError
-from topdown.formats import atomic_write_bytes, gro_text, molecule_itp
+from topdown.formats import gro_text, molecule_itp
 from topdown.formats.mapping_files import all_atom_groups, backward_map_text, mapping_index_text
 from topdown.model import BeadTable, CGMolecule
+from topdown.resources import atomic_write_bytes
 from topdown.workflows.file_endings import ALL_FILES
 from topdown.workflows.map_lists import MoleculeRequest
 from topdown.workflows.mapping_json import mapping_json

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from topdown.errors import InputFileError, SettingsError, TopdownError
-from topdown.formats import atomic_write_text, gro_text
+from topdown.formats import gro_text
 from topdown.formats.atomistic import AtomFile, AtomFrame, read_atom_frames, read_atoms
 from topdown.formats.ndx import read_ndx
 from topdown.formats.trajectory import TrajectoryWriter
@@ -31,6 +31,7 @@ from topdown.model import (
     VirtualSite,
 )
 from topdown.model._arrays import FloatArray, IntArray
+from topdown.resources import atomic_write_text
 from topdown.tables import load_bead_table
 from topdown.workflows.export import molecule_of_itp
 

@@ -16,10 +16,10 @@ from topdown import __version__
 from topdown.building.bilayer import build_bilayer
 from topdown.engine import SimulationSettings
 from topdown.errors import SettingsError
-from topdown.formats.atomic import atomic_write_text
 from topdown.model import Measurement, System
 from topdown.properties.measurements import find_measurement
 from topdown.properties.membrane import MembraneObservables, analyse_membrane, index_membrane
+from topdown.resources import atomic_write_text
 from topdown.workflows.engine_comparison import Comparison, compare_engines
 from topdown.workflows.membrane_files import PROVENANCE_FILE, write_membrane, write_provenance
 from topdown.workflows.membrane_gates import check_constraints, check_finite, check_models, check_start, check_written
