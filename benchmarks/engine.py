@@ -33,8 +33,8 @@ from engine_peers import LABELS, Runner, Timing, Unavailable, Worker, has_field,
 from engine_report import SPEED_HEAD, Report, Row, fastest, markdown, ours_among, speed_line
 from engine_worker import lorentz_berthelot
 
-from topdown.formats import atomic_write_text
 from topdown.model import System
+from topdown.resources import atomic_write_text
 
 PARTS = ("speed", "accuracy", "throughput", "windows", "start")
 

@@ -26,8 +26,9 @@ from topdown.formats.mdp import CouplingSettings
 from topdown.model import BeadTable, CGMolecule, Estimate, System, WindowSamples
 from topdown.model.requests import CouplingRequest
 from topdown.properties.phases import find_phase
-from topdown.properties.sampler import EngineSampler, insert_solute
+from topdown.properties.sampler import EngineSampler
 from topdown.properties.solvation import Effort, measure_solvation, sample_solvation, solvation_request
+from topdown.properties.window_runs import insert_solute
 from topdown.resources import atomic_write_bytes
 from topdown.tables import load_bead_table, load_molecule
 

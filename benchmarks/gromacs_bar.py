@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from topdown.formats import atomic_write_text, write_gromacs
+from topdown.formats import write_gromacs
 from topdown.formats.mdp import CouplingSettings, free_energy_mdp
 from topdown.formats.naming import component_names
 from topdown.model import Bead, CGMolecule, Estimate, System
+from topdown.resources import atomic_write_text
 from topdown.tables import load_bead_table, load_molecule
 
 #: The last line of what ``gmx bar`` prints [kJ/mol].

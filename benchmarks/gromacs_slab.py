@@ -16,11 +16,12 @@ from gromacs_bar import GromacsRun
 
 from topdown.building.liquid import build_mixture
 from topdown.building.slab import build_slab
-from topdown.formats import atomic_write_text, write_gromacs
+from topdown.formats import write_gromacs
 from topdown.model import Estimate, System
 from topdown.properties.averages import series_estimate
 from topdown.properties.phases import find_phase
 from topdown.properties.surface_tension import slab_request
+from topdown.resources import atomic_write_text
 from topdown.sampling.equilibrate import equilibrate_liquid, settle
 from topdown.tables import load_bead_table
 from topdown.units import BAR_NM_TO_MN_M

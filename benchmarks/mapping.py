@@ -39,7 +39,6 @@ import fit_partition_costs as fitting
 import fit_type_weights as weighing
 from curated_mappings import MappedRow, read_rows
 
-from topdown.formats.atomic import atomic_write_text
 from topdown.mapping import fragmenting
 from topdown.mapping.bead_typing import BuildingBlockIndex, choose_types
 from topdown.mapping.lipids import recognise
@@ -47,6 +46,7 @@ from topdown.mapping.partition_costs import PARTITION_COSTS
 from topdown.mapping.partition_symmetry import Groups
 from topdown.mapping.published import given_choices
 from topdown.mapping.type_estimate import TypeModel
+from topdown.resources import atomic_write_text
 from topdown.tables import load_bead_table
 
 

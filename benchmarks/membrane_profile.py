@@ -22,11 +22,12 @@ import numpy as np
 from topdown.building.bilayer import Leaflets, Placement, Solvent, build_bilayer
 from topdown.engine import Simulation
 from topdown.model import Bead, BeadTable, BeadType, CGMolecule, System
-from topdown.properties.membrane_profile import BULK, PROFILE_STEP, partition_profile
+from topdown.properties.membrane_profile import partition_profile
 from topdown.properties.membrane_umbrella import ProfileRequest, sample_profile, umbrella_of
 from topdown.properties.phases import find_phase
 from topdown.properties.sampler import EngineSampler
 from topdown.properties.solvation import Effort, measure_solvation, solvation_request
+from topdown.properties.umbrella_pool import BULK, PROFILE_STEP
 from topdown.report.membrane_profile_text import profile_lines
 from topdown.resources import atomic_write_bytes
 from topdown.sampling.equilibrate import TIME_STEP

@@ -22,10 +22,10 @@ from typing import Any
 from curated_mappings import SOURCES, MappedRow, published_rows, read_rows
 from rdkit import Chem
 
-from topdown.formats.atomic import atomic_write_text
 from topdown.mapping.fragments import coarser, environment_of
 from topdown.mapping.smiles import parse_smiles
 from topdown.model import BuildingBlock
+from topdown.resources import atomic_write_text
 
 _CITATIONS: dict[str, Any] = {
     "lipids.csv": {

@@ -22,14 +22,13 @@ from rdkit import Chem
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from topdown.formats.atomic import atomic_write_text
 from topdown.mapping import fragmenting, partition_symmetry
 from topdown.mapping.candidate_groups import Candidates
 from topdown.mapping.group_features import group_features
 from topdown.mapping.lipids import recognise
 from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import COSTS_FILE
-from topdown.resources import bead_tables_folder
+from topdown.resources import atomic_write_text, bead_tables_folder
 
 #: One unit of cost in the table is 1/100 of log-likelihood.
 SCALE = 100

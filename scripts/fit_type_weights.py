@@ -26,12 +26,12 @@ from curated_mappings import SOURCES
 from rdkit import Chem
 from scipy.optimize import minimize
 
-from topdown.formats.atomic import atomic_write_text
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
 from topdown.mapping.bead_typing import BuildingBlockIndex, TypeChoice, choose_type
 from topdown.mapping.fragments import coarser
 from topdown.mapping.type_estimate import CLASSES, LABELS, SIZES, WEIGHTS_FILE, TypeModel, type_parts, weight_columns
 from topdown.mapping.type_features import bead_features
+from topdown.resources import atomic_write_text
 from topdown.tables import load_bead_table
 
 #: Log-odds the rule of size, the rule of the functional group and its labels start with.

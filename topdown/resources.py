@@ -7,7 +7,9 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any, Literal
 
 from topdown.errors import ResourceError
 
@@ -46,17 +48,20 @@ def cache_folder() -> Path:
     return Path(base) / "topdown"
 
 
-def atomic_write_bytes(path: Path | str, data: bytes) -> Path:
-    """Write ``data`` to ``path`` through a temporary file, fsync and rename; parent folders are made.
+@contextlib.contextmanager
+def atomic_file(
+    path: Path | str, mode: Literal["w", "wb"] = "wb", *, encoding: str | None = None, newline: str | None = None
+) -> Iterator[IO[Any]]:
+    """A file to write that takes the place of ``path`` when the block ends, by fsync and rename; parent folders are made.
 
-    A reader, or a crash at any moment, sees the old content or the new one, never a part.
+    A reader, or a crash at any moment, sees the old content or the new one, never a part. After an error the old one stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -65,6 +70,13 @@ def atomic_write_bytes(path: Path | str, data: bytes) -> Path:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def atomic_write_bytes(path: Path | str, data: bytes) -> Path:
+    """Write ``data`` to ``path``, whole or not at all; see :func:`atomic_file`."""
+    path = Path(path)
+    with atomic_file(path) as file:
+        file.write(data)
     return path
 
 

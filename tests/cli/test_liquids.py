@@ -12,6 +12,7 @@ import pytest
 
 import topdown.properties.density as density_module
 import topdown.properties.phases as phases_module
+import topdown.properties.planned_runs as planned_runs
 import topdown.properties.sampler as sampler_module
 import topdown.properties.surface_tension as tension_module
 import topdown.workflows.liquids as liquids_module
@@ -166,7 +167,7 @@ def test_mistakes_are_one_line(topdown, tmp_path: Path, command: str, arguments:
 @pytest.fixture
 def small_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs too short for a good number, long enough for the contract."""
-    monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 600)
+    monkeypatch.setattr(planned_runs, "LIQUID_EQUILIBRATION", 600)
     monkeypatch.setattr(phases_module, "MIN_BEADS", 150)
     for module in (density_module, tension_module):
         monkeypatch.setattr(module, "PART_STEPS", 2000)
@@ -198,7 +199,7 @@ def test_density_as_json_and_text(topdown, tmp_path: Path, monkeypatch: pytest.M
     assert 5.0 < found["vaporization_enthalpy_kJ_mol"] < 80.0
     assert len(found["runs"]) == 2
     assert found["alarms"] == []
-    monkeypatch.setattr(sampler_module, "_run_window", lambda task: pytest.fail("ran again"))
+    monkeypatch.setattr(sampler_module, "run_window", lambda task: pytest.fail("ran again"))
     again = json.loads(topdown(*arguments, "--temperature", "310", "--json")[1])
     again["wall_s"] = found["wall_s"]
     assert again == found

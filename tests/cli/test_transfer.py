@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import topdown.properties.phases as phases_module
-import topdown.properties.sampler as sampler_module
+import topdown.properties.planned_runs as planned_runs
 import topdown.properties.solvation as solvation_module
 
 
@@ -47,7 +47,7 @@ def test_refused_molecule_as_json(topdown) -> None:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Far too short for a good number, enough for the contract."""
-    monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 500)
+    monkeypatch.setattr(planned_runs, "LIQUID_EQUILIBRATION", 500)
     monkeypatch.setattr(phases_module, "MIN_BEADS", 100)
     for name, value in {"PART_STEPS": 1000, "SETTLING_STEPS": 200, "SOLVENT_STEPS": 5000, "SOLVENT_PARTS": 1}.items():
         monkeypatch.setattr(solvation_module, name, value)

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from topdown.engine import Coupling, Simulation, SimulationSettings
-from topdown.formats import atomic_write_text, write_gromacs
+from topdown.formats import write_gromacs
 from topdown.formats.naming import component_names
 from topdown.model import Bead, Bond, CGMolecule, System
+from topdown.resources import atomic_write_text
 from topdown.tables import load_bead_table, load_molecule
 
 PATH = Coupling.charges_last((0.0, 0.2, 0.5, 0.8, 1.0), (0.4, 1.0), index=0)

@@ -246,15 +246,7 @@ def fit_continuous(
     report : callable, optional
         Told a line after every iteration.
     """
-    counted = Counter(f for found, fitted in zip(problem.features, problem.fitted_beads) if fitted for f in found)
-    names = tuple(sorted(counted))
-    index = {name: k for k, name in enumerate(names)}
-    design = np.zeros((problem.n_beads, len(names) + 3))
-    for row, (found, size) in enumerate(zip(problem.features, problem.sizes)):
-        for feature, count in found.items():
-            if feature in index:
-                design[row, index[feature]] = count / PENALTIES[feature[0]]
-        design[row, len(names) + SIZES.index(size)] = _INTERCEPT
+    names, design = _design(problem)
     n_solvents, n_columns = len(problem.solvents), design.shape[1]
     ties, tie_errors = _ties(problem, design, coupled)
     x = np.zeros((n_solvents, n_columns))
@@ -290,6 +282,20 @@ def fit_continuous(
         places=_clipped(base + design @ x.T),
         evaluation=evaluation,
     )
+
+
+def _design(problem: ClassProblem) -> tuple[tuple[Feature, ...], FloatArray]:
+    """Features of fitted beads, and what a unit of the weight of each, and of the three sizes, adds to every bead's place."""
+    counted = Counter(f for found, fitted in zip(problem.features, problem.fitted_beads) if fitted for f in found)
+    names = tuple(sorted(counted))
+    index = {name: k for k, name in enumerate(names)}
+    design = np.zeros((problem.n_beads, len(names) + 3))
+    for row, (found, size) in enumerate(zip(problem.features, problem.sizes)):
+        for feature, count in found.items():
+            if feature in index:
+                design[row, index[feature]] = count / PENALTIES[feature[0]]
+        design[row, len(names) + SIZES.index(size)] = _INTERCEPT
+    return names, design
 
 
 def _ties(

@@ -27,6 +27,7 @@ from topdown.model.bead_table import Provenance
 from topdown.properties.shapes import MASSES, SIGMA, neutral_types, place_range, size_pair
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 #: How far in free energy two beads may be and still be alike [kJ/mol]. Types of martini3 left out one at a time are found again
 #: to 0.19 (R), 0.22 (S) and 0.33 (T) kJ/mol in ε with 1, and hardly worse with 0.5 or 2.
 LIKENESS: Final = 1.0
@@ -140,48 +141,63 @@ def class_bead_table(
         for s in SIZES
         for c, text in zip(names, descriptions)
     ]
-    types = [*own, *kept]
-    n, n_own, n_classes = len(types), len(own), len(names)
+    of_size = {s: [t for t in neutral_types(parent) if t.size == s] for s in SIZES}
+    alike = {s: likeness(places, places_of(parent, of_size[s], solvents), metric[k]) for k, s in enumerate(SIZES)}
+    rows_of = {s: parent.indices([t.name for t in types]) for s, types in of_size.items()}
+    factors = PairFactors.none(len(names)) if factors is None else factors
+    n, n_own = len(own) + len(kept), len(own)
     epsilon, sigma = np.zeros((n, n)), np.zeros((n, n))
     rows = parent.indices([t.name for t in kept])
     epsilon[n_own:, n_own:], sigma[n_own:, n_own:] = (
         parent.epsilon[np.ix_(rows, rows)],
         parent.sigma[np.ix_(rows, rows)],
     )
-    factors = PairFactors.none(n_classes) if factors is None else factors
-    of_size = {s: [t for t in neutral_types(parent) if t.size == s] for s in SIZES}
-    alike = {s: likeness(places, places_of(parent, of_size[s], solvents), metric[k]) for k, s in enumerate(SIZES)}
-    for i, s in enumerate(SIZES):
-        block = slice(i * n_classes, (i + 1) * n_classes)
-        rows_of_size = parent.indices([t.name for t in of_size[s]])
-        for j, other in enumerate(SIZES[: i + 1]):
-            columns = slice(j * n_classes, (j + 1) * n_classes)
-            theirs = parent.indices([t.name for t in of_size[other]])
-            both = size_pair(s, other)
-            found = alike[s] @ parent.epsilon[np.ix_(rows_of_size, theirs)] @ alike[other].T
-            epsilon[block, columns] = found * _factor(factors.epsilon, factors.epsilon_sizes[both])
-            sigma[block, columns] = SIGMA[both] * _factor(factors.sigma, factors.sigma_sizes[both])
-        for k, v in enumerate(solvents):
-            low, span = place_range(parent, s, v)
-            epsilon[n_own + k, block] = np.maximum(low + places[:, k] * span, 0.05)
-        for ion in charged:
-            row = n_own + len(solvents) + charged.index(ion)
-            epsilon[row, block] = alike[s] @ parent.epsilon[rows_of_size, parent.index(ion.name)]
-    for i, a in enumerate(types[n_own:], start=n_own):
-        for j in range(n_own):
-            sigma[i, j] = SIGMA[size_pair(a.size, types[j].size)]
+    epsilon[:n_own, :n_own], sigma[:n_own, :n_own] = _between_classes(parent, rows_of, alike, factors)
+    ions = parent.indices([ion.name for ion in charged])
+    epsilon[n_own:, :n_own] = np.hstack(
+        [_with_kept(parent, s, places, solvents, alike[s], parent.epsilon[np.ix_(ions, rows_of[s])]) for s in SIZES]
+    )
+    sigma[n_own:, :n_own] = [[SIGMA[size_pair(a.size, b.size)] for b in own] for a in kept]
     lower = np.tril_indices(n, -1)
     for matrix in (epsilon, sigma):
         matrix[lower[1], lower[0]] = matrix[lower]
     return BeadTable(
         name=name,
         version=version,
-        bead_types=tuple(types),
+        bead_types=(*own, *kept),
         epsilon=np.round(epsilon, 4),
         sigma=np.round(sigma, 5),
         scheme=parent.scheme,
         provenance=provenance,
     )
+
+
+def _between_classes(
+    parent: BeadTable, rows_of: Mapping[str, IntArray], alike: Mapping[str, FloatArray], factors: PairFactors
+) -> tuple[FloatArray, FloatArray]:
+    """ε and σ of pairs of classes, (3 K, 3 K), on and below the diagonal of sizes; ``rows_of`` are the types of each size."""
+    n_classes = len(factors.epsilon)
+    epsilon, sigma = np.zeros((2, len(SIZES) * n_classes, len(SIZES) * n_classes))
+    for i, s in enumerate(SIZES):
+        block = slice(i * n_classes, (i + 1) * n_classes)
+        for j, other in enumerate(SIZES[: i + 1]):
+            columns = slice(j * n_classes, (j + 1) * n_classes)
+            both = size_pair(s, other)
+            found = alike[s] @ parent.epsilon[np.ix_(rows_of[s], rows_of[other])] @ alike[other].T
+            epsilon[block, columns] = found * _factor(factors.epsilon, factors.epsilon_sizes[both])
+            sigma[block, columns] = SIGMA[both] * _factor(factors.sigma, factors.sigma_sizes[both])
+    return epsilon, sigma
+
+
+def _with_kept(
+    parent: BeadTable, size: str, places: FloatArray, solvents: Sequence[str], alike: FloatArray, ions: FloatArray
+) -> FloatArray:
+    """ε of solvent beads and charged beads with the classes in one size, (V + n_ions, K); ``ions`` with types of the parent."""
+    rows = []
+    for k, v in enumerate(solvents):
+        low, span = place_range(parent, size, v)
+        rows.append(np.maximum(low + places[:, k] * span, 0.05))
+    return np.array([*rows, *(alike @ of_ion for of_ion in ions)])
 
 
 def _factor(of_class: FloatArray, of_sizes: float) -> FloatArray:

@@ -65,7 +65,7 @@ class BondedOptions:
         """The report of ``--check``, written beside the other files of the molecule if there are any."""
         if not self.check or result.molecule is None:
             return None
-        from topdown.formats import atomic_write_text
+        from topdown.resources import atomic_write_text
         from topdown.workflows.check_molecule import checked_molecule
 
         report = checked_molecule(result.molecule, table, table_name, seed=seed, center=self.center)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,7 @@ from topdown.cli.progress import StatusLine
 if TYPE_CHECKING:
     from topdown.workflows.membrane import MembraneResult
     from topdown.workflows.membrane_relaxation import Progress
-    from topdown.workflows.membrane_request import Shares
+    from topdown.workflows.membrane_request import MembraneRequest, Shares
 
 
 def _show(line: StatusLine, progress: Progress) -> None:
@@ -81,7 +81,37 @@ def _show(line: StatusLine, progress: Progress) -> None:
     help="Ask GROMACS, OpenMM and LAMMPS, where installed, for the energy of the files.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON object.")
-def command(
+def command(output: Path, resume: bool, overwrite: bool, compare: bool, as_json: bool, **asked: Any) -> None:
+    """Build a bilayer in water, relax it on the bundled engine, measure it, and write it for GROMACS, OpenMM and LAMMPS.
+
+    Each SMILES is mapped to beads and placed in it. The output folder gets system.top with its includes, system.gro,
+    system.pdb, index.ndx, em.mdp, eq.mdp, md.mdp, run_gromacs.sh, viewer.html, report.json, and the folders openmm, lammps
+    and mapping. Ctrl-C leaves a checkpoint; --continue goes on.
+    """
+    from topdown.workflows.membrane import prepare_membrane, report_data
+
+    if resume and overwrite:
+        raise click.UsageError("--continue and --overwrite exclude each other")
+    request = _request(**asked)
+    line = StatusLine()
+    try:
+        result = prepare_membrane(
+            request, output, resume=resume, overwrite=overwrite, compare=compare, progress=partial(_show, line)
+        )
+    finally:
+        line.close()
+    if as_json:
+        click.echo(json.dumps(report_data(result, output), allow_nan=False))
+        return
+    for text in _summary(result):
+        click.echo(text)
+    click.echo(
+        f"written          {output}{'/' if str(output)[-1:] != '/' else ''}: {', '.join(report_files(result.files, output))}"
+    )
+
+
+def _request(
+    *,
     smiles: tuple[str, ...],
     lipids: str | None,
     upper: str | None,
@@ -97,19 +127,8 @@ def command(
     temperature: float,
     relax: str,
     seed: int,
-    output: Path,
-    resume: bool,
-    overwrite: bool,
-    compare: bool,
-    as_json: bool,
-) -> None:
-    """Build a bilayer in water, relax it on the bundled engine, measure it, and write it for GROMACS, OpenMM and LAMMPS.
-
-    Each SMILES is mapped to beads and placed in it. The output folder gets system.top with its includes, system.gro,
-    system.pdb, index.ndx, em.mdp, eq.mdp, md.mdp, run_gromacs.sh, viewer.html, report.json, and the folders openmm, lammps
-    and mapping. Ctrl-C leaves a checkpoint; --continue goes on.
-    """
-    from topdown.workflows.membrane import prepare_membrane, report_data
+) -> MembraneRequest:
+    """What is asked for, out of the texts of the options."""
     from topdown.workflows.membrane_request import (
         MembraneRequest,
         parse_areas,
@@ -119,11 +138,9 @@ def command(
         parse_solutes,
     )
 
-    if resume and overwrite:
-        raise click.UsageError("--continue and --overwrite exclude each other")
     above, below = _leaflets(lipids, upper, lower)
     relax_ns, until_steady = parse_relaxation(relax)
-    request = MembraneRequest(
+    return MembraneRequest(
         lipids=above,
         lower_lipids=below,
         own_lipids=parse_own_lipids(own_lipids),
@@ -136,21 +153,6 @@ def command(
         relax_ns=relax_ns,
         until_steady=until_steady,
         seed=seed,
-    )
-    line = StatusLine()
-    try:
-        result = prepare_membrane(
-            request, output, resume=resume, overwrite=overwrite, compare=compare, progress=partial(_show, line)
-        )
-    finally:
-        line.close()
-    if as_json:
-        click.echo(json.dumps(report_data(result, output), allow_nan=False))
-        return
-    for text in _summary(result):
-        click.echo(text)
-    click.echo(
-        f"written          {output}{'/' if str(output)[-1:] != '/' else ''}: {', '.join(report_files(result.files, output))}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from topdown.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
     from topdown.errors import TopdownError
-    from topdown.workflows.transfer import TransferOutcome
+    from topdown.workflows.map_lists import MoleculeRequest
+    from topdown.workflows.transfer import TransferOutcome, TransferPlots
 
 
 @click.command(name="transfer")
@@ -82,8 +84,7 @@ def command(
     from topdown.properties.phases import split_phases
     from topdown.workflows.instant import instant_transfer, stored_solvation
     from topdown.workflows.liquids import parse_wall_time
-    from topdown.workflows.map_lists import MoleculeRequest, is_list, read_requests
-    from topdown.workflows.transfer import TransferPlots, TransferSettings, default_table, transfer, transfer_json
+    from topdown.workflows.transfer import TransferPlots, TransferSettings, default_table, transfer
 
     settings = TransferSettings(
         from_phase=from_phase,
@@ -94,9 +95,7 @@ def command(
         seed=seed,
     )
     table = table or default_table([settings.from_phase, *settings.to_phases])
-    path = Path(what) if len(what) < 1000 and "\0" not in what else None
-    listed = path is not None and is_list(path)
-    requests = read_requests(path) if listed and path is not None else (MoleculeRequest(smiles=what, name=what),)
+    requests = _requests(what)
     figures = None if plots is None else TransferPlots(plots)
     if instant:
         outcomes = instant_transfer(requests, table, settings)
@@ -105,6 +104,23 @@ def command(
         outcomes = transfer(
             requests, table, settings, store=store, workers=workers, progress=ProgressLine(), stored=stored
         )
+    return _told(outcomes, figures, as_json=as_json)
+
+
+def _requests(what: str) -> Sequence[MoleculeRequest]:
+    """The molecules of a file, or the one of a SMILES."""
+    from topdown.workflows.map_lists import MoleculeRequest, is_list, read_requests
+
+    path = Path(what) if len(what) < 1000 and "\0" not in what else None
+    if path is not None and is_list(path):
+        return read_requests(path)
+    return (MoleculeRequest(smiles=what, name=what),)
+
+
+def _told(outcomes: Iterable[TransferOutcome], figures: TransferPlots | None, *, as_json: bool) -> int:
+    """Print what is found, one after the other; the exit code."""
+    from topdown.workflows.transfer import transfer_json
+
     codes = []
     said: TopdownError | None = None
     for outcome in outcomes:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from topdown.errors import TopologyError
 from topdown.formats.angle_tables import same_table, table_name, table_text
-from topdown.formats.atomic import atomic_write_text
 from topdown.formats.gro import gro_text, reference_gro_text
 from topdown.formats.mdp import RunSettings, dynamics_mdp, minimization_mdp, single_point_mdp
 from topdown.formats.naming import bead_names, component_names, one_line, plain, residue_names, short_names
 from topdown.formats.ndx import index_text
 from topdown.model import BeadTable, CGMolecule, Construction, Dihedral, System, TabulatedPotential, VirtualSite
+from topdown.resources import atomic_write_text
 
 #: Force constant [kJ/mol/nm²] of the bonds that stand in for constraints while minimising.
 STIFF_BOND = 1.0e5

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from topdown.formats.atomic import atomic_write_text
 from topdown.formats.lammps_data import data_text, lammps_content, start_text
 from topdown.formats.lammps_input import (
     FileNames,
@@ -22,6 +21,7 @@ from topdown.formats.lammps_input import (
 from topdown.formats.mdp import RunSettings
 from topdown.formats.naming import plain
 from topdown.model import System
+from topdown.resources import atomic_write_text
 
 
 def write_lammps(

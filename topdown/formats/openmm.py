@@ -13,13 +13,13 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from topdown.errors import TopologyError
-from topdown.formats.atomic import atomic_write_text
 from topdown.formats.mdp import RunSettings
 from topdown.formats.naming import plain
 from topdown.formats.openmm_forces import all_forces, check_terms, number
 from topdown.formats.pdb import pdb_text
 from topdown.model import System, VirtualSite
 from topdown.model._arrays import FloatArray
+from topdown.resources import atomic_write_text
 
 #: Recorded in the files: the release whose format they follow.
 OPENMM_VERSION = "8.2"

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from topdown.errors import SettingsError, TopologyError
-from topdown.formats.atomic import atomic_write_text
 from topdown.formats.gro import wrapped_positions
 from topdown.formats.naming import bead_names, component_names, one_line, plain, residue_names, residue_numbers
 from topdown.model import CGMolecule, System
 from topdown.model._arrays import FloatArray, frozen_array
+from topdown.resources import atomic_write_text
 
 #: PDB numbers have five digits; beyond this many beads CONECT could not name them.
 _MOST_NUMBERED = 99999

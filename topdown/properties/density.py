@@ -213,16 +213,7 @@ def measure_density(
         count * component.model.n_real for component, (_, count) in zip(phase.components, components, strict=True)
     )
     per_molecule = _scaled(energy, 1.0 / n_models)
-    vaporization = None
-    if gas is not None:
-        alone = series_estimate(potential_energies(gas))
-        work = pressure / KJ_MOL_NM3_TO_BAR * volume.value / n_models
-        vaporization = Estimate(
-            value=alone.value - per_molecule.value + GAS_CONSTANT * temperature - work,
-            standard_error=math.hypot(alone.standard_error, per_molecule.standard_error),
-            n_effective=min(alone.n_effective, per_molecule.n_effective),
-            provenance="energy of a molecule alone, less that in the liquid, plus RT - pV",
-        )
+    work = pressure / KJ_MOL_NM3_TO_BAR * volume.value / n_models
     canonical = phase.components[0].molecule.canonical_smiles if len(phase.components) == 1 else ""
     used = sum(len(series) - k for series, k in zip(densities, starts))
     return DensityResult(
@@ -232,13 +223,24 @@ def measure_density(
         density=density.estimate,
         molar_volume=_scaled(volume, NM3_TO_CM3_MOL / n_real),
         energy=per_molecule,
-        vaporization_enthalpy=vaporization,
+        vaporization_enthalpy=None if gas is None else _vaporization(gas, per_molecule, temperature, work),
         runs=density.runs,
         components=components,
         nanoseconds=used * FRAME_EVERY * TIME_STEP / 1000.0,
         experiment=measured_at("density", canonical, temperature) if canonical else None,
         alarms=tuple(part.alarm for parts in runs for part in parts if part.alarm),
         remarks=(*((phase.remark,) if phase.remark else ()), *trust_remarks(density, "density")),
+    )
+
+
+def _vaporization(gas: WindowSamples, liquid: Estimate, temperature: float, work: float) -> Estimate:
+    """Molar enthalpy of vaporization: ``liquid`` is the energy of a molecule there, ``work`` its pV, both [kJ/mol]."""
+    alone = series_estimate(potential_energies(gas))
+    return Estimate(
+        value=alone.value - liquid.value + GAS_CONSTANT * temperature - work,
+        standard_error=math.hypot(alone.standard_error, liquid.standard_error),
+        n_effective=min(alone.n_effective, liquid.n_effective),
+        provenance="energy of a molecule alone, less that in the liquid, plus RT - pV",
     )
 
 

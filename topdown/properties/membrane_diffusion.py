@@ -87,26 +87,10 @@ def lateral_diffusion(
     SamplingError
         Too few frames, frames that are not equally far apart in time, or so far apart that lipids cross half the box.
     """
-    n = len(times)
-    if centres.shape[1] == 0:
-        raise SamplingError("it needs the coordinates of a trajectory")
-    if n < N_BLOCKS * _BLOCK_FRAMES:
-        raise SamplingError(f"{n} frames are fewer than the {N_BLOCKS * _BLOCK_FRAMES} it needs")
-    interval = float(np.mean(np.diff(times)))
-    if not (interval > 0 and np.allclose(np.diff(times), interval, rtol=0.01)):
-        raise SamplingError("the frames are not equally far apart in time")
-    paths = unwrapped(centres, edges)
-    steps = np.diff(paths, axis=0)
-    if float(np.sqrt((steps**2).sum(axis=2).mean())) > 0.2 * float(edges.min()):
-        raise SamplingError(
-            "lipids move by more than a fifth of the box between frames", hint="write frames more often"
-        )
-    for side in (upper, ~upper):
-        always = side.all(axis=0)
-        if always.any():
-            paths[:, always] -= paths[:, always].mean(axis=1, keepdims=True)
+    interval = _interval(centres, times)
+    paths = _paths_in_leaflets(centres, upper, edges)
     stays = upper.all(axis=0) | (~upper).all(axis=0)
-    length = n // N_BLOCKS
+    length = len(times) // N_BLOCKS
     first, last = max(1, length // 20), max(3, length // 5)
     found = {}
     for k, name in enumerate(species):
@@ -133,3 +117,33 @@ def lateral_diffusion(
             edge=float(edges.mean()),
         )
     return found
+
+
+def _interval(centres: FloatArray, times: FloatArray) -> float:
+    """Time between frames [ps]; refused where there are too few of them, or not equally far apart."""
+    n = len(times)
+    if centres.shape[1] == 0:
+        raise SamplingError("it needs the coordinates of a trajectory")
+    if n < N_BLOCKS * _BLOCK_FRAMES:
+        raise SamplingError(f"{n} frames are fewer than the {N_BLOCKS * _BLOCK_FRAMES} it needs")
+    interval = float(np.mean(np.diff(times)))
+    if not (interval > 0 and np.allclose(np.diff(times), interval, rtol=0.01)):
+        raise SamplingError("the frames are not equally far apart in time")
+    return interval
+
+
+def _paths_in_leaflets(
+    centres: FloatArray, upper: np.ndarray[Any, np.dtype[np.bool_]], edges: FloatArray
+) -> FloatArray:
+    """Paths of lipids without jumps, those that stay in a leaflet less the mean path of all that stay in it."""
+    paths = unwrapped(centres, edges)
+    steps = np.diff(paths, axis=0)
+    if float(np.sqrt((steps**2).sum(axis=2).mean())) > 0.2 * float(edges.min()):
+        raise SamplingError(
+            "lipids move by more than a fifth of the box between frames", hint="write frames more often"
+        )
+    for side in (upper, ~upper):
+        always = side.all(axis=0)
+        if always.any():
+            paths[:, always] -= paths[:, always].mean(axis=1, keepdims=True)
+    return paths

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -128,55 +128,62 @@ def membrane_parts(system: System, lipids: Collection[str]) -> MembraneParts:
             raise TopologyError(f"the system holds no molecule {name!r}", hint=f"it holds {', '.join(sorted(held))}")
     index = index_membrane(system, lipids, water=_WATER)
     species = tuple(dict.fromkeys(index.lipid_names))
-    beads: list[int] = []
-    owner: list[int] = []
-    masses: list[float] = []
-    bonds: list[tuple[int, int]] = []
-    kinds: list[int] = []
-    kind_number: dict[BondKind, int] = {}
-    groups: dict[str, list[int]] = {name: [] for name in species}
-    ions: list[int] = []
-    solutes: dict[str, tuple[CGMolecule, list[int]]] = {}
-    n_lipids = 0
-    for molecule, start in system.molecules():
-        if molecule.name in lipids:
-            groups[molecule.name] += range(start, start + molecule.n_beads)
-            beads += range(start, start + molecule.n_beads)
-            owner += [n_lipids] * molecule.n_beads
-            masses += [bead.mass for bead in molecule.beads]
-            n_lipids += 1
-            for i, j in _bonds(molecule):
-                kind = BondKind(species=molecule.name, name=f"{molecule.beads[i].name}-{molecule.beads[j].name}")
-                kinds.append(kind_number.setdefault(kind, len(kind_number)))
-                bonds.append((start + i, start + j))
-        elif molecule.n_beads == 1 and molecule.name != _WATER and molecule.charge:
-            ions.append(start)
-        elif molecule.n_beads > 1 or molecule.name != _WATER:
-            solutes.setdefault(molecule.name, (molecule, []))[1].append(start)
-    found = tuple(_solute(name, molecule, starts, system.table) for name, (molecule, starts) in solutes.items())
+    whole = [(molecule, start) for molecule, start in system.molecules() if molecule.name in lipids]
+    beads = [np.arange(start, start + molecule.n_beads) for molecule, start in whole]
+    groups = {name: [rows for (m, _), rows in zip(whole, beads) if m.name == name] for name in species}
+    bond_kinds, bonds, bond_kind = _lipid_bonds(whole)
+    ions, found = _others(system, lipids)
     phosphates = index.markers[index.is_phosphate] if index.is_phosphate.any() else index.markers
     arrays = {
         "phosphates" if index.is_phosphate.any() else "heads": phosphates,
         "tails": index.tails,
         "tail ends": index.ends,
-        **{name: np.asarray(rows, dtype=np.int64) for name, rows in groups.items()},
+        **{name: np.concatenate(rows) for name, rows in groups.items()},
         "water": index.water,
-        "ions": np.asarray(ions, dtype=np.int64),
+        "ions": ions,
         **{solute.name: solute.beads.ravel() for solute in found},
     }
     return MembraneParts(
         index=index,
         species=species,
         species_of=np.array([species.index(name) for name in index.lipid_names], dtype=np.int64),
-        lipid_beads=np.asarray(beads, dtype=np.int64),
-        lipid_owner=np.asarray(owner, dtype=np.int64),
-        lipid_masses=np.asarray(masses, dtype=np.float64),
-        bond_kinds=tuple(kind_number),
-        bonds=np.asarray(bonds, dtype=np.int64).reshape(-1, 2),
-        bond_kind=np.asarray(kinds, dtype=np.int64),
+        lipid_beads=np.concatenate(beads),
+        lipid_owner=np.repeat(np.arange(len(whole)), [molecule.n_beads for molecule, _ in whole]),
+        lipid_masses=np.array([bead.mass for molecule, _ in whole for bead in molecule.beads]),
+        bond_kinds=bond_kinds,
+        bonds=bonds,
+        bond_kind=bond_kind,
         groups={name: rows for name, rows in arrays.items() if len(rows)},
         solutes=found,
     )
+
+
+def _lipid_bonds(lipids: Sequence[tuple[CGMolecule, int]]) -> tuple[tuple[BondKind, ...], IntArray, IntArray]:
+    """Kinds of bonds, bonds (n, 2), and the kind of each, of molecules with their first beads."""
+    bonds: list[tuple[int, int]] = []
+    kinds: list[int] = []
+    numbers: dict[BondKind, int] = {}
+    for molecule, start in lipids:
+        for i, j in _bonds(molecule):
+            kind = BondKind(species=molecule.name, name=f"{molecule.beads[i].name}-{molecule.beads[j].name}")
+            kinds.append(numbers.setdefault(kind, len(numbers)))
+            bonds.append((start + i, start + j))
+    return tuple(numbers), np.asarray(bonds, dtype=np.int64).reshape(-1, 2), np.asarray(kinds, dtype=np.int64)
+
+
+def _others(system: System, lipids: Collection[str]) -> tuple[IntArray, tuple[Solute, ...]]:
+    """Ions, and the molecules that are neither lipid nor water."""
+    ions: list[int] = []
+    solutes: dict[str, tuple[CGMolecule, list[int]]] = {}
+    for molecule, start in system.molecules():
+        if molecule.name in lipids or (molecule.n_beads == 1 and molecule.name == _WATER):
+            continue
+        if molecule.n_beads == 1 and molecule.charge:
+            ions.append(start)
+        else:
+            solutes.setdefault(molecule.name, (molecule, []))[1].append(start)
+    found = tuple(_solute(name, molecule, starts, system.table) for name, (molecule, starts) in solutes.items())
+    return np.asarray(ions, dtype=np.int64), found
 
 
 def _bonds(molecule: CGMolecule) -> list[tuple[int, int]]:

@@ -21,32 +21,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from topdown.errors import SamplingError
 from topdown.estimators.free_energy import kish_effective_samples
-from topdown.estimators.mbar import MbarResult, Segment, bootstrap_mbar, mbar
-from topdown.estimators.reweighting import MIN_EFFECTIVE, MIN_OVERLAP
-from topdown.estimators.time_series import statistical_inefficiency
+from topdown.estimators.reweighting import MIN_EFFECTIVE
 from topdown.model import Estimate
 from topdown.model._arrays import FloatArray
 from topdown.properties.membrane_umbrella import ProfileSamples, WindowRun
+from topdown.properties.umbrella_pool import AREA, BULK, HEIGHT, PROFILE_STEP, Solved, half_of, solve, thinned
 from topdown.sampling.umbrella import DENSITY_BIN, DENSITY_REACH
-from topdown.units import LN10, NM3_TO_CM3_MOL, kt
+from topdown.units import LN10, NM3_TO_CM3_MOL
 
-#: Width of the bins of a profile [nm].
-PROFILE_STEP: Final = 0.1
-#: The outermost part of the windows on either side, taken for bulk water [nm].
-BULK: Final = 0.4
 #: Part of its maximum below which the density of lipids counts as none.
 _LIPID_REACH: Final = 0.01
 _REPLICATES: Final = 50
 #: Replicates of the parts of the data that are only compared with one another.
 _PART_REPLICATES: Final = 20
-_ZETA, _AREA, _HEIGHT = range(3)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,135 +148,6 @@ def lipid_reach(lipids: FloatArray) -> float:
     return float(0.5 * (z[there[-1]] - z[there[0]] + DENSITY_BIN))
 
 
-def reduced_biases(runs: Sequence[WindowRun], targets: FloatArray, spring: float, beta: float) -> FloatArray:
-    """β k/2 (ζ - q)² of every frame of ``runs`` in every window, (n_windows, n_frames); distances to nearest images."""
-    frames = np.concatenate([run.frames for run in runs])
-    away = frames[:, _ZETA] - targets[:, None]
-    away -= frames[:, _HEIGHT] * np.round(away / frames[:, _HEIGHT])
-    biases: FloatArray = 0.5 * beta * spring * away**2
-    return biases
-
-
-def _folded(frames: FloatArray) -> FloatArray:
-    """ζ of every frame in the image between -L_z/2 and L_z/2."""
-    folded: FloatArray = frames[:, _ZETA] - frames[:, _HEIGHT] * np.round(frames[:, _ZETA] / frames[:, _HEIGHT])
-    return folded
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Pool:
-    """Runs solved together."""
-
-    solution: MbarResult
-    centres: FloatArray
-    segments: tuple[Segment, ...]
-
-    @cached_property
-    def overlap(self) -> float:
-        """Of the two neighbouring windows that overlap least; a way round the box does not make up for a gap."""
-        return float(np.diag(self.solution.pairwise_overlap(), 1).min())
-
-
-def _pool(runs: Sequence[WindowRun], spring: float, temperature: float) -> _Pool:
-    targets = np.array(sorted({run.target for run in runs}))
-    biases = reduced_biases(runs, targets, spring, 1.0 / kt(temperature))
-    counts = np.array([sum(len(run.frames) for run in runs if run.target == target) for target in targets])
-    segments, start = [], 0
-    for run in runs:
-        segments.append(Segment(start=start, stop=start + len(run.frames), inefficiency=_inefficiency(run)))
-        start += len(run.frames)
-    return _Pool(
-        solution=mbar(biases, counts),
-        centres=np.concatenate([_folded(run.frames) for run in runs]),
-        segments=tuple(segments),
-    )
-
-
-class _Bins:
-    """What turns weights of frames into a profile and a partition coefficient."""
-
-    def __init__(self, centres: FloatArray, reach: float, depth: float, temperature: float) -> None:
-        n_half = int(np.floor(reach / PROFILE_STEP + 1e-9))
-        self.edges = PROFILE_STEP * np.arange(-n_half, n_half + 1)
-        self.z = 0.5 * (self.edges[1:] + self.edges[:-1])
-        self._in_bin = np.digitize(centres, self.edges) - 1
-        self._bulk = (np.abs(centres) > reach - BULK) & (np.abs(centres) <= reach)
-        self._sides = [(centres > 0) & (centres <= depth), (centres <= 0) & (centres >= -depth)]
-        self._depth, self._kt = depth, kt(temperature)
-
-    def _water(self, weights: FloatArray) -> float:
-        """Density in bulk water [1/nm]."""
-        return float(weights[self._bulk].sum()) / (2.0 * BULK)
-
-    def profile(self, weights: FloatArray) -> FloatArray:
-        """ΔG of the bins, NaN where there is no frame."""
-        inside = (self._in_bin >= 0) & (self._in_bin < len(self.z))
-        density = np.bincount(self._in_bin[inside], weights=weights[inside], minlength=len(self.z)) / PROFILE_STEP
-        with np.errstate(divide="ignore", invalid="ignore"):
-            delta_g: FloatArray = -self._kt * np.log(density / self._water(weights))
-        return np.where(density > 0, delta_g, np.nan)
-
-    def k_sides(self, weights: FloatArray) -> tuple[float, float]:
-        """K_V of the upper and of the lower leaflet."""
-        water = self._water(weights)
-        upper, lower = (float(weights[side].sum()) / (self._depth * water) for side in self._sides)
-        return upper, lower
-
-    def log_k(self, weights: FloatArray) -> float:
-        """log10 K_V of both."""
-        return float(np.log10(0.5 * sum(self.k_sides(weights))))
-
-    def bulk_effective(self, weights: FloatArray) -> float:
-        """Frames that carry the weight of bulk water."""
-        here = weights[self._bulk]
-        return kish_effective_samples(here / here.sum()) if here.sum() > 0 else 0.0
-
-
-def _unbiased(solution: MbarResult) -> FloatArray:
-    return solution.perturb(np.zeros(solution.u_kn.shape[1])).weights
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Solved:
-    """One part of the data: profile and K with their replicates."""
-
-    delta_g: FloatArray
-    log_k: float
-    sides: tuple[float, float]
-    delta_g_replicates: FloatArray
-    log_k_replicates: FloatArray
-    side_replicates: FloatArray
-    pool: _Pool
-    bins: _Bins
-    weights: FloatArray
-
-
-def _solve(
-    runs: Sequence[WindowRun], *, spring: float, temperature: float, reach: float, depth: float, replicates: int
-) -> _Solved:
-    pool = _pool(runs, spring, temperature)
-    if pool.overlap < MIN_OVERLAP:
-        raise SamplingError(
-            f"the weakest overlap between windows is {pool.overlap:.3f}, below {MIN_OVERLAP:g}",
-            hint="closer windows (--spacing) or longer ones (--length)",
-        )
-    bins = _Bins(pool.centres, reach, depth, temperature)
-    weights = _unbiased(pool.solution)
-    drawn = bootstrap_mbar(pool.solution, pool.segments, np.random.default_rng(0), n_replicates=replicates)
-    _, of_replicates = drawn.perturb(np.zeros(len(weights)))
-    return _Solved(
-        delta_g=bins.profile(weights),
-        log_k=bins.log_k(weights),
-        sides=bins.k_sides(weights),
-        delta_g_replicates=np.array([bins.profile(w) for w in of_replicates]),
-        log_k_replicates=np.array([bins.log_k(w) for w in of_replicates]),
-        side_replicates=np.array([bins.k_sides(w) for w in of_replicates]),
-        pool=pool,
-        bins=bins,
-        weights=weights,
-    )
-
-
 def _spread(values: FloatArray) -> FloatArray:
     """Standard deviation over replicates, ignoring those without a value."""
     known = np.isfinite(values)
@@ -293,51 +158,37 @@ def _spread(values: FloatArray) -> FloatArray:
     return spread
 
 
-def _compared(names: tuple[str, str], one: _Solved, other: _Solved) -> Comparison:
-    difference = one.delta_g - other.delta_g
-    known = np.isfinite(difference)
-    away = np.where(known, np.abs(difference), -1.0)
-    worst = int(np.argmax(away))
-    error = float(np.hypot(np.std(one.log_k_replicates, ddof=1), np.std(other.log_k_replicates, ddof=1)))
+def _compared(names: tuple[str, str], one: Solved, other: Solved) -> Comparison:
+    rms, largest, worst = _apart(one.delta_g - other.delta_g)
     return Comparison(
         names=names,
         log_k=(one.log_k, other.log_k),
-        standard_error=error,
-        rms=float(np.sqrt(np.mean(difference[known] ** 2))),
-        largest=float(away[worst]),
+        standard_error=float(np.hypot(np.std(one.log_k_replicates, ddof=1), np.std(other.log_k_replicates, ddof=1))),
+        rms=rms,
+        largest=largest,
         at=float(one.bins.z[worst]),
     )
 
 
-def _leaflets(whole: _Solved) -> Comparison:
-    difference = whole.delta_g - whole.delta_g[::-1]
-    known = np.isfinite(difference)
-    away = np.where(known, np.abs(difference), -1.0)
-    worst = int(np.argmax(away))
+def _leaflets(whole: Solved) -> Comparison:
+    rms, largest, worst = _apart(whole.delta_g - whole.delta_g[::-1])
     logs = np.log10(whole.side_replicates)
     return Comparison(
         names=("upper leaflet", "lower leaflet"),
         log_k=(float(np.log10(whole.sides[0])), float(np.log10(whole.sides[1]))),
         standard_error=float(np.std(logs[:, 0] - logs[:, 1], ddof=1)),
-        rms=float(np.sqrt(np.mean(difference[known] ** 2))),
-        largest=float(away[worst]),
+        rms=rms,
+        largest=largest,
         at=float(abs(whole.bins.z[worst])),
     )
 
 
-def _inefficiency(run: WindowRun) -> float:
-    return statistical_inefficiency(run.frames[:, _ZETA])
-
-
-def _thinned(run: WindowRun) -> WindowRun:
-    """Every so many frames, two to a correlation time: more would cost time and say nothing new."""
-    stride = max(1, int(_inefficiency(run) / 2))
-    return WindowRun(target=run.target, way=run.way, frames=run.frames[::stride])
-
-
-def _half(run: WindowRun, second: bool) -> WindowRun:
-    middle = len(run.frames) // 2
-    return WindowRun(target=run.target, way=run.way, frames=run.frames[middle:] if second else run.frames[:middle])
+def _apart(difference: FloatArray) -> tuple[float, float, int]:
+    """Root mean square and largest difference of two profiles, and the bin of the latter, where both have a value."""
+    known = np.isfinite(difference)
+    away = np.where(known, np.abs(difference), -1.0)
+    worst = int(np.argmax(away))
+    return float(np.sqrt(np.mean(difference[known] ** 2))), float(away[worst]), worst
 
 
 def partition_profile(
@@ -368,25 +219,17 @@ def partition_profile(
         Windows that do not overlap, or too few effective samples in bulk water.
     """
     reach, d = _extent(samples, depth)
-    solve = partial(_solve, spring=samples.spring, temperature=temperature, reach=reach, depth=d)
-    thinned = tuple(_thinned(run) for run in samples.runs)
-    whole = solve(thinned, replicates=replicates)
+    solved = partial(solve, spring=samples.spring, temperature=temperature, reach=reach, depth=d)
+    runs = tuple(thinned(run) for run in samples.runs)
+    whole = solved(runs, replicates=replicates)
     inefficiency = float(np.mean([segment.inefficiency for segment in whole.pool.segments]))
     _check_water(whole, inefficiency)
-    comparisons = _comparisons(thinned, whole, partial(solve, replicates=min(replicates, _PART_REPLICATES)))
+    comparisons = _comparisons(runs, whole, partial(solved, replicates=min(replicates, _PART_REPLICATES)))
     n_effective = kish_effective_samples(whole.weights) / inefficiency
     log_k_v = _log_k(whole, comparisons[0], n_effective)
     area = _area(samples)
     errors = _spread(whole.delta_g_replicates)
     lowest, centre = int(np.nanargmin(whole.delta_g)), len(whole.delta_g) // 2
-
-    def at(row: int) -> Estimate:
-        return Estimate(
-            value=float(whole.delta_g[row]),
-            standard_error=float(errors[row]),
-            n_effective=n_effective,
-            provenance="MBAR over umbrella windows, error from a block bootstrap",
-        )
 
     return PartitionProfile(
         profile=Profile(z=whole.bins.z, delta_g=whole.delta_g),
@@ -396,8 +239,8 @@ def partition_profile(
         depth=d,
         area_per_lipid=area,
         minimum=float(whole.bins.z[lowest]),
-        delta_g_minimum=at(lowest),
-        delta_g_centre=at(centre),
+        delta_g_minimum=_delta_g(whole, errors, lowest, n_effective),
+        delta_g_centre=_delta_g(whole, errors, centre, n_effective),
         comparisons=comparisons,
         overlap=whole.pool.overlap,
         n_frames=sum(len(run.frames) for run in samples.runs),
@@ -408,7 +251,7 @@ def partition_profile(
 
 def _extent(samples: ProfileSamples, depth: float | None) -> tuple[float, float]:
     """How far the profile reaches, in whole bins, and d, both [nm]; refused when no bulk water is left between them."""
-    half = 0.5 * min(float(run.frames[:, _HEIGHT].mean()) for run in samples.runs)
+    half = 0.5 * min(float(run.frames[:, HEIGHT].mean()) for run in samples.runs)
     reach = PROFILE_STEP * np.floor(min(half, max(abs(run.target) for run in samples.runs)) / PROFILE_STEP + 1e-9)
     d = lipid_reach(samples.densities["lipids"]) if depth is None else depth
     if not 0.0 < d <= reach - BULK:
@@ -419,7 +262,7 @@ def _extent(samples: ProfileSamples, depth: float | None) -> tuple[float, float]
     return float(reach), d
 
 
-def _check_water(whole: _Solved, inefficiency: float) -> None:
+def _check_water(whole: Solved, inefficiency: float) -> None:
     in_water = whole.bins.bulk_effective(whole.weights) / inefficiency
     if in_water < MIN_EFFECTIVE:
         raise SamplingError(
@@ -429,25 +272,35 @@ def _check_water(whole: _Solved, inefficiency: float) -> None:
 
 
 def _comparisons(
-    runs: Sequence[WindowRun], whole: _Solved, solve: Callable[[Sequence[WindowRun]], _Solved]
+    runs: Sequence[WindowRun], whole: Solved, solved: Callable[[Sequence[WindowRun]], Solved]
 ) -> tuple[Comparison, ...]:
     """Pulled in against pulled out, first against second half of time, upper against lower leaflet."""
     return (
         _compared(
             ("pulled in", "pulled out"),
-            solve([run for run in runs if run.pulled_in]),
-            solve([run for run in runs if not run.pulled_in]),
+            solved([run for run in runs if run.pulled_in]),
+            solved([run for run in runs if not run.pulled_in]),
         ),
         _compared(
             ("first half", "second half"),
-            solve([_half(run, False) for run in runs]),
-            solve([_half(run, True) for run in runs]),
+            solved([half_of(run, False) for run in runs]),
+            solved([half_of(run, True) for run in runs]),
         ),
         _leaflets(whole),
     )
 
 
-def _log_k(whole: _Solved, ways: Comparison, n_effective: float) -> Estimate:
+def _delta_g(whole: Solved, errors: FloatArray, row: int, n_effective: float) -> Estimate:
+    """ΔG of a bin."""
+    return Estimate(
+        value=float(whole.delta_g[row]),
+        standard_error=float(errors[row]),
+        n_effective=n_effective,
+        provenance="MBAR over umbrella windows, error from a block bootstrap",
+    )
+
+
+def _log_k(whole: Solved, ways: Comparison, n_effective: float) -> Estimate:
     drawn = float(np.std(whole.log_k_replicates, ddof=1))
     return Estimate(
         value=whole.log_k,
@@ -459,7 +312,7 @@ def _log_k(whole: _Solved, ways: Comparison, n_effective: float) -> Estimate:
 
 def _area(samples: ProfileSamples) -> Estimate:
     """Area per lipid from the means of the runs."""
-    means = np.array([run.frames[:, _AREA].mean() / (samples.n_lipids / 2) for run in samples.runs])
+    means = np.array([run.frames[:, AREA].mean() / (samples.n_lipids / 2) for run in samples.runs])
     return Estimate(
         value=float(means.mean()),
         standard_error=float(np.std(means, ddof=1) / np.sqrt(len(means))),
@@ -480,7 +333,7 @@ def _per_mass(log_k_v: Estimate, d: float, area: Estimate, molar_mass: float) ->
     )
 
 
-def _remarks(whole: _Solved, comparisons: tuple[Comparison, ...], errors: FloatArray) -> tuple[str, ...]:
+def _remarks(whole: Solved, comparisons: tuple[Comparison, ...], errors: FloatArray) -> tuple[str, ...]:
     remarks = [
         f"{c.names[0]} and {c.names[1]} disagree on log K: {c.log_k[0]:.2f} and {c.log_k[1]:.2f}, up to "
         f"{c.largest:.1f} kJ/mol at {c.at:.2f} nm; longer runs are needed"

@@ -328,15 +328,7 @@ def measure_surface_tension(
     by_area = [linear_test_area(change, delta, area, thermal, free) for change, delta in changes]
     virial, test_area = average_runs(tensions, "pressure tensor"), average_runs(by_area, "test area")
     difference = average_runs([a - b for a, b in zip(tensions, by_area)], "difference").estimate
-    profiles = [
-        record["profile"].sum(axis=1) * U_NM3_TO_KG_M3
-        for parts in records
-        for record in parts
-        if len(record["profile"])
-    ]
-    if not profiles:
-        raise SamplingError("no density profile was stored", where=request.system)
-    profile = fit_profile(records[0][0]["edges"], np.concatenate(profiles))
+    profile = _stored_profile(records, request.system)
     canonical = phase.components[0].molecule.canonical_smiles if len(phase.components) == 1 else ""
     used = sum(len(series) for series in tensions)
     return SurfaceTensionResult(
@@ -359,6 +351,19 @@ def measure_surface_tension(
             *_slab_remarks(profile, request),
         ),
     )
+
+
+def _stored_profile(records: Sequence[Sequence[Mapping[str, FloatArray]]], system: str) -> SlabProfile:
+    """Fit to the density profiles kept beside all parts."""
+    profiles = [
+        record["profile"].sum(axis=1) * U_NM3_TO_KG_M3
+        for parts in records
+        for record in parts
+        if len(record["profile"])
+    ]
+    if not profiles:
+        raise SamplingError("no density profile was stored", where=system)
+    return fit_profile(records[0][0]["edges"], np.concatenate(profiles))
 
 
 def _slab_remarks(profile: SlabProfile, request: SlabRequest) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine import Coupling
-from topdown.engine.insertion import insertion_sums
+from topdown.engine.insertion import InsertionSums, insertion_sums
 from topdown.errors import SettingsError
 from topdown.model import CGMolecule, PairSums, System, WindowSamples
 from topdown.model.samples import join_frames
@@ -133,7 +133,6 @@ def inserted_samples(
         ``n_poses`` frames for each of the solvent's, pose by pose, as a run at λ = 0 would leave them.
     """
     drawn, poses = draw_poses(alone, solvent, n_poses, rng)
-    n_frames = solvent.sums.n_frames
     table = solvent.system.table
     system = System(
         table=table,
@@ -142,23 +141,7 @@ def inserted_samples(
         box=solvent.boxes[0],
     )
     found = insertion_sums(system, replace(coupling, index=0, component=0), solvent.positions, solvent.boxes, poses)
-    frame = np.repeat(np.arange(n_frames), n_poses)
-    pairs, (sums, repulsion) = _added(solvent.sums, frame, alone.sums, drawn.ravel())
-    charges = (0.0,) * len(coupling.lambdas) if coupling.charge_lambdas is None else coupling.charge_lambdas
-    whole = PairSums(
-        pairs=pairs,
-        sums=sums,
-        repulsion=repulsion,
-        rest_energy=solvent.sums.rest_energy[frame] + alone.sums.rest_energy[drawn.ravel()],
-        volume=solvent.sums.volume[frame],
-        solute_pairs=found.solute_pairs,
-        solute_sums=found.solute_sums,
-        solute_repulsion=found.solute_repulsion,
-        solute_slopes=found.solute_slopes,
-        solute_coulomb=found.solute_coulomb,
-        lambdas=np.array(coupling.lambdas),
-        charge_lambdas=np.array(charges),
-    )
+    whole = _whole(found, solvent.sums, alone.sums, drawn, coupling)
     return WindowSamples(
         key=key,
         system=name,
@@ -168,6 +151,30 @@ def inserted_samples(
         temperature=temperature,
         pressure=pressure,
         n_molecules=sum(count for _, count in solvent.system.components),
+    )
+
+
+def _whole(
+    found: InsertionSums, solvent: PairSums, alone: PairSums, drawn: npt.NDArray[np.int64], coupling: Coupling
+) -> PairSums:
+    """Sums of the solvent and of the solute's shapes ``drawn`` (n_frames, n_poses), beside what was ``found`` between them."""
+    shapes = drawn.ravel()
+    frame = np.repeat(np.arange(len(drawn)), drawn.shape[1])
+    pairs, (sums, repulsion) = _added(solvent, frame, alone, shapes)
+    charges = (0.0,) * len(coupling.lambdas) if coupling.charge_lambdas is None else coupling.charge_lambdas
+    return PairSums(
+        pairs=pairs,
+        sums=sums,
+        repulsion=repulsion,
+        rest_energy=solvent.rest_energy[frame] + alone.rest_energy[shapes],
+        volume=solvent.volume[frame],
+        solute_pairs=found.solute_pairs,
+        solute_sums=found.solute_sums,
+        solute_repulsion=found.solute_repulsion,
+        solute_slopes=found.solute_slopes,
+        solute_coulomb=found.solute_coulomb,
+        lambdas=np.array(coupling.lambdas),
+        charge_lambdas=np.array(charges),
     )
 
 

@@ -18,7 +18,8 @@ from topdown.calibration.stickiness import VirialComparison, compare_second_viri
 from topdown.errors import SimulationError
 from topdown.model import WindowFailure, WindowSamples
 from topdown.model.requests import SampleRequest
-from topdown.properties.sampler import LIQUID_EQUILIBRATION, EngineSampler
+from topdown.properties.planned_runs import LIQUID_EQUILIBRATION
+from topdown.properties.sampler import EngineSampler
 from topdown.report.calibration_figures import figure_pngs
 from topdown.report.calibration_html import calibration_html
 from topdown.report.calibration_text import calibration_json, calibration_text

@@ -190,21 +190,9 @@ def fit_classes(
     )
     phases = [p.name for p in campaign.phases if p.name != "water"]
     metric = class_metric(continuous.evaluation, phases)
-    fitted = problem.fitted_beads
-    centres = cluster(
-        continuous.places[fitted],
-        problem.sizes[fitted],
-        metric,
-        campaign.n_classes,
-        np.random.default_rng(campaign.seed),
-    )
-    labels = (*(f"{p} to water" for p in phases), "half hydration")
-    labels = tuple(label.replace(" to ", "→") for label in labels)
-    names = class_names(
-        centres, -metric, labels, labels[phases.index("hexadecane")] if "hexadecane" in phases else labels[0]
-    )
-    order = np.argsort(np.array(names), kind="stable")
-    centres, names = centres[order], tuple(names[k] for k in order)
+    labels = (*(f"{p}→water" for p in phases), "half hydration")
+    judge = labels[phases.index("hexadecane")] if "hexadecane" in phases else labels[0]
+    names, centres = _named_classes(campaign, problem, continuous, metric, labels, judge)
     owner = nearest_class(continuous.places, problem.sizes, centres, metric)
     classes = refine_classes(problem, owner, centres, width=campaign.class_width)
     # Beads are given to classes by the centroids; what a class does is its refined place.
@@ -236,16 +224,7 @@ def fit_classes(
         metric,
         name=campaign.name,
         version="1",
-        provenance=Provenance(
-            source=(
-                f"{campaign.n_classes} classes in three sizes, fitted to free energies of transfer and hydration of "
-                f"{len(problem.molecules)} molecules (calibration rows of data/partition) by campaign {campaign.name}; solvent "
-                f"and charged beads of {parent.name}"
-            ),
-            licence="Apache-2.0",
-            citation=parent.provenance.citation,
-            parent=parent.name,
-        ),
+        provenance=_provenance(campaign, parent, len(problem.molecules)),
     )
     return ClassOutcome(
         table=table_with(PairFactors.none(len(names))),
@@ -255,6 +234,41 @@ def fit_classes(
         continuous=continuous,
         classes=classes,
         report=report,
+    )
+
+
+def _named_classes(
+    campaign: ClassCampaign,
+    problem: ClassProblem,
+    continuous: ContinuousFit,
+    metric: np.ndarray,
+    labels: Sequence[str],
+    judge: str,
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the classes in their order, and their centroids; polar is what ``judge``, one of ``labels``, says."""
+    fitted = problem.fitted_beads
+    centres = cluster(
+        continuous.places[fitted],
+        problem.sizes[fitted],
+        metric,
+        campaign.n_classes,
+        np.random.default_rng(campaign.seed),
+    )
+    names = class_names(centres, -metric, labels, judge)
+    order = np.argsort(np.array(names), kind="stable")
+    return tuple(names[k] for k in order), centres[order]
+
+
+def _provenance(campaign: ClassCampaign, parent: BeadTable, n_molecules: int) -> Provenance:
+    return Provenance(
+        source=(
+            f"{campaign.n_classes} classes in three sizes, fitted to free energies of transfer and hydration of "
+            f"{n_molecules} molecules (calibration rows of data/partition) by campaign {campaign.name}; solvent "
+            f"and charged beads of {parent.name}"
+        ),
+        licence="Apache-2.0",
+        citation=parent.provenance.citation,
+        parent=parent.name,
     )
 
 

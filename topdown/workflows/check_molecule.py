@@ -191,47 +191,57 @@ def check_molecule(
         raise SettingsError(f"a check of {nvt_steps} and {nve_steps} steps says nothing", hint="100 steps at least")
     began = time.process_time()
     system, copies = _box(molecule, table, table_name, seed)
-    n_water = system.n_molecules - copies
     watch = _Watch(molecule, copies, temperature)
+    course = _followed(system, watch, temperature, (nvt_steps, nve_steps), seed)
+    heat, heat_error = watch.temperature()
+    return StabilityReport(
+        stable=not course.reason,
+        reason=course.reason,
+        copies=copies,
+        n_water=system.n_molecules - copies,
+        simulated_ps=round(course.steps * TIME_STEP, 3),
+        constraint_error=watch.constraint_error,
+        temperature=heat,
+        temperature_error=heat_error,
+        drift=course.drift,
+        drift_error=course.drift_error,
+        terms=watch.terms(),
+        cpu_s=round(time.process_time() - began, 3),
+    )
 
-    def report(
-        stable: bool, reason: str, steps: int, drift: tuple[float, float] = (math.nan, math.nan)
-    ) -> StabilityReport:
-        heat, error = watch.temperature()
-        return StabilityReport(
-            stable=stable,
-            reason=reason,
-            copies=copies,
-            n_water=n_water,
-            simulated_ps=round(steps * TIME_STEP, 3),
-            constraint_error=watch.constraint_error,
-            temperature=heat,
-            temperature_error=error,
-            drift=drift[0],
-            drift_error=drift[1],
-            terms=watch.terms(),
-            cpu_s=round(time.process_time() - began, 3),
-        )
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Course:
+    """How the runs of a check went: why the molecule is not stable, if it is not, and how far they came."""
+
+    reason: str
+    steps: int
+    drift: float = math.nan
+    drift_error: float = math.nan
+
+
+def _followed(system: System, watch: _Watch, temperature: float, n_steps: tuple[int, int], seed: int) -> _Course:
+    """Settle ``system``, then run it at constant temperature and at constant energy for so many steps each."""
+    nvt_steps, nve_steps = n_steps
     try:
         start = settle(system, temperature=temperature, seed=seed)
     except SimulationError as failure:
-        return report(False, f"cannot be settled: {failure.message}", 0)
+        return _Course(reason=f"cannot be settled: {failure.message}", steps=0)
     run = Simulation(start, SimulationSettings(temperature=temperature, time_step=TIME_STEP), seed=seed + 1)
     try:
         run.run(nvt_steps, every=_EVERY, observe=watch)
     except SimulationError as failure:
-        return report(False, failure.message, run.step)
+        return _Course(reason=failure.message, steps=run.step)
     drift, error = math.nan, 0.0
     if nve_steps:
         try:
             drift, error = _drift(run.system(), temperature, nve_steps, seed)
         except SimulationError as failure:
-            return report(False, f"at constant energy: {failure.message}", nvt_steps)
+            return _Course(reason=f"at constant energy: {failure.message}", steps=nvt_steps)
     reason = watch.complaint(temperature)
     if not reason and abs(drift) > DRIFT_TOLERANCE + 4 * error:
         reason = f"the energy drifts by {drift:+.2f} kT/ns per degree of freedom"
-    return report(not reason, reason, nvt_steps + nve_steps, (drift, error))
+    return _Course(reason=reason, steps=nvt_steps + nve_steps, drift=drift, drift_error=error)
 
 
 def checked_molecule(

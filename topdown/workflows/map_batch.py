@@ -8,19 +8,18 @@ fsync; what a killed run has finished is read back, its torn last line cut off, 
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from topdown import __version__
 from topdown.errors import InputFileError
-from topdown.resources import atomic_write_text
+from topdown.resources import atomic_file, atomic_write_text
 from topdown.workflows.map_lists import MoleculeRequest, count_requests, iterate_requests
 from topdown.workflows.map_workers import BatchSettings, Job, in_process, in_workers
 
@@ -224,7 +223,8 @@ class _Store:
         """``mappings.csv`` and ``rejects.csv``, whole or not at all, as a stream from the lines."""
         from topdown.workflows.mapping_table import CSV_COLUMNS, REJECT_COLUMNS, csv_row, reject_row
 
-        with _table(self.folder / CSV_FILE) as good, _table(self.folder / REJECTS_FILE) as bad:
+        table = partial(atomic_file, mode="w", encoding="utf-8", newline="")
+        with table(self.folder / CSV_FILE) as good, table(self.folder / REJECTS_FILE) as bad:
             mapped, refused = csv.writer(good), csv.writer(bad)
             mapped.writerow(CSV_COLUMNS)
             refused.writerow(REJECT_COLUMNS)
@@ -234,20 +234,3 @@ class _Store:
                     refused.writerow(reject_row(number, found))
                 else:
                     mapped.writerow(csv_row(found))
-
-
-@contextlib.contextmanager
-def _table(path: Path) -> Iterator[IO[str]]:
-    """A text file that appears whole, when everything has been written, or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from topdown.errors import InputFileError
-from topdown.formats import atomic_write_bytes, gro_text, molecule_itp
+from topdown.formats import gro_text, molecule_itp
 from topdown.formats.mapping_files import all_atom_groups, backward_map_text, mapping_index_text
 from topdown.model import BeadTable, CGMolecule
+from topdown.resources import atomic_write_bytes
 from topdown.workflows.file_endings import ALL_FILES
 from topdown.workflows.map_lists import MoleculeRequest
 from topdown.workflows.mapping_json import mapping_json
@@ -57,30 +58,12 @@ def write_mapping(
     InputFileError
         The folder cannot be written.
     """
-    from topdown.mapping.all_atoms import all_atoms
-    from topdown.report.cgsmiles import cgsmiles_with_fragments
-    from topdown.report.mapping_html import mapping_html
-    from topdown.report.mapping_png import mapping_png
-    from topdown.report.mapping_svg import mapping_svg
 
     def json_text() -> str:
         found = mapping_json(molecule, table, request, alternatives=alternatives, other_mappings=other_mappings)
         return json.dumps(found, indent=1, allow_nan=False) + "\n"
 
-    atoms = all_atoms(molecule)
-    groups = all_atom_groups(molecule, atoms.parents, atoms.places)
-    makers: dict[str, Callable[[], str | bytes]] = {
-        "itp": lambda: molecule_itp(molecule, table, name=label),
-        "svg": lambda: mapping_svg(molecule),
-        "png": lambda: mapping_png(molecule),
-        "json": json_text,
-        "cgsmiles": lambda: cgsmiles_with_fragments(molecule) + "\n",
-        "ndx": lambda: mapping_index_text(molecule, groups),
-        "map": lambda: backward_map_text(molecule, label, atoms.elements, groups),
-    }
-    if molecule.positions is not None:
-        makers["gro"] = lambda: _gro(replace(molecule, name=label), table)
-        makers["html"] = lambda: mapping_html(molecule, seed=seed)
+    makers = {"json": json_text, **_makers(molecule, table, label, seed)}
     contents = {ending: makers[ending]() for ending in sorted(endings) if ending in makers}
     try:
         return tuple(
@@ -89,6 +72,30 @@ def write_mapping(
         )
     except OSError as error:
         raise InputFileError(f"cannot write there: {error.strerror}", where=str(folder)) from None
+
+
+def _makers(molecule: CGMolecule, table: BeadTable, label: str, seed: int) -> dict[str, Callable[[], str | bytes]]:
+    """What makes the content of each file but the JSON, by ending."""
+    from topdown.mapping.all_atoms import all_atoms
+    from topdown.report.cgsmiles import cgsmiles_with_fragments
+    from topdown.report.mapping_html import mapping_html
+    from topdown.report.mapping_png import mapping_png
+    from topdown.report.mapping_svg import mapping_svg
+
+    atoms = all_atoms(molecule)
+    groups = all_atom_groups(molecule, atoms.parents, atoms.places)
+    makers: dict[str, Callable[[], str | bytes]] = {
+        "itp": lambda: molecule_itp(molecule, table, name=label),
+        "svg": lambda: mapping_svg(molecule),
+        "png": lambda: mapping_png(molecule),
+        "cgsmiles": lambda: cgsmiles_with_fragments(molecule) + "\n",
+        "ndx": lambda: mapping_index_text(molecule, groups),
+        "map": lambda: backward_map_text(molecule, label, atoms.elements, groups),
+    }
+    if molecule.positions is not None:
+        makers["gro"] = lambda: _gro(replace(molecule, name=label), table)
+        makers["html"] = lambda: mapping_html(molecule, seed=seed)
+    return makers
 
 
 def _gro(molecule: CGMolecule, table: BeadTable) -> str:

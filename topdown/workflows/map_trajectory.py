@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from topdown.errors import InputFileError, SettingsError, TopdownError
-from topdown.formats import atomic_write_text, gro_text
+from topdown.formats import gro_text
 from topdown.formats.atomistic import AtomFile, AtomFrame, read_atom_frames, read_atoms
 from topdown.formats.ndx import read_ndx
 from topdown.formats.trajectory import TrajectoryWriter
@@ -31,6 +31,7 @@ from topdown.model import (
     VirtualSite,
 )
 from topdown.model._arrays import FloatArray, IntArray
+from topdown.resources import atomic_write_text
 from topdown.tables import load_bead_table
 from topdown.workflows.export import molecule_of_itp
 
@@ -363,8 +364,6 @@ def map_trajectory(
     TopdownError
         Files that cannot be read or written, or atoms that do not fit the model.
     """
-    from topdown.report.distributions_svg import distributions_svg
-
     if output not in OUTPUTS:
         raise SettingsError(f"cannot write a trajectory {output!r}", hint=", ".join(OUTPUTS))
     structure = topology or trajectory
@@ -390,15 +389,22 @@ def map_trajectory(
         files=files,
         notes=(mapping.note, *notes),
     )
+    _write_distributions(result, folder)
+    return result
+
+
+def _write_distributions(result: MappedTrajectory, folder: Path) -> None:
+    """``distributions.csv``, ``.svg`` and ``.json``, entered into the files of ``result``."""
+    from topdown.report.distributions_svg import distributions_svg
+
     texts = {
-        "csv": csv_text(molecule, found),
-        "svg": distributions_svg(molecule, found),
+        "csv": csv_text(result.molecule, result.found),
+        "svg": distributions_svg(result.molecule, result.found),
     }
     for ending, text in texts.items():
-        files[ending] = atomic_write_text(folder / f"distributions.{ending}", text)
-    files["json"] = folder / "distributions.json"
-    atomic_write_text(files["json"], json.dumps(result.as_json(), allow_nan=False, indent=1) + "\n")
-    return result
+        result.files[ending] = atomic_write_text(folder / f"distributions.{ending}", text)
+    result.files["json"] = folder / "distributions.json"
+    atomic_write_text(result.files["json"], json.dumps(result.as_json(), allow_nan=False, indent=1) + "\n")
 
 
 def _written(

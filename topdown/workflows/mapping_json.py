@@ -37,6 +37,26 @@ def mapping_json(
         "canonical_smiles": molecule.canonical_smiles,
         "table": molecule.table,
         "beads": _beads(molecule, table, alternatives),
+        **_bonded(molecule),
+        "exclusions": [list(pair) for pair in molecule.exclusions],
+        "cgsmiles": cgsmiles(molecule),
+        "warnings": list(molecule.warnings),
+    }
+    if other_mappings is not None:
+        found["alternative_mappings"] = [
+            {
+                "beads": _beads(other, table, alternatives),
+                "cgsmiles": cgsmiles(other),
+                "warnings": list(other.warnings),
+            }
+            for other in other_mappings
+        ]
+    return found
+
+
+def _bonded(molecule: CGMolecule) -> dict[str, list[dict[str, Any]]]:
+    """What holds the beads together."""
+    return {
         "bonds": [
             {"atoms": list(b.atoms), "length": b.length, "force_constant": b.force_constant, "function": b.function}
             for b in molecule.bonds
@@ -65,20 +85,7 @@ def mapping_json(
             }
             for v in molecule.virtual_sites
         ],
-        "exclusions": [list(pair) for pair in molecule.exclusions],
-        "cgsmiles": cgsmiles(molecule),
-        "warnings": list(molecule.warnings),
     }
-    if other_mappings is not None:
-        found["alternative_mappings"] = [
-            {
-                "beads": _beads(other, table, alternatives),
-                "cgsmiles": cgsmiles(other),
-                "warnings": list(other.warnings),
-            }
-            for other in other_mappings
-        ]
-    return found
 
 
 def _beads(molecule: CGMolecule, table: BeadTable, alternatives: int) -> list[dict[str, Any]]:

@@ -16,12 +16,12 @@ from topdown import __version__
 from topdown.building.bilayer import build_bilayer
 from topdown.engine import SimulationSettings
 from topdown.errors import SettingsError
-from topdown.formats.atomic import atomic_write_text
 from topdown.model import Measurement, System
 from topdown.properties.measurements import find_measurement
 from topdown.properties.membrane import MembraneObservables, analyse_membrane, index_membrane
+from topdown.resources import atomic_write_text
 from topdown.workflows.engine_comparison import Comparison, compare_engines
-from topdown.workflows.membrane_files import PROVENANCE_FILE, write_membrane, write_provenance
+from topdown.workflows.membrane_files import PROVENANCE_FILE, MembraneFiles, write_membrane, write_provenance
 from topdown.workflows.membrane_gates import check_constraints, check_finite, check_models, check_start, check_written
 from topdown.workflows.membrane_models import MembraneModels, membrane_models
 from topdown.workflows.membrane_relaxation import (
@@ -161,12 +161,7 @@ def prepare_membrane(
     note = f"After {simulated:.3g} ns at {request.temperature:g} K." if simulated else "As built and minimised."
     files = write_membrane(final, models, request, folder, viewer_note=note)
     check_written(final, files.gromacs)
-    comparisons: tuple[Comparison, ...] = ()
-    notes = files.notes
-    if compare:
-        tell(Progress(stage="compare"))
-        comparisons, unasked = compare_engines(final, files.gromacs, files.openmm, files.lammps)
-        notes = (*notes, *unasked)
+    comparisons, notes = _compared(final, files, tell) if compare else ((), ())
     area, thickness = measured_for(request, models)
     result = MembraneResult(
         request=request,
@@ -182,7 +177,7 @@ def prepare_membrane(
         measured_thickness=thickness,
         files={**files.all(), "report": folder / "report.json", "provenance": folder / PROVENANCE_FILE},
         comparisons=comparisons,
-        notes=notes,
+        notes=(*files.notes, *notes),
         seconds=tell.seconds,
     )
     text = json.dumps(report_data(result, folder), indent=2, allow_nan=False)
@@ -190,6 +185,12 @@ def prepare_membrane(
     write_provenance(final, models, request, result.files, folder)
     tell.stop()
     return result
+
+
+def _compared(system: System, files: MembraneFiles, tell: _Clock) -> tuple[tuple[Comparison, ...], tuple[str, ...]]:
+    """Energies of what was written in other programs, and which of these could not be asked."""
+    tell(Progress(stage="compare"))
+    return compare_engines(system, files.gromacs, files.openmm, files.lammps)
 
 
 # -- asking and building ---------------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ import numpy as np
 
 from topdown import __version__
 from topdown.errors import InputFileError, SettingsError, TopdownError
-from topdown.formats.atomic import atomic_write_bytes, atomic_write_text
 from topdown.formats.gromacs_read import Topology, read_topology
 from topdown.formats.trajectory import TrajectoryFrame, read_trajectory
 from topdown.model import Estimate, System
@@ -35,6 +34,7 @@ from topdown.properties.membrane_structure import (
     observe_structure,
     without_coordinates,
 )
+from topdown.resources import atomic_write_bytes, atomic_write_text
 from topdown.workflows.membrane_relaxation import SERIES_FILE
 
 _TRAJECTORIES: Final = (".xtc", ".trr", ".dcd")

@@ -14,13 +14,13 @@ from typing import Any, Final
 from topdown import __version__
 from topdown.engine import engine_version, processor
 from topdown.errors import TopdownError
-from topdown.formats.atomic import atomic_write_text
 from topdown.formats.gromacs_write import write_gromacs
 from topdown.formats.lammps import write_lammps
 from topdown.formats.mdp import RunSettings
 from topdown.formats.openmm import write_openmm
 from topdown.formats.pdb import pdb_text
 from topdown.model import System
+from topdown.resources import atomic_write_text
 from topdown.tables import load_bead_table, load_curated_molecule
 from topdown.workflows.file_names import FileNames
 from topdown.workflows.map_files import write_mapping

@@ -14,11 +14,10 @@ import numpy as np
 
 from topdown import __version__
 from topdown.errors import InputFileError, SettingsError
-from topdown.formats.atomic import atomic_write_bytes, atomic_write_text
 from topdown.model import CGMolecule, Estimate
 from topdown.properties.membrane_profile import Comparison, PartitionProfile, partition_profile
 from topdown.properties.membrane_umbrella import ProfileRequest, ProfileSamples, Progress, missing_parts, sample_profile
-from topdown.resources import cache_folder
+from topdown.resources import atomic_write_bytes, atomic_write_text, cache_folder
 from topdown.sampling.equilibrate import TIME_STEP
 from topdown.tables import load_bead_table, load_molecule
 from topdown.workflows.membrane_request import Shares

@@ -20,9 +20,9 @@ import numpy as np
 
 from topdown.engine import Simulation, SimulationSettings
 from topdown.errors import InputFileError, TopdownError
-from topdown.formats.atomic import atomic_write_bytes
 from topdown.model import System
 from topdown.properties.membrane import MembraneIndex, MembraneSeries, empty_series, observe_membrane
+from topdown.resources import atomic_write_bytes
 from topdown.workflows.membrane_request import MembraneRequest
 from topdown.workflows.membrane_steadiness import Steadiness, steadiness
 from topdown.workflows.stopping import StopFlag, stop_signals

@@ -10,7 +10,7 @@ import pytest
 from harmonic_liquid import HarmonicLiquid
 from small_world import single, small_table
 
-import topdown.properties.sampler as sampler_module
+import topdown.properties.planned_runs as planned_runs
 from topdown.errors import SamplingError
 from topdown.estimators.retyping import own_names, real_type, retyped, under_real_names
 from topdown.estimators.reweighting import pool_samples
@@ -77,7 +77,7 @@ def trimer() -> CGMolecule:
 def runs(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     """Windows of the trimer in a mixture of A and B, its beads under names of their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 300)
+        patch.setattr(planned_runs, "LIQUID_EQUILIBRATION", 300)
         solute, table = own_names(trimer(), small_table(1.2))
         request = CouplingRequest(
             solute=solute, solvent=single("A"), n_solvent=50, cosolvents=((single("B"), 20),), table=table,

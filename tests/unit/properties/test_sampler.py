@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from small_world import single, small_table
 
+import topdown.properties.planned_runs as planned_runs
 import topdown.properties.sampler as sampler_module
 from topdown.errors import SimulationError, StorageError
 from topdown.estimators.reweighting import pool_samples
 from topdown.model import WindowFailure, WindowSamples
 from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest
-from topdown.properties.sampler import EngineSampler, insert_solute
+from topdown.properties.sampler import EngineSampler
+from topdown.properties.window_runs import insert_solute, load_box
 
 
 def coupling(epsilon: float = 1.2, **changes: object) -> CouplingRequest:
@@ -27,7 +29,7 @@ def coupling(epsilon: float = 1.2, **changes: object) -> CouplingRequest:
 
 @pytest.fixture(autouse=True)
 def _short_equilibration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 300)
+    monkeypatch.setattr(planned_runs, "LIQUID_EQUILIBRATION", 300)
 
 
 def test_windows_are_stored_and_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,21 +38,21 @@ def test_windows_are_stored_and_not_run_again(tmp_path: Path, monkeypatch: pytes
     assert [w.lambda_index for w in first] == [0, 1, 2]
     assert first[0].sums.n_frames == 20
     assert first[1].n_molecules == 60
-    monkeypatch.setattr(sampler_module, "_run_window", lambda task: pytest.fail("ran again"))
+    monkeypatch.setattr(sampler_module, "run_window", lambda task: pytest.fail("ran again"))
     again = EngineSampler(tmp_path, workers=1).sample([coupling()])
     for a, b in zip(first, again):
         np.testing.assert_array_equal(np.asarray(a.sums.solute_sums), np.asarray(b.sums.solute_sums))
     assert sampler.missing([coupling()]) == 0
     assert sampler.missing([coupling(epsilon=1.3)]) == 3
     assert sampler.missing([coupling(seed=6)]) == 3
-    monkeypatch.setattr(sampler_module, "engine_version", lambda: "another")
+    monkeypatch.setattr(planned_runs, "engine_version", lambda: "another")
     assert sampler.missing([coupling()]) == 3
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = EngineSampler(tmp_path / "whole", workers=1).sample([coupling()])
     done: list[int] = []
-    real = sampler_module._run_window
+    real = sampler_module.run_window
 
     def interrupted(task: tuple[object, Path]) -> str:
         if len(done) == 2:
@@ -58,11 +60,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, monkeypatch
         done.append(1)
         return real(task)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sampler_module, "_run_window", interrupted)
+    monkeypatch.setattr(sampler_module, "run_window", interrupted)
     with pytest.raises(KeyboardInterrupt):
         EngineSampler(tmp_path / "cut", workers=1).sample([coupling()])
     assert EngineSampler(tmp_path / "cut").missing([coupling()]) == 1
-    monkeypatch.setattr(sampler_module, "_run_window", real)
+    monkeypatch.setattr(sampler_module, "run_window", real)
     resumed = EngineSampler(tmp_path / "cut", workers=1).sample([coupling()])
     for a, b in zip(whole, resumed):
         np.testing.assert_array_equal(a.sums.sums, b.sums.sums)
@@ -123,8 +125,8 @@ def test_a_solute_in_a_mixture(tmp_path: Path) -> None:
     assert coupled.n_molecules == 60
     assert coupled.sums.pairs == (("A", "A"), ("A", "B"), ("B", "B"))
     assert coupled.sums.solute_pairs == (("A", "B"), ("B", "B"))
-    box = sampler_module._windows(mixed)[0].box
-    system = sampler_module._load_box(box, sampler.store, mixed.table)
+    box = planned_runs.windows_of(mixed)[0].box
+    system = load_box(box, sampler.store, mixed.table)
     x = system.positions % system.box
     middle = [np.abs(part.mean(axis=0) / system.box - 0.5).max() for part in (x[:40], x[40:])]
     assert max(middle) < 0.25, "neither keeps to one side"
@@ -135,8 +137,8 @@ def test_a_solute_in_a_mixture(tmp_path: Path) -> None:
 
 def test_runs_stored_before_mixtures_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """The key of a pure liquid's window, as the version before mixtures wrote it."""
-    monkeypatch.setattr(sampler_module, "engine_version", lambda: "some engine")
-    assert sampler_module._windows(coupling())[1].key() == "035129a6070d8ae304853ecf8a8083602d117896"
+    monkeypatch.setattr(planned_runs, "engine_version", lambda: "some engine")
+    assert planned_runs.windows_of(coupling())[1].key() == "035129a6070d8ae304853ecf8a8083602d117896"
 
 
 def liquid(**changes: object) -> LiquidRequest:
@@ -234,21 +236,21 @@ def test_campaigns_are_given_failures_as_answers(tmp_path: Path) -> None:
 
 
 def test_a_box_that_fails_costs_the_windows_that_start_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = sampler_module._make_box
+    real = sampler_module.make_box
 
     def make(task):  # type: ignore[no-untyped-def]
         if task[0].seed == 5:
             raise SimulationError("the liquid froze", where="60 A", hint="warm it")
         return real(task)
 
-    monkeypatch.setattr(sampler_module, "_make_box", make)
+    monkeypatch.setattr(sampler_module, "make_box", make)
     found = EngineSampler(tmp_path, workers=1).attempt([coupling(), liquid(seed=9, n_steps=200)])
     assert [isinstance(w, WindowFailure) for w in found] == [True, True, True, False]
     assert {(w.reason, w.hint) for w in found[:3]} == {("the liquid froze", "warm it")}  # type: ignore[union-attr]
 
 
 def test_what_could_not_be_stored_is_tried_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, tried = sampler_module._run_window, []
+    real, tried = sampler_module.run_window, []
     fails = {1: 1}
 
     def run(task):  # type: ignore[no-untyped-def]
@@ -259,7 +261,7 @@ def test_what_could_not_be_stored_is_tried_once_more(tmp_path: Path, monkeypatch
             raise StorageError("a finished run cannot be stored: No space left on device")
         return real(task)
 
-    monkeypatch.setattr(sampler_module, "_run_window", run)
+    monkeypatch.setattr(sampler_module, "run_window", run)
     found = EngineSampler(tmp_path / "a", workers=1).attempt([coupling(n_steps=100)])
     assert all(isinstance(w, WindowSamples) for w in found)
     assert tried == [0, 1, 2, 1]
@@ -276,7 +278,7 @@ def test_what_could_not_be_stored_is_tried_once_more(tmp_path: Path, monkeypatch
 def test_a_result_that_is_damaged_after_it_was_written_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = sampler_module._run_window
+    real = sampler_module.run_window
 
     def run(task):  # type: ignore[no-untyped-def]
         key = real(task)
@@ -285,10 +287,10 @@ def test_a_result_that_is_damaged_after_it_was_written_is_a_failure(
             path.write_bytes(path.read_bytes()[:200])
         return key
 
-    monkeypatch.setattr(sampler_module, "_run_window", run)
+    monkeypatch.setattr(sampler_module, "run_window", run)
     found = EngineSampler(tmp_path, workers=1).attempt([coupling(n_steps=100)])
     assert [isinstance(w, WindowFailure) for w in found] == [False, False, True]
-    monkeypatch.setattr(sampler_module, "_run_window", real)
+    monkeypatch.setattr(sampler_module, "run_window", real)
     assert EngineSampler(tmp_path, workers=1).missing([coupling(n_steps=100)]) == 0
     again = EngineSampler(tmp_path, workers=1).sample([coupling(n_steps=100)])
     assert [w.lambda_index for w in again] == [0, 1, 2]

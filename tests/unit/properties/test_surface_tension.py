@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from small_world import dimer, single, small_table
 
+import topdown.properties.planned_runs as planned_runs
 import topdown.properties.sampler as sampler_module
 from topdown.building.liquid import build_mixture
 from topdown.building.slab import build_slab
@@ -159,7 +160,7 @@ def test_profile_is_recovered() -> None:
 
 def test_a_slab_from_request_to_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real engine, briefly: both methods agree within the error of their difference, parts continue, nothing is rerun."""
-    monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 500)
+    monkeypatch.setattr(planned_runs, "LIQUID_EQUILIBRATION", 500)
     molecule = replace(single("A"), molar_mass=50.0)
     request = SlabRequest(
         molecule=molecule, n_molecules=250, table=small_table(), temperature=250.0, width=2.4, height=8.0,
@@ -182,7 +183,7 @@ def test_a_slab_from_request_to_result(tmp_path: Path, monkeypatch: pytest.Monke
     assert any("they may feel each other" in remark for remark in result.remarks) == (
         2 * result.profile.half_thickness.value - result.profile.width.value < 2.5 * 0.75
     )
-    monkeypatch.setattr(sampler_module, "_run_window", lambda task: pytest.fail("ran again"))
+    monkeypatch.setattr(sampler_module, "run_window", lambda task: pytest.fail("ran again"))
     again = EngineSampler(tmp_path, workers=1).sample(requests)
     np.testing.assert_array_equal(again[1].sums.sums, windows[1].sums.sums)
 

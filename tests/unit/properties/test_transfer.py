@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import topdown.properties.sampler as sampler_module
+import topdown.properties.planned_runs as planned_runs
 from topdown.errors import SamplingError, SettingsError
 from topdown.estimators.reweighting import pool_samples
 from topdown.model import Bead, BeadTable, BeadType, Bond, CGMolecule, Estimate, NonbondedScheme
@@ -24,6 +24,7 @@ from topdown.properties.transfer import (
     measured_transfer,
     transfer_free_energy,
 )
+from topdown.properties.window_runs import load_box
 from topdown.tables import load_bead_table, load_molecule
 from topdown.units import COULOMB_CONSTANT, kj_mol_per_log_unit, kt
 
@@ -129,7 +130,7 @@ def widom(
 def test_coupling_agrees_with_widom_insertion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, charge: float) -> None:
     """A small bead in a light solvent, without charges or drawn to the solvent's: soft core, charging and MBAR against
     particle insertion, which shares no code with them."""
-    monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 2000)
+    monkeypatch.setattr(planned_runs, "LIQUID_EQUILIBRATION", 2000)
     temperature = 300.0
     types = (
         BeadType(name="A", chemical_class="A", size="R", mass=72.0),
@@ -154,10 +155,8 @@ def test_coupling_agrees_with_widom_insertion(tmp_path: Path, monkeypatch: pytes
     from topdown.engine import Simulation
     from topdown.sampling.equilibrate import production_settings
 
-    box = sampler_module._windows(request)[0].box
-    simulation = Simulation(
-        sampler_module._load_box(box, sampler.store, table.subset({"A"})), production_settings(temperature, 20.0)
-    )
+    box = planned_runs.windows_of(request)[0].box
+    simulation = Simulation(load_box(box, sampler.store, table.subset({"A"})), production_settings(temperature, 20.0))
     frames: list[np.ndarray] = []
     boxes: list[np.ndarray] = []
 
@@ -179,7 +178,7 @@ def test_coupling_agrees_with_widom_insertion(tmp_path: Path, monkeypatch: pytes
 
 
 def test_too_little_sampling_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 50)
+    monkeypatch.setattr(planned_runs, "LIQUID_EQUILIBRATION", 50)
     types = (BeadType(name="A", chemical_class="A", size="R", mass=72.0),)
     table = BeadTable(
         name="small", bead_types=types, epsilon=np.array([[3.2]]), sigma=np.array([[0.4]]),
