@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from topdown.calibration.campaign_sections import Section, load_toml, real_number
-from topdown.calibration.design import Form, MatrixSettings
+from topdown.calibration.design import Form, MatrixSettings, SigmaForm
 from topdown.calibration.error_model import CostSettings, Loss
 from topdown.calibration.parameters import Pair, Scale
 from topdown.calibration.targets import Split
@@ -310,12 +310,12 @@ def _pairs(value: Any) -> tuple[Pair, ...] | None:
     return known if len(set(known)) == len(pairs) else None
 
 
-def _factors(section: Section) -> tuple[float, float]:
+def _factors(section: Section, key: str = "factors", default: tuple[float, float] = (0.5, 2.0)) -> tuple[float, float]:
     def check(value: Any) -> tuple[float, float] | None:
         found = _range(value)
         return found if found is not None and 0.0 < found[0] < 1.0 < found[1] else None
 
-    return section.take("factors", check, "a factor below 1 and one above, such as [0.5, 2.0]", (0.5, 2.0))
+    return section.take(key, check, f"a factor below 1 and one above, such as {list(default)}", default)
 
 
 def _group(section: Section) -> GroupEntry:
@@ -343,8 +343,15 @@ def _matrix(section: Section) -> MatrixSettings | None:
         slope_prior_width=section.take("slope_prior_width", _at_least_0, "a number of at least 0", 0.0),
         factors=_factors(section),
         also=section.take("also", _pairs, 'different pairs of bead types, such as [["P4", "P4"]]', nothing),
+        sigma=cast(SigmaForm, section.choice("sigma", ("off", "sizes", "size-pairs"), known.sigma)),
+        sigma_prior_width=section.number("sigma_prior_width", known.sigma_prior_width, above=0.0),
+        sigma_factors=_factors(section, "sigma_factors", known.sigma_factors),
+        sigma_held=section.take("sigma_held", _pairs, 'different pairs of bead types, such as [["C1", "C1"]]', nothing),
     )
+    idle = [key for key in ("sigma_prior_width", "sigma_factors", "sigma_held") if key in section.data]
     section.close()
+    if settings.sigma == "off" and idle:
+        raise section.fail(idle[0], "does nothing while σ is held", 'add sigma = "sizes" or "size-pairs"')
     return settings
 
 

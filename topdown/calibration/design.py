@@ -6,6 +6,11 @@ With A, B the chemical classes of a pair of bead types and s, t their sizes,
     levels    ln ε = ln ε⁰ + z_level            level: all pairs that share one value in the start table
     classes   ln ε = ln ε⁰ + z_{A,B} + z_{s,t}  z = 0 for the size pair R-R, which fixes the gauge
 
+σ may move as well, by sizes s and t of the two beads,
+
+    sizes       ln σ = ln σ⁰ + (y_s + y_t)/2
+    size-pairs  ln σ = ln σ⁰ + y_{s,t}
+
 Only pairs that meet in a box of a calibration target are reached. Rows of charged types and water with itself keep the
 start table's values: transfer of neutral molecules says nothing about the first, and the second sets the scale of all else.
 """
@@ -22,6 +27,7 @@ from topdown.errors import SettingsError
 from topdown.model.bead_table import BeadTable
 
 Form = Literal["pairs", "levels", "classes"]
+SigmaForm = Literal["off", "sizes", "size-pairs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,14 @@ class MatrixSettings:
         Lowest and highest factor exp z.
     also : tuple of pairs
         Frozen pairs that are to move after all.
+    sigma : {"off", "sizes", "size-pairs"}
+        What moves σ.
+    sigma_prior_width : float
+        Prior standard deviation of each y, a relative change of σ.
+    sigma_factors : (float, float)
+        Lowest and highest factor exp y.
+    sigma_held : tuple of pairs
+        Pairs whose σ is held though their ε moves.
     """
 
     form: Form
@@ -49,6 +63,10 @@ class MatrixSettings:
     slope_prior_width: float = 0.0
     factors: tuple[float, float] = (0.5, 2.0)
     also: tuple[Pair, ...] = ()
+    sigma: SigmaForm = "off"
+    sigma_prior_width: float = 0.02
+    sigma_factors: tuple[float, float] = (0.9, 1.1)
+    sigma_held: tuple[Pair, ...] = ()
 
 
 def is_charged(table: BeadTable, name: str) -> bool:
@@ -86,7 +104,7 @@ def matrix_space(
     Raises
     ------
     SettingsError
-        Nothing is left to move, or ``also`` names a pair that does not meet.
+        Nothing is left to move, or ``also`` or ``sigma_held`` names a pair that does not meet, or does not move.
     """
     meeting = sorted({(min(pair), max(pair)) for pair in present})
     strangers = [pair for pair in settings.also if pair not in meeting]
@@ -99,15 +117,14 @@ def matrix_space(
     taken = {p.pair for p in named} | {pair for g in groups for pair, _ in g.rows}
     wet = set(water)
 
-    def moves(pair: Pair) -> bool:
-        if pair in taken:
-            return False
+    def thawed(pair: Pair) -> bool:
         frozen = any(is_charged(table, name) for name in pair) or set(pair) <= wet
         return (not frozen or pair in settings.also) and table.pair(*pair)[1] > 0.0
 
-    pairs = [pair for pair in meeting if moves(pair)]
+    pairs = [pair for pair in meeting if pair not in taken and thawed(pair)]
     if not pairs:
         raise SettingsError("no pair is left for the matrix to move", hint="name frozen pairs in matrix.also")
+    sizes = _size_columns(table, [pair for pair in meeting if thawed(pair)], settings)
     shared = [*groups, *_columns(pairs, _first_key(table, settings.form), settings.prior_width, settings)]
     if settings.form == "classes" and settings.size_prior_width > 0.0:
         off_gauge = [pair for pair in pairs if _sizes(table, pair) != "R-R"]
@@ -118,7 +135,42 @@ def matrix_space(
         shared += _columns(pairs, lambda pair: f"slope {key(pair)}", settings.slope_prior_width, settings, slope=True)
     reached = {pair for p in shared for pair, _ in p.rows} - {p.pair for p in named}
     starts = {pair: table.pair(*pair)[1] for pair in sorted(reached)}
-    return ParameterSpace(parameters=tuple(named), shared=tuple(shared), starts=starts, temperature=temperature)
+    return ParameterSpace(
+        parameters=tuple(named), shared=tuple(shared), starts=starts, temperature=temperature, sizes=sizes
+    )
+
+
+def _size_columns(table: BeadTable, pairs: Sequence[Pair], settings: MatrixSettings) -> tuple[SharedParameter, ...]:
+    """What moves σ of ``pairs``, those held left out."""
+    if settings.sigma == "off":
+        return ()
+    unknown = [pair for pair in settings.sigma_held if pair not in pairs]
+    if unknown:
+        raise SettingsError(f"σ of {'-'.join(unknown[0])} does not move anyway", where="matrix.sigma_held")
+    rows: dict[str, dict[Pair, float]] = {}
+    for pair in pairs:
+        if pair in settings.sigma_held or not table.pair(*pair)[0] > 0.0:
+            continue
+        sizes = [table.bead_type(name).size for name in pair]
+        parts = {"-".join(sorted(sizes)): 1.0} if settings.sigma == "size-pairs" else {}
+        if settings.sigma == "sizes":
+            parts = {size: 0.5 * sizes.count(size) for size in sizes}
+        for name, coefficient in parts.items():
+            rows.setdefault(name, {})[pair] = coefficient
+    if not rows:
+        raise SettingsError("no pair is left whose σ could move", where="matrix.sigma")
+    low, high = settings.sigma_factors
+    return tuple(
+        SharedParameter(
+            name=f"sigma {name}",
+            rows=tuple(sorted(found.items())),
+            prior_width=settings.sigma_prior_width,
+            lower=math.log(low),
+            upper=math.log(high),
+            of_sigma=True,
+        )
+        for name, found in sorted(rows.items())
+    )
 
 
 def _first_key(table: BeadTable, form: Form) -> Callable[[Pair], str]:

@@ -115,10 +115,10 @@ def calculate_targets(
     """
     found, slopes = [], []
     for target in targets:
-        theta = space.theta(x, target.temperature)
-        one = target.calculate(samples, theta, space.pairs, min_effective=min_effective, error=error)
+        theta = space.coefficients(x, target.temperature)
+        one = target.calculate(samples, theta, space.terms, min_effective=min_effective, error=error)
         found.append(one)
-        slopes.append(one.gradient @ space.jacobian(x, target.temperature))
+        slopes.append(one.gradient @ space.coefficient_jacobian(x, target.temperature))
     legs: dict[str, FloatArray] = {}
     for i, one in enumerate(found):
         for system, sign, standard_error in one.legs:

@@ -20,6 +20,7 @@ from topdown.calibration.result import (
     EpsilonResult,
     ParameterResult,
     RoundRecord,
+    SigmaResult,
     StateOverlap,
     TargetResult,
 )
@@ -76,12 +77,11 @@ def conclude(
     parts = [part for part in (left_out, chemotype_out) if part is not None]
     digest, everything = problem.digest(), problem.systems_in_use()
     effective = [samples.effective_samples(everything, point) for point in (space.start(), x)]
-    final = space.theta(x)
     epsilons, covariance = _epsilons(problem, x, found)
     compared = _compare(problem, samples, x, found.errors, left_out, chemotype_out)
     scorer = TypeScorer(problem, samples, x, found.errors, found.values.differences, compared)
     types = choose_types(scorer, problem.types.blocks, problem.types.least_gain) if problem.types else None
-    table = _new_table(problem, final, digest)
+    table = _new_table(problem, x, digest)
     return CalibrationResult(
         name=problem.name,
         digest=digest,
@@ -93,6 +93,7 @@ def conclude(
         covariance=covariance,
         parameters=_parameters(problem, x, found),
         epsilons=epsilons,
+        sigmas=_sigmas(problem, x, found),
         slopes=_slopes(problem, x),
         targets=compared,
         rounds=tuple(records),
@@ -180,7 +181,7 @@ def _parameters(problem: CalibrationProblem, x: FloatArray, found: _Assessment) 
     space = problem.space
     posterior = np.sqrt(np.diag(found.covariance))
     judged = verdicts(found.prior, posterior, found.endless, found.wanted)
-    slopes = np.array([*space.slopes(x), *(1.0 for _ in space.shared)])
+    slopes = np.array([*space.slopes(x), *(1.0 for _ in (*space.shared, *space.sizes))])
     theta = space.theta(x)
     singles = {p.pair: k for k, p in enumerate(space.parameters)}
     values = [*(_single_value(problem, x, theta, pair) for pair in singles), *x[len(singles) :]]
@@ -234,6 +235,25 @@ def _epsilons(
     return rows, np.asarray(covariance, dtype=np.float64)
 
 
+def _sigmas(problem: CalibrationProblem, x: FloatArray, found: _Assessment) -> tuple[SigmaResult, ...]:
+    """Every σ that moves."""
+    space = problem.space
+    start = np.array([problem.table.pair(*pair)[0] for pair in space.size_pairs])
+    jacobian = start[:, None] * space.sigma_jacobian(x)
+    prior = np.sqrt(np.sum((jacobian * found.prior) ** 2, axis=1))
+    posterior = np.sqrt(np.einsum("ij,jk,ik->i", jacobian, found.covariance, jacobian))
+    return tuple(
+        SigmaResult(
+            pair=pair,
+            start=float(start[k]),
+            value=float(start[k] * ratio),
+            prior_width=float(prior[k]),
+            posterior_width=float(posterior[k]),
+        )
+        for k, (pair, ratio) in enumerate(space.sigma_ratios(x).items())
+    )
+
+
 def _slopes(problem: CalibrationProblem, x: FloatArray) -> tuple[tuple[Pair, float], ...]:
     space = problem.space
     one, none = space.theta(x, space.temperature + 1.0), space.theta(x)
@@ -260,8 +280,8 @@ def _compare(
     places = {t.label: i for i, t in enumerate(problem.targets_of("calibration"))}
 
     def estimate(target: Target, point: FloatArray) -> Estimate:
-        theta = space.theta(point, target.temperature)
-        found = target.calculate(pooled, theta, space.pairs, min_effective=least, error=True)
+        theta = space.coefficients(point, target.temperature)
+        found = target.calculate(pooled, theta, space.terms, min_effective=least, error=True)
         return Estimate(
             value=found.value,
             standard_error=found.standard_error,
@@ -327,9 +347,12 @@ def _ledger(problem: CalibrationProblem, samples: SamplePool) -> tuple[tuple[str
     return tuple(rows)
 
 
-def _new_table(problem: CalibrationProblem, final: Mapping[Pair, float], digest: str) -> BeadTable:
-    """The start table with the new ε, and where they come from."""
+def _new_table(problem: CalibrationProblem, x: FloatArray, digest: str) -> BeadTable:
+    """The start table with the new ε and σ, and where they come from."""
+    final, ratios = problem.space.theta(x), problem.space.sigma_ratios(x)
     changed = ", ".join("-".join(pair) for pair in final)
+    if ratios:
+        changed += " and σ of " + ", ".join("-".join(pair) for pair in ratios)
     fitted_to = "; ".join(
         f"{t.label} {t.measured:g} ± {t.uncertainty:g} {t.unit}{f' ({t.reference})' if t.reference else ''}"
         for t in problem.targets_of("calibration")
@@ -345,4 +368,5 @@ def _new_table(problem: CalibrationProblem, final: Mapping[Pair, float], digest:
         citation=parent.citation,
         parent=problem.table.name,
     )
-    return replace(problem.table.with_epsilon(final, name=problem.name), provenance=provenance, version=digest)
+    moved = problem.table.with_epsilon(final, name=problem.name).with_scaled_sigma(ratios)
+    return replace(moved, provenance=provenance, version=digest)

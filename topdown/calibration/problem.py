@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from topdown.calibration.campaign import OptimizerSettings, SamplingSettings, ValidationSettings
 from topdown.calibration.error_model import CostSettings
-from topdown.calibration.parameters import Pair, ParameterSpace
+from topdown.calibration.parameters import FloatArray, Pair, Parameter, ParameterSpace
 from topdown.calibration.targets import Split, Target
 from topdown.calibration.type_blocks import TypeSettings
 from topdown.errors import SettingsError
@@ -146,6 +146,7 @@ class CalibrationProblem:
                     where=self.name,
                     hint="add a target that depends on it, or drop the parameter",
                 )
+        self._check_slabs()
         first = self.bead_steps(self.systems_of("calibration"))
         if self.budget is not None and self.budget < first:
             raise SettingsError(
@@ -153,6 +154,19 @@ class CalibrationProblem:
                 where=self.name,
                 hint="raise budget.bead_steps, or lower sampling.steps",
             )
+
+    def _check_slabs(self) -> None:
+        """Refuse σ of pairs in a slab: its virials are stored whole, and do not tell what another σ would make of them."""
+        moving = set(self.space.size_pairs)
+        for target in self.targets:
+            for box in (self.systems[s] for s in target.systems):
+                met = sorted(moving & box.meetings()) if box.slab is not None and moving else []
+                if met:
+                    raise SettingsError(
+                        f"a surface tension cannot be reweighted in σ, and that of {'-'.join(met[0])} is free",
+                        where=target.label,
+                        hint="drop the target, or name the pair in matrix.sigma_held",
+                    )
 
     def targets_of(self, split: Split) -> tuple[Target, ...]:
         """The targets of one split, without those that are lost."""
@@ -184,15 +198,29 @@ class CalibrationProblem:
         own = self.systems[system].temperature
         return self.temperature if own is None else own
 
-    def request(self, system: str, theta: Mapping[Pair, float], round_index: int) -> SampleRequest:
-        """What to sample for ``system`` at the ε of ``theta``, which are those at its temperature.
+    def request_at(self, system: str, x: FloatArray, round_index: int) -> SampleRequest:
+        """What to sample for ``system`` at the parameters ``x``."""
+        theta = self.space.theta(x, self.temperature_of(system))
+        return self.request(system, theta, round_index, self.space.sigma_ratios(x))
 
-        The table holds only the bead types in the box, so that a run is known again whatever happens to other pairs.
+    def request(
+        self,
+        system: str,
+        theta: Mapping[Pair, float],
+        round_index: int,
+        ratios: Mapping[Pair, float] | None = None,
+    ) -> SampleRequest:
+        """What to sample for ``system`` at the ε of ``theta``, which are those at its temperature, and at σ times ``ratios``.
+
+        The table holds only the bead types in the box, so that a run is known again whatever happens to other pairs. Soft
+        cores keep the radii of the start table, so that all runs of a solute are on one path.
         """
         box, sampling = self.systems[system], self.sampling
         types = box.bead_types()
         moved = {pair: value for pair, value in theta.items() if set(pair) <= types}
-        table = self.table.subset(types).with_epsilon(moved)
+        scaled = {pair: value for pair, value in (ratios or {}).items() if set(pair) <= types and value != 1.0}
+        start = self.table.subset(types)
+        table = start.with_epsilon(moved).with_scaled_sigma(scaled)
         seed = derived_seed(sampling.seed, round_index, system)
         temperature = self.temperature_of(system)
         if box.slab is not None:
@@ -224,7 +252,10 @@ class CalibrationProblem:
                 seed=seed,
             )
         lambdas, charges = charges_last(sampling.lambdas, CHARGES) if box.is_charged else (sampling.lambdas, None)
-        solute, table = (box.solute, table) if self.types is None else own_names(box.solute, table)
+        core, solute = (start if scaled else None), box.solute
+        if self.types is not None:
+            core = core and own_names(solute, core)[1]
+            solute, table = own_names(solute, table)
         return CouplingRequest(
             solute=solute,
             solvent=box.liquid,
@@ -239,6 +270,7 @@ class CalibrationProblem:
             n_steps=sampling.n_steps,
             every=sampling.every,
             seed=seed,
+            core=core,
         )
 
     def n_windows(self, system: str) -> int:
@@ -265,7 +297,7 @@ class CalibrationProblem:
         content = {
             "name": self.name,
             "state": [self.temperature, self.pressure],
-            "parameters": [asdict(p) for p in self.space.all],
+            "parameters": [_described(p) for p in self.space.all],
             "targets": [
                 [
                     *(t.label, t.measured, t.uncertainty, t.model_error, t.learn_model_error, t.error_class),
@@ -291,6 +323,14 @@ class CalibrationProblem:
         if self.types is not None:
             content["types"] = asdict(self.types)
         return hash_of(content)[:16]
+
+
+def _described(parameter: Parameter) -> dict[str, object]:
+    """A parameter as plain data; what does not move σ does not mention it."""
+    found = asdict(parameter)
+    if not found.get("of_sigma", True):
+        del found["of_sigma"]
+    return found
 
 
 def _shape(molecule: CGMolecule) -> list[object]:

@@ -29,7 +29,7 @@ class ParameterResult:
     ----------
     parameter : FreeParameter or SharedParameter
     value : float
-        ε [kJ/mol] of a single pair, or z of a shared parameter.
+        ε [kJ/mol] of a single pair, or z of a shared parameter or of one of σ.
     prior_width, posterior_width : float
         Standard deviations of prior and posterior (Gauss-Newton), as ``value``.
     shrinkage : float
@@ -71,6 +71,31 @@ class EpsilonResult:
     prior_width: float
     posterior_width: float
     verdict: Verdict
+
+    @property
+    def shrinkage(self) -> float:
+        """1 - posterior/prior width."""
+        return 1.0 - self.posterior_width / self.prior_width
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigmaResult:
+    """One σ of the matrix before and after.
+
+    Attributes
+    ----------
+    pair : (str, str)
+    start, value : float
+        [nm]
+    prior_width, posterior_width : float
+        Standard deviations [nm].
+    """
+
+    pair: Pair
+    start: float
+    value: float
+    prior_width: float
+    posterior_width: float
 
     @property
     def shrinkage(self) -> float:
@@ -361,6 +386,7 @@ class CalibrationResult:
     parameters : tuple of ParameterResult
     epsilons : tuple of EpsilonResult
         At the campaign's temperature.
+    sigmas : tuple of SigmaResult
     slopes : tuple of (pair, float)
         (1/ε) ∂ε/∂T [1/K] of pairs whose ε changes with temperature.
     targets : tuple of TargetResult
@@ -416,6 +442,7 @@ class CalibrationResult:
     converged: bool
     runs: tuple[str, ...]
     seed: int
+    sigmas: tuple[SigmaResult, ...] = ()
     cost_start: Mapping[str, float] = field(default_factory=dict)
     cost_end: Mapping[str, float] = field(default_factory=dict)
     model_errors: Mapping[str, float] = field(default_factory=dict)

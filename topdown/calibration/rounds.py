@@ -124,11 +124,12 @@ def _run_rounds(
 def _point(problem: CalibrationProblem, x: FloatArray) -> str:
     """The ε of a few parameters, or how far many have moved."""
     theta, start = problem.space.theta(x), problem.space.start_theta()
+    sizes = "".join(f", {p.label} {np.exp(y):.4f}" for p, y in zip(problem.space.sizes, x[-len(problem.space.sizes) :]))
     if len(theta) <= 6:
-        return ", ".join(f"{'-'.join(pair)} {value:.4f}" for pair, value in theta.items())
+        return ", ".join(f"{'-'.join(pair)} {value:.4f}" for pair, value in theta.items()) + sizes
     changes = {pair: theta[pair] / start[pair] - 1.0 for pair in theta}
     most = max(changes, key=lambda p: abs(changes[p]))
-    return f"{len(theta)} ε, {'-'.join(most)} moved most, by {100 * changes[most]:+.1f} %"
+    return f"{len(theta)} ε, {'-'.join(most)} moved most, by {100 * changes[most]:+.1f} %{sizes}"
 
 
 def _summary(record: RoundRecord, index: int) -> str:

@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from topdown.calibration.failures import FailedWindow
 from topdown.calibration.journal import Journal
+from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem, derived_seed
 from topdown.calibration.sampler import Sampler
 from topdown.errors import SamplingError, SimulationError
 from topdown.estimators.retyping import under_real_names
 from topdown.estimators.reweighting import PooledSamples, pool_samples
+from topdown.estimators.size_terms import with_size_terms
 from topdown.model.requests import CouplingRequest, LiquidRequest, SampleRequest, SlabRequest
 from topdown.model.samples import WindowSamples
 
@@ -55,16 +57,13 @@ class SamplePool:
         """Run, or find, every window of ``systems`` at ``x``; returns those that failed at every try."""
         if not systems:
             return ()
-        space = self.problem.space
-        requests = {
-            system: self.problem.request(system, space.theta(x, self.problem.temperature_of(system)), round_index)
-            for system in systems
-        }
+        requests = {system: self.problem.request_at(system, x, round_index) for system in systems}
+        ratios = self.problem.space.sigma_ratios(x)
         wanted = {s: (r.indices if isinstance(r, CouplingRequest) else (-1,)) for s, r in requests.items()}
         found: dict[str, list[WindowSamples]] = {}
         failed: tuple[FailedWindow, ...] = ()
         for attempt in range(ATTEMPTS):
-            failed = self._attempt(requests, wanted, round_index, attempt, found)
+            failed = self._attempt(requests, wanted, round_index, attempt, found, ratios)
             wanted = {s: tuple(f.window for f in failed if f.system == s) for s in systems}
             if not failed:
                 break
@@ -81,8 +80,13 @@ class SamplePool:
         round_index: int,
         attempt: int,
         found: dict[str, list[WindowSamples]],
+        ratios: Mapping[Pair, float],
     ) -> tuple[FailedWindow, ...]:
-        """Try the windows ``wanted`` of each system; adds to ``found`` and returns what failed, by system and window."""
+        """Try the windows ``wanted`` of each system; adds to ``found`` and returns what failed, by system and window.
+
+        ``ratios`` are σ/σ⁰ of the requests; what is kept holds sums at σ⁰.
+        """
+        free = self.problem.space.size_pairs
         known = {
             (f.system, f.window): f for f in self.journal.failures() if (f.round, f.attempt) == (round_index, attempt)
         }
@@ -102,9 +106,9 @@ class SamplePool:
             if isinstance(run, WindowSamples):
                 run = replace(run, system=system)
                 if self._is_by_bead(system):
-                    self._bead_runs.setdefault(system, []).append(run)
+                    self._bead_runs.setdefault(system, []).append(with_size_terms(run, free, ratios))
                     run = under_real_names(run)
-                found.setdefault(system, []).append(run)
+                found.setdefault(system, []).append(with_size_terms(run, free, ratios))
             else:
                 fresh[system, k] = FailedWindow(
                     system=system, window=k, round=round_index, attempt=attempt, reason=run.reason, hint=run.hint
@@ -133,7 +137,7 @@ class SamplePool:
         """Why the samples of a system give no answer at ``x``; empty when they do."""
         if system not in self.runs:
             return "every window failed"
-        theta = self.problem.space.theta(x, self.problem.temperature_of(system))
+        theta = self.problem.space.coefficients(x, self.problem.temperature_of(system))
         least = self.problem.optimizer.ess_threshold
         try:
             samples = self.pool([system])[system]
@@ -169,7 +173,9 @@ class SamplePool:
     def effective_samples(self, systems: Sequence[str], x: FloatArray) -> dict[str, float]:
         """Effective samples of each system at ``x``, each at its own temperature."""
         space, pooled = self.problem.space, self.pool(systems)
-        return {s: p.effective_samples(space.theta(x, self.problem.temperature_of(s))) for s, p in pooled.items()}
+        return {
+            s: p.effective_samples(space.coefficients(x, self.problem.temperature_of(s))) for s, p in pooled.items()
+        }
 
     def trusted(self, systems: Sequence[str]) -> Callable[[FloatArray], bool]:
         """Whether a point leaves every one of ``systems`` the effective samples the campaign asks for."""
@@ -180,7 +186,7 @@ class SamplePool:
             for system, samples in pooled.items():
                 temperature = self.problem.temperature_of(system)
                 if temperature not in at:
-                    at[temperature] = space.theta(x, temperature)
+                    at[temperature] = space.coefficients(x, temperature)
                 if samples.effective_samples(at[temperature]) < least:
                     return False
             return True

@@ -133,7 +133,8 @@ class Target(ABC):
         min_effective: float,
         error: bool,
     ) -> CalculatedValue:
-        """The target at the ε of ``theta``, with its derivatives along ``pairs``."""
+        """The target at the ε of ``theta``, with its derivatives along ``pairs``; where σ is free, these are coefficients and
+        columns of :mod:`topdown.estimators.size_terms`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

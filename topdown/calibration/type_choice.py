@@ -25,6 +25,7 @@ from topdown.calibration.type_blocks import TypeBlock
 from topdown.errors import SamplingError
 from topdown.estimators.retyping import own_name, real_type, retyped
 from topdown.estimators.reweighting import PooledSamples
+from topdown.estimators.size_terms import at_sizes
 from topdown.model.bead_table import BeadTable, BuildingBlock
 from topdown.model.molecule import CGMolecule
 
@@ -138,7 +139,7 @@ class TypeScorer:
 
     def _check_types(self, key: str, swap: Swap) -> None:
         """Refuse a type that has another charge or σ than the one it takes the place of."""
-        table, molecule = self._problem.table, self.molecule(key)
+        table, molecule = self._table(self._problem.temperature), self.molecule(key)
         met = {name for t in self.targets[key] for s in t.systems for name in self._solvent_types(s)}
         met |= set(molecule.type_names)
         for place, name in swap:
@@ -164,7 +165,7 @@ class TypeScorer:
         table = self._table(target.temperature or self._problem.temperature)
         n = len(molecule.beads)
         return retyped(
-            pooled,
+            at_sizes(pooled, self._problem.space.sigma_ratios(self._x)),
             renamed,
             own=set(names),
             others=self._solvent_types(system),
@@ -174,8 +175,9 @@ class TypeScorer:
 
     def _table(self, temperature: float) -> BeadTable:
         if temperature not in self._tables:
-            theta = self._problem.space.theta(self._x, temperature)
-            self._tables[temperature] = self._problem.table.with_epsilon(theta)
+            space = self._problem.space
+            moved = self._problem.table.with_epsilon(space.theta(self._x, temperature))
+            self._tables[temperature] = moved.with_scaled_sigma(space.sigma_ratios(self._x))
         return self._tables[temperature]
 
 

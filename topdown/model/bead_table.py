@@ -174,3 +174,11 @@ class BeadTable:
             i, j = self.index(a), self.index(b)
             epsilon[i, j] = epsilon[j, i] = value
         return replace(self, epsilon=epsilon, name=name or self.name)
+
+    def with_scaled_sigma(self, ratios: Mapping[tuple[str, str], float]) -> BeadTable:
+        """A new table whose σ of each given pair is multiplied, both ways round."""
+        sigma = self.sigma.copy()
+        for (a, b), ratio in ratios.items():
+            i, j = self.index(a), self.index(b)
+            sigma[i, j] = sigma[j, i] = self.sigma[i, j] * ratio
+        return replace(self, sigma=sigma)

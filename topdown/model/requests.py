@@ -91,7 +91,7 @@ class CouplingRequest:
     cosolvents : tuple of (CGMolecule, int)
         What else is in the solvent, and how many of each; empty for a pure one.
     table : BeadTable
-        Carries the ε and σ of the run; the soft-core radius of a pair is its σ here.
+        Carries the ε and σ of the run.
     temperature : float
         [K]
     pressure : float
@@ -109,6 +109,9 @@ class CouplingRequest:
         A run is stored in parts of ``n_steps``; each goes on where the one before it ended.
     time_step : float, optional
         Of the run, and of the equilibration of the box it starts from [ps]; that of every liquid when not given.
+    core : BeadTable, optional
+        Whose σ are the soft-core radii of the path; ``table`` itself when not given. Runs at several σ are on one path, and
+        can be pooled, when they share it.
     """
 
     solute: CGMolecule
@@ -127,6 +130,7 @@ class CouplingRequest:
     sampled: tuple[int, ...] | None = None
     part: int = 0
     time_step: float | None = None
+    core: BeadTable | None = None
 
     def __post_init__(self) -> None:
         where = f"coupling of {self.solute.name} to {self.solvent.name}"
@@ -317,6 +321,8 @@ class InsertionRequest:
         where, own = self.coupling.system, self.coupling
         if not self.solvent or self.n_poses < 1 or self.n_shapes < 1:
             raise SettingsError("an insertion needs frames, poses and shapes", where=where)
+        if own.core is not None:
+            raise SettingsError("solutes are put in along the path of their own table", where=where)
         for run in self.solvent:
             state = (run.temperature, run.pressure, contents_text(run.components), run.keep_positions)
             if state != (own.temperature, own.pressure, contents_text(own.components), True):

@@ -101,6 +101,9 @@ class Window:
                 description["charge_lambdas"] = list(request.charge_lambdas)
             molecules = [request.solute, *(molecule for molecule, _ in request.components)]
             description["table"] = describe_table(request.table, molecules)
+            if request.core is not None:
+                radii = describe_table(request.core, molecules)["pairs"]
+                description["core"] = [[a, b, sigma] for a, b, sigma, _ in radii]
         elif isinstance(request, GasRequest):
             description["gas"] = describe_molecule(request.molecule)
             description["table"] = describe_table(request.table, [request.molecule])

@@ -21,11 +21,13 @@ from topdown.report.calibration_plots import (
     sensitivity_svg,
 )
 from topdown.report.calibration_text import (
+    SIGMA_HEADER,
     WINDOW_HEADER,
     cost_lines,
     ended_text,
     lost_lines,
     score_table,
+    sigma_rows,
     stickiness_line,
     verdict_line,
 )
@@ -91,6 +93,7 @@ def calibration_html(
         "<h2>Matrix</h2><p>ε [kJ/mol]: new value on the colour of its change (red stronger, blue weaker), then that of the start "
         "table, posterior standard deviation, and shrinkage from prior to posterior.</p>",
         f'<div class="scroll">{matrix_svg(result.epsilons)}</div>',
+        *([_table(SIGMA_HEADER, sigma_rows(result))] if result.sigmas else []),
         "<h2>Residuals by chemistry</h2>",
         chemistry_svg(result.targets),
         _worst(result, molecules),

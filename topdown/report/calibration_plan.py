@@ -37,6 +37,7 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
         "table": problem.table.name,
         "parameters": [_parameter(p) for p in problem.space.all],
         "n_epsilons": len(problem.space.pairs),
+        "n_sigmas": len(problem.space.size_pairs),
         "targets": [
             {
                 "label": t.label,
@@ -81,13 +82,14 @@ def _parameter(p: Parameter) -> dict[str, Any]:
         "prior_width": p.prior_width,
         "bounds": [p.lower, p.upper],
         "per_kelvin": p.per_kelvin,
+        "of": "sigma" if p.of_sigma else "epsilon",
     }
 
 
 def _parameter_line(p: Parameter) -> str:
     if isinstance(p, FreeParameter):
         return f"free:   {p.label}  {p.start:.4f} ± {p.prior_width:g} kJ/mol, {p.lower:g} to {p.upper:g}"
-    many = "1 ε" if len(p.rows) == 1 else f"{len(p.rows)} ε"
+    many = f"{len(p.rows)} {'σ' if p.of_sigma else 'ε'}"
     unit = " per kelvin" if p.per_kelvin else ""
     return f"free:   {p.label}  ln-factor of {many}, 0 ± {p.prior_width:g}{unit}"
 
@@ -112,8 +114,9 @@ def plan_text(plan: Plan, workers: int) -> str:
         for b in (problem.types.blocks if problem.types else ())
     ]
     budget = "no budget" if problem.budget is None else f"budget {problem.budget:.2e} beads × steps"
+    sizes = f" and {len(problem.space.size_pairs)} σ" if problem.space.size_pairs else ""
     lines += [
-        f"{len(problem.space)} parameters move {len(problem.space.pairs)} ε; {len(problem.targets_of('calibration'))} "
+        f"{len(problem.space)} parameters move {len(problem.space.pairs)} ε{sizes}; {len(problem.targets_of('calibration'))} "
         f"targets are fitted, {len(problem.targets_of('held-out'))} held out",
         f"a round: {plan.n_windows} windows, {plan.bead_steps:.2e} beads × steps; at most {problem.optimizer.max_rounds}; "
         f"{budget}",

@@ -20,6 +20,8 @@ from topdown.report.calibration_types import TYPE_HEADER, runner_up_line, type_r
 
 #: Longest list of ε in the text; the JSON holds all.
 _MOST_EPSILONS = 40
+#: Of :func:`sigma_rows`.
+SIGMA_HEADER = ("sigma [nm]", "start ± prior", "new ± posterior", "shrinkage")
 #: Of :func:`topdown.calibration.failures.window_table`.
 WINDOW_HEADER = ("system", "window", "round", "", "why")
 
@@ -41,6 +43,8 @@ def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialCompa
     ]
     if any(not isinstance(p.parameter, FreeParameter) for p in result.parameters):
         lines += ["", *_epsilon_table(result)]
+    if result.sigmas:
+        lines += ["", *_table(SIGMA_HEADER, sigma_rows(result))]
     for split in ("calibration", "held-out"):
         chosen = [t for t in result.targets if t.split == split]
         if chosen:
@@ -165,6 +169,20 @@ def _epsilon_table(result: CalibrationResult) -> list[str]:
     )
 
 
+def sigma_rows(result: CalibrationResult) -> list[tuple[str, ...]]:
+    """Every σ that moved, those that moved most first."""
+    rows = sorted(result.sigmas, key=lambda s: (-abs(s.value / s.start - 1.0), s.pair))
+    return [
+        (
+            "-".join(s.pair),
+            f"{s.start:.4f} ± {s.prior_width:.4f}",
+            f"{s.value:.4f} ± {s.posterior_width:.4f}",
+            f"{100 * s.shrinkage:.0f} %",
+        )
+        for s in rows
+    ]
+
+
 def _target_row(target: TargetResult) -> tuple[str, ...]:
     outlier = f"  weight {target.weight:.2f}" if target.weight < 0.5 else ""
     left_out = "" if target.split == "held-out" else "not known"
@@ -240,6 +258,17 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
             }
             for e in result.epsilons
         ],
+        "sigmas": [
+            {
+                "pair": list(s.pair),
+                "start_nm": s.start,
+                "prior_width_nm": s.prior_width,
+                "value_nm": s.value,
+                "posterior_width_nm": s.posterior_width,
+                "shrinkage": s.shrinkage,
+            }
+            for s in result.sigmas
+        ],
         "relative_slopes_per_K": {"-".join(pair): slope for pair, slope in result.slopes},
         "targets": [asdict(t) for t in result.targets],
         "scores": [asdict(s) for s in result.scores()],
@@ -298,6 +327,7 @@ def _parameter_json(p: ParameterResult) -> dict[str, Any]:
     return {
         "pairs": [list(pair) for pair, _ in p.parameter.rows],
         "per_kelvin": p.parameter.per_kelvin,
+        "of": "sigma" if p.parameter.of_sigma else "epsilon",
         "prior_width": p.prior_width,
         "value": p.value,
         "posterior_width": p.posterior_width,

@@ -15,6 +15,7 @@ from topdown.model._arrays import FloatArray
 from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest, SlabRequest
 from topdown.model.samples import join_frames
 from topdown.sampling.equilibrate import TIME_STEP, production_settings
+from topdown.sampling.held_core import HeldCoreSimulation
 from topdown.sampling.liquid_state import ALARM_HINT, Alarm, LiquidWatch
 from topdown.sampling.slab_state import ProfileRecorder, SlabWatch
 
@@ -112,7 +113,10 @@ def run_coupled(request: CouplingRequest, lambda_index: int, start: System, *, k
     """One part of a solute's run at one state of its path, the solute being the first component; see :func:`run_liquid`."""
     coupling = Coupling(lambdas=request.lambdas, charge_lambdas=request.charge_lambdas, index=lambda_index)
     settings = production_settings(request.temperature, request.pressure, request.time_step)
-    simulation = Simulation(start, settings, seed=seed, coupling=coupling)
+    if request.core is None:
+        simulation = Simulation(start, settings, seed=seed, coupling=coupling)
+    else:
+        simulation = HeldCoreSimulation(start, settings, coupling=coupling, core=request.core, seed=seed)
     if request.part == 0:
         simulation.minimize(max_steps=100, force_tolerance=500.0)
         simulation.run(request.n_equilibration)

@@ -156,8 +156,7 @@ def run_windows(
         )
     if spec.system not in problem.systems or len(spec.x) != len(problem.space):
         raise InputFileError("it does not fit its campaign", where=str(path), hint="write the files anew")
-    theta = problem.space.theta(np.array(spec.x), problem.temperature_of(spec.system))
-    request = problem.request(spec.system, theta, spec.round_index)
+    request = problem.request_at(spec.system, np.array(spec.x), spec.round_index)
     sampler = calibration.engine_sampler(workers=workers, store=store, progress=progress)
     found = sampler.sample([request])
     failed = [window for window in found if isinstance(window, WindowFailure)]

@@ -238,3 +238,32 @@ def test_journals_that_must_not_be_continued(tmp_path: Path) -> None:
         Journal(path, "abc", resume=True)
     path.write_text('{"eve')
     assert Journal(path, "abc", resume=True).events == [{"event": "start", "campaign": "abc", "name": ""}]
+
+
+MATRIX = GOOD.replace("[sampling]", '[matrix]\nsigma = "sizes"\nsigma_prior_width = 0.01\n[sampling]')
+
+
+def test_sigma_is_free_where_the_matrix_says_so(tmp_path: Path) -> None:
+    assert read_campaign(write(tmp_path, MATRIX.replace('sigma = "sizes"\nsigma_prior_width = 0.01', 'form = "pairs"')))
+    matrix = read_campaign(write(tmp_path, MATRIX)).matrix
+    assert matrix is not None
+    assert (matrix.sigma, matrix.sigma_prior_width, matrix.sigma_factors) == ("sizes", 0.01, (0.9, 1.1))
+    more = MATRIX.replace("0.01", '0.01\nsigma_factors = [0.8, 1.2]\nsigma_held = [["C1", "C1"]]')
+    matrix = read_campaign(write(tmp_path, more)).matrix
+    assert matrix is not None
+    assert (matrix.sigma_factors, matrix.sigma_held) == ((0.8, 1.2), (("C1", "C1"),))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"sizes"', '"size"', "'off' or 'sizes' or 'size-pairs'"),
+        ('"sizes"', '"off"', "sigma_prior_width does nothing while σ is held"),
+        ("sigma_prior_width = 0.01", "sigma_held = []", "different pairs of bead types"),
+        ("sigma_prior_width = 0.01", "sigma_factors = [1.0, 1.1]", "a factor below 1 and one above"),
+        ("sigma_prior_width = 0.01", "sigma_prior_width = 0", "a number above 0"),
+    ],
+)
+def test_wrong_words_about_sigma_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
+    with pytest.raises(InputFileError, match=words):
+        read_campaign(write(tmp_path, MATRIX.replace(old, new)))
