@@ -13,7 +13,7 @@ import numpy as np
 
 from topdown.building.aqueous import Solvent, ion_counts, water_count, water_sites
 from topdown.building.leaflets import Leaflets, leaflet_counts, staggered_grid, stand_leaflets
-from topdown.building.lipids import starting_area
+from topdown.building.lipids import starting_areas
 from topdown.building.packing import push_apart, wrap_molecules
 from topdown.building.placement import PLACES, Placement, guests, place_solutes
 from topdown.errors import SettingsError
@@ -54,7 +54,7 @@ def build_bilayer(
     placements : sequence of Placement
         Solutes, alternating between the two sides.
     area_per_lipid : mapping of str to float, optional
-        Areas [nm²] that replace those of :func:`topdown.building.lipids.starting_area` by lipid name.
+        Areas [nm²] that replace those of :func:`topdown.building.lipids.starting_areas` by lipid name.
 
     Raises
     ------
@@ -66,10 +66,7 @@ def build_bilayer(
     box = np.asarray(size, dtype=float)
     if box.shape != (3,) or not np.all(np.isfinite(box)) or np.any(box <= 0):
         raise SettingsError(f"a box needs three positive edges, got {list(size)}")
-    chosen = area_per_lipid or {}
-    areas = {
-        lipid.name: chosen.get(lipid.name, starting_area(lipid)) for lipid, _ in (*leaflets.upper, *leaflets.lower)
-    }
+    areas = {**starting_areas(*filter(None, (leaflets.upper, leaflets.lower))), **(area_per_lipid or {})}
     bilayer = stand_leaflets(leaflets, box, table, areas, guests(placements, table), rng)
     components: list[tuple[CGMolecule, int]] = [*bilayer.components]
     components += [(placement.solute, placement.count) for placement in placements]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from topdown.building.bilayer import Leaflets, Placement, Solvent
-from topdown.building.lipids import starting_area
+from topdown.building.lipids import starting_areas
 from topdown.errors import InputFileError, SettingsError, TopdownError
 from topdown.model import BeadTable, CGMolecule
 from topdown.tables import list_molecules, load_bead_table, load_molecule
@@ -77,13 +77,14 @@ def membrane_models(request: MembraneRequest) -> MembraneModels:
     for molecule in used:
         check_bead_types(molecule, table)
     sources = [*request.own_lipids, *((solute.name, solute.source) for solute in request.solutes)]
+    leaflets = Leaflets(upper=_leaflet(request.lipids, lipids), lower=_leaflet(request.lower_lipids, lipids))
     return MembraneModels(
         table=table.subset({bead for molecule in used for bead in molecule.type_names}),
         lipids=lipids,
-        leaflets=Leaflets(upper=_leaflet(request.lipids, lipids), lower=_leaflet(request.lower_lipids, lipids)),
+        leaflets=leaflets,
         placements=tuple(placements),
         solvent=Solvent(water=water, cation=cation, anion=anion, salt_molarity=request.salt),
-        areas=_areas(request, lipids),
+        areas=_areas(request, lipids, leaflets),
         mapped=tuple((name, source) for name, source in sources if not is_itp(source)),
     )
 
@@ -145,8 +146,8 @@ def _from_source(source: str, name: str, request: MembraneRequest, table: BeadTa
     return map_molecule(source, table, name=name, conformers=True, seed=request.seed)
 
 
-def _areas(request: MembraneRequest, lipids: Mapping[str, CGMolecule]) -> dict[str, float]:
-    areas = {lipid.name: starting_area(lipid) for lipid in lipids.values()}
+def _areas(request: MembraneRequest, lipids: Mapping[str, CGMolecule], leaflets: Leaflets) -> dict[str, float]:
+    areas = starting_areas(*filter(None, (leaflets.upper, leaflets.lower)))
     for name, area in request.areas:
         found = _match(name, lipids)
         if found is None:

@@ -19,7 +19,7 @@ from topdown.building.bilayer import (
 )
 from topdown.building.bonded_energy import bonded_terms
 from topdown.building.leaflets import stand_leaflets
-from topdown.building.lipids import starting_area
+from topdown.building.lipids import starting_areas
 from topdown.building.placement import guests, place_solutes, sides_of
 from topdown.errors import SettingsError, TopologyError
 from topdown.model import CGMolecule, System
@@ -164,7 +164,8 @@ def test_cholesterol_stands_among_the_lipids_with_its_hydroxyl_outside(table: st
     found = counts(system)[:4]
     assert [name for name, _ in found] == ["POPC", "CHOL", "POPC", "CHOL"]
     n_popc, n_sterol = found[0][1], found[1][1]
-    assert n_popc + n_sterol == round(16.0 / (0.7 * starting_area(popc) + 0.3 * 0.40))
+    areas = starting_areas(((popc, 7.0), (cholesterol, 3.0)))
+    assert n_popc + n_sterol == round(16.0 / (0.7 * areas["POPC"] + 0.3 * areas["CHOL"]))
     assert n_sterol / (n_popc + n_sterol) == pytest.approx(0.3, abs=0.02)
     hydroxyl, tail = from_middle(system, "CHOL", "ROH"), from_middle(system, "CHOL", "C2")
     assert np.all(hydroxyl[:n_sterol] > np.maximum(tail[:n_sterol] + 0.5, 0.9))

@@ -7,7 +7,15 @@ import pytest
 
 from topdown.building.bonded_energy import bonded_energy, bonded_terms, torsions
 from topdown.building.conformation import conformation_of, initial_conformation, path_lengths
-from topdown.building.lipids import AREA_PER_LIPID, DEFAULT_AREA, hanging_lipid, head_bead, starting_area, tail_ends
+from topdown.building.lipids import (
+    AREA_PER_LIPID,
+    DEFAULT_AREA,
+    hanging_lipid,
+    head_bead,
+    starting_area,
+    starting_areas,
+    tail_ends,
+)
 from topdown.errors import TopologyError
 from topdown.model import Angle, Bead, Bond, CGMolecule, Constraint, Dihedral, VirtualSite
 from topdown.tables import load_bead_table, load_molecule
@@ -221,6 +229,21 @@ def test_start_areas_follow_the_lipid_and_not_its_name() -> None:
 def test_start_areas_are_those_of_the_model() -> None:
     assert starting_area(load_molecule("martini3", "POPC")) == 0.60
     assert starting_area(load_molecule("martini2", "POPC")) == AREA_PER_LIPID["POPC"] == 0.65
+
+
+def test_a_leaflet_with_cholesterol_starts_condensed() -> None:
+    popc, chol = load_molecule("martini3", "POPC"), load_molecule("martini3", "CHOL")
+    mixed = starting_areas(((popc, 7.0), (chol, 3.0)))
+    assert 0.7 * mixed["POPC"] + 0.3 * mixed["CHOL"] == pytest.approx(0.468, abs=0.003)
+    assert mixed["POPC"] / mixed["CHOL"] == pytest.approx(starting_area(popc) / starting_area(chol))
+    assert starting_areas(((popc, 2.0),)) == {"POPC": starting_area(popc)}
+    assert starting_areas(((chol, 1.0),)) == {"CHOL": pytest.approx(starting_area(chol))}
+    both = starting_areas(((popc, 7.0), (chol, 3.0)), ((popc, 1.0),))
+    assert both["POPC"] == pytest.approx((mixed["POPC"] + starting_area(popc)) / 2)
+    old = load_molecule("martini2", "CHOL"), load_molecule("martini2", "POPC")
+    assert starting_areas(((old[0], 1.0), (old[1], 1.0))) == {m.name: starting_area(m) for m in old}, (
+        "not measured there"
+    )
     assert starting_area(load_molecule("martini3", "POPC_2021")) == AREA_PER_LIPID["POPC"]
     for table, name in (("martini2", "CHOL_RIGID"), ("martini3", "CHOL")):
         assert starting_area(load_molecule(table, name)) == AREA_PER_LIPID["CHOL"]
