@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_world import dimer, single, small_table
 
+from topdown.calibration.class_campaign import LiquidStage
 from topdown.calibration.class_liquids import (
     ALARM_STEP,
     FactorSpace,
@@ -18,12 +19,14 @@ from topdown.calibration.class_liquids import (
 )
 from topdown.calibration.class_table import PairFactors
 from topdown.engine import Simulation, SimulationSettings, potential_energy
-from topdown.errors import InputFileError
+from topdown.errors import InputFileError, PhaseChangeError, SimulationError
 from topdown.model import BeadTable, BeadType, Estimate, PairSums, System, WindowSamples
 from topdown.properties.molecule_models import MoleculeModel
 from topdown.properties.phases import pure_phase
-from topdown.workflows.calibrate_liquids import _Rounds, choose_liquids
+from topdown.properties.sampler import EngineSampler
+from topdown.workflows.calibrate_liquids import _measure, _Rounds, _Task, choose_liquids
 
+_NOTHING = PairSums(pairs=(), sums=np.zeros((1, 0)), rest_energy=np.zeros(1), volume=np.ones(1))
 #: Two classes in two sizes, and a bead of a solvent.
 TYPES = (("C01", "C01", "R"), ("P01", "P01", "R"), ("SC01", "C01", "S"), ("SP01", "P01", "S"), ("W", "W", "R"))
 
@@ -193,6 +196,44 @@ def test_the_liquids_chosen_show_every_class() -> None:
     assert "p" in chosen
     assert choose_liquids(many, table, 2) == chosen[:2]  # type: ignore[arg-type]
     assert len(choose_liquids(many, table, 100)) == 8  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("quantity", ["density", "surface_tension"])
+def test_what_became_of_a_liquid_is_told_by_the_kind_of_its_error(
+    monkeypatch: pytest.MonkeyPatch, quantity: str
+) -> None:
+    """Not by its text, which names the liquid, and may name another thing that froze."""
+    molecule = replace(dimer(), canonical_smiles="CC")
+    molecule = replace(molecule, beads=tuple(replace(b, bead_type=t) for b, t in zip(molecule.beads, ("C01", "P01"))))
+    task = _Task(
+        quantity=quantity,  # type: ignore[arg-type]
+        phase=pure_phase("CC", MoleculeModel(molecule=molecule, origin="")),
+        table=class_table(),
+        stage=LiquidStage(densities=1, tensions=1, rounds=1, steps=1000, seed=1),
+        store=None,
+    )
+
+    def measured(error: Exception) -> LiquidValue | None:
+        def fail(self: EngineSampler, requests: object) -> None:
+            raise error
+
+        monkeypatch.setattr(EngineSampler, "sample", fail)
+        return _measure(task)
+
+    for kind in ("froze", "evaporated"):
+        found = measured(PhaseChangeError("froze, or evaporated", kind=kind))
+        assert found is not None
+        assert (found.alarm, found.quantity) == (kind, quantity)
+        assert found.pairs == (("C01", "C01"), ("C01", "P01"), ("P01", "P01"))
+        assert found.by_epsilon == (0.25, 0.5, 0.25)
+    assert measured(PhaseChangeError("it froze in two", kind="broke")) is None
+    assert measured(SimulationError("the screen froze")) is None
+    window = WindowSamples(
+        key="k", system="s", sums=_NOTHING, epsilon=(), temperature=298.15, pressure=1.0, n_molecules=1,
+        alarm="evaporated froze: x", alarm_kind="froze",
+    )  # fmt: skip
+    monkeypatch.setattr(EngineSampler, "sample", lambda self, requests: [window])
+    assert _measure(task).alarm == "froze"  # type: ignore[union-attr]
 
 
 def test_rounds_are_kept_and_a_damaged_file_is_named(tmp_path: Path) -> None:
