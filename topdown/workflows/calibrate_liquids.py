@@ -52,6 +52,7 @@ from topdown.units import U_NM3_TO_KG_M3
 ROUNDS_FILE: Final = "liquid_rounds.json"
 FACTORS_FILE: Final = "liquid_factors.csv"
 VALUES_FILE: Final = "liquids.csv"
+FACTOR_COLUMNS: Final = ("class or sizes", "ln sigma", "sd of ln sigma", "ln epsilon", "sd of ln epsilon")
 _TEMPERATURE: Final = 298.15
 _DIGITS: Final = 5
 
@@ -378,8 +379,7 @@ def write_liquid_files(fit: LiquidFit, names: Sequence[str], out: Path) -> None:
     for k, sizes in enumerate(factors.sigma_sizes, start=len(names)):
         values = (factors.sigma_sizes[sizes], errors[k], factors.epsilon_sizes[sizes], errors[half + k])
         rows.append([sizes, *(f"{v:.4f}" for v in values)])
-    header = ["class or sizes", "ln sigma", "sd", "ln epsilon", "sd"]
-    atomic_write_text(out / FACTORS_FILE, csv_text(header, rows))
+    atomic_write_text(out / FACTORS_FILE, csv_text(FACTOR_COLUMNS, rows))
     lines = [
         [
             v.smiles,

@@ -1,5 +1,6 @@
 """Liquids behind pairs of classes: derivatives against the force field, steps that find known factors, alarms, kept rounds."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from topdown.calibration.class_campaign import LiquidStage
 from topdown.calibration.class_liquids import (
     ALARM_STEP,
     FactorSpace,
+    LiquidStep,
     LiquidValue,
     alarm_value,
     density_value,
@@ -24,7 +26,17 @@ from topdown.model import BeadTable, BeadType, Estimate, PairSums, System, Windo
 from topdown.properties.molecule_models import MoleculeModel
 from topdown.properties.phases import pure_phase
 from topdown.properties.sampler import EngineSampler
-from topdown.workflows.calibrate_liquids import _measure, _Rounds, _Task, choose_liquids
+from topdown.resources import bead_tables_folder
+from topdown.workflows.calibrate_liquids import (
+    FACTOR_COLUMNS,
+    FACTORS_FILE,
+    LiquidFit,
+    _measure,
+    _Rounds,
+    _Task,
+    choose_liquids,
+    write_liquid_files,
+)
 
 _NOTHING = PairSums(pairs=(), sums=np.zeros((1, 0)), rest_energy=np.zeros(1), volume=np.ones(1))
 #: Two classes in two sizes, and a bead of a solvent.
@@ -165,17 +177,22 @@ def test_one_round_does_not_go_far() -> None:
 def test_a_liquid_that_froze_wants_weaker_beads_and_one_that_boiled_stronger(alarm: str) -> None:
     value = alarm_value("X", "density", alarm, [("P01", "P01")], [1.0])
     x = np.zeros(2 * SPACE.n_half)
-    factors = SPACE.factors(next_factors(SPACE, x, [value], {}).x)
+    stepped = next_factors(SPACE, x, [value], {}).x
+    factors = SPACE.factors(stepped)
     assert np.sign(factors.epsilon[1]) == np.sign(ALARM_STEP[alarm])
     assert factors.epsilon[0] == 0.0
     assert not factors.sigma.any()
-    np.testing.assert_array_equal(SPACE.vector(factors), next_factors(SPACE, x, [value], {}).x)
+    np.testing.assert_array_equal(factors.epsilon, stepped[SPACE.n_half : SPACE.n_half + 2])
 
 
-def test_vectors_and_factors_are_the_same() -> None:
+def test_a_vector_is_sigma_then_epsilon_classes_then_sizes() -> None:
     x = np.arange(2.0 * SPACE.n_half)
-    np.testing.assert_array_equal(SPACE.vector(SPACE.factors(x)), x)
-    assert not SPACE.vector(PairFactors.none(2)).any()
+    factors = SPACE.factors(x)
+    parts = (factors.sigma, factors.sigma_sizes.values(), factors.epsilon, factors.epsilon_sizes.values())
+    np.testing.assert_array_equal(np.concatenate([list(part) for part in parts]), x)
+    none, found = PairFactors.none(2), SPACE.factors(0.0 * x)
+    assert (found.sigma_sizes, found.epsilon_sizes) == (none.sigma_sizes, none.epsilon_sizes)
+    assert not np.concatenate([found.sigma, found.epsilon]).any()
     assert not SPACE.row([("W", "C01")], [1.0]).any(), "beads of solvents stay as they are"
 
 
@@ -252,3 +269,25 @@ def test_rounds_are_kept_and_a_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_text('{"a": {"smiles": 1}}')
     with pytest.raises(InputFileError, match="damaged results of liquids"):
         _Rounds(path)
+
+
+def test_every_column_of_the_factors_has_its_own_name(tmp_path: Path) -> None:
+    """In what a fit writes and in what is shipped: read by name, each class has its own two standard deviations."""
+    n = SPACE.n_half
+    step = LiquidStep(x=np.arange(2.0 * n), errors=0.001 * np.arange(1.0, 2 * n + 1), cost=1.0)
+    fit = LiquidFit(factors=SPACE.factors(step.x), step=step, values=(), costs=(1.0,), measured={})
+    write_liquid_files(fit, ["C01", "P01"], tmp_path)
+    with (tmp_path / FACTORS_FILE).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = ("ln sigma", "sd of ln sigma", "ln epsilon", "sd of ln epsilon")
+    for k, row in enumerate(rows):
+        assert [float(row[name]) for name in names] == [
+            k,
+            round(0.001 * (k + 1), 4),
+            n + k,
+            round(0.001 * (n + k + 1), 4),
+        ]
+    assert [row["class or sizes"] for row in rows[:2]] == ["C01", "P01"]
+    shipped = bead_tables_folder() / "topdown1" / FACTORS_FILE
+    assert tuple(shipped.read_text(encoding="utf-8").splitlines()[0].split(",")) == FACTOR_COLUMNS
+    assert len(set(FACTOR_COLUMNS)) == 5
