@@ -30,7 +30,8 @@ class LiquidRecord:
     temperature : float
         [K]
     n_runs : int
-        Of the liquid itself, of slabs of it, and of every λ of every solute in it, every try.
+        Of the liquid itself, of slabs of it, and of every λ of every solute in it, every try; runs that failed for another
+        reason before a frame of them was stored are not counted.
     n_froze : int
     at_the_end : bool
         Whether runs at the last parameters that it was sampled at are among those that froze.
@@ -75,7 +76,7 @@ def liquid_records(
     found = []
     for (liquid, temperature), names in sorted(systems.items()):
         own = [run for name in names for run in runs.get(name, ())]
-        lost = [f for f in failures if f.system in names]
+        lost = [f for f in failures if f.system in names and f.kind]
         if not own and not lost:
             continue
         found.append(

@@ -11,6 +11,7 @@ from small_world import dimer, single, small_table
 from topdown.calibration.class_campaign import LiquidStage
 from topdown.calibration.class_liquids import (
     ALARM_STEP,
+    TENSION_POWER,
     FactorSpace,
     LiquidStep,
     LiquidValue,
@@ -114,6 +115,7 @@ def test_slopes_are_covariances() -> None:
     assert found.by_sigma[1] == pytest.approx(6.0 * beta * 2.0 * 0.001, rel=0.3)
     tension = tension_value("C", frames(np.random.default_rng(2)), estimate)
     assert sum(tension.by_sigma) == pytest.approx(-2.0)
+    assert sum(tension.by_epsilon) == pytest.approx(TENSION_POWER)
     assert tension.by_epsilon[0] / tension.by_epsilon[1] == pytest.approx(120.0 / 20.0, rel=0.02)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from synthetic_calibration import SyntheticSampler, problem
+from synthetic_calibration import FailingSampler, SyntheticSampler, problem
 
 from topdown.calibration.failures import FailedWindow, failed_windows
 from topdown.calibration.journal import Journal
@@ -121,6 +121,15 @@ def test_only_liquids_that_freeze_at_the_new_parameters_are_refused(tmp_path: Pa
     samples.sample(["100 oil"], x, 2)
     assert samples.unusable(["100 oil"], x) == {}
     assert sum(bool(r.alarm) for r in samples.runs["100 oil"]) == 2
+
+
+def test_runs_that_failed_otherwise_have_seen_no_liquid(tmp_path: Path) -> None:
+    """They are not among those that did not freeze."""
+    sampler = FailingSampler(fails=lambda system, window, careful: system.endswith("water"))
+    result = run_calibration(TASK, sampler, Journal(tmp_path / "journal.jsonl", TASK.digest(), resume=False))
+    (record,) = result.liquids
+    assert record.name == "oil"
+    assert record.n_runs == sum(n for _, n, _, _ in result.ledger)
 
 
 def test_nothing_but_frozen_liquids_is_an_error(tmp_path: Path) -> None:
