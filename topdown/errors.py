@@ -85,6 +85,14 @@ class SimulationError(TopdownError, RuntimeError):
     exit_code = 1
 
 
+class PhaseChangeError(SimulationError):
+    """A liquid that was none before a frame of it could be stored; ``kind`` is ``"froze"``, ``"evaporated"`` or ``"broke"``."""
+
+    def __init__(self, message: str, *, kind: str, where: str = "", hint: str = "") -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.kind = kind
+
+
 class StorageError(SimulationError):
     """A finished run that cannot be written: no room, no permission."""
 

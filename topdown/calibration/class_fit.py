@@ -30,7 +30,7 @@ IntArray = npt.NDArray[np.int64]
 Feature = tuple[int, str]
 
 #: What a feature of each level is divided by before weights of all are shrunk alike: general ones are cheap.
-PENALTIES: Final = {0: 0.3, 1: 0.6, 2: 1.0, 3: 1.5, 4: 2.0, 5: 2.0}
+PENALTIES: Final = {0: 0.3, 1: 0.6, 2: 1.0, 3: 1.5, 4: 2.0, 5: 2.0, 6: 0.8}
 #: Size of the intercepts of base and sizes in the same measure: nearly free.
 _INTERCEPT: Final = 10.0
 #: Where strengths may lie.

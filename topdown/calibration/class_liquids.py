@@ -89,30 +89,33 @@ def density_value(smiles: str, samples: WindowSamples, estimate: Estimate) -> Li
     off = log_density - log_density.mean()
     by_epsilon = -beta * off @ (sums.sums * epsilon) / len(off)
     by_sigma = -beta * off @ (6.0 * (sums.sums + sums.repulsion) * epsilon) / len(off)
-    return LiquidValue(
-        smiles=smiles,
-        quantity="density",
-        value=estimate.value,
-        error=estimate.standard_error,
-        alarm="",
-        pairs=sums.pairs,
-        by_epsilon=tuple(float(x) for x in by_epsilon),
-        by_sigma=tuple(float(x) for x in by_sigma),
-    )
+    return _value(smiles, "density", samples, estimate, by_epsilon, by_sigma)
 
 
 def tension_value(smiles: str, samples: WindowSamples, estimate: Estimate) -> LiquidValue:
     """The surface tension of a liquid [mN/m] with its derivatives; see :func:`density_value`."""
     shares = energy_shares(samples)
+    return _value(smiles, "surface_tension", samples, estimate, TENSION_POWER * shares, -2.0 * shares)
+
+
+def _value(
+    smiles: str,
+    quantity: Quantity,
+    samples: WindowSamples,
+    estimate: Estimate,
+    by_epsilon: FloatArray,
+    by_sigma: FloatArray,
+) -> LiquidValue:
+    """A value without an alarm, its derivatives by ln ε and ln σ (n_pairs,)."""
     return LiquidValue(
         smiles=smiles,
-        quantity="surface_tension",
+        quantity=quantity,
         value=estimate.value,
         error=estimate.standard_error,
         alarm="",
         pairs=samples.sums.pairs,
-        by_epsilon=tuple(float(TENSION_POWER * x) for x in shares),
-        by_sigma=tuple(float(-2.0 * x) for x in shares),
+        by_epsilon=tuple(float(x) for x in by_epsilon),
+        by_sigma=tuple(float(x) for x in by_sigma),
     )
 
 
@@ -187,11 +190,6 @@ class FactorSpace:
             sigma_sizes=dict(zip(self._sizes, map(float, sigma[n_classes:]))),
             epsilon_sizes=dict(zip(self._sizes, map(float, epsilon[n_classes:]))),
         )
-
-    def vector(self, factors: PairFactors) -> FloatArray:
-        """The vector of :meth:`factors`."""
-        sizes = ([found[s] for s in self._sizes] for found in (factors.sigma_sizes, factors.epsilon_sizes))
-        return np.concatenate([factors.sigma, next(sizes), factors.epsilon, next(sizes)])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, Field, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class FailedWindow:
     round, attempt : int
         Counted from 0; the runs for the comparison at the end have rounds of their own.
     reason, hint : str
+    kind : str
+        ``"froze"``, ``"evaporated"`` or ``"broke"`` where that is why, else empty.
     """
 
     system: str
@@ -36,10 +38,12 @@ class FailedWindow:
     attempt: int
     reason: str
     hint: str = ""
+    kind: str = ""
 
     def event(self) -> dict[str, Any]:
         """Itself as an event of the journal."""
-        return {"event": "failed", **asdict(self)}
+        found = {name: value for name, value in asdict(self).items() if name != "kind" or value}
+        return {"event": "failed", **found}
 
 
 def failed_windows(events: Sequence[Mapping[str, Any]], path: Path) -> tuple[FailedWindow, ...]:
@@ -52,7 +56,7 @@ def failed_windows(events: Sequence[Mapping[str, Any]], path: Path) -> tuple[Fai
     """
     try:
         return tuple(
-            FailedWindow(**{item.name: _KINDS[item.type](event[item.name]) for item in fields(FailedWindow)})
+            FailedWindow(**{item.name: _KINDS[item.type](_of(event, item)) for item in fields(FailedWindow)})
             for event in events
             if event.get("event") == "failed"
         )
@@ -60,6 +64,11 @@ def failed_windows(events: Sequence[Mapping[str, Any]], path: Path) -> tuple[Fai
         raise InputFileError(
             f"a failed window is damaged: {error}", where=str(path), hint="choose another -o"
         ) from None
+
+
+def _of(event: Mapping[str, Any], item: Field[Any]) -> Any:
+    """A field of an event; journals of older versions lack those with a default."""
+    return event[item.name] if item.default is MISSING else event.get(item.name, item.default)
 
 
 def window_table(failures: Sequence[FailedWindow], *, ended: bool = True) -> list[tuple[str, str, str, str, str]]:
@@ -91,7 +100,7 @@ def report_failures(failed: Sequence[FailedWindow], progress: Progress) -> None:
 def report_losses(labels: Sequence[str], systems: Mapping[str, str], progress: Progress) -> None:
     """Say loudly which targets are left out."""
     for label in labels:
-        progress(f"WARNING: the target {label} is LEFT OUT: its simulations failed")
+        progress(f"WARNING: the target {label} is LEFT OUT: its simulations failed, or its liquid is none")
     if labels:
         for system, reason in systems.items():
             progress(f"WARNING: {system}: {reason}")

@@ -13,6 +13,7 @@ from topdown.calibration.cross_validation import LeftOut, chemotype_parts, leave
 from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_targets, learn_errors
 from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
+from topdown.calibration.melting import liquid_records
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem
 from topdown.calibration.result import (
@@ -116,6 +117,7 @@ def conclude(
         limited_parts=sum(part.limited for part in parts),
         failed_windows=tuple(samples.failures),
         lost_targets=_lost_targets(problem, lost),
+        liquids=liquid_records(problem, samples.runs, samples.failures, samples.last_freezing),
         warnings=(*problem.warnings, *samples.alarms()),
     )
 
@@ -132,7 +134,8 @@ def _sample_for_report(
     least = problem.optimizer.ess_threshold
 
     def sample(systems: Sequence[str], point: FloatArray, round_index: int) -> CalibrationProblem:
-        report_failures(samples.sample(systems, point, round_index), progress)
+        at_the_end = round_index != REPORT_ROUND + 1
+        report_failures(samples.sample(systems, point, round_index, judged=at_the_end), progress)
         lost.update(samples.unusable([s for s in problem.systems_in_use() if s not in lost], point))
         # nobody asked for a check, so that one that cannot be made stops nothing
         wrong = {

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.calibration.failures import FailedWindow
+from topdown.calibration.melting import LiquidRecord
 from topdown.calibration.parameters import Pair, Parameter
 from topdown.calibration.targets import Split
 from topdown.model.bead_table import BeadTable
@@ -419,6 +420,8 @@ class CalibrationResult:
         Runs that left nothing, every try.
     lost_targets : tuple of (str, str)
         Labels of targets that are left out because their simulations failed, and why.
+    liquids : tuple of LiquidRecord
+        Whether the liquids stayed liquid.
     n_folds, n_chemotypes : int
         Parts that were left out in turn; 0 where there were not two.
     limited_parts : int
@@ -456,6 +459,7 @@ class CalibrationResult:
     failed: tuple[tuple[str, str], ...] = ()
     failed_windows: tuple[FailedWindow, ...] = ()
     lost_targets: tuple[tuple[str, str], ...] = ()
+    liquids: tuple[LiquidRecord, ...] = ()
     n_folds: int = 0
     n_chemotypes: int = 0
     limited_parts: int = 0

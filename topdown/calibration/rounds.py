@@ -109,7 +109,8 @@ def _run_rounds(
             report_losses(gone, lost, progress)
             if not problem.targets_of("calibration"):
                 raise SimulationError(
-                    "the runs of every calibration target failed: " + next(iter(lost.values())), where=next(iter(lost))
+                    "the runs of every calibration target failed: " + next(iter(lost.values())),
+                    where=next(iter(lost)),
                 )
             record = replace(_fit_round(problem, samples, x, needed, index), lost=tuple(lost.items()))
             journal.append({"event": "round", "round": index, **asdict(record)})

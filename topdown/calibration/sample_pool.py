@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from topdown.calibration.failures import FailedWindow
 from topdown.calibration.journal import Journal
+from topdown.calibration.melting import freezing_seen
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem, derived_seed
 from topdown.calibration.sampler import Sampler
@@ -42,6 +43,8 @@ class SamplePool:
         In the order they are found in.
     spent : int
         Beads × steps of what was asked for.
+    last_freezing : dict of system to str
+        What was seen when runs of a system froze at the last parameters it was sampled at; empty where none did.
     """
 
     def __init__(self, problem: CalibrationProblem, sampler: Sampler, journal: Journal) -> None:
@@ -49,12 +52,18 @@ class SamplePool:
         self.runs: dict[str, list[WindowSamples]] = {}
         self.failures: list[FailedWindow] = []
         self.spent = 0
+        self.last_freezing: dict[str, str] = {}
         self._pooled: dict[str, PooledSamples] = {}
         self._bead_runs: dict[str, list[WindowSamples]] = {}
         self._by_bead: dict[str, PooledSamples] = {}
 
-    def sample(self, systems: Sequence[str], x: FloatArray, round_index: int) -> tuple[FailedWindow, ...]:
-        """Run, or find, every window of ``systems`` at ``x``; returns those that failed at every try."""
+    def sample(
+        self, systems: Sequence[str], x: FloatArray, round_index: int, *, judged: bool = True
+    ) -> tuple[FailedWindow, ...]:
+        """Run, or find, every window of ``systems`` at ``x``; returns those that failed at every try.
+
+        Whether they froze counts where ``judged``: not with a table that is only compared with.
+        """
         if not systems:
             return ()
         requests = {system: self.problem.request_at(system, x, round_index) for system in systems}
@@ -67,6 +76,9 @@ class SamplePool:
             wanted = {s: tuple(f.window for f in failed if f.system == s) for s in systems}
             if not failed:
                 break
+        for system in systems if judged else ():
+            tried = [f for f in self.failures if (f.system, f.round) == (system, round_index)]
+            self.last_freezing[system] = freezing_seen(found.get(system, ()), tried)
         for system, runs in found.items():
             self.runs.setdefault(system, []).extend(sorted(runs, key=lambda run: run.lambda_index))
             self._pooled.pop(system, None)
@@ -111,7 +123,13 @@ class SamplePool:
                 found.setdefault(system, []).append(with_size_terms(run, free, ratios))
             else:
                 fresh[system, k] = FailedWindow(
-                    system=system, window=k, round=round_index, attempt=attempt, reason=run.reason, hint=run.hint
+                    system=system,
+                    window=k,
+                    round=round_index,
+                    attempt=attempt,
+                    reason=run.reason,
+                    hint=run.hint,
+                    kind=run.kind,
                 )
         self.spent += sum(self.problem.window_bead_steps(s) * len(windows) for s, windows in wanted.items())
         failed = []
@@ -125,13 +143,26 @@ class SamplePool:
         return tuple(failed)
 
     def unusable(self, systems: Sequence[str], x: FloatArray) -> dict[str, str]:
-        """Systems that failed windows have left without an answer at ``x``, and why.
+        """Systems that failed windows have left without an answer at ``x``, or whose liquid froze, and why.
 
         A system none of whose windows failed is not among them: too short runs are an error of the campaign.
         """
         last = {f.system: f.reason for f in self.failures}
         found = {s: self.what_is_wrong(s, x) for s in systems if s in last}
-        return {s: f"{reason}: {last[s]}" for s, reason in found.items() if reason}
+        frozen = {s: self.freezing(s) for s in systems}
+        return {s: f"{reason}: {last[s]}" for s, reason in found.items() if reason} | {
+            s: f"refused, it is no liquid: {seen}" for s, seen in frozen.items() if seen
+        }
+
+    def freezing(self, system: str) -> str:
+        """What was seen when a box of liquid, or a slab, froze at the last parameters it was sampled at; else empty.
+
+        A solute's windows are another matter: few of many may meet a metastable solvent's freezing, the frames before it are
+        good, and the others stand.
+        """
+        if self.problem.systems[system].solute is not None:
+            return ""
+        return self.last_freezing.get(system, "")
 
     def what_is_wrong(self, system: str, x: FloatArray) -> str:
         """Why the samples of a system give no answer at ``x``; empty when they do."""

@@ -236,6 +236,8 @@ class WindowSamples:
         Number of solvent molecules.
     alarm : str
         Why later frames of the run were dropped (the liquid froze or evaporated); empty when none were.
+    alarm_kind : str
+        ``"froze"``, ``"evaporated"`` or ``"broke"`` with an alarm, else empty.
     """
 
     key: str
@@ -247,6 +249,7 @@ class WindowSamples:
     n_molecules: int
     lambda_index: int = -1
     alarm: str = ""
+    alarm_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,9 +265,12 @@ class WindowFailure:
     reason : str
     hint : str
         What the user may do about it; may be empty.
+    kind : str
+        ``"froze"``, ``"evaporated"`` or ``"broke"`` where that is why, else empty.
     """
 
     system: str
     lambda_index: int
     reason: str
     hint: str = ""
+    kind: str = ""

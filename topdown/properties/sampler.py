@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from topdown.engine import Coupling
-from topdown.errors import SettingsError, SimulationError, StorageError
+from topdown.errors import PhaseChangeError, SettingsError, SimulationError, StorageError
 from topdown.model import BeadTable, CGMolecule, System, WindowFailure, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import (
@@ -76,6 +76,8 @@ class EngineSampler:
         found = self.attempt(requests)
         for window in found:
             if isinstance(window, WindowFailure):
+                if window.kind:
+                    raise PhaseChangeError(window.reason, kind=window.kind, where=window.system, hint=window.hint)
                 raise SimulationError(window.reason, where=window.system, hint=window.hint)
         return [window for window in found if isinstance(window, WindowSamples)]
 
@@ -195,7 +197,11 @@ def _tried(function: Callable[[Any], object], task: Any) -> SimulationError | No
 
 def _failure(window: Window, error: SimulationError) -> WindowFailure:
     return WindowFailure(
-        system=window.request.system, lambda_index=window.lambda_index, reason=error.message, hint=error.hint
+        system=window.request.system,
+        lambda_index=window.lambda_index,
+        reason=error.message,
+        hint=error.hint,
+        kind=error.kind if isinstance(error, PhaseChangeError) else "",
     )
 
 

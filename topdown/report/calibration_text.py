@@ -56,6 +56,7 @@ def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialCompa
     lines += type_lines(result)
     if result.runner_ups:
         lines += ["", runner_up_line(result)]
+    lines += ["", *melting_lines(result)]
     if result.failed_windows:
         lines += ["", "failed windows", *_table(WINDOW_HEADER, window_table(result.failed_windows))]
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -75,8 +76,24 @@ def type_lines(result: CalibrationResult) -> list[str]:
 
 
 def lost_lines(result: CalibrationResult) -> list[str]:
-    """One line for each target that is left out because its simulations failed."""
+    """One line for each target that is left out because its simulations failed, or its liquid froze."""
     return [f"the target {label} is left out: {reason}" for label, reason in result.lost_targets]
+
+
+def melting_lines(result: CalibrationResult) -> list[str]:
+    """Which liquids froze, or that none was seen to."""
+    froze = [record for record in result.liquids if record.n_froze]
+    n_runs = sum(record.n_runs for record in result.liquids)
+    if not froze:
+        return [
+            f"melting: none of {len(result.liquids)} liquids was seen to freeze in {n_runs} runs; a supercooled liquid without a "
+            "nucleus, or a glass, is not recognised"
+        ]
+    ends = {True: "at the last parameters it was sampled at, too", False: "but not at the last parameters"}
+    return [
+        f"melting: {r.name} at {r.temperature:g} K froze in {r.n_froze} of {r.n_runs} runs, {ends[r.at_the_end]} ({r.seen})"
+        for r in froze
+    ]
 
 
 def score_table(result: CalibrationResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -301,6 +318,7 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
         "runner_ups": [asdict(r) for r in result.runner_ups],
         "failed": [{"system": system, "reason": reason} for system, reason in result.failed],
         "failed_windows": [asdict(f) for f in result.failed_windows],
+        "liquids": [asdict(record) for record in result.liquids],
         "lost_targets": [{"target": label, "reason": reason} for label, reason in result.lost_targets],
         "rounds": [asdict(r) for r in result.rounds],
         "runs": list(result.runs),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from topdown.engine import Simulation, SimulationSettings
-from topdown.errors import SimulationError
+from topdown.errors import PhaseChangeError
 from topdown.model import System
 from topdown.sampling.liquid_state import ALARM_HINT, evaporation_alarm, freezing_alarm, liquid_state
 
@@ -61,7 +61,7 @@ def equilibrate_liquid(
     Raises
     ------
     SimulationError
-        When a run fails, or what is left at the end is a crystal or has a cavity.
+        When a run fails; a :class:`~topdown.errors.PhaseChangeError` when what is left at the end is a crystal or has a cavity.
     """
     settled = settle(system, temperature=temperature, seed=seed)
     simulation = Simulation(settled, production_settings(temperature, pressure, time_step), seed=seed + 104729)
@@ -69,7 +69,10 @@ def equilibrate_liquid(
     states = [liquid_state(simulation.positions, simulation.box, time=simulation.time)]
     alarm = freezing_alarm(states) or evaporation_alarm(states)
     if alarm is not None:
-        raise SimulationError(
-            f"the liquid {alarm.kind} during equilibration: {alarm.message}", where=system.title, hint=ALARM_HINT
+        raise PhaseChangeError(
+            f"the liquid {alarm.kind} during equilibration: {alarm.message}",
+            kind=alarm.kind,
+            where=system.title,
+            hint=ALARM_HINT,
         )
     return simulation.system()

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from topdown.engine import Coupling, Simulation, SimulationSettings
-from topdown.errors import SettingsError, SimulationError
+from topdown.errors import PhaseChangeError, SettingsError, SimulationError
 from topdown.model import PairSums, System, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest, SlabRequest
@@ -27,6 +27,7 @@ TEST_AREA: Final = 5e-4
 TEST_AREA_SCALINGS: Final = tuple(
     ((1.0 + d) ** 0.5, (1.0 + d) ** 0.5, 1.0 / (1.0 + d)) for d in (TEST_AREA, -TEST_AREA)
 )
+_NO_ALARM: Final = ("", "")
 _NAME_OF: Final = {CouplingRequest: "liquid", LiquidRequest: "liquid", SlabRequest: "slab"}
 
 
@@ -138,7 +139,7 @@ def run_gas(request: GasRequest, start: System, *, key: str, seed: int) -> RunPa
         places.keep(s)
 
     simulation.run(request.n_steps, every=request.every, observe=measure)
-    return _part(request, simulation, frames, "", key=key, pressure=None, extra=places.arrays(len(frames)))
+    return _part(request, simulation, frames, _NO_ALARM, key=key, pressure=None, extra=places.arrays(len(frames)))
 
 
 class _Places:
@@ -173,8 +174,9 @@ def _watched(
     watch: _Watch,
     measure: Callable[[Simulation], PairSums],
     at_check: Callable[[], None] | None = None,
-) -> tuple[list[PairSums], int, str]:
-    """The frames of a part up to its end or to the last good check before an alarm, how many checks that is, and the alarm."""
+) -> tuple[list[PairSums], int, tuple[str, str]]:
+    """The frames of a part up to its end or to the last good check before an alarm, how many checks that is, and the alarm: its
+    kind and what is to be said about it."""
     frames: list[PairSums] = []
     stored = [0]
 
@@ -196,8 +198,9 @@ def _watched(
             continue
         kept = stored[alarm.last_good] if alarm.last_good >= 0 else 0
         if kept == 0:
-            raise SimulationError(
+            raise PhaseChangeError(
                 f"the {_NAME_OF[type(request)]} {alarm.kind} before a frame of it could be stored: {alarm.message}",
+                kind=alarm.kind,
                 where=request.system,
                 hint=ALARM_HINT,
             )
@@ -205,15 +208,15 @@ def _watched(
         message = (
             f"{request.system} {alarm.kind}: {alarm.message}; {lost} frames since the last good check are not used"
         )
-        return frames[:kept], alarm.last_good, message
-    return frames, len(stored) - 1, ""
+        return frames[:kept], alarm.last_good, (alarm.kind, message)
+    return frames, len(stored) - 1, _NO_ALARM
 
 
 def _part(
     request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest,
     simulation: Simulation,
     frames: list[PairSums],
-    alarm: str,
+    alarm: tuple[str, str],
     *,
     key: str,
     pressure: float | None,
@@ -228,6 +231,7 @@ def _part(
         temperature=request.temperature,
         pressure=pressure,
         n_molecules=sum(count for _, count in request.components),
-        alarm=alarm,
+        alarm=alarm[1],
+        alarm_kind=alarm[0],
     )
-    return RunPart(samples=samples, end=None if alarm else simulation.system(), extra=extra or {})
+    return RunPart(samples=samples, end=None if alarm[0] else simulation.system(), extra=extra or {})

@@ -29,6 +29,11 @@ _DAMAGE = (
 )
 
 
+def _kind_in(alarm: str, system: str) -> str:
+    """The kind of an alarm that was stored as ``"SYSTEM KIND: what was seen"`` only, as runs were until kinds were stored."""
+    return alarm.removeprefix(f"{system} ").partition(":")[0]
+
+
 class RunStore:
     """A folder of finished runs.
 
@@ -90,6 +95,7 @@ class RunStore:
             "pressure": samples.pressure,
             "n_molecules": samples.n_molecules,
             "alarm": samples.alarm,
+            "alarm_kind": samples.alarm_kind,
             "provenance": provenance,
         }
         self.save(samples.key, sums.arrays(), header)
@@ -116,6 +122,7 @@ class RunStore:
                 pressure=header["pressure"],
                 n_molecules=header["n_molecules"],
                 alarm=header["alarm"],
+                alarm_kind=header.get("alarm_kind", _kind_in(header["alarm"], header["system"])),
             )
         except (KeyError, TypeError, ValueError):
             return None

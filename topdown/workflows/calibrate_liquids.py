@@ -20,6 +20,7 @@ import numpy as np
 
 from topdown.calibration.class_campaign import LiquidStage
 from topdown.calibration.class_liquids import (
+    ALARM_STEP,
     FactorSpace,
     LiquidStep,
     LiquidValue,
@@ -30,7 +31,7 @@ from topdown.calibration.class_liquids import (
     tension_value,
 )
 from topdown.calibration.class_table import PairFactors
-from topdown.errors import InputFileError, SimulationError, TopdownError
+from topdown.errors import InputFileError, PhaseChangeError, SimulationError, TopdownError
 from topdown.mapping import map_molecule
 from topdown.model import BeadTable, Measurement
 from topdown.model._arrays import FloatArray
@@ -51,6 +52,7 @@ from topdown.units import U_NM3_TO_KG_M3
 ROUNDS_FILE: Final = "liquid_rounds.json"
 FACTORS_FILE: Final = "liquid_factors.csv"
 VALUES_FILE: Final = "liquids.csv"
+FACTOR_COLUMNS: Final = ("class or sizes", "ln sigma", "sd of ln sigma", "ln epsilon", "sd of ln epsilon")
 _TEMPERATURE: Final = 298.15
 _DIGITS: Final = 5
 
@@ -268,7 +270,7 @@ def _measure(task: _Task) -> LiquidValue | None:
             request = replace(liquid_request(task.phase, task.table, run=0, part=0, **at), n_steps=task.stage.steps)  # type: ignore[arg-type]
             samples = sampler.sample([request])[0]
             if samples.alarm:
-                return _alarmed(task, samples.alarm)
+                return _alarmed(task, samples.alarm_kind)
             series = box_mass(request.components) * U_NM3_TO_KG_M3 / samples.sums.volume
             start = stationary_start(series)
             kept = replace(samples, sums=samples.sums.frames(slice(start, None)))
@@ -276,17 +278,19 @@ def _measure(task: _Task) -> LiquidValue | None:
         slab = replace(slab_request(task.phase, task.table, run=0, part=0, **at), n_steps=2 * task.stage.steps)  # type: ignore[arg-type]
         samples = sampler.sample([slab])[0]
         if samples.alarm:
-            return _alarmed(task, samples.alarm)
+            return _alarmed(task, samples.alarm_kind)
         return tension_value(
             smiles, samples, series_estimate(tension_of_frames(samples.sums, np.array(samples.epsilon), slab.width**2))
         )
-    except SimulationError as error:
-        return _alarmed(task, error.message)
+    except PhaseChangeError as error:
+        return _alarmed(task, error.kind)
+    except SimulationError:
+        return None
 
 
-def _alarmed(task: _Task, message: str) -> LiquidValue | None:
-    kind = next((kind for kind in ("froze", "evaporated") if kind in message), None)
-    if kind is None:
+def _alarmed(task: _Task, kind: str) -> LiquidValue | None:
+    """What an alarm teaches; nothing where it does not say whether the beads attract each other too much or too little."""
+    if kind not in ALARM_STEP:
         return None
     names = Counter(task.phase.components[0].molecule.type_names)
     pairs = [(a, b) for a in sorted(names) for b in sorted(names) if a <= b]
@@ -375,8 +379,7 @@ def write_liquid_files(fit: LiquidFit, names: Sequence[str], out: Path) -> None:
     for k, sizes in enumerate(factors.sigma_sizes, start=len(names)):
         values = (factors.sigma_sizes[sizes], errors[k], factors.epsilon_sizes[sizes], errors[half + k])
         rows.append([sizes, *(f"{v:.4f}" for v in values)])
-    header = ["class or sizes", "ln sigma", "sd", "ln epsilon", "sd"]
-    atomic_write_text(out / FACTORS_FILE, csv_text(header, rows))
+    atomic_write_text(out / FACTORS_FILE, csv_text(FACTOR_COLUMNS, rows))
     lines = [
         [
             v.smiles,

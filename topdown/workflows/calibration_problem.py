@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypedDict
 
 from topdown.calibration.campaign import Campaign, GroupEntry, LiquidEntry, ParameterEntry, TransferEntry, read_campaign
 from topdown.calibration.design import matrix_space
 from topdown.calibration.parameters import FreeParameter, ParameterSpace, SharedParameter
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
-from topdown.calibration.targets import DensityTarget, SurfaceTensionTarget, Target, TransferTarget
+from topdown.calibration.targets import DensityTarget, Split, SurfaceTensionTarget, Target, TransferTarget
 from topdown.errors import InputFileError, MappingError, MoleculeError, SettingsError
 from topdown.mapping import canonical_smiles, map_molecule
 from topdown.mapping.chemotypes import chemotype
@@ -133,6 +134,37 @@ def _group(entry: GroupEntry) -> SharedParameter:
     )
 
 
+class _Common(TypedDict):
+    """What every target has."""
+
+    molecule: CGMolecule
+    measured: float
+    uncertainty: float
+    model_error: float
+    learn_model_error: bool
+    temperature: float | None
+    chemotype: str
+    split: Split
+    reference: str
+
+
+def _common(
+    entry: TransferEntry | LiquidEntry, molecule: CGMolecule, value: float, uncertainty: float, reference: str
+) -> _Common:
+    """What every target takes from its section and from its measured value."""
+    return _Common(
+        molecule=molecule,
+        measured=value,
+        uncertainty=uncertainty,
+        model_error=entry.model_error or 0.0,
+        learn_model_error=entry.model_error is None,
+        temperature=entry.temperature,
+        chemotype=_kind(molecule),
+        split=entry.split,
+        reference=reference,
+    )
+
+
 class _Resolver:
     """Finds the molecules and measured values a campaign names, and collects the systems they need."""
 
@@ -161,21 +193,13 @@ class _Resolver:
             value, uncertainty = sign * found.value, entry.uncertainty or found.uncertainty
             reference = found.reference
         return TransferTarget(
-            molecule=solute,
             origin=entry.origin,
             destination=entry.destination,
             origin_system=self._coupling(solute, origin, entry.temperature),
             destination_system=self._coupling(solute, destination, entry.temperature),
             origin_family=_family(origin),
             destination_family=_family(destination),
-            measured=value,
-            uncertainty=uncertainty,
-            model_error=entry.model_error or 0.0,
-            learn_model_error=entry.model_error is None,
-            temperature=entry.temperature,
-            chemotype=_kind(solute),
-            split=entry.split,
-            reference=reference,
+            **_common(entry, solute, value, uncertainty, reference),
         )
 
     def density(self, entry: LiquidEntry) -> DensityTarget:
@@ -183,7 +207,6 @@ class _Resolver:
         liquid, value, uncertainty, reference = self._liquid_target(entry, "density")
         (molecule, n), *_ = box_components(liquid, self.table, min_beads=self.campaign.sampling.n_beads)
         return DensityTarget(
-            molecule=molecule,
             n_molecules=n,
             system=self._add(
                 SimulatedSystem(
@@ -193,14 +216,7 @@ class _Resolver:
                     temperature=entry.temperature,
                 )
             ),
-            measured=value,
-            uncertainty=uncertainty,
-            model_error=entry.model_error or 0.0,
-            learn_model_error=entry.model_error is None,
-            temperature=entry.temperature,
-            chemotype=_kind(molecule),
-            split=entry.split,
-            reference=reference,
+            **_common(entry, molecule, value, uncertainty, reference),
         )
 
     def other_properties(self, targets: Sequence[Target]) -> list[Target]:
@@ -238,17 +254,9 @@ class _Resolver:
             temperature=entry.temperature,
         )
         return SurfaceTensionTarget(
-            molecule=molecule,
             area=request.width**2,
             system=self._add(system),
-            measured=value,
-            uncertainty=uncertainty,
-            model_error=entry.model_error or 0.0,
-            learn_model_error=entry.model_error is None,
-            temperature=entry.temperature,
-            chemotype=_kind(molecule),
-            split=entry.split,
-            reference=reference,
+            **_common(entry, molecule, value, uncertainty, reference),
         )
 
     def _liquid_target(self, entry: LiquidEntry, quantity: str) -> tuple[Phase, float, float, str]:

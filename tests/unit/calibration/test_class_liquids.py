@@ -1,5 +1,6 @@
 """Liquids behind pairs of classes: derivatives against the force field, steps that find known factors, alarms, kept rounds."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,12 @@ import numpy as np
 import pytest
 from small_world import dimer, single, small_table
 
+from topdown.calibration.class_campaign import LiquidStage
 from topdown.calibration.class_liquids import (
     ALARM_STEP,
+    TENSION_POWER,
     FactorSpace,
+    LiquidStep,
     LiquidValue,
     alarm_value,
     density_value,
@@ -18,12 +22,24 @@ from topdown.calibration.class_liquids import (
 )
 from topdown.calibration.class_table import PairFactors
 from topdown.engine import Simulation, SimulationSettings, potential_energy
-from topdown.errors import InputFileError
+from topdown.errors import InputFileError, PhaseChangeError, SimulationError
 from topdown.model import BeadTable, BeadType, Estimate, PairSums, System, WindowSamples
 from topdown.properties.molecule_models import MoleculeModel
 from topdown.properties.phases import pure_phase
-from topdown.workflows.calibrate_liquids import _Rounds, choose_liquids
+from topdown.properties.sampler import EngineSampler
+from topdown.resources import bead_tables_folder
+from topdown.workflows.calibrate_liquids import (
+    FACTOR_COLUMNS,
+    FACTORS_FILE,
+    LiquidFit,
+    _measure,
+    _Rounds,
+    _Task,
+    choose_liquids,
+    write_liquid_files,
+)
 
+_NOTHING = PairSums(pairs=(), sums=np.zeros((1, 0)), rest_energy=np.zeros(1), volume=np.ones(1))
 #: Two classes in two sizes, and a bead of a solvent.
 TYPES = (("C01", "C01", "R"), ("P01", "P01", "R"), ("SC01", "C01", "S"), ("SP01", "P01", "S"), ("W", "W", "R"))
 
@@ -99,6 +115,7 @@ def test_slopes_are_covariances() -> None:
     assert found.by_sigma[1] == pytest.approx(6.0 * beta * 2.0 * 0.001, rel=0.3)
     tension = tension_value("C", frames(np.random.default_rng(2)), estimate)
     assert sum(tension.by_sigma) == pytest.approx(-2.0)
+    assert sum(tension.by_epsilon) == pytest.approx(TENSION_POWER)
     assert tension.by_epsilon[0] / tension.by_epsilon[1] == pytest.approx(120.0 / 20.0, rel=0.02)
 
 
@@ -162,17 +179,22 @@ def test_one_round_does_not_go_far() -> None:
 def test_a_liquid_that_froze_wants_weaker_beads_and_one_that_boiled_stronger(alarm: str) -> None:
     value = alarm_value("X", "density", alarm, [("P01", "P01")], [1.0])
     x = np.zeros(2 * SPACE.n_half)
-    factors = SPACE.factors(next_factors(SPACE, x, [value], {}).x)
+    stepped = next_factors(SPACE, x, [value], {}).x
+    factors = SPACE.factors(stepped)
     assert np.sign(factors.epsilon[1]) == np.sign(ALARM_STEP[alarm])
     assert factors.epsilon[0] == 0.0
     assert not factors.sigma.any()
-    np.testing.assert_array_equal(SPACE.vector(factors), next_factors(SPACE, x, [value], {}).x)
+    np.testing.assert_array_equal(factors.epsilon, stepped[SPACE.n_half : SPACE.n_half + 2])
 
 
-def test_vectors_and_factors_are_the_same() -> None:
+def test_a_vector_is_sigma_then_epsilon_classes_then_sizes() -> None:
     x = np.arange(2.0 * SPACE.n_half)
-    np.testing.assert_array_equal(SPACE.vector(SPACE.factors(x)), x)
-    assert not SPACE.vector(PairFactors.none(2)).any()
+    factors = SPACE.factors(x)
+    parts = (factors.sigma, factors.sigma_sizes.values(), factors.epsilon, factors.epsilon_sizes.values())
+    np.testing.assert_array_equal(np.concatenate([list(part) for part in parts]), x)
+    none, found = PairFactors.none(2), SPACE.factors(0.0 * x)
+    assert (found.sigma_sizes, found.epsilon_sizes) == (none.sigma_sizes, none.epsilon_sizes)
+    assert not np.concatenate([found.sigma, found.epsilon]).any()
     assert not SPACE.row([("W", "C01")], [1.0]).any(), "beads of solvents stay as they are"
 
 
@@ -195,6 +217,44 @@ def test_the_liquids_chosen_show_every_class() -> None:
     assert len(choose_liquids(many, table, 100)) == 8  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("quantity", ["density", "surface_tension"])
+def test_what_became_of_a_liquid_is_told_by_the_kind_of_its_error(
+    monkeypatch: pytest.MonkeyPatch, quantity: str
+) -> None:
+    """Not by its text, which names the liquid, and may name another thing that froze."""
+    molecule = replace(dimer(), canonical_smiles="CC")
+    molecule = replace(molecule, beads=tuple(replace(b, bead_type=t) for b, t in zip(molecule.beads, ("C01", "P01"))))
+    task = _Task(
+        quantity=quantity,  # type: ignore[arg-type]
+        phase=pure_phase("CC", MoleculeModel(molecule=molecule, origin="")),
+        table=class_table(),
+        stage=LiquidStage(densities=1, tensions=1, rounds=1, steps=1000, seed=1),
+        store=None,
+    )
+
+    def measured(error: Exception) -> LiquidValue | None:
+        def fail(self: EngineSampler, requests: object) -> None:
+            raise error
+
+        monkeypatch.setattr(EngineSampler, "sample", fail)
+        return _measure(task)
+
+    for kind in ("froze", "evaporated"):
+        found = measured(PhaseChangeError("froze, or evaporated", kind=kind))
+        assert found is not None
+        assert (found.alarm, found.quantity) == (kind, quantity)
+        assert found.pairs == (("C01", "C01"), ("C01", "P01"), ("P01", "P01"))
+        assert found.by_epsilon == (0.25, 0.5, 0.25)
+    assert measured(PhaseChangeError("it froze in two", kind="broke")) is None
+    assert measured(SimulationError("the screen froze")) is None
+    window = WindowSamples(
+        key="k", system="s", sums=_NOTHING, epsilon=(), temperature=298.15, pressure=1.0, n_molecules=1,
+        alarm="evaporated froze: x", alarm_kind="froze",
+    )  # fmt: skip
+    monkeypatch.setattr(EngineSampler, "sample", lambda self, requests: [window])
+    assert _measure(task).alarm == "froze"  # type: ignore[union-attr]
+
+
 def test_rounds_are_kept_and_a_damaged_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rounds.json"
     rounds = _Rounds(path)
@@ -211,3 +271,25 @@ def test_rounds_are_kept_and_a_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_text('{"a": {"smiles": 1}}')
     with pytest.raises(InputFileError, match="damaged results of liquids"):
         _Rounds(path)
+
+
+def test_every_column_of_the_factors_has_its_own_name(tmp_path: Path) -> None:
+    """In what a fit writes and in what is shipped: read by name, each class has its own two standard deviations."""
+    n = SPACE.n_half
+    step = LiquidStep(x=np.arange(2.0 * n), errors=0.001 * np.arange(1.0, 2 * n + 1), cost=1.0)
+    fit = LiquidFit(factors=SPACE.factors(step.x), step=step, values=(), costs=(1.0,), measured={})
+    write_liquid_files(fit, ["C01", "P01"], tmp_path)
+    with (tmp_path / FACTORS_FILE).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = ("ln sigma", "sd of ln sigma", "ln epsilon", "sd of ln epsilon")
+    for k, row in enumerate(rows):
+        assert [float(row[name]) for name in names] == [
+            k,
+            round(0.001 * (k + 1), 4),
+            n + k,
+            round(0.001 * (n + k + 1), 4),
+        ]
+    assert [row["class or sizes"] for row in rows[:2]] == ["C01", "P01"]
+    shipped = bead_tables_folder() / "topdown1" / FACTORS_FILE
+    assert tuple(shipped.read_text(encoding="utf-8").splitlines()[0].split(",")) == FACTOR_COLUMNS
+    assert len(set(FACTOR_COLUMNS)) == 5

@@ -18,8 +18,12 @@ from topdown.calibration.parameters import FreeParameter, ParameterSpace
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
+from topdown.calibration.sample_pool import SamplePool
 from topdown.calibration.targets import DensityTarget, SurfaceTensionTarget, Target, TransferTarget
+from topdown.calibration.type_blocks import TypeSettings
 from topdown.errors import SettingsError
+from topdown.estimators.retyping import real_type
+from topdown.estimators.size_terms import at_sizes, repulsion_of
 from topdown.model import BeadTable, WindowSamples
 from topdown.model.requests import CouplingRequest, SampleRequest
 from topdown.report.calibration_html import calibration_html
@@ -168,6 +172,30 @@ def test_the_first_round_is_that_of_a_campaign_without_sigma() -> None:
         np.testing.assert_array_equal(a.table.epsilon, b.table.epsilon)
         assert getattr(a, "core", None) is None
     assert with_sigma.digest() != without.digest()
+
+
+def test_beads_with_names_of_their_own_keep_their_radii_too(tmp_path: Path) -> None:
+    """With ``[types]`` the radii are asked for under the same names, and what comes back has the repulsion of each bead."""
+    task = replace(sized_problem({"R-S": 1.0, "R-R": 1.0}), types=TypeSettings(least_gain=2.0, blocks=()))
+    x = task.space.start()
+    x[-1] = 0.03
+    request = task.request_at("mixed in 100 oil", x, 1)
+    assert isinstance(request, CouplingRequest)
+    assert request.core is not None
+    assert request.solute.type_names == ("A~1", "B~2")
+    assert request.core.pair("A~1", "C")[0] == 0.47
+    assert request.table.pair("A~1", "C")[0] == pytest.approx(0.47 * np.exp(0.03))
+    pool = SamplePool(task, SizedSampler(), Journal(tmp_path / "journal.jsonl", "x", resume=False))
+    pool.sample(["mixed in 100 oil"], x, 1)
+    by_bead, _ = pool.by_bead("mixed in 100 oil")
+    whole = pool.pool(["mixed in 100 oil"])["mixed in 100 oil"]
+    assert {repulsion_of(p) for p in (("A~1", "C"), ("B~2", "C"), ("C", "C"))} < set(by_bead.pairs)
+    theta = task.space.coefficients(x)
+    folded = at_sizes(by_bead, task.space.sigma_ratios(x))
+    assert folded.pairs == (("A~1", "C"), ("B~2", "C"), ("C", "C"))
+    by_name = {pair: task.space.theta(x)[min(map(real_type, pair)), max(map(real_type, pair))] for pair in folded.pairs}
+    expected = whole.coupling_free_energy(theta, error=False).value
+    assert folded.coupling_free_energy(by_name, error=False).value == pytest.approx(expected, abs=1e-6)
 
 
 def test_reports_say_what_became_of_sigma(tmp_path: Path) -> None:

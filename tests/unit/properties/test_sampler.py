@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,8 +183,33 @@ def test_a_run_that_met_an_alarm_does_not_go_on(tmp_path: Path, monkeypatch: pyt
     (window,) = sampler.sample([liquid()])
     assert window.sums.n_frames == 5
     assert "it snowed" in window.alarm
+    assert window.alarm_kind == "froze"
     with pytest.raises(SimulationError, match="cannot go on"):
         sampler.sample([liquid(part=1)])
+    # as stored before kinds were
+    arrays, header = sampler.store.load(window.key)  # type: ignore[misc]
+    assert header.pop("alarm_kind") == "froze"
+    sampler.store.save(window.key, arrays, header)
+    assert sampler.store.load_window(window.key).alarm_kind == "froze"  # type: ignore[union-attr]
+    sampler.store.save(window.key, arrays, {**header, "alarm": ""})
+    assert sampler.store.load_window(window.key).alarm_kind == ""  # type: ignore[union-attr]
+
+
+def test_a_liquid_lost_at_once_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error carries its kind, whatever its text says."""
+    from topdown.errors import PhaseChangeError
+    from topdown.sampling import liquid_runs
+    from topdown.sampling.liquid_state import Alarm, LiquidWatch
+
+    monkeypatch.setattr(liquid_runs, "CHECK_EVERY", 100)
+    alarm = Alarm(kind="evaporated", time=0.0, last_good=-1, message="nothing froze")
+    monkeypatch.setattr(LiquidWatch, "look", lambda self, s: alarm)
+    sampler = EngineSampler(tmp_path, workers=1)
+    (failure,) = sampler.attempt([liquid()])
+    assert (failure.kind, failure.lambda_index) == ("evaporated", -1)  # type: ignore[union-attr]
+    with pytest.raises(PhaseChangeError) as caught:
+        sampler.sample([liquid()])
+    assert pickle.loads(pickle.dumps(caught.value)).kind == "evaporated"
 
 
 def test_a_molecule_alone(tmp_path: Path) -> None:
