@@ -73,10 +73,10 @@ def environment(facts: Sequence[AtomFacts], group: Iterable[int], shared: frozen
                 atoms.append((element, 0, 0, aromatic, _OUTSIDE))
             if known >= len(members) or index < other:
                 bonds.append((new[index], known, order))
-    order = _in_order(atoms, bonds)
-    place = {old: number for number, old in enumerate(order)}
+    sequence = _in_order(atoms, bonds)
+    place = {old: number for number, old in enumerate(sequence)}
     moved = sorted((min(place[i], place[j]), max(place[i], place[j]), order) for i, j, order in bonds)
-    return _written(tuple(atoms[old] for old in order), tuple(moved))
+    return _written(tuple(atoms[old] for old in sequence), tuple(moved))
 
 
 def _in_order(atoms: Sequence[_Atom], bonds: Iterable[tuple[int, int, float]]) -> list[int]:
