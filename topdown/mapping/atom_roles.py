@@ -17,8 +17,7 @@ HALOGENS = {9: "F", 17: "Cl", 35: "Br", 53: "I"}
 Neighbour = tuple[int, int, float, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class AtomFacts:
+class AtomFacts(NamedTuple):
     """One atom as the rules see it.
 
     Attributes

@@ -298,6 +298,7 @@ def _given(table: BeadTable, name: str) -> TypeChoice:
 
 def _choose(context: _Context, group: tuple[int, ...]) -> TypeChoice:
     known = context.known
+    group = context.surroundings.in_order(group)
     key = context.surroundings.bead_key(group)
     choice = known.choices.get(key)
     if choice is not None:

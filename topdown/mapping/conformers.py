@@ -174,9 +174,10 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
         n_hydrogens = min(facts.hydrogens, 3)
         if n_hydrogens:
             away_x = away_y = 0.0
-            for other, *_ in facts.neighbours:
-                away_x += x - at[other][0]
-                away_y += y - at[other][1]
+            for neighbour in facts.neighbours:
+                other_x, other_y = at[neighbour[0]]
+                away_x += x - other_x
+                away_y += y - other_y
             norm = math.sqrt(away_x * away_x + away_y * away_y)
             if norm > 1e-3:
                 out = n_hydrogens / (1 + n_hydrogens) * _HYDROGEN_OUT[n_hydrogens] / norm

@@ -73,7 +73,35 @@ def environment(facts: Sequence[AtomFacts], group: Iterable[int], shared: frozen
                 atoms.append((element, 0, 0, aromatic, _OUTSIDE))
             if known >= len(members) or index < other:
                 bonds.append((new[index], known, order))
-    return _written(tuple(atoms), tuple(bonds))
+    sequence = _in_order(atoms, bonds)
+    place = {old: number for number, old in enumerate(sequence)}
+    moved = sorted((min(place[i], place[j]), max(place[i], place[j]), order) for i, j, order in bonds)
+    return _written(tuple(atoms[old] for old in sequence), tuple(moved))
+
+
+def _in_order(atoms: Sequence[_Atom], bonds: Iterable[tuple[int, int, float]]) -> list[int]:
+    """Atoms sorted by what they are and what they are bonded to, whatever their numbers.
+
+    RDKit's canonical SMILES breaks ties by number between atoms that differ only in what it does not rank by, such as
+    aromatic and other carbons outside rings.
+    """
+    near: list[list[tuple[float, int]]] = [[] for _ in atoms]
+    for i, j, order in bonds:
+        near[i].append((order, j))
+        near[j].append((order, i))
+    ranks = _ranked(atoms)
+    for _ in range(2):
+        ranks = _ranked([(ranks[a], sorted((order, ranks[b]) for order, b in found)) for a, found in enumerate(near)])
+    return sorted(range(len(atoms)), key=ranks.__getitem__)
+
+
+def _ranked(keys: Sequence[Any]) -> list[int]:
+    """The place of each key among the distinct ones."""
+    distinct: list[Any] = []
+    for key in sorted(keys):
+        if not distinct or distinct[-1] != key:
+            distinct.append(key)
+    return [distinct.index(key) for key in keys]
 
 
 @lru_cache(maxsize=20000)
@@ -94,6 +122,15 @@ def _written(atoms: tuple[_Atom, ...], bonds: tuple[tuple[int, int, float], ...]
         return str(Chem.MolToSmiles(fragment))
 
 
+def _read(mol: Any) -> tuple[list[_Atom], list[tuple[int, int, float]]]:
+    """Atoms and bonds of a fragment string that was read without sanitising."""
+    atoms = [
+        (a.GetAtomicNum(), a.GetFormalCharge(), a.GetTotalNumHs(), a.GetIsAromatic(), a.GetAtomMapNum())
+        for a in mol.GetAtoms()
+    ]
+    return atoms, [(b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondTypeAsDouble()) for b in mol.GetBonds()]
+
+
 @lru_cache(maxsize=20000)
 def coarser(environment: str) -> tuple[str, str, str]:
     """The three keys of a fragment string, one per level.
@@ -106,6 +143,7 @@ def coarser(environment: str) -> tuple[str, str, str]:
         if mol is None:
             return environment, environment, environment
         mol.UpdatePropertyCache(strict=False)
+        mol = Chem.RenumberAtoms(mol, _in_order(*_read(mol)))
         canonical = Chem.MolToSmiles(mol)
         atoms = list(mol.GetAtoms())
         marks = [atom.GetAtomMapNum() for atom in atoms]

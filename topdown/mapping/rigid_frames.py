@@ -305,11 +305,15 @@ def _best_hinge(four: Sequence[int], at: Places) -> list[tuple[tuple[int, int, i
     """Two triangles of four beads on either side of a common side: the pairing whose flatter triangle is least flat."""
     best: tuple[float, tuple[int, int]] | None = None
     corners = sorted(four)
-    apart = {(i, j): math.dist(at[i], at[j]) for i in corners for j in corners if i != j}
+    apart: dict[tuple[int, int], float] = {}
+    for i, j in combinations(corners, 2):
+        apart[i, j] = apart[j, i] = math.dist(at[i], at[j])
     for side in combinations(corners, 2):
         i, j = side
         one, two = (b for b in corners if b != i and b != j)
         worst = min(_flatness_of(apart[side], apart[j, k], apart[k, i]) for k in (one, two))
+        if best is not None and round(worst, 4) <= round(best[0], 4):
+            continue
         axis, left, right = (difference(at[b], at[i]) for b in (j, one, two))
         # Wings that point the same way, the parts along the common side taken out, would fold onto one another.
         if dot(left, right) - dot(left, axis) * dot(right, axis) / max(dot(axis, axis), 1e-18) > 0.0:

@@ -141,7 +141,7 @@ def parse_smiles(
         if not bare or _DATIVE_MARK.search(core):
             _check_atoms(mol, smiles)
         mol = _sanitised(mol, smiles)
-        if not bare:
+        if not bare and any(atom.GetAtomicNum() == 1 for atom in atoms_of(mol)):
             mol = Chem.RemoveAllHs(mol)
     if mol.GetNumAtoms() == 0:
         raise MoleculeError("E_EMPTY", "there is no heavy atom", where=shown(smiles), hint="hydrogen alone has no bead")

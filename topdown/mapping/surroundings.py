@@ -1,7 +1,7 @@
 """Keys of atoms and beads with what lies around them: what looks alike gets its type and free energy worked out once.
 
-A key holds all that :mod:`topdown.mapping.bead_typing` reads of a bead, in the order in which it is read, so that a choice
-looked up is the choice that would have been made, down to the last bit.
+A key holds all that :mod:`topdown.mapping.bead_typing` reads of a bead, whose atoms are put in order by what they are, so that a
+choice looked up is the choice that would have been made, down to the last bit.
 """
 
 from __future__ import annotations
@@ -46,8 +46,23 @@ class Surroundings:
         self._ends: Sequence[int] = ()
         self._kinds = plain
 
+    def in_order(self, group: tuple[int, ...]) -> tuple[int, ...]:
+        """The atoms of a bead sorted by their kinds and those of their neighbours, whatever their numbers."""
+        kinds, outside, inside = self._inside, self._outside, set(group)
+        ranks = {}
+        for atom in group:
+            around = [
+                kinds[other] << _ORDER_BITS | int(2.0 * order)
+                if other in inside
+                else ~(outside[other] << _ORDER_BITS | int(2.0 * order))
+                for other, _, order, _ in self._facts[atom].neighbours
+            ]
+            around.sort()
+            ranks[atom] = kinds[atom], around
+        return tuple(sorted(group, key=ranks.__getitem__))
+
     def bead_key(self, group: tuple[int, ...]) -> tuple[int, ...]:
-        """Of a bead: its atoms and bonds, what it is attached to, and the polar atoms and halogens two bonds away.
+        """Of a bead in order: its atoms and bonds, what it is attached to, and the polar atoms and halogens two bonds away.
 
         The features of a bead, its functional group, size and fragment depend on nothing else.
         """
@@ -57,11 +72,17 @@ class Surroundings:
         key = [self._inside[atom] for atom in group]
         for atom in group:
             own = facts[atom]
+            bonds, attached = [], []
             for other, _, order, _ in own.neighbours:
                 there = inside.get(other)
                 if there is None:
-                    there = beside.setdefault(other, size + len(beside))
-                key.append(there << _ORDER_BITS | int(2.0 * order))
+                    attached.append((self._outside[other], int(2.0 * order), other))
+                else:
+                    bonds.append(there << _ORDER_BITS | int(2.0 * order))
+            bonds.sort()
+            attached.sort()
+            key += bonds
+            key += [beside.setdefault(other, size + len(beside)) << _ORDER_BITS | order for _, order, other in attached]
             key.append(-2 if own.element == 7 and own.aromatic and self._ring_nitrogen_at_two(atom, own) else -1)
         across_ring = False
         beyond: set[int] = set()

@@ -10,6 +10,7 @@ atoms and hydrogens (Wildman and Crippen, J. Chem. Inf. Comput. Sci. 39, 868 (19
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -117,7 +118,8 @@ class TypeModel:
 
     def parts(self, features: dict[str, float]) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Probabilities of sizes (n_sizes,), classes (n_classes,), and labels given the class (n_classes, n_labels)."""
-        known = [(self.features[name], value) for name, value in features.items() if name in self.features]
+        # Sorted, so that the last bits do not depend on the order in which a bead was looked at.
+        known = sorted((self.features[name], value) for name, value in features.items() if name in self.features)
         scores = np.array([value for _, value in known]) @ self.weights[[row for row, _ in known]]
         first, second = self.sizes.shape[1], self.sizes.shape[1] + self.classes.shape[1]
         size, core, label = scores[:first], scores[first:second], scores[second:]
@@ -290,7 +292,7 @@ def free_energy(mol: Any, group: tuple[int, ...], shared: frozenset[int], surrou
             _ATOM_ENERGIES.clear()
         for atom, energy in enumerate(atom_free_energies(mol).tolist()):
             _ATOM_ENERGIES[surroundings.atom_key(atom)] = energy
-    return float(sum((0.5 if a in shared else 1.0) * _ATOM_ENERGIES[key] for a, key in zip(group, keys)))
+    return math.fsum((0.5 if a in shared else 1.0) * _ATOM_ENERGIES[key] for a, key in zip(group, keys))
 
 
 def weighted_by_free_energy(probabilities: FloatArray, target: float, table: BeadTable) -> FloatArray:
