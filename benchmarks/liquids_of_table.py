@@ -47,10 +47,13 @@ def liquids(what: str, share: int) -> Iterator[tuple[str, float, str]]:
 
 def run(options: argparse.Namespace) -> None:
     done = {(r["table"], r["what"], r["smiles"]) for r in read(options.file)}
-    settings = LiquidSettings(temperatures=(TEMPERATURE,), effort=Effort(nanoseconds=options.ns))
+    settings = LiquidSettings(
+        temperatures=(TEMPERATURE,), effort=Effort(nanoseconds=options.ns), match_surface=options.match_surface
+    )
     for smiles, measured, split in liquids(options.what, options.share):
         for table in options.tables.split(","):
-            if (table, options.what, smiles) in done:
+            label = f"{table}, surface matched" if options.match_surface else table
+            if (label, options.what, smiles) in done:
                 continue
             common = {"store": options.store, "workers": options.workers}
             if options.what == "density":
@@ -58,12 +61,12 @@ def run(options: argparse.Namespace) -> None:
             else:
                 found = surface_tension_json(next(surface_tensions([smiles], table, settings, **common)))
                 found.pop("profile", None)
-            row = {"table": table, "what": options.what, "smiles": smiles, "measured": measured, "split": split} | found
+            row = {"table": label, "what": options.what, "smiles": smiles, "measured": measured, "split": split} | found
             with options.file.open("a") as file:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
             value = found.get("density_kg_m3", found.get("surface_tension_mN_m"))
             told = found["error"]["message"] if "error" in found else f"{value:.1f} ± {found['standard_error']:.1f}"
-            print(f"{table} {smiles}: {told}, measured {measured:.1f} {' '.join(found.get('alarms', []))}", flush=True)
+            print(f"{label} {smiles}: {told}, measured {measured:.1f} {' '.join(found.get('alarms', []))}", flush=True)
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -104,6 +107,7 @@ def main() -> None:
     parser.add_argument("--what", choices=tuple(QUANTITY), default="density")
     parser.add_argument("--ns", type=float, default=1.0)
     parser.add_argument("--share", type=int, default=3)
+    parser.add_argument("--match-surface", action="store_true", help="bonds of mapped molecules lengthened")
     parser.add_argument("--store", type=Path)
     parser.add_argument("--workers", type=int, default=0)
     options = parser.parse_args()

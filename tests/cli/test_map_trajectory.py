@@ -3,6 +3,7 @@
 import json
 
 import chemfiles
+import numpy as np
 import pytest
 from rdkit import Chem
 from rdkit.Chem import AllChem
@@ -73,9 +74,27 @@ def test_center_moves_beads(topdown):
     assert len(set(lengths.values())) == 3
 
 
+def test_match_surface_lengthens_bonds(topdown, tmp_path):
+    lengths = {}
+    for option in ((), ("--match-surface",)):
+        code, out, _ = topdown("map", "CCCCSCCCC", "--json", *option)
+        assert code == 0
+        lengths[option] = [bond["length"] for bond in json.loads(out)["bonds"]]
+    factors = np.divide(lengths[("--match-surface",)], lengths[()])
+    assert factors == pytest.approx(factors[0], rel=2e-3)
+    assert 1.1 < factors[0] < 1.4
+    listed = tmp_path / "list.smi"
+    listed.write_text("CCCCSCCCC sulfide\n")
+    code, out, _ = topdown("map", listed, "--json", "--match-surface", "-o", tmp_path / "out")
+    assert code == 0
+    assert [bond["length"] for bond in json.loads(out)["bonds"]] == lengths[("--match-surface",)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
+        (("map", "CCO", "--match-surface", "--no-conformers"), "needs conformers"),
+        (("map", "CCO", "--match-surface", "--fit-bonded", "x.xtc"), "choose one"),
         (("map", "CCO", "--fit-topology", "x.gro"), "go with --fit-bonded"),
         (("map", "CCO", "--center", "mass", "--no-conformers"), "needs conformers"),
         (("map", "CCO", "--fit-bonded", "nothing.xtc"), "no such file"),

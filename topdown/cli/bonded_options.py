@@ -24,6 +24,7 @@ class BondedOptions:
 
     check: bool
     center: Literal["geometry", "mass", "charge"] | None
+    match: bool
     fit: Path | None
     topology: Path | None
     groups: Path | None
@@ -31,7 +32,11 @@ class BondedOptions:
 
     def refine(self, *, seed: int, with_conformers: bool) -> Callable[[CGMolecule, BeadTable], CGMolecule] | None:
         """What changes each molecule's bonded terms before it is written, or nothing."""
+        if self.match and not with_conformers:
+            raise click.UsageError("--match-surface needs conformers, whose surface it is")
         if self.fit is not None:
+            if self.match:
+                raise click.UsageError("--match-surface and --fit-bonded both say how long bonds are: choose one")
             return self._fitted
         if self.topology is not None or self.groups is not None:
             raise click.UsageError("--fit-topology and --fit-mapping go with --fit-bonded")
@@ -68,7 +73,7 @@ class BondedOptions:
         from topdown.resources import atomic_write_text
         from topdown.workflows.check_molecule import checked_molecule
 
-        report = checked_molecule(result.molecule, table, table_name, seed=seed, center=self.center)
+        report = checked_molecule(result.molecule, table, table_name, seed=seed, center=self.center, matched=self.match)
         for path in result.files:
             if path.suffix == ".itp":
                 text = json.dumps(report, indent=1, allow_nan=False) + "\n"
@@ -88,6 +93,12 @@ def bonded_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Bead positions: centre of geometry, of mass, or of the partial charges.  [default: that of the table]",
     )
     @click.option(
+        "--match-surface",
+        "match",
+        is_flag=True,
+        help="Longer bonds, by one factor, until the beads have the surface of the atoms: nearer to measured densities.",
+    )
+    @click.option(
         "--fit-bonded", "fit", type=_FILE, metavar="TRAJECTORY", help="Bonded terms from an all-atom trajectory."
     )
     @click.option("--fit-topology", "topology", type=_FILE, metavar="FILE", help="Its structure: elements and bonds.")
@@ -101,6 +112,7 @@ def bonded_options(command: Callable[..., Any]) -> Callable[..., Any]:
         *args: Any,
         check: bool,
         center: Literal["geometry", "mass", "charge"] | None,
+        match: bool,
         fit: Path | None,
         topology: Path | None,
         groups: Path | None,
@@ -108,7 +120,7 @@ def bonded_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **kwargs: Any,
     ) -> Any:
         options = BondedOptions(
-            check=check, center=center, fit=fit, topology=topology, groups=groups, temperature=temperature
+            check=check, center=center, match=match, fit=fit, topology=topology, groups=groups, temperature=temperature
         )
         return command(*args, bonded=options, **kwargs)
 

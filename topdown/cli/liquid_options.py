@@ -32,6 +32,9 @@ def liquid_options(default_ns: str) -> Callable[[Command], Command]:
                 ),
                 click.option("--error", type=float, help="Go on until the standard error is this small."),
                 click.option("--budget", metavar="TIME", help="Wall time not to exceed: 90s, 5min, 1h."),
+                click.option(
+                    "--match-surface", is_flag=True, help="Longer bonds in mapped molecules, as map --match-surface."
+                ),
                 click.option("--seed", type=int, default=1, show_default=True),
                 click.option("--workers", type=int, default=0, help="Processes; default one per available processor."),
                 click.option(
@@ -68,6 +71,7 @@ def liquid_settings(options: dict[str, Any]) -> LiquidSettings:
             wall_s=parse_wall_time(options["budget"]) if options["budget"] else None,
         ),
         seed=options["seed"],
+        match_surface=options["match_surface"],
     )
 
 

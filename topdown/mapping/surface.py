@@ -69,41 +69,75 @@ class SurfaceCheck:
         }
 
 
-def surface_check(
-    molecule: CGMolecule, table: BeadTable, *, seed: int = 1, center: Center | None = None
-) -> SurfaceCheck | None:
-    """Surface and volume of a mapped molecule beside those of its atoms; ``None`` without conformers or atoms of beads."""
-    mapped = [bead for bead in molecule.beads if bead.atoms]
-    if not molecule.smiles or not mapped:
-        return None
-    made = conformers(parse_smiles(molecule.smiles).mol, seed=seed)
-    if made is None:
-        return None
-    from rdkit import Chem
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MappedSurface:
+    """Conformers of a molecule as atoms and as beads.
 
-    full, positions, weights = made
-    chosen = np.argsort(-weights, kind="stable")[:_MOST_CONFORMERS]
-    share = weights[chosen] / weights[chosen].sum()
-    elements = Chem.GetPeriodicTable()
-    atom_radii = np.array([elements.GetRvdw(atom.GetAtomicNum()) for atom in full.GetAtoms()]) * 0.1
-    bead_radii = np.array([BEAD_RADIUS[table.bead_type(bead.bead_type).size] for bead in mapped])
-    operator = bead_operator(
-        full, [bead.atoms for bead in mapped], with_hydrogens="2" not in molecule.table, center=center
-    )
-    rows = []
-    for x in positions[chosen]:
-        beads = bead_positions(operator, x)
-        rows.append(
-            [
-                accessible_surface(x, atom_radii),
-                accessible_surface(beads, bead_radii),
-                excluded_volume(x, atom_radii),
-                excluded_volume(beads, bead_radii),
-            ]
+    Attributes
+    ----------
+    shares : (n_conformers,) float64
+        Weights of the conformers; they add up to 1.
+    atoms, beads : (n_conformers, n, 3) float64 [nm]
+    atom_radii, bead_radii : (n,) float64 [nm]
+    """
+
+    shares: FloatArray
+    atoms: FloatArray
+    beads: FloatArray
+    atom_radii: FloatArray
+    bead_radii: FloatArray
+
+    @classmethod
+    def of(
+        cls, molecule: CGMolecule, table: BeadTable, *, seed: int = 1, center: Center | None = None
+    ) -> MappedSurface | None:
+        """The likeliest conformers; ``None`` without conformers or atoms of beads."""
+        mapped = [bead for bead in molecule.beads if bead.atoms]
+        if not molecule.smiles or not mapped:
+            return None
+        made = conformers(parse_smiles(molecule.smiles).mol, seed=seed)
+        if made is None:
+            return None
+        from rdkit import Chem
+
+        full, positions, weights = made
+        chosen = np.argsort(-weights, kind="stable")[:_MOST_CONFORMERS]
+        elements = Chem.GetPeriodicTable()
+        operator = bead_operator(
+            full, [bead.atoms for bead in mapped], with_hydrogens="2" not in molecule.table, center=center
         )
-    sasa_atoms, sasa_beads, volume_atoms, volume_beads = (float(v) for v in share @ np.array(rows))
+        return cls(
+            shares=weights[chosen] / weights[chosen].sum(),
+            atoms=positions[chosen],
+            beads=np.array([bead_positions(operator, x) for x in positions[chosen]]),
+            atom_radii=np.array([elements.GetRvdw(atom.GetAtomicNum()) for atom in full.GetAtoms()]) * 0.1,
+            bead_radii=np.array([BEAD_RADIUS[table.bead_type(bead.bead_type).size] for bead in mapped]),
+        )
+
+    def of_atoms(self) -> float:
+        """Surface of the atoms [nm²]."""
+        return float(self.shares @ [accessible_surface(x, self.atom_radii) for x in self.atoms])
+
+    def of_beads(self, factor: float = 1.0) -> float:
+        """Surface of the beads [nm²], all distances between them times ``factor``."""
+        return float(self.shares @ [accessible_surface(factor * x, self.bead_radii) for x in self.beads])
+
+
+def surface_check(
+    molecule: CGMolecule, table: BeadTable, *, seed: int = 1, center: Center | None = None, factor: float = 1.0
+) -> SurfaceCheck | None:
+    """Surface and volume of a mapped molecule beside those of its atoms; ``None`` without conformers or atoms of beads.
+
+    Beads are seen where the centres of their atoms are, all distances between them times ``factor``.
+    """
+    seen = MappedSurface.of(molecule, table, seed=seed, center=center)
+    if seen is None:
+        return None
     return SurfaceCheck(
-        sasa_atoms=sasa_atoms, sasa_beads=sasa_beads, volume_atoms=volume_atoms, volume_beads=volume_beads
+        sasa_atoms=seen.of_atoms(),
+        sasa_beads=seen.of_beads(factor),
+        volume_atoms=float(seen.shares @ [excluded_volume(x, seen.atom_radii) for x in seen.atoms]),
+        volume_beads=float(seen.shares @ [excluded_volume(factor * x, seen.bead_radii) for x in seen.beads]),
     )
 
 

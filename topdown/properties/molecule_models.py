@@ -33,7 +33,13 @@ class MoleculeModel:
 
 
 def molecule_model(
-    smiles: str, table: BeadTable, table_name: str | Path, *, name: str = "", seed: int = 1
+    smiles: str,
+    table: BeadTable,
+    table_name: str | Path,
+    *,
+    name: str = "",
+    seed: int = 1,
+    longer_bonds: bool = False,
 ) -> MoleculeModel:
     """The model of a molecule given by SMILES.
 
@@ -48,6 +54,8 @@ def molecule_model(
         Of the molecule returned; default the published model's own, or the canonical SMILES.
     seed : int
         Of the conformers of a mapped molecule.
+    longer_bonds : bool
+        Bonds of a mapped molecule as long as its surface asks for (:mod:`topdown.mapping.surface_match`).
 
     Raises
     ------
@@ -68,6 +76,10 @@ def molecule_model(
                 n_real=curated.n_molecules,
             )
     molecule = map_molecule(smiles, table, name=name or canonical, seed=seed)
+    if longer_bonds:
+        from topdown.mapping.surface_match import match_surface
+
+        molecule = match_surface(molecule, table, seed=seed)
     return MoleculeModel(
         molecule=molecule,
         origin=f"mapped: {' '.join(molecule.type_names)}",

@@ -12,7 +12,7 @@ A name wins over a model, a model over a SMILES. Fractions count real molecules:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -137,7 +137,7 @@ def pure_phase(name: str, model: MoleculeModel, remark: str = "") -> Phase:
     return Phase(name=name, components=(PhaseComponent(model=model),), remark=remark)
 
 
-def find_phase(name: str, table_name: str | Path, *, seed: int = 1) -> Phase:
+def find_phase(name: str, table_name: str | Path, *, seed: int = 1, longer_bonds: bool = False) -> Phase:
     """The phase written as ``name``, see the module, in the models of a bead table.
 
     Parameters
@@ -146,6 +146,8 @@ def find_phase(name: str, table_name: str | Path, *, seed: int = 1) -> Phase:
     table_name : str or Path
     seed : int
         Of the conformers of mapped molecules.
+    longer_bonds : bool
+        Bonds of mapped molecules as long as their surface asks for (:mod:`topdown.mapping.surface_match`).
 
     Raises
     ------
@@ -154,19 +156,26 @@ def find_phase(name: str, table_name: str | Path, *, seed: int = 1) -> Phase:
     MoleculeError, BeadTableError
         A SMILES that is refused or cannot be mapped; a model the table does not have.
     """
+    from_smiles = partial(
+        molecule_model,
+        table=load_bead_table(table_name),
+        table_name=table_name,
+        seed=seed,
+        longer_bonds=longer_bonds,
+    )
     known = plain_name(name)
     if known == "gas":
         return Phase(name="gas", remark="ideal gas, 1 mol/L")
     if known in MIXTURES:
         parts, remark = MIXTURES[known]
-        return Phase(name=known, components=_mixed(parts, table_name, seed), remark=remark)
+        return Phase(name=known, components=_mixed(parts, table_name, from_smiles), remark=remark)
     if "," in name:
         given = [_fraction_of(item, name) for item in name.split(",")]
         parts = tuple((item, fraction) for item, fraction in given)
-        components = _mixed(parts, table_name, seed)
+        components = _mixed(parts, table_name, from_smiles)
         label = ",".join(f"{plain_name(item)}:{part.fraction:g}" for (item, _), part in zip(parts, components))
         return Phase(name=label, components=components)
-    model = _pure(name, table_name, seed)
+    model = _pure(name, table_name, from_smiles)
     label = known if known in SOLVENTS or known in _liquid_names() else model.molecule.canonical_smiles
     return pure_phase(label or model.molecule.name, model)
 
@@ -200,12 +209,11 @@ def _liquid_names() -> dict[str, str]:
     return {row.name.lower(): row.canonical_smiles for row in load_measurements("density")}
 
 
-def _pure(name: str, table_name: str | Path, seed: int) -> MoleculeModel:
+def _pure(name: str, table_name: str | Path, from_smiles: Callable[[str], MoleculeModel]) -> MoleculeModel:
     known = plain_name(name)
     if known in MIXTURES:
         parts = ", ".join(part for part, _ in MIXTURES[known][0])
         raise SettingsError(f"{known} is a mixture itself", hint=f"name its components: {parts}")
-    from_smiles = partial(molecule_model, table=load_bead_table(table_name), table_name=table_name, seed=seed)
     smiles = SOLVENTS.get(known) or _liquid_names().get(known)
     if smiles:
         return from_smiles(smiles)
@@ -227,14 +235,17 @@ def _pure(name: str, table_name: str | Path, seed: int) -> MoleculeModel:
         raise MoleculeError(error.code, error.message, where=error.where or known, hint=hint) from None
 
 
-def _mixed(parts: Sequence[tuple[str, float]], table_name: str | Path, seed: int) -> tuple[PhaseComponent, ...]:
+def _mixed(
+    parts: Sequence[tuple[str, float]], table_name: str | Path, from_smiles: Callable[[str], MoleculeModel]
+) -> tuple[PhaseComponent, ...]:
     if "gas" in (plain_name(item) for item, _ in parts):
         raise SettingsError("the gas cannot be part of a mixture")
     if len(parts) < 2:
         raise SettingsError(f"a mixture needs two components, got {parts[0][0]}", hint="A:0.7,B:0.3")
     total = sum(fraction for _, fraction in parts)
     components = tuple(
-        PhaseComponent(model=_pure(item, table_name, seed), fraction=fraction / total) for item, fraction in parts
+        PhaseComponent(model=_pure(item, table_name, from_smiles), fraction=fraction / total)
+        for item, fraction in parts
     )
     names = [component.molecule.name for component in components]
     if len(set(names)) < len(names):

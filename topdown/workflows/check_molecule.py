@@ -22,6 +22,7 @@ from topdown.errors import SettingsError, SimulationError
 from topdown.mapping.distributions import coordinate_values
 from topdown.mapping.operators import Center
 from topdown.mapping.surface import surface_check
+from topdown.mapping.surface_match import surface_factor
 from topdown.model import Angle, BeadTable, Bond, CGMolecule, System
 from topdown.model._arrays import FloatArray
 from topdown.properties.phases import find_phase
@@ -245,11 +246,21 @@ def _followed(system: System, watch: _Watch, temperature: float, n_steps: tuple[
 
 
 def checked_molecule(
-    molecule: CGMolecule, table: BeadTable, table_name: str | Path, *, seed: int = 1, center: Center | None = None
+    molecule: CGMolecule,
+    table: BeadTable,
+    table_name: str | Path,
+    *,
+    seed: int = 1,
+    center: Center | None = None,
+    matched: bool = False,
 ) -> dict[str, Any]:
-    """:func:`check_molecule` as JSON, with surface and volume beside those of the atoms under ``surface``."""
+    """:func:`check_molecule` as JSON, with surface and volume beside those of the atoms under ``surface``.
+
+    ``matched`` says that the bonds are as long as :func:`topdown.mapping.surface_match.match_surface` makes them.
+    """
     report = check_molecule(molecule, table, table_name, seed=seed).as_json()
-    surface = surface_check(molecule, table, seed=seed, center=center)
+    factor = surface_factor(molecule, table, seed=seed, center=center) if matched else 1.0
+    surface = surface_check(molecule, table, seed=seed, center=center, factor=factor)
     return {**report, "surface": None if surface is None else surface.as_json()}
 
 

@@ -99,12 +99,15 @@ class LiquidSettings:
         [bar]
     effort : Effort
     seed : int
+    match_surface : bool
+        Bonds of mapped molecules as long as their surface asks for (:mod:`topdown.mapping.surface_match`).
     """
 
     temperatures: tuple[float, ...] = (298.15,)
     pressure: float = 1.0
     effort: Effort = Effort()
     seed: int = 1
+    match_surface: bool = False
 
     def __post_init__(self) -> None:
         for temperature in self.temperatures:
@@ -274,7 +277,7 @@ def _outcomes(
     table = load_bead_table(table_name)
     for liquid in liquids:
         try:
-            phase = find_phase(liquid, table_name, seed=settings.seed)
+            phase = find_phase(liquid, table_name, seed=settings.seed, longer_bonds=settings.match_surface)
         except TopdownError as error:
             for temperature in settings.temperatures:
                 yield LiquidOutcome(liquid=liquid, temperature=temperature, error=error)

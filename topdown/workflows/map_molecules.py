@@ -57,6 +57,8 @@ class MapSettings:
     choices : UserChoices
     center : {"geometry", "mass", "charge"}, optional
         Where beads sit, when not where the table has them; needs conformers.
+    match_surface : bool
+        Bonds as long as the surface of the atoms asks for; needs conformers.
     """
 
     table: str = "martini3"
@@ -67,6 +69,7 @@ class MapSettings:
     limits: SmilesLimits = DEFAULT_LIMITS
     choices: UserChoices = field(default_factory=UserChoices)
     center: Center | None = None
+    match_surface: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +144,10 @@ class Mapper:
             from topdown.workflows.fit_bonded import with_center
 
             best = with_center(best, self.table, s.center, seed=s.seed)
+        if s.match_surface:
+            from topdown.mapping.surface_match import match_surface
+
+            best = match_surface(best, self.table, seed=s.seed, center=s.center)
         if self.refine is not None:
             best = self.refine(best, self.table)
         if best.canonical_smiles in self._published:

@@ -113,3 +113,13 @@ def test_the_published_model_wins(tmp_path: Path) -> None:
     assert (octanol.molecule.name, octanol.n_real) == ("mine", 1)
     assert octanol.origin == "published model OCO: SC2 SC2 SP1"
     assert molecule_model("O", table, "martini3").n_real == 4
+
+
+def test_mapped_molecules_may_have_longer_bonds() -> None:
+    def first_bond(liquid: str, *, longer: bool) -> float:
+        return find_phase(liquid, "martini3", longer_bonds=longer).components[0].molecule.bonds[0].length
+
+    longer = first_bond("CCCCSCCCC", longer=True)
+    assert longer > 1.1 * first_bond("CCCCSCCCC", longer=False)
+    assert first_bond("CCCCSCCCC:0.5,octane:0.5", longer=True) == longer
+    assert first_bond("octane", longer=True) == first_bond("octane", longer=False), "published models stay"
