@@ -76,13 +76,15 @@ def molecule_model(
                 n_real=curated.n_molecules,
             )
     molecule = map_molecule(smiles, table, name=name or canonical, seed=seed)
+    how = "mapped"
     if longer_bonds:
-        from topdown.mapping.surface_match import match_surface
+        from topdown.mapping.surface_match import surface_factor, with_longer_bonds
 
-        molecule = match_surface(molecule, table, seed=seed)
+        factor = surface_factor(molecule, table, seed=seed)
+        molecule, how = with_longer_bonds(molecule, factor), f"mapped, bonds {100.0 * (factor - 1.0):.0f} % longer"
     return MoleculeModel(
         molecule=molecule,
-        origin=f"mapped: {' '.join(molecule.type_names)}",
+        origin=f"{how}: {' '.join(molecule.type_names)}",
         n_real=_WATERS_PER_BEAD if canonical == _WATER else 1,
     )
 
