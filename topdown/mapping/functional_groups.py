@@ -440,6 +440,8 @@ def _arene_m2(bead: _Bead) -> FunctionalGroup:
     nitrogen, and those of TRP in the ring with nitrogen; PHE and the ring of six of TRP are SC5 (de Jong et al., J. Chem.
     Theory Comput. 9, 687 (2013); side chains of martini22 in vermouth).
     """
+    if bead.has("C=C", "C#C", "=C="):
+        return FunctionalGroup("arene with an alkene or alkyne", "C4", instead_of=("C5",))
     kinds = {bead.roles.arenes[a] for a in bead.group}
     if not kinds.isdisjoint(("polar", "azole")):
         return FunctionalGroup("arene, its ring with a heteroatom", "C4", instead_of=("C5",))

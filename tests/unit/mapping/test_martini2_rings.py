@@ -36,7 +36,7 @@ MOLECULES = {
     "c1ccc2[nH]ccc2c1": "SC4 SC5 SC5 SNd",
     "c1c[nH]cn1": "SP1 SP1",
     "Cc1c[nH]cn1": "SC4 SP1 SP1",
-    "C=Cc1ccccc1": "SC5 SC5 SC5",
+    "C=Cc1ccccc1": "SC4 SC5 SC5",
     "Nc1ccccc1": "SC4 SC4 SNd",
     "OC(=O)c1ccccc1": "P3 SC5 SC5",
     "Cc1ccc(C)cc1": "SC5 SC5 SC5 SC5",
