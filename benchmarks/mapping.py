@@ -219,7 +219,7 @@ class Judge:
             dividing = time.process_time() - start
             types = [given[group].bead_type for group in groups]
         else:
-            partition = fragmenting.partition_atoms(example.mol, costs=costs, fixed=tuple(given))
+            partition = fragmenting.partition_atoms(example.mol, self.style, costs=costs, fixed=tuple(given))
             groups = partition.groups
             dividing = time.process_time() - start
             chosen = choose_types(example.mol, groups, self.table, shared=partition.shared, index=index, model=model)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rdkit import Chem
 
+from topdown.mapping.atom_roles import AtomRoles, atom_roles
 from topdown.mapping.smiles import parse_smiles
+from topdown.mapping.type_features import size_rule
 
 #: Files each style learns from.
 SOURCES = {
@@ -45,8 +48,13 @@ class MappedRow:
     @property
     def shared(self) -> frozenset[int]:
         """Atoms that stand in more than one bead."""
-        atoms = [a for bead, _ in self.beads for a in bead]
-        return frozenset(a for a in atoms if atoms.count(a) > 1)
+        return shared_atoms(bead for bead, _ in self.beads)
+
+
+def shared_atoms(groups: Iterable[tuple[int, ...]]) -> frozenset[int]:
+    """Atoms of more than one group."""
+    count = Counter(a for group in groups for a in group)
+    return frozenset(a for a, n in count.items() if n > 1)
 
 
 def read_rows(
@@ -90,7 +98,8 @@ def _mapped(row: dict[str, str], style: str) -> MappedRow | None:
     if not beads or max(a for group, _ in beads for a in group) >= mol.GetNumAtoms():
         return None
     if style == "martini2":
-        beads = [(group, martini2_name(t, mol, group)) for group, t in beads]
+        roles, shared = atom_roles(mol), shared_atoms(group for group, _ in beads)
+        beads = [(group, martini2_name(t, roles, group, shared)) for group, t in beads]
     source = row.get("source") or row.get("itp_source") or ""
     return MappedRow(row["name"], row["smiles"], source, mol, tuple(beads))
 
@@ -139,7 +148,7 @@ def _chain(mol: Chem.Mol, start: int, before: int) -> list[int]:
         chain.append(onwards[0])
 
 
-def martini2_name(bead_type: str, mol: Chem.Mol, bead: tuple[int, ...]) -> str:
+def martini2_name(bead_type: str, roles: AtomRoles, bead: tuple[int, ...], shared: frozenset[int]) -> str:
     """Undo two habits of the labelled set: capitals throughout, and ring beads without their S.
 
     AC1 and AC2 are C1 and C2 but for a clash with Q inside proteins; small molecules take the plain ones.
@@ -148,5 +157,5 @@ def martini2_name(bead_type: str, mol: Chem.Mol, bead: tuple[int, ...]) -> str:
     if bead_type in ("AC1", "AC2"):
         return bead_type[1:]
     name = upper.get(bead_type, bead_type)
-    ring = len(bead) <= 3 and sum(mol.GetAtomWithIdx(a).IsInRing() for a in bead) >= 2
-    return f"S{name}" if ring and not name.startswith("S") else name
+    small = size_rule(roles, bead, shared, "martini2") == "S"
+    return f"S{name}" if small and not name.startswith("S") else name

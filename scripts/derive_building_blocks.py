@@ -6,7 +6,8 @@
 and ions are read from ``DIR/../lipids/lipids.csv`` where it exists, amino-acid residues from ``published_blocks.csv``
 beside this script. Each bead with a
 published mapping gives one fact, fragment → bead type, in the notation of :mod:`topdown.mapping.fragments`; equal
-facts are counted over distinct molecules. The same input gives the same bytes.
+facts are counted over distinct molecules, homologues that the labelled set makes of one molecule as one. The same input
+gives the same bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,9 @@ from typing import Any
 from curated_mappings import SOURCES, MappedRow, published_rows, read_rows
 from rdkit import Chem
 
+from topdown.mapping.atom_roles import atom_roles
 from topdown.mapping.fragments import coarser, environment_of
+from topdown.mapping.functional_groups import functional_group
 from topdown.mapping.smiles import parse_smiles
 from topdown.model import BuildingBlock
 from topdown.resources import atomic_write_text
@@ -41,6 +45,8 @@ _CITATIONS: dict[str, Any] = {
     "marrink-lab/vermouth": "vermouth martini22 side chains",
     "MayLab": "martini_v2.0_lipids_all_201506",
 }
+#: The labelled set lengthens molecules by C1 beads and says so in the file's name: TYR.json, TYRC1.json, TYRC1C1.json.
+_HOMOLOGUE = re.compile(r"(JiangGroup/.*?)(?:[0-9a-z]?C1)*\.json$")
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class Observation:
         Citation.
     origin : str
         Collection the row was taken from.
+    parent : str
+        The molecule, or what the labelled set made it from by adding alkyl beads.
     mol : Chem.Mol
     group : tuple of int
         Atoms of the bead.
@@ -70,6 +78,7 @@ class Observation:
     molecule: str
     source: str
     origin: str
+    parent: str
     mol: Any
     group: tuple[int, ...]
     shared: frozenset[int]
@@ -87,18 +96,31 @@ def observed(row: MappedRow) -> list[Observation]:
     name = Chem.MolToSmiles(row.mol, isomericSmiles=False)
     citation = next((text for start, text in _CITATIONS.items() if row.source.startswith(start)), row.source)
     origin, shared = row.source.split(":")[0], row.shared
+    homologue = _HOMOLOGUE.match(row.source)
+    parent = homologue[1] if homologue else name
     return [
-        Observation(environment_of(row.mol, bead, shared), t, name, citation, origin, row.mol, bead, shared)
+        Observation(environment_of(row.mol, bead, shared), t, name, citation, origin, parent, row.mol, bead, shared)
         for bead, t in row.beads
     ]
 
 
 def _mislabelled(fact: Observation) -> bool:
-    """Slips of the machine-made Martini 2 labels: a polar type on carbons alone, an apolar one on oxygen or nitrogen."""
+    """Slips of the machine-made Martini 2 labels.
+
+    A polar type on carbons alone, an apolar one on oxygen or nitrogen, that of an alkane or alkene on aromatic carbons,
+    which published models give C4 or C5, and N on a carboxylic acid, which they give P.
+    """
     if not fact.origin.startswith("JiangGroup"):
         return False
-    elements = {fact.mol.GetAtomWithIdx(a).GetAtomicNum() for a in fact.group}
-    family = fact.bead_type.removeprefix("S")[0]
+    atoms = [fact.mol.GetAtomWithIdx(a) for a in fact.group]
+    elements = {atom.GetAtomicNum() for atom in atoms}
+    core = fact.bead_type.removeprefix("S")
+    family = core[0]
+    if core in ("C1", "C2", "C3") and elements == {6} and all(atom.GetIsAromatic() for atom in atoms):
+        return True
+    chemistry = functional_group(atom_roles(fact.mol), fact.group, fact.shared, "martini2")
+    if family == "N" and chemistry.name == "carboxylic acid":
+        return True
     return (elements == {6} and family in "PNQ") or (
         not elements.isdisjoint({7, 8}) and 16 not in elements and family == "C"
     )
@@ -126,12 +148,12 @@ def _single_beads(path: Path, style: str) -> list[Observation]:
 
 
 def building_blocks(observed: Iterable[Observation]) -> tuple[BuildingBlock, ...]:
-    """Facts counted over distinct molecules, sorted by fragment and count."""
+    """Facts counted over distinct molecules, homologues as one, sorted by fragment and count."""
     molecules: dict[tuple[str, str], set[str]] = {}
     sources: dict[tuple[str, str], set[str]] = {}
     for fact in observed:
         key = (coarser(fact.fragment)[0], fact.bead_type)
-        molecules.setdefault(key, set()).add(fact.molecule)
+        molecules.setdefault(key, set()).add(fact.parent)
         sources.setdefault(key, set()).add(fact.source)
     blocks = [
         BuildingBlock(fragment=f, bead_type=t, source="; ".join(sorted(sources[f, t])), n_seen=len(names))

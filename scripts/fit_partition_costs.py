@@ -46,7 +46,8 @@ Groups = tuple[tuple[int, ...], ...]
 class Example:
     """A molecule with its published mappings, and the partitions listed for it.
 
-    ``by_rule`` says that it is a lipid or sterol with rules of its own, which the costs never divide.
+    ``style`` is that of the table; ``by_rule`` says that it is a lipid or sterol with rules of its own, which the costs
+    never divide.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Example:
     symmetries: list[tuple[int, ...]]
     published: list[Groups]
     by_rule: bool = False
+    style: str = "martini3"
     listed: dict[Groups, tuple[dict[str, int], bool]] = field(default_factory=dict)
     known: dict[Groups, bool] = field(default_factory=dict)
 
@@ -77,7 +79,9 @@ class Example:
             for name, count in group_features(self.graph, sum(1 << a for a in group)).items():
                 counts[name] = counts.get(name, 0) + count
         merged = partition_symmetry.share_by_symmetry(
-            self.graph, partition_symmetry.share_in_rings(self.graph, groups), self.symmetries
+            self.graph,
+            partition_symmetry.share_in_rings(self.graph, groups, partition_symmetry.MOST_BEFORE_SHARING[self.style]),
+            self.symmetries,
         )
         counts["asymmetry"] = partition_symmetry.asymmetry(self.graph, merged)
         self.listed[groups] = (counts, self.agrees(merged))
@@ -164,6 +168,7 @@ def read_examples(rows: Iterable[MappedRow], style: str) -> list[Example]:
                 partition_symmetry.automorphisms(mol),
                 [],
                 by_rule=blocks is not None and blocks.whole,
+                style=style,
             )
         mapped = tuple(sorted(tuple(sorted(place[a] for a in bead)) for bead, _ in row.beads))
         if mapped not in found[key].published:
@@ -274,7 +279,7 @@ def score(examples: list[Example], table: dict[str, int]) -> tuple[int, float, l
     """(exact partitions, mean share of atoms right, failures)."""
     exact, atoms, failed = 0, [], []
     for example in examples:
-        groups = fragmenting.partition_atoms(example.mol, costs=table).groups
+        groups = fragmenting.partition_atoms(example.mol, example.style, costs=table).groups
         if example.agrees(groups):
             exact += 1
             atoms.append(1.0)

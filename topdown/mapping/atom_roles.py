@@ -13,6 +13,11 @@ from typing import Any, NamedTuple
 
 HALOGENS = {9: "F", 17: "Cl", 35: "Br", 53: "I"}
 
+#: An aromatic ring of carbons with nothing on it but hydrogen; one of carbons that carries or is fused to carbons and
+#: halogens alone; one with another element in the ring or on it; and of these a ring of five that is not fused and has two
+#: nitrogens or more. Of the rings through an atom the last of these counts.
+ARENES = ("bare", "carbon", "polar", "azole")
+
 #: (other atom, its element, bond order with 1.5 for aromatic bonds, whether the other atom is aromatic).
 Neighbour = tuple[int, int, float, bool]
 
@@ -57,11 +62,14 @@ class AtomRoles:
         Kind of carbonyl of each carbon (``ester``, ``amide`` …), empty for other atoms.
     names : tuple of str
         Role of each atom.
+    arenes : tuple of str
+        What the aromatic rings through each atom carry, one of :data:`ARENES`; empty for atoms of no such ring.
     """
 
     facts: tuple[AtomFacts, ...]
     carbonyls: tuple[str, ...]
     names: tuple[str, ...]
+    arenes: tuple[str, ...]
 
     def charge(self, group: Iterable[int]) -> int:
         """Sum of formal charges [e]."""
@@ -132,7 +140,34 @@ def atom_roles(mol: Any) -> AtomRoles:
     """Roles of the atoms of a molecule of heavy atoms."""
     facts = known_facts(mol)
     carbonyls = tuple(_carbonyl(a, facts) for a in facts)
-    return AtomRoles(facts, carbonyls, tuple(_role(a, facts, carbonyls, kind) for a, kind in zip(facts, carbonyls)))
+    names = tuple(_role(a, facts, carbonyls, kind) for a, kind in zip(facts, carbonyls))
+    return AtomRoles(facts, carbonyls, names, _arenes(mol, facts))
+
+
+def _arenes(mol: Any, facts: Sequence[AtomFacts]) -> tuple[str, ...]:
+    """What the aromatic rings through each atom carry.
+
+    An atom that is bonded to the ring as part of another ring of a fused system is not on it: the nitrogen of indole is
+    in the ring of five, not on the ring of six.
+    """
+    found = [""] * len(facts)
+    if not any(atom.aromatic for atom in facts):
+        return tuple(found)
+    for ring in mol.GetRingInfo().AtomRings():
+        if not all(facts[a].aromatic for a in ring):
+            continue
+        inside = set(ring)
+        on = [(z, order) for a in ring for j, z, order, _ in facts[a].neighbours if j not in inside]
+        polar = any(facts[a].element != 6 for a in ring) or any(
+            z != 6 and z not in HALOGENS for z, order in on if order != 1.5
+        )
+        kind = "polar" if polar else "carbon" if on else "bare"
+        fused = any(order == 1.5 for _, order in on)
+        if len(ring) == 5 and not fused and sum(facts[a].element == 7 for a in ring) > 1:
+            kind = "azole"
+        for a in ring:
+            found[a] = max(found[a], kind, key=("", *ARENES).index)
+    return tuple(found)
 
 
 def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:

@@ -23,6 +23,7 @@ from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
 from topdown.mapping.fragment_keys import stored_keys
 from topdown.mapping.fragments import LEVELS, coarser, environment
+from topdown.mapping.functional_groups import FunctionalGroup
 from topdown.mapping.ions import published_ion
 from topdown.mapping.surroundings import Surroundings
 from topdown.mapping.type_estimate import (
@@ -31,6 +32,7 @@ from topdown.mapping.type_estimate import (
     free_energy,
     table_style,
     type_model,
+    type_parts,
     type_probabilities,
     weighted_by_free_energy,
 )
@@ -228,8 +230,10 @@ class _Evidence:
     ----------
     keys : tuple of str
         Of the fragment, one per level.
+    published : tuple of dict
+        Votes of published beads, one per level.
     votes : tuple of dict
-        Of published beads, one per level.
+        The same once classes that the fragment alone cannot tell apart are settled by the rules.
     probabilities : (n_types,) float64
         By chemistry alone.
     by_rule : str
@@ -239,6 +243,7 @@ class _Evidence:
     """
 
     keys: tuple[str, str, str]
+    published: tuple[dict[str, int], ...]
     votes: tuple[dict[str, int], ...]
     probabilities: FloatArray
     by_rule: str
@@ -324,12 +329,14 @@ def _evidence(context: _Context, group: tuple[int, ...]) -> _Evidence:
     roles, shared, table, model = context.roles, context.shared, context.table, context.model
     charge = roles.charge(group)
     keys = coarser(environment(roles.facts, group, shared))
-    votes = tuple(_votes(table, context.index, level, key, charge) for level, key in enumerate(keys))
     features, chemistry = bead_features(roles, group, shared, model.style)
+    published = tuple(_votes(table, context.index, level, key, charge) for level, key in enumerate(keys))
+    votes = tuple(_settled(found, chemistry, table, model.style) for found in published)
     atoms = effective_atoms(roles, group, shared)
     size = size_rule(roles, group, shared, model.style)
     return _Evidence(
         keys=keys,
+        published=published,
         votes=votes,
         probabilities=type_probabilities(model, features, chemistry, charge, table),
         by_rule=(
@@ -357,7 +364,7 @@ def _decided(context: _Context, evidence: _Evidence, probabilities: FloatArray) 
     best, probability = ranked[0]
     return TypeChoice(
         bead_type=best,
-        reason=_reason(table, context.index, keys, votes, found, best, evidence.by_rule),
+        reason=_reason(context, evidence, found, best),
         confidence=_calibrated(probability, context.model.style, level_name),
         alternatives=tuple(name for name, _ in ranked[1:]),
         level=level_name,
@@ -373,6 +380,20 @@ def _votes(table: BeadTable, index: BuildingBlockIndex, level: int, key: str, ch
         for name, count in index.votes(level, key).items()
         if name in table and _is_ionic(name, table) == (charge != 0)
     }
+
+
+def _settled(votes: dict[str, int], chemistry: FunctionalGroup, table: BeadTable, style: str) -> dict[str, int]:
+    """Votes with those for the classes the rule stands ``instead_of`` given to its own, of the same size."""
+    if not chemistry.instead_of:
+        return votes
+    found: dict[str, int] = {}
+    for name, count in votes.items():
+        parts = type_parts(name, style)
+        size = "" if parts.size == "R" else parts.size
+        own = f"{size}{chemistry.core}"
+        name = own if parts.core in chemistry.instead_of and own in table else name
+        found[name] = found.get(name, 0) + count
+    return found
 
 
 def _is_ionic(name: str, table: BeadTable) -> bool:
@@ -410,28 +431,21 @@ def _support(votes: Mapping[str, int]) -> str:
     return "single" if sum(votes.values()) == 1 else "unanimous" if len(votes) == 1 else "split"
 
 
-def _reason(
-    table: BeadTable,
-    index: BuildingBlockIndex,
-    keys: tuple[str, str, str],
-    votes: tuple[dict[str, int], ...],
-    found: int | None,
-    best: str,
-    by_rule: str,
-) -> str:
+def _reason(context: _Context, evidence: _Evidence, found: int | None, best: str) -> str:
     """What decided, in a sentence."""
+    keys, by_rule = evidence.keys, evidence.by_rule
     if found is None:
-        return f"fragment {keys[1]} unknown to {table.name}: {by_rule} -> {best}"
-    here = votes[found]
+        return f"fragment {keys[1]} unknown to {context.table.name}: {by_rule} -> {best}"
+    here = evidence.published[found]
     total = sum(here.values())
     name = f"{_LEVEL_NAMES[found]} {keys[found]}"
-    if best in here:
+    source = context.index.source(found, keys[found], best)
+    cited = f" -> {best} [{source}]" if source else f" -> {best}"
+    if best in here and here == evidence.votes[found]:
         count = f"{here[best]} of {total}" if len(here) > 1 else str(total)
-        source = index.source(found, keys[found], best)
         times = "time" if count == "1" else "times"
-        text = f"{name} seen {count} {times} in published models -> {best}" + (f" [{source}]" if source else "")
+        text = f"{name} seen {count} {times} in published models{cited}"
         return text if found == 0 else f"{text}; {by_rule}"
-    published = ", ".join(
-        f"{t} ({n} of {total})" for t, n in sorted(here.items(), key=lambda item: (-item[1], item[0]))
-    )
-    return f"{name} is published as {published}, but {by_rule} -> {best}"
+    listed = ", ".join(f"{t} ({n} of {total})" for t, n in sorted(here.items(), key=lambda item: (-item[1], item[0])))
+    but = "and" if best in here else "but"
+    return f"{name} is published as {listed}, {but} {by_rule}{cited}"

@@ -25,6 +25,7 @@ from topdown.mapping.candidate_groups import Candidates
 from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import PARTITION_COSTS
 from topdown.mapping.partition_symmetry import (
+    MOST_BEFORE_SHARING,
     Groups,
     asymmetries,
     automorphisms,
@@ -84,7 +85,7 @@ def partition_atoms(
     mol : rdkit.Chem.Mol
         Heavy atoms only, in canonical order (see :func:`canonical_order`).
     style : {"martini3", "martini2"}
-        Which costs.
+        Which costs, and which beads share atoms.
     costs : mapping, optional
         Feature costs to use instead.
     fixed : sequence of sequence of int
@@ -116,7 +117,14 @@ def best_partitions(
     graph = MoleculeGraph.of(mol)
     kept = checked_groups(fixed, graph.n_atoms, graph.neighbors)
     candidates = Candidates.of(graph, weights, taken=sum(1 << a for a in set().union(*kept)))
-    search = _Search(mol=mol, graph=graph, kept=kept, candidates=candidates, penalty=weights.get("asymmetry", 0))
+    search = _Search(
+        mol=mol,
+        graph=graph,
+        kept=kept,
+        candidates=candidates,
+        penalty=weights.get("asymmetry", 0),
+        most_before_sharing=MOST_BEFORE_SHARING[style],
+    )
     return (search.best(),) if count == 1 else search.ranked(count)
 
 
@@ -138,6 +146,7 @@ class _Search:
     kept: Groups
     candidates: Candidates
     penalty: int
+    most_before_sharing: int
 
     def best(self) -> Partition:
         """The cheapest partition.
@@ -203,7 +212,7 @@ class _Search:
         self, cost: int, division: Sequence[int], symmetries: Sequence[tuple[int, ...]], broken: frozenset[int]
     ) -> _Entry:
         graph = self.graph
-        groups = share_in_rings(graph, self.candidates.atoms(division))
+        groups = share_in_rings(graph, self.candidates.atoms(division), self.most_before_sharing)
         groups = tuple(sorted((*self.kept, *share_by_symmetry(graph, groups, symmetries))))
         uneven = asymmetries(graph, groups)
         return _Entry(

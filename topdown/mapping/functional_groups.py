@@ -25,11 +25,15 @@ class FunctionalGroup:
         ``C1`` … ``X4`` or a Q class; for Martini 2 with the hydrogen-bond letters: ``Nda``.
     labels : str
         Martini 3 labels that follow the class, as in ``N4a``.
+    instead_of : tuple of str
+        Classes published models give the same fragment elsewhere, for reasons the fragment does not show: a vote for one
+        of them speaks for ``core``.
     """
 
     name: str
     core: str
     labels: str = ""
+    instead_of: tuple[str, ...] = ()
 
 
 #: N2, O2 and CO, which have no polar group.
@@ -374,7 +378,9 @@ def _polar_m2(bead: _Bead) -> FunctionalGroup | None:
             return FunctionalGroup("amide", "P5" if hydrogens == 2 and bead.n_carbons < 3 else "P4")
         return FunctionalGroup("tertiary amide", "P3")
     if bead.has("C(=O) acid", "OH acid"):
-        return FunctionalGroup("carboxylic acid", "P3" if bead.n_carbons < 3 else "P1")
+        if bead.starts("amine N"):
+            return FunctionalGroup("amino acid", "P5")
+        return FunctionalGroup("carboxylic acid", "P3" if bead.n_carbons < 3 or bead.aromatic else "P1")
     if n_oh > 1:
         return FunctionalGroup("diol", "P4")
     if n_oh:
@@ -384,10 +390,19 @@ def _polar_m2(bead: _Bead) -> FunctionalGroup | None:
         return FunctionalGroup("phenol or hydroxyl", "P1")
     if bead.starts("C(=O)", "=O ", "nitro N") or bead.has("nitrile N", "C#N", "c=O"):
         return FunctionalGroup("carbonyl, nitro or nitrile", "Na")
+    if bead.has("n", "nH", "nR") and any(bead.roles.arenes[a] == "azole" for a in bead.group):
+        # Both nitrogens of histidine; in the lactams and fused rings of nucleic bases the same fragments are N0 and Na.
+        return FunctionalGroup("nitrogen of an azole", "P1", instead_of=("N0", "Na"))
+    if bead.has("nH") and not bead.is_lactam and not bead.nitrogen_within_two(bead.first("nH"), adjacent=True):
+        # As in tryptophan: it gives a hydrogen bond and takes none.
+        return FunctionalGroup("NH of pyrrole or indole", "Nd", instead_of=("N0", "Na"))
     if bead.has("amine N2", "aniline N2", "amine N1", "aniline N1", "nH", "N-N", "amidine N", "imine NH"):
         return FunctionalGroup("amine or aromatic NH", "Nd")
     if bead.starts("amide N", "sulfonamide N"):
         return FunctionalGroup("nitrogen of an amide", "Nda")
+    if bead.count("n") == 1 and not bead.is_lactam and not bead.nitrogen_within_two(bead.first("n"), adjacent=True):
+        # Nucleic bases have N0 here; an only nitrogen takes hydrogen bonds.
+        return FunctionalGroup("nitrogen of pyridine", "Na", instead_of=("N0",))
     if bead.has("n", "imine N", "o"):
         return FunctionalGroup("aromatic nitrogen or oxygen", "Na")
     if bead.starts("ester O"):
@@ -406,11 +421,30 @@ def _apolar_m2(bead: _Bead) -> FunctionalGroup:
     n_halogens = sum(facts[a].element in HALOGENS for a in bead.group)
     if n_halogens:
         return FunctionalGroup("halogen", "C3" if n_halogens == 1 else "C4")
+    if bead.aromatic:
+        return _arene_m2(bead)
     n_vinyl = bead.count("C=C")
-    if bead.aromatic or bead.has("C#C") or n_vinyl >= 4:
-        return FunctionalGroup("arene, alkyne or diene", "C4")
+    if bead.has("C#C") or n_vinyl >= 4:
+        return FunctionalGroup("alkyne or diene", "C4")
     if n_vinyl or bead.has("=C="):
         return FunctionalGroup("alkene", "C3")
     if bead.in_aliphatic_ring or bead.size >= 4:
         return FunctionalGroup("alkane", "C1")
     return FunctionalGroup("short alkane", "C2")
+
+
+def _arene_m2(bead: _Bead) -> FunctionalGroup:
+    """C4 or C5, which published models both give aromatic carbons, by what the ring carries.
+
+    Benzene is SC4 in the solvents of Martini 2.0, and so are the carbons of TYR and HIS, whose rings have an oxygen or
+    nitrogen, and those of TRP in the ring with nitrogen; PHE and the ring of six of TRP are SC5 (de Jong et al., J. Chem.
+    Theory Comput. 9, 687 (2013); side chains of martini22 in vermouth).
+    """
+    if bead.has("C=C", "C#C", "=C="):
+        return FunctionalGroup("arene with an alkene or alkyne", "C4", instead_of=("C5",))
+    kinds = {bead.roles.arenes[a] for a in bead.group}
+    if not kinds.isdisjoint(("polar", "azole")):
+        return FunctionalGroup("arene, its ring with a heteroatom", "C4", instead_of=("C5",))
+    if "carbon" in kinds:
+        return FunctionalGroup("arene, its ring of carbons", "C5", instead_of=("C4",))
+    return FunctionalGroup("benzene", "C4", instead_of=("C5",))

@@ -14,6 +14,9 @@ from topdown.mapping.molecule_graph import MoleculeGraph
 #: Most automorphisms looked at.
 MAX_SYMMETRIES = 48
 MAX_SYMMETRY_STEPS = 20_000
+#: Largest bead that may share atoms of its ring, counted before it does. In Martini 2 beads are larger: substituents of up to
+#: three atoms, as of anisole and benzoic acid, stay with two atoms of the ring, which leaves its mirror whole only if shared.
+MOST_BEFORE_SHARING = {"martini3": 3, "martini2": 5}
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -161,13 +164,13 @@ def _shareable(graph: MoleculeGraph, groups: Sequence[tuple[int, ...]]) -> bool:
     )
 
 
-def share_in_rings(graph: MoleculeGraph, groups: Groups) -> Groups:
+def share_in_rings(graph: MoleculeGraph, groups: Groups, largest: int = MOST_BEFORE_SHARING["martini3"]) -> Groups:
     """Let three beads of a benzene ring share the atoms between them.
 
     Where a six-ring falls into three pairs, and its small substituents and heteroatoms leave every other place free,
     the published models take the three places in between as centres and share the carbons between them:
     chlorobenzene is (Cl, c, ½ ortho, ½ ortho) and twice (½ ortho, meta, ½ para). Which way the pairs were cut then makes
-    no difference.
+    no difference. A bead of more than ``largest`` atoms shares none.
     """
     for ring in graph.single_rings:
         owners = [[g for g, group in enumerate(groups) if atom in group] for atom in ring]
@@ -175,7 +178,7 @@ def share_in_rings(graph: MoleculeGraph, groups: Groups) -> Groups:
         if len(beads) != 3 or any(len(found) != 1 for found in owners):
             continue
         inside = set(ring)
-        if any(len(set(groups[g]) & inside) != 2 or len(groups[g]) > 3 for g in beads):
+        if any(len(set(groups[g]) & inside) != 2 or len(groups[g]) > largest for g in beads):
             continue
         bound = [
             not graph.may_be_shared[atom] or any(graph.neighbors[atom] >> b & 1 for b in groups[g] if b not in inside)

@@ -36,8 +36,8 @@ class Surroundings:
             (f.element, f.charge, f.hydrogens, f.aromatic, f.in_ring, len(f.neighbours), f.has_double_bond)
             for f in roles.facts
         ]
-        own = zip(plain, roles.carbonyls, roles.names)
-        self._inside = _numbered((*p, kind, name, a in shared) for a, (p, kind, name) in enumerate(own))
+        own = zip(plain, roles.carbonyls, roles.names, roles.arenes)
+        self._inside = _numbered((*p, *kinds, a in shared) for a, (p, *kinds) in enumerate(own))
         self._outside = _numbered(
             (f.element, f.aromatic, f.has_double_bond, bool(kind), name == "c=O")
             for f, kind, name in zip(roles.facts, roles.carbonyls, roles.names)
@@ -64,6 +64,7 @@ class Surroundings:
     def bead_key(self, group: tuple[int, ...]) -> tuple[int, ...]:
         """Of a bead in order: its atoms and bonds, what it is attached to, and the polar atoms and halogens two bonds away.
 
+        Of its atoms also what their aromatic rings carry, which lies further off.
         The features of a bead, its functional group, size and fragment depend on nothing else.
         """
         facts, size = self._facts, len(group)

@@ -10,6 +10,9 @@ from topdown.mapping.atom_roles import HALOGENS, AtomFacts, AtomRoles
 from topdown.mapping.functional_groups import FunctionalGroup, functional_group
 
 _POLAR = (7, 8)
+#: "Ring particles" of Martini 2 stand for two to three heavy atoms (Marrink et al., J. Phys. Chem. B 111, 7812 (2007)).
+#: A fourth atom on two atoms of a flat ring does not take the bead out of it: it sits 0.3 nm from the next.
+_MOST_SMALL_M2, _MOST_ON_FLAT_RING_M2 = 3.0, 4.0
 _ETHER_LIKE = ("o", "ester O", "aryl ether O", "ether O", "acetal O")
 
 
@@ -20,13 +23,15 @@ def size_rule(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], 
     rings, when fully branched, and when flat and polar (Alessandri et al., Adv. Theory Simul. 5, 2100391 (2022)). Quaternary
     ammonium is regular from four atoms on, as in the published tetramethylammonium (five), DOTAP (five), phosphocholines (six)
     and cetyltrimethylammonium (four; P. Vainikka, github.com/vainikanpete/martini3-DES-models). Ions of one atom follow the
-    published ion models. Martini 2 has small beads in rings only.
+    published ion models. Martini 2 has small beads in rings only, for up to three atoms of which one is in a ring – CB and CG
+    of histidine are SC4 – or four of which two are aromatic.
     """
     facts = roles.facts
     weight = effective_atoms(roles, group, shared)
     ring = sum(facts[a].in_ring for a in group)
     if style == "martini2":
-        return "S" if ring >= 2 and len(group) <= 3 else "R"
+        on_flat_ring = sum(facts[a].aromatic for a in group) >= 2
+        return "S" if ring and weight <= (_MOST_ON_FLAT_RING_M2 if on_flat_ring else _MOST_SMALL_M2) else "R"
     aromatic = any(facts[a].aromatic for a in group)
     if weight < 2.75 and len(group) < 4:
         # A charge brings its hydration along: only flat rings and hard ions of one atom stay tiny.
