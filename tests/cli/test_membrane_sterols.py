@@ -28,7 +28,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> MembraneResult:
 
 def test_bilayer_with_cholesterol_is_intact_and_its_frames_are_rigid(result: MembraneResult) -> None:
     counts = [(molecule.name, count) for molecule, count in result.system.components][:4]
-    assert counts == [("POPC", 21), ("CHOL", 9), ("POPC", 21), ("CHOL", 9)]
+    assert counts == [("POPC", 24), ("CHOL", 10), ("POPC", 24), ("CHOL", 10)]  # 0.47 nm² each: condensed
     report = json.loads(result.files["report"].read_text())
     assert report["intact"], report["problems"]
     assert report["measured"]["area_per_lipid"] is None

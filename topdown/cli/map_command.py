@@ -80,7 +80,8 @@ def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: 
         conformers = output is not None or not listed
     settings = _settings(options, listed=listed, conformers=conformers)
     refine = bonded.refine(seed=options["seed"], with_conformers=conformers)
-    settings.mapping["match_surface"] = bonded.match
+    if bonded.match:
+        settings.mapping["match_surface"] = True
     if listed:
         assert path is not None
         if bonded.fit is not None or bonded.check:

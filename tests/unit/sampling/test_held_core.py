@@ -10,13 +10,13 @@ import pytest
 from engine_systems import DIMER, THREE_TYPES, W, placed
 from small_world import single, small_table
 
-import topdown.properties.sampler as sampler_module
 from topdown.engine import Coupling, Simulation, SimulationSettings
 from topdown.errors import SettingsError
 from topdown.estimators.reweighting import pool_samples
 from topdown.estimators.size_terms import coefficients, repulsion_of, with_size_terms
 from topdown.model import PairSums
 from topdown.model.requests import CouplingRequest, InsertionRequest, LiquidRequest
+from topdown.properties import planned_runs
 from topdown.properties.sampler import EngineSampler
 from topdown.sampling.held_core import HeldCoreSimulation
 
@@ -92,7 +92,7 @@ def request(seed: int, *, moved: bool, core: bool) -> CouplingRequest:
 @pytest.mark.validate
 def test_runs_at_two_sigmas_are_one_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ΔG at the new σ by reweighting runs at the old one, by runs there with their own radius, and by both on one path."""
-    monkeypatch.setattr(sampler_module, "LIQUID_EQUILIBRATION", 1500)
+    monkeypatch.setattr(planned_runs, "LIQUID_EQUILIBRATION", 1500)
     sampler, free = EngineSampler(tmp_path, workers=1), tuple(MOVED)
     first, own, second = (
         sampler.sample([request(seed, moved=moved, core=core)])
@@ -116,7 +116,7 @@ def test_runs_at_two_sigmas_are_one_path(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_radius_is_part_of_a_runs_name(tmp_path: Path) -> None:
     sampler = EngineSampler(tmp_path)
     keys = [
-        {w.key() for w in sampler_module._windows(r)}
+        {w.key() for w in planned_runs.windows_of(r)}
         for r in (
             request(1, moved=True, core=False),
             request(1, moved=True, core=True),
