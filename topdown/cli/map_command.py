@@ -71,10 +71,10 @@ def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: 
 
     Exit code 0: all mapped; 3: some refused; 2: none mapped; 1: --check found it unstable.
     """
-    from topdown.workflows.map_lists import is_list
+    from topdown.workflows.map_lists import list_file
 
-    path = Path(what) if len(what) < 1000 and "\0" not in what else None
-    listed = path is not None and is_list(path)
+    path = list_file(what)
+    listed = path is not None
     conformers, output = options["conformers"], options["output"]
     if conformers is None:
         conformers = output is not None or not listed
@@ -82,8 +82,7 @@ def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: 
     refine = bonded.refine(seed=options["seed"], with_conformers=conformers)
     if bonded.match:
         settings.mapping["match_surface"] = True
-    if listed:
-        assert path is not None
+    if path is not None:
         if bonded.fit is not None or bonded.check:
             raise click.UsageError("--fit-bonded and --check are for one SMILES")
         if bonded.center is not None:

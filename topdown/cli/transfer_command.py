@@ -109,10 +109,10 @@ def command(
 
 def _requests(what: str) -> Sequence[MoleculeRequest]:
     """The molecules of a file, or the one of a SMILES."""
-    from topdown.workflows.map_lists import MoleculeRequest, is_list, read_requests
+    from topdown.workflows.map_lists import MoleculeRequest, list_file, read_requests
 
-    path = Path(what) if len(what) < 1000 and "\0" not in what else None
-    if path is not None and is_list(path):
+    path = list_file(what)
+    if path is not None:
         return read_requests(path)
     return (MoleculeRequest(smiles=what, name=what),)
 

@@ -25,7 +25,10 @@ PROBE = 0.191
 BEAD_RADIUS = {"R": 0.264, "S": 0.230, "T": 0.191, "U": 0.0}
 #: Relative differences above this are pointed out.
 TOLERANCE = 0.10
+#: By how much distances between beads may grow to show the surface of the atoms: beyond it beads would be separate spheres.
+LARGEST_FACTOR = 1.6
 _POINTS = 480
+_ROUNDS = 14
 _MOST_CONFORMERS = 4
 #: Spacing of the grid, and most cells of it [nm].
 _SPACING, _MOST_CELLS = 0.025, 4_000_000
@@ -122,17 +125,34 @@ class MappedSurface:
         """Surface of the beads [nm²], all distances between them times ``factor``."""
         return float(self.shares @ [accessible_surface(factor * x, self.bead_radii) for x in self.beads])
 
+    def matching_factor(self) -> float:
+        """By how much all distances between beads must grow for their surface to be that of the atoms, from 1 to
+        ``LARGEST_FACTOR``; 1 for a single bead, and where the beads show enough already."""
+        if self.beads.shape[1] < 2:
+            return 1.0
+        wanted, low, high = self.of_atoms(), 1.0, LARGEST_FACTOR
+        if self.of_beads(low) >= wanted:
+            return low
+        if self.of_beads(high) < wanted:
+            return high
+        for _ in range(_ROUNDS):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if self.of_beads(middle) < wanted else (low, middle)
+        return 0.5 * (low + high)
+
 
 def surface_check(
-    molecule: CGMolecule, table: BeadTable, *, seed: int = 1, center: Center | None = None, factor: float = 1.0
+    molecule: CGMolecule, table: BeadTable, *, seed: int = 1, center: Center | None = None, matched: bool = False
 ) -> SurfaceCheck | None:
     """Surface and volume of a mapped molecule beside those of its atoms; ``None`` without conformers or atoms of beads.
 
-    Beads are seen where the centres of their atoms are, all distances between them times ``factor``.
+    Beads are seen where the centres of their atoms are; ``matched``, as far apart as
+    :func:`topdown.mapping.surface_match.match_surface` puts them.
     """
     seen = MappedSurface.of(molecule, table, seed=seed, center=center)
     if seen is None:
         return None
+    factor = seen.matching_factor() if matched else 1.0
     return SurfaceCheck(
         sasa_atoms=seen.of_atoms(),
         sasa_beads=seen.of_beads(factor),

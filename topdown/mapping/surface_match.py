@@ -12,36 +12,18 @@ from dataclasses import replace
 from typing import Final
 
 from topdown.mapping.operators import Center
-from topdown.mapping.surface import MappedSurface
+from topdown.mapping.surface import LARGEST_FACTOR, MappedSurface
 from topdown.model import BeadTable, CGMolecule, VirtualSite
 
-#: Largest factor: beyond it beads would be a chain of separate spheres.
-LARGEST_FACTOR: Final = 1.6
-_ROUNDS: Final = 14
 #: Parameters of a virtual site that are lengths, and that are inverse lengths, by construction.
 _LENGTHS: Final = {"2fd": (0,), "3fd": (1,), "3fad": (1,), "4fdn": (2,)}
 _INVERSE: Final = {"3out": (2,)}
 
 
 def surface_factor(molecule: CGMolecule, table: BeadTable, *, seed: int = 1, center: Center | None = None) -> float:
-    """By how much all lengths must grow for the surface of the beads to be that of the atoms, from 1 to ``LARGEST_FACTOR``.
-
-    1 for a single bead, without conformers, and where the beads show enough already.
-    """
-    if molecule.n_beads < 2:
-        return 1.0
-    seen = MappedSurface.of(molecule, table, seed=seed, center=center)
-    if seen is None:
-        return 1.0
-    wanted, low, high = seen.of_atoms(), 1.0, LARGEST_FACTOR
-    if seen.of_beads(low) >= wanted:
-        return low
-    if seen.of_beads(high) < wanted:
-        return high
-    for _ in range(_ROUNDS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if seen.of_beads(middle) < wanted else (low, middle)
-    return 0.5 * (low + high)
+    """By how much all lengths grow (:meth:`topdown.mapping.surface.MappedSurface.matching_factor`); 1 without conformers."""
+    seen = MappedSurface.of(molecule, table, seed=seed, center=center) if molecule.n_beads > 1 else None
+    return 1.0 if seen is None else seen.matching_factor()
 
 
 def with_longer_bonds(molecule: CGMolecule, factor: float) -> CGMolecule:

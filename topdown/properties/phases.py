@@ -156,6 +156,9 @@ def find_phase(name: str, table_name: str | Path, *, seed: int = 1, longer_bonds
     MoleculeError, BeadTableError
         A SMILES that is refused or cannot be mapped; a model the table does not have.
     """
+    known = plain_name(name)
+    if known == "gas":
+        return Phase(name="gas", remark="ideal gas, 1 mol/L")
     from_smiles = partial(
         molecule_model,
         table=load_bead_table(table_name),
@@ -163,9 +166,6 @@ def find_phase(name: str, table_name: str | Path, *, seed: int = 1, longer_bonds
         seed=seed,
         longer_bonds=longer_bonds,
     )
-    known = plain_name(name)
-    if known == "gas":
-        return Phase(name="gas", remark="ideal gas, 1 mol/L")
     if known in MIXTURES:
         parts, remark = MIXTURES[known]
         return Phase(name=known, components=_mixed(parts, table_name, from_smiles), remark=remark)

@@ -22,7 +22,6 @@ from topdown.errors import SettingsError, SimulationError
 from topdown.mapping.distributions import coordinate_values
 from topdown.mapping.operators import Center
 from topdown.mapping.surface import surface_check
-from topdown.mapping.surface_match import surface_factor
 from topdown.model import Angle, BeadTable, Bond, CGMolecule, System
 from topdown.model._arrays import FloatArray
 from topdown.properties.phases import find_phase
@@ -259,8 +258,7 @@ def checked_molecule(
     ``matched`` says that the bonds are as long as :func:`topdown.mapping.surface_match.match_surface` makes them.
     """
     report = check_molecule(molecule, table, table_name, seed=seed).as_json()
-    factor = surface_factor(molecule, table, seed=seed, center=center) if matched else 1.0
-    surface = surface_check(molecule, table, seed=seed, center=center, factor=factor)
+    surface = surface_check(molecule, table, seed=seed, center=center, matched=matched)
     return {**report, "surface": None if surface is None else surface.as_json()}
 
 

@@ -28,9 +28,12 @@ class MoleculeRequest:
     name: str = ""
 
 
-def is_list(path: Path) -> bool:
-    """Whether the name is that of a list of molecules."""
-    return path.name.lower().endswith(LIST_SUFFIXES)
+def list_file(what: str) -> Path | None:
+    """The list of molecules that ``what`` names, or ``None`` for what can only be a SMILES."""
+    if len(what) >= 1000 or "\0" in what:
+        return None
+    path = Path(what)
+    return path if path.name.lower().endswith(LIST_SUFFIXES) else None
 
 
 def read_requests(path: Path) -> tuple[MoleculeRequest, ...]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from topdown.building.bilayer import Leaflets, Placement, Solvent
-from topdown.building.lipids import starting_areas
 from topdown.errors import InputFileError, SettingsError, TopdownError
 from topdown.model import BeadTable, CGMolecule
 from topdown.tables import list_molecules, load_bead_table, load_molecule
@@ -34,7 +33,7 @@ class MembraneModels:
     placements : tuple of Placement
     solvent : Solvent
     areas : mapping of str to float
-        Area [nm²] that each lipid starts with, by the name of its model.
+        Area [nm²] that a lipid is to start with in place of its usual one, by the name of its model.
     mapped : tuple of (str, str)
         Name and SMILES of the molecules that were mapped.
     """
@@ -77,14 +76,13 @@ def membrane_models(request: MembraneRequest) -> MembraneModels:
     for molecule in used:
         check_bead_types(molecule, table)
     sources = [*request.own_lipids, *((solute.name, solute.source) for solute in request.solutes)]
-    leaflets = Leaflets(upper=_leaflet(request.lipids, lipids), lower=_leaflet(request.lower_lipids, lipids))
     return MembraneModels(
         table=table.subset({bead for molecule in used for bead in molecule.type_names}),
         lipids=lipids,
-        leaflets=leaflets,
+        leaflets=Leaflets(upper=_leaflet(request.lipids, lipids), lower=_leaflet(request.lower_lipids, lipids)),
         placements=tuple(placements),
         solvent=Solvent(water=water, cation=cation, anion=anion, salt_molarity=request.salt),
-        areas=_areas(request, lipids, leaflets),
+        areas=_areas(request, lipids),
         mapped=tuple((name, source) for name, source in sources if not is_itp(source)),
     )
 
@@ -146,8 +144,8 @@ def _from_source(source: str, name: str, request: MembraneRequest, table: BeadTa
     return map_molecule(source, table, name=name, conformers=True, seed=request.seed)
 
 
-def _areas(request: MembraneRequest, lipids: Mapping[str, CGMolecule], leaflets: Leaflets) -> dict[str, float]:
-    areas = starting_areas(*filter(None, (leaflets.upper, leaflets.lower)))
+def _areas(request: MembraneRequest, lipids: Mapping[str, CGMolecule]) -> dict[str, float]:
+    areas: dict[str, float] = {}
     for name, area in request.areas:
         found = _match(name, lipids)
         if found is None:

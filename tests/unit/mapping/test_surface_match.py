@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from topdown.mapping import map_molecule
-from topdown.mapping.surface import MappedSurface, surface_check
-from topdown.mapping.surface_match import LARGEST_FACTOR, match_surface, surface_factor, with_longer_bonds
+from topdown.mapping.surface import LARGEST_FACTOR, MappedSurface, surface_check
+from topdown.mapping.surface_match import match_surface, surface_factor, with_longer_bonds
 from topdown.model import Bead, CGMolecule, Constraint, VirtualSite
 from topdown.tables import load_bead_table, load_molecule
 
@@ -21,7 +21,7 @@ def test_the_beads_show_what_the_atoms_show(smiles: str) -> None:
     molecule = map_molecule(smiles, M3)
     factor = surface_factor(molecule, M3)
     assert 1.0 < factor < LARGEST_FACTOR
-    before, after = surface_check(molecule, M3), surface_check(molecule, M3, factor=factor)
+    before, after = surface_check(molecule, M3), surface_check(molecule, M3, matched=True)
     assert before is not None
     assert after is not None
     assert before.sasa_ratio < 0.98
