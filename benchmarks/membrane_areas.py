@@ -4,6 +4,12 @@ it was stopped.
     python benchmarks/membrane_areas.py run FOLDER [--until 20] [--leaflet 32]     simulate every row, a bit longer in every round
     python benchmarks/membrane_areas.py reduce FOLDER -o FILE.csv                  average what there is and print the deviations
 
+or on another machine, one with a GPU, between the first and the last of
+
+    python benchmarks/membrane_areas.py export SETS [--leaflet 32]                 build and settle every row, write it for OpenMM
+    python benchmarks/membrane_areas_openmm.py SETS OUT --ns 10 --seconds 500      there: OpenMM and numpy are all it needs
+    python benchmarks/membrane_areas.py collect FOLDER --frames OUT                turn its frames into what reduce reads
+
 Each row is a bilayer of 2 x ``leaflet`` lipids of martini3 in water without salt, counter-ions where the lipid is charged, at
 the temperature of the measurement. Models are the curated ones, or those that the lipid rules of the table give the SMILES.
 """
@@ -12,19 +18,34 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gzip
+import io
 import json
 import sys
+import tarfile
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from topdown.building.bilayer import Leaflets, Solvent, build_bilayer
 from topdown.building.lipids import starting_area
+from topdown.engine import potential_energy
+from topdown.formats.mdp import RunSettings
+from topdown.formats.openmm import state_xml, system_xml, write_openmm
 from topdown.model import CGMolecule, Measurement, System
 from topdown.properties.measurements import find_measurement, load_measurements
-from topdown.properties.membrane import MembraneSeries, index_membrane, membrane_problems
+from topdown.properties.membrane import (
+    MembraneSeries,
+    empty_series,
+    index_membrane,
+    membrane_problems,
+    observe_membrane,
+)
 from topdown.properties.membrane_averages import basic_estimates, series_estimate, settled_from
+from topdown.resources import atomic_write_bytes, atomic_write_text
 from topdown.tables import load_bead_table, load_molecule
 from topdown.tables.molecules import find_molecule
 from topdown.workflows.membrane_relaxation import relaxed
@@ -32,6 +53,11 @@ from topdown.workflows.membrane_request import MembraneRequest
 
 TABLE = "martini3"
 HEIGHT = 7.4
+#: Length of the run at 20 fs that an exported bilayer has behind it [ns].
+SETTLED_NS = 0.08
+BUNDLED = "topdown"
+#: Heights in frames of OpenMM are whole multiples of this [nm], as membrane_areas_openmm.py writes them.
+RESOLUTION = 1e-3
 ROUNDS_NS = (5.0, 10.0, 20.0, 40.0, 80.0)
 #: Published Martini 3 benchmark over 66 state points: RMS deviation of the area [nm²] and of thicknesses [nm].
 PUBLISHED = {"area": 0.041, "DHH": 0.22, "DB": 0.17, "2DC": 0.13}
@@ -78,6 +104,13 @@ def folder_of(root: Path, row: Measurement) -> Path:
     return root / f"{row.name}_{row.temperature:.0f}K"
 
 
+def request_of(lipid: CGMolecule, row: Measurement, length: float) -> MembraneRequest:
+    """What is asked of the relaxation; ``length`` in ns at 20 fs."""
+    return MembraneRequest(
+        lipids=((lipid.name, 1.0),), table=TABLE, salt=0.0, temperature=row.temperature, relax_ns=length, seed=7
+    )
+
+
 def run(root: Path, until: float, leaflet: int) -> None:
     """Simulate all rows in rounds, each a bit longer than the one before."""
     for target in [t for t in ROUNDS_NS if t < until] + [until]:
@@ -85,20 +118,105 @@ def run(root: Path, until: float, leaflet: int) -> None:
             folder = folder_of(root, row)
             folder.mkdir(parents=True, exist_ok=True)
             state = folder / "done.json"
-            done = json.loads(state.read_text())["ns"] if state.exists() else 0.0
-            if done >= target:
+            known: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {"ns": 0.0}
+            done = known["ns"]
+            if done >= target or known.get("engine", BUNDLED) != BUNDLED:
                 continue
             lipid = lipid_model(row)
             system = build(lipid, leaflet, seed=7)
-            request = MembraneRequest(
-                lipids=((lipid.name, 1.0),), table=TABLE, salt=0.0, temperature=row.temperature, relax_ns=target, seed=7
-            )
+            request = request_of(lipid, row, target)
             started = time.process_time()
             relaxed(system, index_membrane(system, {lipid.name}), request, folder, resume=done > 0, tell=lambda _: None)
             state.write_text(json.dumps({"ns": target, "leaflet": leaflet}))
             print(
                 f"{row.name} {row.temperature:.2f} K: {target:g} ns, {time.process_time() - started:.0f} s", flush=True
             )
+
+
+def export(sets: Path, leaflet: int, only: set[str]) -> None:
+    """Every row built and settled with the bundled engine, as OpenMM reads it; rows that are there are left as they are."""
+    sets.mkdir(parents=True, exist_ok=True)
+    for number, row in enumerate(rows()):
+        key = folder_of(sets, row).name
+        described = sets / f"{key}.json"
+        if described.exists() or (only and key not in only):
+            continue
+        started = time.process_time()
+        lipid = lipid_model(row)
+        system = build(lipid, leaflet, seed=7)
+        index = index_membrane(system, {lipid.name})
+        with tempfile.TemporaryDirectory(prefix="topdown-areas-") as name:
+            request = request_of(lipid, row, SETTLED_NS)
+            simulation = relaxed(system, index, request, Path(name), resume=False, tell=lambda _: None).simulation
+            settled = simulation.system()
+            # The script is the same for all rows; what differs between them stands in their descriptions.
+            script = write_openmm(settled, Path(name) / "set", settings=RunSettings(coupling="semiisotropic"))["script"]
+            if not (sets / script.name).exists():
+                atomic_write_text(sets / script.name, script.read_text(encoding="utf-8"))
+        for kind, text in (("system", system_xml(settled)), ("state", state_xml(settled))):
+            atomic_write_bytes(sets / f"{key}.{kind}.xml.gz", gzip.compress(text.encode(), mtime=0))
+        seconds = time.process_time() - started
+        description = {
+            "key": key,
+            "number": number,
+            "temperature": row.temperature,
+            "leaflet": leaflet,
+            "beads": settled.n_beads,
+            "settled_ns": SETTLED_NS,
+            "area": float(settled.box[0] * settled.box[1]) / leaflet,
+            "potential_kj_mol": float(potential_energy(settled).potential),
+        }
+        atomic_write_text(described, json.dumps(description, indent=1) + "\n")
+        print(f"{key}: {settled.n_beads} beads, {description['area']:.3f} nm², {seconds:.0f} s", flush=True)
+
+
+def frames_of(archives: list[Path], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times (n_frames,) [ps], boxes (n_frames, 3) [nm] and heights of all beads (n_frames, n_beads) [nm] of one row."""
+    parts: dict[str, dict[str, np.ndarray]] = {}
+    for path in archives:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.name.rsplit(".", 2)[0] == key and (file := archive.extractfile(member)) is not None:
+                    with np.load(io.BytesIO(file.read()), allow_pickle=False) as stored:
+                        parts[member.name] = {name: stored[name] for name in stored.files}
+    ordered = [parts[name] for name in sorted(parts)]
+    if not ordered:
+        return np.zeros(0), np.zeros((0, 3)), np.zeros((0, 0))
+    time_, box, low, high = (
+        np.concatenate([part[name] for part in ordered]) for name in ("time", "box", "low", "high")
+    )
+    heights = (high.astype(np.int16) << 8 | low) * RESOLUTION
+    return time_, box.astype(np.float64), heights
+
+
+def collect(root: Path, frames: Path) -> None:
+    """Frames of OpenMM as the series of each row."""
+    log = json.loads((frames / "log.json").read_text())
+    archives = sorted(frames.glob("frames_*.tar"))
+    for row in rows():
+        folder = folder_of(root, row)
+        times, boxes, heights = frames_of(archives, folder.name)
+        if not len(times):
+            continue
+        lipid = lipid_model(row)
+        leaflet = int(log["rows"][folder.name]["leaflet"])
+        system = build(lipid, leaflet, seed=7)
+        if heights.shape[1] != system.n_beads:
+            raise SystemExit(f"{folder.name}: frames of {heights.shape[1]} beads, but the system has {system.n_beads}")
+        index = index_membrane(system, {lipid.name})
+        # Nothing that is kept of a frame needs x and y of beads.
+        positions = np.zeros((len(times), system.n_beads, 3))
+        positions[:, :, 2] = heights
+        seen = [observe_membrane(*frame, index) for frame in zip(positions, boxes, times.tolist())]
+        arrays = {name: np.concatenate([getattr(one, name) for one in seen]) for name in empty_series().arrays()}
+        folder.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        atomic_write_bytes(folder / "series.npz", buffer.getvalue())
+        engine = f"{log['engine']} {log['platform']}"
+        done = {"ns": float(times[-1]) / 1000.0, "leaflet": leaflet, "engine": engine}
+        atomic_write_text(folder / "done.json", json.dumps(done))
+        print(f"{folder.name}: {len(times)} frames, {done['ns']:.2f} ns", flush=True)
 
 
 def reduce(root: Path, output: Path) -> None:
@@ -112,7 +230,8 @@ def reduce(root: Path, output: Path) -> None:
         with np.load(stored, allow_pickle=False) as arrays:
             series = MembraneSeries(**{name: arrays[name] for name in arrays.files})
         lipid = lipid_model(row)
-        system = build(lipid, int(json.loads(done.read_text())["leaflet"]), seed=7)
+        about = json.loads(done.read_text())
+        system = build(lipid, int(about["leaflet"]), seed=7)
         index = index_membrane(system, {lipid.name})
         start = settled_from(series)
         kept = MembraneSeries(**{name: array[start:] for name, array in series.arrays().items()})
@@ -124,6 +243,8 @@ def reduce(root: Path, output: Path) -> None:
             "model": "curated" if find_molecule(TABLE, row.canonical_smiles) else "by rule",
             "temperature_K": f"{row.temperature:g}",
             "split": row.split,
+            "engine": about.get("engine", BUNDLED),
+            "simulated_ns": f"{series.time[-1] / 1000.0:.2f}",
             "averaged_ns": f"{(kept.time[-1] - kept.time[0]) / 1000.0:.2f}",
             "problems": "; ".join(membrane_problems(kept, index, d_hh.value)),
         }
@@ -157,14 +278,22 @@ def _thickness(row: Measurement, kind: str) -> Measurement | None:
 def main() -> int:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("run", "reduce"))
+    parser.add_argument("what", choices=("run", "reduce", "export", "collect"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--until", type=float, default=20.0, help="length of each run [ns]")
     parser.add_argument("--leaflet", type=int, default=32, help="lipids per leaflet")
+    parser.add_argument("--only", default="", help="rows to export, as DOPC_303K,POPC_323K")
+    parser.add_argument("--frames", type=Path, help="what membrane_areas_openmm.py wrote, for collect")
     parser.add_argument("-o", "--output", type=Path, help="CSV of the averages")
     options = parser.parse_args()
     if options.what == "run":
         run(options.folder, options.until, options.leaflet)
+    elif options.what == "export":
+        export(options.folder, options.leaflet, set(filter(None, options.only.split(","))))
+    elif options.what == "collect":
+        if options.frames is None:
+            parser.error("collect needs --frames")
+        collect(options.folder, options.frames)
     else:
         reduce(options.folder, options.output or options.folder / "membrane_areas.csv")
     return 0
