@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,10 @@ from topdown.estimators.free_energy import FreeEnergyDifference, kish_effective_
 from topdown.estimators.time_series import block_bootstrap_counts
 
 FloatArray = npt.NDArray[np.float64]
+#: Exponentials are taken anew when a free energy has moved by more: terms lost to underflow stay below e^-600 of the largest.
+_FAR: Final = 100.0
+#: Shortest part of a Newton step that is tried.
+_SMALLEST_STEP: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,14 +235,34 @@ def _check_mbar(u_kn: npt.ArrayLike, n_k: npt.ArrayLike, counts: npt.ArrayLike |
     return u, n, c
 
 
-def _denominator(log_terms: FloatArray, f: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """ln D_n (N,), and the responsibilities p_kn = N_k e^{f_k - u_kn}/D_n (K, N)."""
-    terms = log_terms + f[:, None]
-    top = terms.max(axis=0)
-    np.exp(terms - top, out=terms)
-    total = terms.sum(axis=0)
-    terms /= total
-    return top + np.log(total), terms
+class _Mixture:
+    """D_n of the MBAR equations for changing f, with exponentials taken once and not for every f.
+
+    D_n = e^{top_n} Σ_k a_k e_kn with e_kn = N_k e^{g_k - u_kn - top_n}, a_k = e^{f_k - g_k}: for f near g, where they were
+    taken, a product of matrix and vector.
+    """
+
+    def __init__(self, log_terms: FloatArray, f: FloatArray) -> None:
+        self._log_terms = log_terms
+        self._take(f)
+
+    def _take(self, f: FloatArray) -> None:
+        terms = self._log_terms + f[:, None]
+        self.top = terms.max(axis=0)
+        terms -= self.top
+        self.e, self.g = np.exp(terms, out=terms), f.copy()
+
+    def at(self, f: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(a (K,), Σ_k a_k e_kn (N,)) at ``f``, the exponentials taken anew where it is far away."""
+        if float(np.max(np.abs(f - self.g))) > _FAR:
+            self._take(f)
+        a = np.exp(f - self.g)
+        return a, a @ self.e
+
+    def log_denominator(self, d: FloatArray) -> FloatArray:
+        """ln D_n (N,) of what :meth:`at` gave."""
+        found: FloatArray = self.top + np.log(d)
+        return found
 
 
 def mbar(
@@ -277,11 +302,10 @@ def mbar(
     sampled = np.flatnonzero(n > 0)
     n_s = n[sampled]
     log_terms = np.log(n_s)[:, None] - u[sampled]
-    if initial is None:
-        f = _self_consistent(log_terms, n_s, c, n_iterations=5)
-    else:
-        f = np.asarray(initial, dtype=np.float64)[sampled]
-    f, log_d, residual, iterations = _newton(log_terms, n_s, c, f - f[0], tolerance, max_iterations)
+    start = np.zeros(len(n_s)) if initial is None else np.asarray(initial, dtype=np.float64)[sampled]
+    mixture = _Mixture(log_terms, start - start[0])
+    f = _self_consistent(mixture, n_s, c, mixture.g, n_iterations=5) if initial is None else mixture.g
+    f, log_d, residual, iterations = _newton(mixture, n_s, c, f, tolerance, max_iterations)
     if residual > tolerance:
         raise SamplingError(
             f"MBAR did not converge: residual {residual:.1e} after {iterations} iterations",
@@ -303,28 +327,37 @@ def mbar(
     )
 
 
-def _self_consistent(log_terms: FloatArray, n_s: FloatArray, c: FloatArray, n_iterations: int) -> FloatArray:
+def _self_consistent(mixture: _Mixture, n_s: FloatArray, c: FloatArray, f: FloatArray, n_iterations: int) -> FloatArray:
     """A few fixed-point iterations, which cannot diverge, to come near the minimum."""
-    f = np.zeros(len(n_s))
-    with np.errstate(divide="ignore"):
-        log_c = np.log(c)
     for _ in range(n_iterations):
-        log_d, _p = _denominator(log_terms, f)
-        f = np.log(n_s) - logsumexp(log_terms - log_d + log_c, axis=1)
+        _, d = mixture.at(f)
+        total = mixture.e @ (c / d)
+        if not np.all(total > 0.0):  # a state that no frame of the others has any weight in
+            break
+        f = np.log(n_s) + mixture.g - np.log(total)
         f -= f[0]
     return f
 
 
 def _newton(
-    log_terms: FloatArray, n_s: FloatArray, c: FloatArray, f: FloatArray, tolerance: float, max_iterations: int
+    mixture: _Mixture, n_s: FloatArray, c: FloatArray, f: FloatArray, tolerance: float, max_iterations: int
 ) -> tuple[FloatArray, FloatArray, float, int]:
     """Damped Newton on Σ c ln D - Σ N f over f[1:]; every accepted step lowers it or the gradient."""
-    log_d, p = _denominator(log_terms, f)
-    objective, gradient = float(c @ log_d - n_s @ f), p @ c - n_s
+
+    def at(f: FloatArray) -> tuple[float, FloatArray, FloatArray, FloatArray, FloatArray]:
+        a, d = mixture.at(f)
+        log_d = mixture.log_denominator(d)
+        expected = a * (mixture.e @ (c / d))
+        return float(c @ log_d - n_s @ f), expected, log_d, a, d
+
+    objective, expected, log_d, a, d = at(f)
+    root = np.sqrt(c)
     iteration = 0
-    while (residual := float(np.max(np.abs(gradient) / n_s))) > tolerance and iteration < max_iterations:
+    while (residual := float(np.max(np.abs(expected - n_s) / n_s))) > tolerance and iteration < max_iterations:
         iteration += 1
-        hessian = np.diag(p @ c) - (p * c) @ p.T
+        scaled = mixture.e * (root / d)
+        hessian = np.diag(expected) - np.outer(a, a) * (scaled @ scaled.T)
+        gradient = expected - n_s
         ridge = 1e-14 * float(np.trace(hessian)) + 1e-300
         step = np.zeros_like(f)
         step[1:] = -np.linalg.solve(hessian[1:, 1:] + ridge * np.eye(len(f) - 1), gradient[1:])
@@ -332,16 +365,20 @@ def _newton(
         slope, scale = float(gradient @ step), 1.0
         while True:
             trial = f + scale * step
-            log_d_new, p_new = _denominator(log_terms, trial)
-            objective_new, gradient_new = float(c @ log_d_new - n_s @ trial), p_new @ c - n_s
-            lower = objective_new <= objective + 1e-4 * scale * slope
-            flatter = float(np.max(np.abs(gradient_new) / n_s)) < residual
+            new = at(trial)
+            lower = new[0] <= objective + 1e-4 * scale * slope
+            flatter = float(np.max(np.abs(new[1] - n_s) / n_s)) < residual
             if lower or flatter:
                 break
             scale *= 0.5
-            if scale < 1e-8:
-                return f, log_d, residual, iteration
-        f, log_d, p, objective, gradient = trial, log_d_new, p_new, objective_new, gradient_new
+            if scale < _SMALLEST_STEP or slope >= 0.0:
+                # So far away that the Hessian is all rounding: the fixed-point iteration comes back from anywhere.
+                trial = _self_consistent(mixture, n_s, c, f, n_iterations=1)
+                new = at(trial)
+                if new[0] >= objective:
+                    return f, log_d, residual, iteration
+                break
+        f, (objective, expected, log_d, a, d) = trial, new
     return f, log_d, residual, iteration
 
 
