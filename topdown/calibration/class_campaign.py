@@ -10,6 +10,7 @@ from typing import Any
 
 from topdown.calibration.campaign_sections import Section, load_toml, real_number
 from topdown.errors import InputFileError
+from topdown.model.bead_table import BondLengths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,8 @@ class ClassCampaign:
         How many of the shapes beside the file are sampled, in their order.
     tolerance : float
         Largest difference of a distance between a molecule and the shape that stands for it [nm].
+    bond_lengths : {"centres", "surface"}
+        Of molecules, in the campaign and in the table it makes.
     sampling_error : float
         Standard error at which the sampling of each end of each shape ends [kJ/mol].
     seed : int
@@ -99,6 +102,7 @@ class ClassCampaign:
     hydration_error: float
     n_shapes: int
     tolerance: float
+    bond_lengths: BondLengths
     sampling_error: float
     seed: int
     n_classes: int
@@ -143,6 +147,9 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         hydration_error=top.number("hydration_error", above=0.0),
         n_shapes=shapes.take("first", _count, "a whole number of at least 1"),
         tolerance=shapes.number("tolerance", above=0.0),
+        bond_lengths="surface"
+        if shapes.choice("bond_lengths", ("centres", "surface"), "centres") == "surface"
+        else "centres",
         sampling_error=sampling.number("error", above=0.0),
         seed=sampling.whole("seed", 1, least=0),
         n_classes=fit.take("classes", _count, "a whole number of at least 1"),

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from topdown.mapping.class_typing import type_name
 from topdown.model import BeadTable
 from topdown.model.bead import SIZES, BeadType
-from topdown.model.bead_table import Provenance
+from topdown.model.bead_table import BondLengths, Provenance
 from topdown.properties.shapes import MASSES, SIGMA, neutral_types, place_range, size_pair
 
 FloatArray = npt.NDArray[np.float64]
@@ -114,6 +114,7 @@ def class_bead_table(
     name: str,
     version: str,
     provenance: Provenance,
+    bond_lengths: BondLengths = "centres",
 ) -> BeadTable:
     """The table of fitted classes.
 
@@ -133,6 +134,8 @@ def class_bead_table(
         Of pairs of classes.
     name, version : str
     provenance : Provenance
+    bond_lengths : {"centres", "surface"}
+        Of molecules mapped with the table.
     """
     charged = [t for t in parent.bead_types if t.chemical_class[:1] in "QD" and t.size in SIZES]
     kept = [*(parent.bead_type(v) for v in solvents), *charged]
@@ -169,6 +172,7 @@ def class_bead_table(
         sigma=np.round(sigma, 5),
         scheme=parent.scheme,
         provenance=provenance,
+        bond_lengths=bond_lengths,
     )
 
 

@@ -117,8 +117,17 @@ def bead_ensemble(
         Default: geometry with hydrogens (Martini 3), mass without (Martini 2).
     """
     made = conformers(mol, seed=seed)
-    if made is None:
-        return None
+    return None if made is None else seen_as_beads(made, groups, with_hydrogens=with_hydrogens, center=center)
+
+
+def seen_as_beads(
+    made: tuple[Any, FloatArray, FloatArray],
+    groups: Sequence[Sequence[int]],
+    *,
+    with_hydrogens: bool,
+    center: Center | None = None,
+) -> BeadEnsemble:
+    """What :func:`conformers` made as beads; see :func:`bead_ensemble`."""
     full, positions, weights = made
     matrix = bead_operator(full, groups, with_hydrogens=with_hydrogens, center=center)
     return BeadEnsemble(positions=bead_positions(matrix, positions), weights=weights)

@@ -14,12 +14,15 @@ from topdown.errors import BeadTableError, MappingError, SettingsError
 from topdown.mapping.bead_typing import TypeChoice, choose_types, ion_choice
 from topdown.mapping.canonical_molecule import CanonicalMolecule
 from topdown.mapping.class_typing import choose_classes, class_model_of
-from topdown.mapping.conformers import bead_ensemble
+from topdown.mapping.conformers import conformers as atom_conformers
+from topdown.mapping.conformers import seen_as_beads
 from topdown.mapping.fragmenting import Partition, best_partitions
 from topdown.mapping.geometry import BondedTerms, bonded_terms
 from topdown.mapping.lipids import recognise
 from topdown.mapping.published import fits_table, given_choices, published_molecule
 from topdown.mapping.smiles import DEFAULT_LIMITS, ParsedMolecule, SmilesLimits, parse_smiles
+from topdown.mapping.surface import MappedSurface, largest_factor, radii_of
+from topdown.mapping.surface_match import with_longer_bonds
 from topdown.mapping.type_estimate import table_style
 from topdown.mapping.user_groups import check_groups
 from topdown.model import Bead, BeadTable, CGMolecule
@@ -196,7 +199,7 @@ def _assemble(
             known[group] if k in of_models and k not in fixed_types else choice
             for k, (group, choice) in enumerate(zip(groups, typed))
         ]
-    terms, warnings = _geometry(canonical, groups, chosen, table, conformers, seed)
+    terms, seen, warnings = _geometry(canonical, groups, chosen, table, conformers, seed)
     if not partition.exact:
         warnings.insert(0, "too many ways to divide this molecule: its partition is good but not proven the best")
     unsure = sum(choice.level == "estimate" for choice in chosen)
@@ -207,7 +210,7 @@ def _assemble(
         warnings.append(f"{unsure} of {len(chosen)} bead types are estimates: {why}")
     warnings[:0] = _left_out(parsed)
     beads, terms = _in_written_order(mol, groups, written, sequence, chosen, terms, table)
-    return CGMolecule(
+    molecule = CGMolecule(
         name=name or parsed.canonical_smiles,
         beads=beads,
         bonds=terms.bonds,
@@ -223,6 +226,9 @@ def _assemble(
         molar_mass=float(rdMolDescriptors._CalcMolWt(mol)),
         warnings=tuple(warnings),
     )
+    if seen is None:
+        return molecule
+    return with_longer_bonds(molecule, seen.matching_factor(largest_factor(molecule, table)))
 
 
 def _types(
@@ -288,18 +294,26 @@ def _geometry(
     table: BeadTable,
     conformers: bool,
     seed: int,
-) -> tuple[BondedTerms, list[str]]:
-    """Bonded terms of the groups, and what there is to say about them."""
+) -> tuple[BondedTerms, MappedSurface | None, list[str]]:
+    """Bonded terms of the groups, their surface where the table's bonds follow it, and what there is to say about them."""
     warnings = []
-    ensemble = None
+    ensemble = surface = None
+    matched = table.bond_lengths == "surface" and len(groups) > 1
     if conformers:
         relabelled = tuple(tuple(canonical.places[a] for a in group) for group in groups)
         with_hydrogens = table_style(table) == "martini3"
-        ensemble = bead_ensemble(canonical.as_read, relabelled, seed=seed, with_hydrogens=with_hydrogens)
-        if ensemble is None:
+        made = atom_conformers(canonical.as_read, seed=seed)
+        if made is None:
             warnings.append("no conformer could be made: lengths and angles are estimates from the molecular graph")
+        else:
+            ensemble = seen_as_beads(made, relabelled, with_hydrogens=with_hydrogens)
+        if made is not None and matched:
+            radii = radii_of([choice.bead_type for choice in choices], table)
+            surface = MappedSurface.of_conformers(made, relabelled, radii, with_hydrogens=with_hydrogens)
+    if matched and surface is None:
+        warnings.append(f"bonds of {table.name} match the surface of the atoms: without conformers they are too short")
     masses = [table.bead_type(choice.bead_type).mass for choice in choices]
-    return bonded_terms(canonical.mol, groups, masses, ensemble), warnings
+    return bonded_terms(canonical.mol, groups, masses, ensemble), surface, warnings
 
 
 def _in_written_order(

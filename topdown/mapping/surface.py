@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from topdown.mapping.canonical_molecule import CanonicalMolecule
 from topdown.mapping.conformers import bead_operator, conformers
 from topdown.mapping.operators import Center, bead_positions
 from topdown.mapping.smiles import parse_smiles
@@ -25,10 +27,10 @@ PROBE = 0.191
 BEAD_RADIUS = {"R": 0.264, "S": 0.230, "T": 0.191, "U": 0.0}
 #: Relative differences above this are pointed out.
 TOLERANCE = 0.10
-#: By how much distances between beads may grow to show the surface of the atoms: beyond it beads would be separate spheres.
+#: By how much distances between beads may grow to show the surface of the atoms.
 LARGEST_FACTOR = 1.6
 _POINTS = 480
-_ROUNDS = 14
+_FACTOR_ERROR = 2e-4
 _MOST_CONFORMERS = 4
 #: Spacing of the grid, and most cells of it [nm].
 _SPACING, _MOST_CELLS = 0.025, 4_000_000
@@ -98,23 +100,54 @@ class MappedSurface:
         mapped = [bead for bead in molecule.beads if bead.atoms]
         if not molecule.smiles or not mapped:
             return None
-        made = conformers(parse_smiles(molecule.smiles).mol, seed=seed)
+        parsed = parse_smiles(molecule.smiles, largest_fragment=True)
+        canonical = CanonicalMolecule.of(parsed)
+        made = conformers(canonical.as_read, seed=seed)
         if made is None:
             return None
+        written, place = parsed.atom_of_written(), dict(zip(canonical.order, canonical.places))
+        return cls.of_conformers(
+            made,
+            [[place[written[a]] for a in bead.atoms] for bead in mapped],
+            radii_of([bead.bead_type for bead in mapped], table),
+            with_hydrogens="2" not in molecule.table,
+            center=center,
+        )
+
+    @classmethod
+    def of_conformers(
+        cls,
+        made: tuple[Any, FloatArray, FloatArray],
+        groups: Sequence[Sequence[int]],
+        radii: FloatArray,
+        *,
+        with_hydrogens: bool,
+        center: Center | None = None,
+    ) -> MappedSurface:
+        """The likeliest of the conformers that :func:`topdown.mapping.conformers.conformers` made.
+
+        Parameters
+        ----------
+        made : (rdkit.Chem.Mol, (n_conformers, n_atoms, 3) float64 [nm], (n_conformers,) float64)
+        groups : sequence of sequence of int
+            Heavy atoms of each bead.
+        radii : (n_beads,) float64 [nm]
+        with_hydrogens : bool
+            Whether hydrogens count for the place of a bead.
+        center : {"geometry", "mass", "charge"}, optional
+        """
         from rdkit import Chem
 
         full, positions, weights = made
         chosen = np.argsort(-weights, kind="stable")[:_MOST_CONFORMERS]
         elements = Chem.GetPeriodicTable()
-        operator = bead_operator(
-            full, [bead.atoms for bead in mapped], with_hydrogens="2" not in molecule.table, center=center
-        )
+        operator = bead_operator(full, groups, with_hydrogens=with_hydrogens, center=center)
         return cls(
             shares=weights[chosen] / weights[chosen].sum(),
             atoms=positions[chosen],
             beads=np.array([bead_positions(operator, x) for x in positions[chosen]]),
             atom_radii=np.array([elements.GetRvdw(atom.GetAtomicNum()) for atom in full.GetAtoms()]) * 0.1,
-            bead_radii=np.array([BEAD_RADIUS[table.bead_type(bead.bead_type).size] for bead in mapped]),
+            bead_radii=radii,
         )
 
     def of_atoms(self) -> float:
@@ -125,20 +158,19 @@ class MappedSurface:
         """Surface of the beads [nm²], all distances between them times ``factor``."""
         return float(self.shares @ [accessible_surface(factor * x, self.bead_radii) for x in self.beads])
 
-    def matching_factor(self) -> float:
+    def matching_factor(self, most: float = LARGEST_FACTOR) -> float:
         """By how much all distances between beads must grow for their surface to be that of the atoms, from 1 to
-        ``LARGEST_FACTOR``; 1 for a single bead, and where the beads show enough already."""
+        ``most``; 1 for a single bead, and where the beads show enough already."""
         if self.beads.shape[1] < 2:
             return 1.0
-        wanted, low, high = self.of_atoms(), 1.0, LARGEST_FACTOR
-        if self.of_beads(low) >= wanted:
+        wanted, low, high = self.of_atoms(), 1.0, most
+        if high <= low or self.of_beads(low) >= wanted:
             return low
         if self.of_beads(high) < wanted:
             return high
-        for _ in range(_ROUNDS):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if self.of_beads(middle) < wanted else (low, middle)
-        return 0.5 * (low + high)
+        from scipy.optimize import brentq
+
+        return float(brentq(lambda factor: self.of_beads(factor) - wanted, low, high, xtol=_FACTOR_ERROR))
 
 
 def surface_check(
@@ -152,7 +184,7 @@ def surface_check(
     seen = MappedSurface.of(molecule, table, seed=seed, center=center)
     if seen is None:
         return None
-    factor = seen.matching_factor() if matched else 1.0
+    factor = seen.matching_factor(largest_factor(molecule, table)) if matched else 1.0
     return SurfaceCheck(
         sasa_atoms=seen.of_atoms(),
         sasa_beads=seen.of_beads(factor),
@@ -161,24 +193,48 @@ def surface_check(
     )
 
 
+def radii_of(types: Sequence[str], table: BeadTable) -> FloatArray:
+    """Radii (n,) of beads of these types [nm]."""
+    return np.array([BEAD_RADIUS[table.bead_type(name).size] for name in types])
+
+
+def largest_factor(molecule: CGMolecule, table: BeadTable) -> float:
+    """How much lengths may grow at most: until the first two neighbours are as far apart as their radii together, where they
+    would be separate spheres, and never more than ``LARGEST_FACTOR``; at least 1.
+
+    Neighbours are beads with a bond, or with a constraint shorter than that: rigid frames also hold beads that do not touch.
+    """
+    radii = radii_of(molecule.type_names, table)
+    room = [float(radii[i] + radii[j]) / bond.length for bond in molecule.bonds for i, j in (bond.atoms,)]
+    frame = [float(radii[i] + radii[j]) / side.length for side in molecule.constraints for i, j in (side.atoms,)]
+    return max(1.0, min([LARGEST_FACTOR, *room, *(one for one in frame if one > 1.0)]))
+
+
 def accessible_surface(
     positions: FloatArray, radii: FloatArray, *, probe: float = PROBE, points: int = _POINTS
 ) -> float:
     """Area [nm²] of the union of spheres (n, 3) [nm] of ``radii`` + ``probe``, by ``points`` on each."""
-    n = np.arange(points) + 0.5
-    polar, turn = np.arccos(1.0 - 2.0 * n / points), math.pi * (1.0 + math.sqrt(5.0)) * n
-    unit = np.column_stack([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)])
+    unit = _directions(points)
     reach = radii + probe
+    away = positions[None, :] - positions[:, None]
+    squares = np.einsum("ijk,ijk->ij", away, away)
+    touch = squares < (reach + reach[:, None]) ** 2
+    np.fill_diagonal(touch, False)
+    # Point u of sphere k lies in sphere j where |R_k u - d|² < R_j², d from k to j.
+    needed = (reach[:, None] ** 2 - reach**2 + squares) / (2.0 * reach[:, None])
     total = 0.0
-    for k, centre in enumerate(positions):
-        apart = np.linalg.norm(positions - centre, axis=1)
-        near = np.flatnonzero((apart < reach + reach[k]) & (np.arange(len(reach)) != k))
-        shell = centre + reach[k] * unit
-        buried = np.zeros(points, dtype=bool)
-        for j in near:
-            buried |= ((shell - positions[j]) ** 2).sum(axis=1) < reach[j] ** 2
+    for k, near in enumerate(touch):
+        buried = (unit @ away[k, near].T > needed[k, near]).any(axis=1)
         total += 4.0 * math.pi * reach[k] ** 2 * float(np.mean(~buried))
     return total
+
+
+@cache
+def _directions(points: int) -> FloatArray:
+    """Unit vectors (points, 3) spread evenly over the sphere."""
+    n = np.arange(points) + 0.5
+    polar, turn = np.arccos(1.0 - 2.0 * n / points), math.pi * (1.0 + math.sqrt(5.0)) * n
+    return np.column_stack([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)])
 
 
 def excluded_volume(positions: FloatArray, radii: Sequence[float] | FloatArray, *, probe: float = PROBE) -> float:

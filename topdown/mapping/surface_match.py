@@ -3,7 +3,8 @@
 Centres of geometry of neighbouring fragments lie closer than beads can without losing surface and volume, the more so the
 smaller and the more branched the fragments. Martini 3 allows bonds to be lengthened for that (Alessandri et al., Adv. Theory
 Simul. 5, 2100391 (2022)). Here all lengths of a molecule grow by one factor, so that its shape, its angles and the places of its
-virtual sites stay as they are.
+virtual sites stay as they are; no bond grows beyond the distance at which its two beads only touch. Tables whose ``bond_lengths``
+are ``surface`` have all their molecules so.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from topdown.mapping.operators import Center
-from topdown.mapping.surface import LARGEST_FACTOR, MappedSurface
+from topdown.mapping.surface import MappedSurface, largest_factor
 from topdown.model import BeadTable, CGMolecule, VirtualSite
 
 #: Parameters of a virtual site that are lengths, and that are inverse lengths, by construction.
@@ -21,9 +22,10 @@ _INVERSE: Final = {"3out": (2,)}
 
 
 def surface_factor(molecule: CGMolecule, table: BeadTable, *, seed: int = 1, center: Center | None = None) -> float:
-    """By how much all lengths grow (:meth:`topdown.mapping.surface.MappedSurface.matching_factor`); 1 without conformers."""
+    """By how much all lengths grow (:meth:`topdown.mapping.surface.MappedSurface.matching_factor`), at most
+    :func:`topdown.mapping.surface.largest_factor`; 1 without conformers."""
     seen = MappedSurface.of(molecule, table, seed=seed, center=center) if molecule.n_beads > 1 else None
-    return 1.0 if seen is None else seen.matching_factor()
+    return 1.0 if seen is None else seen.matching_factor(largest_factor(molecule, table))
 
 
 def with_longer_bonds(molecule: CGMolecule, factor: float) -> CGMolecule:
@@ -53,7 +55,7 @@ def match_surface(molecule: CGMolecule, table: BeadTable, *, seed: int = 1, cent
     if factor == 1.0:
         return molecule
     note = f"bonds {100.0 * (factor - 1.0):.0f} % longer than between the centres of the beads, to match the surface"
-    if factor == LARGEST_FACTOR:
+    if factor == largest_factor(molecule, table):
         note += "; the most allowed, the beads still show less surface than the atoms"
     return replace(with_longer_bonds(molecule, factor), warnings=(*molecule.warnings, note))
 

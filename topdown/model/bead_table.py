@@ -13,6 +13,8 @@ from topdown.errors import BeadTableError
 from topdown.model._arrays import FloatArray, IntArray, frozen_array
 from topdown.model.bead import BeadType
 
+BondLengths = Literal["centres", "surface"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NonbondedScheme:
@@ -91,6 +93,9 @@ class BeadTable:
     scheme : NonbondedScheme
     provenance : Provenance
     building_blocks : tuple of BuildingBlock
+    bond_lengths : {"centres", "surface"}
+        Whether molecules mapped with the table have bonds as long as their beads' centres are apart, or longer, so that the
+        beads show the surface of the atoms (:mod:`topdown.mapping.surface_match`).
     folder : str
         Where it was read from; empty for a table made in memory.
 
@@ -108,6 +113,7 @@ class BeadTable:
     scheme: NonbondedScheme = field(default_factory=NonbondedScheme)
     provenance: Provenance = field(default_factory=Provenance)
     building_blocks: tuple[BuildingBlock, ...] = ()
+    bond_lengths: BondLengths = "centres"
     folder: str = ""
 
     def __post_init__(self) -> None:

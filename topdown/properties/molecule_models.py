@@ -55,7 +55,8 @@ def molecule_model(
     seed : int
         Of the conformers of a mapped molecule.
     longer_bonds : bool
-        Bonds of a mapped molecule as long as its surface asks for (:mod:`topdown.mapping.surface_match`).
+        Bonds of a mapped molecule as long as its surface asks for (:mod:`topdown.mapping.surface_match`); some tables have them
+        so anyway.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def molecule_model(
             )
     molecule = map_molecule(smiles, table, name=name or canonical, seed=seed)
     how = "mapped"
-    if longer_bonds:
+    if longer_bonds and table.bond_lengths == "centres":
         from topdown.mapping.surface_match import surface_factor, with_longer_bonds
 
         factor = surface_factor(molecule, table, seed=seed)

@@ -45,7 +45,7 @@ class BeadTableDifference:
     changes : tuple of PairChange
         Pairs with another ε or σ: largest |Δε| first, then largest |Δσ|, then by name.
     scheme_changes : tuple of str
-        Differences of the cut-off scheme, as ``"cutoff 1.1 -> 1.2"``.
+        Differences of the cut-off scheme and of how long bonds are made, as ``"cutoff 1.1 -> 1.2"``.
     """
 
     name_a: str
@@ -94,6 +94,7 @@ def diff_bead_tables(a: BeadTable, b: BeadTable) -> BeadTableDifference:
     schemes = [
         (field.name, getattr(a.scheme, field.name), getattr(b.scheme, field.name)) for field in fields(NonbondedScheme)
     ]
+    schemes.append(("bond_lengths", a.bond_lengths, b.bond_lengths))
     scheme = tuple(f"{name} {_short(old)} -> {_short(new)}" for name, old, new in schemes if old != new)
     return BeadTableDifference(
         name_a=a.name,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from topdown.errors import BeadTableError
-from topdown.model.bead_table import NonbondedScheme, Provenance
+from topdown.model.bead_table import BondLengths, NonbondedScheme, Provenance
 from topdown.resources import bead_tables_folder
 
 TABLE_FILE = "table.toml"
@@ -31,6 +31,8 @@ UNITS = {"length": "nm", "energy": "kJ/mol", "mass": "u", "charge": "e"}
 FORMS = {"lennard_jones": "12-6", "coulomb": "reaction-field"}
 #: What may be done to Lennard-Jones at the cut-off.
 MODIFIERS: tuple[Literal["potential-shift", "force-shift", "none"], ...] = ("potential-shift", "force-shift", "none")
+#: How long bonds of mapped molecules may be made.
+BOND_LENGTHS: tuple[BondLengths, ...] = ("centres", "surface")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class TableHeader:
     name, version, description : str
     scheme : NonbondedScheme
     provenance : Provenance
+    bond_lengths : {"centres", "surface"}
     folder : Path
     """
 
@@ -50,6 +53,7 @@ class TableHeader:
     description: str
     scheme: NonbondedScheme
     provenance: Provenance
+    bond_lengths: BondLengths
     folder: Path
 
 
@@ -200,6 +204,13 @@ def read_header(folder: Path) -> TableHeader:
             where=nonbonded.where("modifier"),
             hint=f"{', '.join(MODIFIERS)} are understood",
         )
+    lengths = next((known for known in BOND_LENGTHS if known == top.text("bond_lengths", "centres")), None)
+    if lengths is None:
+        raise BeadTableError(
+            f"bond_lengths is {top.text('bond_lengths')!r}",
+            where=top.where("bond_lengths"),
+            hint=f"{', '.join(BOND_LENGTHS)} are understood",
+        )
     if cutoff == 0.0:
         raise BeadTableError("nonbonded.cutoff must be positive", where=nonbonded.where("cutoff"))
     return TableHeader(
@@ -218,6 +229,7 @@ def read_header(folder: Path) -> TableHeader:
             citation=origin.text("citation", ""),
             parent=origin.text("parent", ""),
         ),
+        bond_lengths=lengths,
         folder=folder,
     )
 

@@ -82,6 +82,7 @@ def load_bead_table(name_or_path: str | Path) -> BeadTable:
         scheme=header.scheme,
         provenance=header.provenance,
         building_blocks=load_building_blocks(folder),
+        bond_lengths=header.bond_lengths,
         folder=str(folder),
     )
 

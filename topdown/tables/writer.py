@@ -118,6 +118,8 @@ def table_toml(table: BeadTable, description: str = "") -> str:
     """The text of ``table.toml``."""
     origin = table.provenance
     top = {"name": table.name, "version": table.version, "description": description}
+    if table.bond_lengths != "centres":
+        top["bond_lengths"] = table.bond_lengths
     scheme = table.scheme
     sections: list[tuple[str, dict[str, str | float]]] = [
         ("units", dict(UNITS)),

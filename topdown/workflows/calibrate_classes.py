@@ -35,8 +35,9 @@ from topdown.estimators.reduced_sums import ReducedSums
 from topdown.mapping import map_molecule, parse_smiles
 from topdown.mapping.class_typing import CLASSES_FILE, WEIGHTS_FILE, ClassModel, bead_sizes, class_model_rows
 from topdown.mapping.environments import bead_features
+from topdown.mapping.surface_match import surface_factor, with_longer_bonds
 from topdown.model import BeadTable, CGMolecule, Measurement
-from topdown.model.bead_table import Provenance
+from topdown.model.bead_table import BondLengths, Provenance
 from topdown.properties.measurements import load_measurements
 from topdown.properties.phases import find_phase
 from topdown.properties.sampler import EngineSampler
@@ -225,6 +226,7 @@ def fit_classes(
         name=campaign.name,
         version="1",
         provenance=_provenance(campaign, parent, len(problem.molecules)),
+        bond_lengths=campaign.bond_lengths,
     )
     return ClassOutcome(
         table=table_with(PairFactors.none(len(names))),
@@ -369,7 +371,7 @@ def _problem(
     molecules: list[ClassMolecule] = []
     observations: list[Observation] = []
     for smiles, rows in _measured(campaign):
-        molecule = class_molecule(smiles, parent, shapes, campaign.tolerance)
+        molecule = class_molecule(smiles, parent, shapes, campaign.tolerance, campaign.bond_lengths)
         if molecule is None:
             continue
         for phase, value, error, split in rows:
@@ -383,7 +385,7 @@ def _problem(
 
 
 def class_molecule(
-    smiles: str, parent: BeadTable, shapes: Mapping[str, Shape], tolerance: float
+    smiles: str, parent: BeadTable, shapes: Mapping[str, Shape], tolerance: float, bond_lengths: BondLengths
 ) -> ClassMolecule | None:
     """A molecule as the fit sees it; None when no shape stands for it."""
     model = map_molecule(smiles, parent, name=smiles, seed=1)
@@ -391,6 +393,11 @@ def class_molecule(
     place = parsed.atom_of_written()
     groups = [[place[a] for a in bead.atoms] for bead in model.beads]
     sizes = bead_sizes(parsed.mol, groups)
+    if bond_lengths == "surface":
+        # Any type will do that has the size the classes will give the bead.
+        of_size: dict[str, str] = {t.size: t.name for t in parent.bead_types}
+        sized = replace(model, beads=tuple(replace(b, bead_type=of_size[s]) for b, s in zip(model.beads, sizes)))
+        model = with_longer_bonds(model, surface_factor(sized, parent))
     shape = shape_of(model, parent)
     shape = Shape(sizes=sizes, bonds=shape.bonds, distances=shape.distances)
     best = nearest_shape(shape, shapes)

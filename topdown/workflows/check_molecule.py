@@ -258,6 +258,7 @@ def checked_molecule(
     ``matched`` says that the bonds are as long as :func:`topdown.mapping.surface_match.match_surface` makes them.
     """
     report = check_molecule(molecule, table, table_name, seed=seed).as_json()
+    matched = matched or table.bond_lengths == "surface"
     surface = surface_check(molecule, table, seed=seed, center=center, matched=matched)
     return {**report, "surface": None if surface is None else surface.as_json()}
 

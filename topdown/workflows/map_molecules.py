@@ -144,7 +144,8 @@ class Mapper:
             from topdown.workflows.fit_bonded import with_center
 
             best = with_center(best, self.table, s.center, seed=s.seed)
-        if s.match_surface:
+        # Another centre gives new bonds, which are those between centres again.
+        if s.match_surface if self.table.bond_lengths == "centres" else s.center is not None:
             from topdown.mapping.surface_match import match_surface
 
             best = match_surface(best, self.table, seed=s.seed, center=s.center)

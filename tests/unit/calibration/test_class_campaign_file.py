@@ -29,6 +29,7 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
         (("width = 0.03", 'width = "wide"'), "width must be a number above 0"),
         (("contents = [400]", "contents = [4.5]"), r"phases\[1\].contents must be a list of whole numbers"),
         (("tolerance = 0.12", ""), "tolerance is missing"),
+        (('bond_lengths = "surface"', "bond_lengths = 1"), "bond_lengths must be 'centres' or 'surface'"),
         (('name = "water"', 'name = "wasser"'), "water is not among"),
         (("0.6, 0.6]", "0.6]"), "4 values of base for 5 solvents"),
         (("C1-SC2", "C1SC2"), "not a pair"),

@@ -16,7 +16,7 @@ from topdown.tables import load_bead_table, load_molecule
 M3 = load_bead_table("martini3")
 
 
-@pytest.mark.parametrize("smiles", ["CCCCSCCCC", "CC(C)c1ccccc1", "CCc1cccc2ccccc12"])
+@pytest.mark.parametrize("smiles", ["CC(C)c1ccccc1", "Cc1ccccc1", "C1CCNCCC1"])
 def test_the_beads_show_what_the_atoms_show(smiles: str) -> None:
     molecule = map_molecule(smiles, M3)
     factor = surface_factor(molecule, M3)
@@ -44,10 +44,35 @@ def test_one_bead_and_published_models_stay() -> None:
 def test_no_further_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     molecule = map_molecule("CCCCCCCC", M3)
     monkeypatch.setattr(MappedSurface, "of_atoms", lambda self: 100.0)
-    assert surface_factor(molecule, M3) == LARGEST_FACTOR
-    assert "most allowed" in match_surface(molecule, M3).warnings[-1]
+    longer = match_surface(molecule, M3)
+    assert longer.type_names == ("C1", "C1")
+    # The beads touch: twice the radius of a regular bead.
+    assert longer.bonds[0].length == pytest.approx(2 * 0.264)
+    assert "most allowed" in longer.warnings[-1]
+    assert surface_factor(map_molecule("C1CCCC1", M3), M3) == LARGEST_FACTOR
     monkeypatch.setattr(MappedSurface, "of_atoms", lambda self: 0.1)
     assert match_surface(molecule, M3) is molecule
+
+
+@pytest.mark.parametrize("smiles", ["CC(C)Cc1ccc(cc1)C(C)C(=O)O", "C1CCNCCC1", "CCCC"])
+def test_a_table_may_have_all_bonds_so(smiles: str) -> None:
+    table = replace(M3, bond_lengths="surface")
+    plain, made = map_molecule(smiles, M3), map_molecule(smiles, table)
+    longer = match_surface(plain, M3)
+    assert [b.length for b in (*made.bonds, *made.constraints)] == pytest.approx(
+        [b.length for b in (*longer.bonds, *longer.constraints)], abs=1e-9
+    )
+    assert made.positions == pytest.approx(longer.positions, abs=1e-9)
+    assert made.warnings == plain.warnings
+    graph_only = map_molecule(smiles, table, conformers=False)
+    assert any("too short" in warning for warning in graph_only.warnings) == (made.n_beads > 1)
+
+
+def test_the_factor_does_not_depend_on_the_spelling() -> None:
+    spellings = ("CC(C)c1ccccc1", "c1ccc(cc1)C(C)C", "[H]C(C)(C)c1ccccc1")
+    factors = {round(surface_factor(map_molecule(s, M3), M3), 9) for s in spellings}
+    assert len(factors) == 1
+    assert factors != {1.0}
 
 
 @pytest.mark.parametrize(

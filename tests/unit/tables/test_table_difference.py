@@ -38,11 +38,16 @@ def test_sigma_types_and_scheme_are_compared_too(small_table):
         small_table,
         sigma=sigma,
         name="b",
+        bond_lengths="surface",
         scheme=NonbondedScheme(cutoff=1.1, epsilon_r=2.5, epsilon_rf=78, lj_modifier="none"),
     )
     difference = diff_bead_tables(small_table, other)
     assert [(c.type_a, c.sigma_change) for c in difference.changes] == [("C1", pytest.approx(0.03))]
-    assert difference.scheme_changes == ("cutoff 1.2 -> 1.1", "lj_modifier force-shift -> none")
+    assert difference.scheme_changes == (
+        "cutoff 1.2 -> 1.1",
+        "lj_modifier force-shift -> none",
+        "bond_lengths centres -> surface",
+    )
     part = diff_bead_tables(small_table, small_table.subset(["C1", "P4"]))
     assert part.only_in_a == ("SQ0",)
     assert not part.is_empty

@@ -49,6 +49,13 @@ def test_round_trip_is_exact(small_table, small_folder):
     ]
 
 
+def test_bond_lengths_come_back(small_table, tmp_path):
+    assert load_bead_table(write_bead_table(small_table, tmp_path / "a")).bond_lengths == "centres"
+    longer = replace(small_table, bond_lengths="surface")
+    assert load_bead_table(write_bead_table(longer, tmp_path / "b")).bond_lengths == "surface"
+    assert longer.subset(["C1"]).bond_lengths == "surface"
+
+
 def test_round_trip_of_a_packed_table_is_exact_and_repeatable(tmp_path, monkeypatch):
     monkeypatch.setenv("TOPDOWN_CACHE", str(tmp_path / "cache"))
     table = many_types(120)
@@ -155,6 +162,7 @@ BROKEN = [
     ("table.toml", "cutoff = 1.2", "cutoff = nan", "must be a number not below 0", 14),
     ("table.toml", "epsilon_r = 2.5", "epsilon_r = true", "must be a number not below 1", 15),
     ("table.toml", 'name = "small"', 'name = " "', "name is empty", 1),
+    ("table.toml", 'version = "7"', 'version = "7"\nbond_lengths = "area"', "bond_lengths is 'area'", 3),
 ]
 
 
