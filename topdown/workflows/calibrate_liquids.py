@@ -337,19 +337,16 @@ class _Rounds:
     def save(self) -> None:
         """Write the file."""
         lines = [
-            f"{json.dumps(key)}: {json.dumps(None if value is None else _rounded(value))}"
+            f"{json.dumps(key)}: {json.dumps(None if value is None else _plain(value))}"
             for key, value in sorted(self._known.items())
         ]
         atomic_write_text(self._path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
-def _rounded(value: LiquidValue) -> dict[str, Any]:
+def _plain(value: LiquidValue) -> dict[str, Any]:
+    # Not rounded: steps from what is read back must be those that were taken, or later rounds would not be found again.
     found = asdict(value)
-    for key in ("value", "error"):
-        found[key] = None if math.isnan(found[key]) else round(found[key], 4)
-    for key in ("by_epsilon", "by_sigma"):
-        found[key] = [round(x, 4) for x in found[key]]
-    return found
+    return found | {key: None if math.isnan(found[key]) else found[key] for key in ("value", "error")}
 
 
 def _value_of(found: dict[str, Any] | None) -> LiquidValue | None:

@@ -202,7 +202,9 @@ def _library_version(name: str) -> str:
 
 def _origin(name: str, models: MembraneModels, request: MembraneRequest) -> dict[str, Any]:
     """Where a model comes from: mapped from SMILES, read from a file, or curated, with source and licence."""
-    given = {**dict(request.own_lipids), **{solute.name: solute.source for solute in request.solutes}}
+    given = {**dict(request.own_lipids), **{solute.name: solute.source for solute in request.solutes}} | dict(
+        models.mapped
+    )
     if name in given:
         kind = "read from" if is_itp(given[name]) else "mapped from"
         return {"name": name, kind: given[name]}

@@ -12,6 +12,8 @@ from topdown.building.bilayer import Leaflets, Placement, Solvent
 from topdown.errors import InputFileError, SettingsError, TopdownError
 from topdown.model import BeadTable, CGMolecule
 from topdown.tables import list_molecules, load_bead_table, load_molecule
+from topdown.tables.folder import shipped_table_names
+from topdown.tables.molecules import load_curated_molecule
 from topdown.workflows.export import molecule_of_itp
 from topdown.workflows.membrane_request import MembraneRequest, Shares, is_itp
 
@@ -61,6 +63,8 @@ def membrane_models(request: MembraneRequest) -> MembraneModels:
         An unknown table or lipid, SMILES that are refused, a file that cannot be read, a bead type the table does not have.
     """
     table = load_bead_table(request.table)
+    inherited = _inherited(request, table)
+    request = replace(request, own_lipids=(*request.own_lipids, *inherited))
     lipids = {name: _lipid(name, request, table) for name in request.lipid_names()}
     unused = next((name for name, _ in request.own_lipids if _match(name, lipids) is None), "")
     if unused:
@@ -130,6 +134,17 @@ def _lipid(name: str, request: MembraneRequest, table: BeadTable) -> CGMolecule:
             where=error.where,
             hint=f"{hint or 'topdown table show lists those of a table; '}your own: --lipid {name}=SMILES or {name}=FILE.itp",
         ) from None
+
+
+def _inherited(request: MembraneRequest, table: BeadTable) -> tuple[tuple[str, str], ...]:
+    """Name and SMILES of the lipids that the table has no model of, but the table it was made from: to be mapped."""
+    parent, own = table.provenance.parent, [*dict(request.own_lipids), *list_molecules(request.table)]
+    if parent not in shipped_table_names():
+        return ()
+    missing = [name for name in request.lipid_names() if _match(name, dict.fromkeys(own)) is None]
+    known = {name.casefold(): name for name in list_molecules(parent)}
+    found = [(name, known[name.casefold()]) for name in missing if name.casefold() in known]
+    return tuple((other, load_curated_molecule(parent, other).smiles[0]) for _, other in found)
 
 
 def _from_source(source: str, name: str, request: MembraneRequest, table: BeadTable) -> CGMolecule:
