@@ -268,7 +268,8 @@ def self_diffusion_rows(source: Path) -> list[Row]:
 def solubility_rows(source: Path) -> list[Row]:
     """log10 of the saturated concentration [mol/l]; the phase is the canonical SMILES of the solvent.
 
-    Liquids without a measured density are left out. Of the solubilities of water in oils only that with a reference is taken, a mole fraction, with volumes taken to be additive.
+    Liquids without a measured density are left out. Of the solubilities of water in oils only that with a reference is taken, a
+    mole fraction, with volumes taken to be additive.
     """
     liquids, made = pure_liquids(source), []
     for row in read_rows(source / "liquids" / "mutual_solubility.csv"):
