@@ -37,7 +37,10 @@ LIQUID_REFERENCES = {
 }
 #: Least error of a solubility, and that of one that nothing else confirms [log10 mol/l].
 SOLUBILITY_FLOOR, SOLUBILITY_ALONE = 0.1, 0.3
-SOLUBILITY_FLAGS = dict.fromkeys(("CCCCCCCCCCCC", "CCCCCCCCCCCCCCCC"), "higher alkanes: values of different laboratories are orders of magnitude apart")
+SOLUBILITY_FLAGS = dict.fromkeys(
+    ("CCCCCCCCCCCC", "CCCCCCCCCCCCCCCC"),
+    "higher alkanes: values of different laboratories are orders of magnitude apart",
+)
 THICKNESSES = {"DB": "DB_nm", "DHH": "DHH_nm", "2DC": "hydrocarbon_thickness_2DC_nm"}
 HEADS = {
     "PC": "COP(=O)([O-])OCC[N+](C)(C)C",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from topdown.calibration.cost import PriorCost
 from topdown.calibration.cross_validation import LeftOut, chemotype_parts, leave_out, molecule_folds
+from topdown.calibration.dynamics import check_diffusion
 from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_targets, learn_errors
 from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
@@ -83,6 +84,7 @@ def conclude(
     scorer = TypeScorer(problem, samples, x, found.errors, found.values.differences, compared)
     types = choose_types(scorer, problem.types.blocks, problem.types.least_gain) if problem.types else None
     table = _new_table(problem, x, digest)
+    diffusion = check_diffusion(problem, samples, x, progress)
     return CalibrationResult(
         name=problem.name,
         digest=digest,
@@ -112,6 +114,7 @@ def conclude(
         types=types,
         runner_ups=runner_ups(scorer),
         failed=tuple((s, run.alarm) for s, runs in sorted(samples.runs.items()) for run in runs if run.alarm),
+        diffusion=diffusion,
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
         limited_parts=sum(part.limited for part in parts),

@@ -9,6 +9,7 @@ from topdown.calibration.result import CalibrationResult
 from topdown.calibration.stickiness import VirialComparison
 from topdown.errors import TopdownError
 from topdown.model import CGMolecule
+from topdown.report.calibration_checks import DIFFUSION_HEADER, DIFFUSION_NOTE, diffusion_rows, speed_up_line
 from topdown.report.calibration_figures import total_error, unseen_value, worst_targets
 from topdown.report.calibration_plots import (
     chemistry_svg,
@@ -126,6 +127,12 @@ def calibration_html(
             "<h2>Second virial coefficients</h2>",
             f"<p>{plain(stickiness_line(stickiness))}.</p>",
             _virials(stickiness),
+        ]
+    if result.diffusion:
+        body += [
+            "<h2>Self-diffusion</h2>",
+            f"<p>{plain(speed_up_line(result.diffusion))}. {plain(DIFFUSION_NOTE)}</p>",
+            _table(DIFFUSION_HEADER, diffusion_rows(result.diffusion)),
         ]
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from topdown.calibration.campaign import Campaign, GroupEntry, LiquidEntry, ParameterEntry, TransferEntry, read_campaign
+from topdown.calibration.campaign_checks import DiffusionCheckEntry
 from topdown.calibration.design import matrix_space
 from topdown.calibration.parameters import FreeParameter, ParameterSpace, SharedParameter
+from topdown.calibration.planned_checks import DiffusionPlan
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.targets import DensityTarget, Split, SurfaceTensionTarget, Target, TransferTarget
 from topdown.errors import InputFileError, MappingError, MoleculeError, SettingsError
@@ -19,7 +21,7 @@ from topdown.mapping import canonical_smiles, map_molecule
 from topdown.mapping.chemotypes import chemotype
 from topdown.model import BeadTable, CGMolecule, Measurement
 from topdown.model.requests import contents_text
-from topdown.properties.measurements import find_measurement, load_measurements
+from topdown.properties.measurements import find_measurement, load_measurements, measured_at
 from topdown.properties.phases import Phase, box_components, find_phase
 from topdown.properties.surface_tension import slab_request
 from topdown.tables import find_molecule, load_bead_table, load_molecule
@@ -70,6 +72,9 @@ def read_problem(path: Path | str) -> CalibrationProblem:
         budget=campaign.budget,
         types=types,
         checks=tuple(t.label for t in checks),
+        diffusion=tuple(
+            resolver.diffusion(entry, campaign.checks.diffusion_steps) for entry in campaign.checks.diffusion
+        ),
         warnings=tuple(resolver.warnings),
     )
 
@@ -240,6 +245,31 @@ class _Resolver:
                     continue  # nobody has measured it, or the value is suspect
         return found
 
+    def diffusion(self, entry: DiffusionCheckEntry, n_steps: int) -> DiffusionPlan:
+        """The check of a ``[[checks.diffusion]]`` section; a liquid that nobody has measured is followed all the same."""
+        liquid = self._pure(entry.liquid, f"{self.campaign.path}: self-diffusion of {entry.liquid}")
+        (molecule, n), *_ = box_components(liquid, self.table, min_beads=self.campaign.sampling.n_beads)
+        temperature = entry.temperature or self.campaign.temperature
+        plan = DiffusionPlan(
+            liquid=entry.liquid,
+            molecule=molecule,
+            n_molecules=n,
+            n_real=liquid.components[0].model.n_real,
+            temperature=temperature,
+            n_steps=n_steps,
+            viscosity=entry.viscosity,
+        )
+        if entry.value is not None:
+            return replace(
+                plan, measured=entry.value, uncertainty=entry.uncertainty, how="measured", reference="the campaign file"
+            )
+        found = measured_at("self_diffusion", molecule.canonical_smiles, temperature)
+        if found is None:
+            return plan
+        return replace(
+            plan, measured=found.value, uncertainty=found.uncertainty, how=found.how, reference=found.reference
+        )
+
     def surface_tension(self, entry: LiquidEntry) -> SurfaceTensionTarget:
         """The target of a ``[[targets.surface_tension]]`` section."""
         liquid, value, uncertainty, reference = self._liquid_target(entry, "surface_tension")
@@ -260,16 +290,20 @@ class _Resolver:
         )
 
     def _liquid_target(self, entry: LiquidEntry, quantity: str) -> tuple[Phase, float, float, str]:
-        liquid = self._phase(entry.liquid, dry=True)
         where = f"{self.campaign.path}: {quantity.replace('_', ' ')} of {entry.liquid}"
-        if len(liquid.components) > 1:
-            raise InputFileError(f"the phase {entry.liquid!r} is a mixture", where=where, hint="choose a pure liquid")
+        liquid = self._pure(entry.liquid, where)
         value, uncertainty, reference = entry.value, entry.uncertainty, ""
         if value is None or uncertainty is None:
             canonical = liquid.components[0].molecule.canonical_smiles
             found = self._measured(quantity, canonical, "liquid", entry, where)
             value, uncertainty, reference = found.value, entry.uncertainty or found.uncertainty, found.reference
         return liquid, value, uncertainty, reference
+
+    def _pure(self, name: str, where: str) -> Phase:
+        liquid = self._phase(name, dry=True)
+        if len(liquid.components) > 1:
+            raise InputFileError(f"the phase {name!r} is a mixture", where=where, hint="choose a pure liquid")
+        return liquid
 
     def _solute(self, entry: TransferEntry) -> CGMolecule:
         if entry.model:
