@@ -22,8 +22,8 @@ DIFFUSION_HEADER = (
 )
 #: Under the table.
 DIFFUSION_NOTE = (
-    "Molecules of a coarse model move faster than real ones, each liquid by its own factor. Times in this report are simulated "
-    "times: none is divided by a factor."
+    "Molecules of a coarse model move at another pace than real ones, each liquid by its own factor. Times in this report are "
+    "simulated times: none is divided by a factor."
 )
 
 
