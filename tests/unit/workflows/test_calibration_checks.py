@@ -12,6 +12,8 @@ from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
 from topdown.calibration.targets import DensityTarget
+from topdown.report.calibration_plan import plan_json, plan_text
+from topdown.workflows.calibrate import plan_calibration
 from topdown.workflows.calibration_problem import read_problem
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "martini2_alkanes.toml"
@@ -77,3 +79,36 @@ def test_a_check_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
     result = run(checked(), tmp_path / "b", Short())
     assert [label for label, _ in result.lost_targets] == ["water density"]
     assert "effective samples" in result.lost_targets[0][1]
+
+
+DIFFUSION = """
+[checks]
+diffusion_steps = 50_000
+[[checks.diffusion]]
+liquid = "water"
+[[checks.diffusion]]
+liquid = "octanol"
+[[checks.diffusion]]
+liquid = "dodecane"
+temperature = 303.15
+"""
+
+
+def test_liquids_to_be_followed_are_found_and_planned(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + DIFFUSION)
+    plan = plan_calibration(path)
+    water, octanol, dodecane = plan.problem.diffusion
+    assert (water.n_real, water.n_beads, water.measured) == (4, 400, 2.299)
+    assert "Holz" in water.reference
+    assert octanol.molecule.n_beads > 1, "the pure liquid, not the one that is saturated with water"
+    assert octanol.measured is None
+    assert (dodecane.measured, dodecane.how) == (0.871, "nearest temperature measured")
+    assert plan.check_bead_steps == sum(p.n_beads * 55_000 for p in plan.problem.diffusion)
+    without = plan_calibration(EXAMPLE)
+    assert plan.most_bead_steps - without.most_bead_steps == plan.check_bead_steps
+    assert plan.problem.digest() == without.problem.digest(), "a campaign that is under way may be resumed"
+    text = plan_text(plan, 1)
+    assert "check:  self-diffusion of octanol at 298.15 K  measured not known" in text
+    assert "check:  self-diffusion of water at 298.15 K  measured 2.299 ± 0.023e-9 m2/s, 400 beads, 2.20e+07" in text
+    assert [c["label"] for c in plan_json(plan, 1)["checks"]] == [p.label for p in plan.problem.diffusion]
