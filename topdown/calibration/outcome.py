@@ -15,6 +15,7 @@ from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_
 from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
 from topdown.calibration.melting import liquid_records
+from topdown.calibration.mixtures import check_mixtures
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem
 from topdown.calibration.result import (
@@ -85,6 +86,7 @@ def conclude(
     types = choose_types(scorer, problem.types.blocks, problem.types.least_gain) if problem.types else None
     table = _new_table(problem, x, digest)
     diffusion = check_diffusion(problem, samples, x, progress)
+    mixtures = check_mixtures(problem, samples, x, progress)
     return CalibrationResult(
         name=problem.name,
         digest=digest,
@@ -115,6 +117,7 @@ def conclude(
         runner_ups=runner_ups(scorer),
         failed=tuple((s, run.alarm) for s, runs in sorted(samples.runs.items()) for run in runs if run.alarm),
         diffusion=diffusion,
+        mixtures=mixtures,
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
         limited_parts=sum(part.limited for part in parts),

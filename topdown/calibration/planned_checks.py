@@ -55,3 +55,40 @@ class DiffusionPlan:
     def bead_steps(self, n_equilibration: int) -> int:
         """Cost of its run, in beads × steps."""
         return self.n_beads * (n_equilibration + self.n_steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixturePlan:
+    """A liquid A in a liquid B, to be calculated with both tables.
+
+    Attributes
+    ----------
+    solute, solvent : str
+    systems : (str, str)
+        Boxes in which A is coupled to A and to B.
+    real_molecules : (int, int)
+        Real molecules that the liquids of the two boxes stand for.
+    n_real : int
+        Molecules that one of A's model stands for.
+    temperature : float
+        [K]
+    measured, uncertainty : float or None
+        log10 of the saturated concentration [mol/l]; None where nothing is known.
+    reference, flag : str
+    """
+
+    solute: str
+    solvent: str
+    systems: tuple[str, str]
+    real_molecules: tuple[int, int]
+    n_real: int
+    temperature: float
+    measured: float | None = None
+    uncertainty: float | None = None
+    reference: str = ""
+    flag: str = ""
+
+    @property
+    def label(self) -> str:
+        """``"octane in water at 298.15 K"``."""
+        return f"{self.solute} in {self.solvent} at {self.temperature:g} K"

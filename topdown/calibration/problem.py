@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from topdown.calibration.campaign import OptimizerSettings, SamplingSettings, ValidationSettings
 from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import FloatArray, Pair, Parameter, ParameterSpace
-from topdown.calibration.planned_checks import DiffusionPlan
+from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
 from topdown.calibration.targets import Split, Target
 from topdown.calibration.type_blocks import TypeSettings
 from topdown.errors import SettingsError
@@ -114,6 +114,8 @@ class CalibrationProblem:
         Labels of held-out targets that nobody asked for: another property than is fitted. They do not make another campaign.
     diffusion : tuple of DiffusionPlan
         Liquids whose self-diffusion is measured with the new table. They do not make another campaign either.
+    mixtures : tuple of MixturePlan
+        Pairs of liquids that are mixed with both tables; neither do they.
     lost : tuple of str
         Labels of targets that cannot be calculated because their simulations failed; they take no part in anything.
     """
@@ -134,6 +136,7 @@ class CalibrationProblem:
     types: TypeSettings | None = None
     checks: tuple[str, ...] = ()
     diffusion: tuple[DiffusionPlan, ...] = ()
+    mixtures: tuple[MixturePlan, ...] = ()
     lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -184,6 +187,11 @@ class CalibrationProblem:
         """Systems that only :attr:`checks` need."""
         wanted = {s for t in self.targets if t.label not in self.checks for s in t.systems}
         return tuple(s for s in self.systems_of("held-out") if s not in wanted)
+
+    def mixture_systems(self) -> tuple[str, ...]:
+        """Systems that only :attr:`mixtures` need, in order and once each."""
+        used = {*self.systems_of("calibration"), *self.systems_of("held-out")}
+        return tuple(dict.fromkeys(s for plan in self.mixtures for s in plan.systems if s not in used))
 
     def systems_in_use(self) -> tuple[str, ...]:
         """Systems of every target that is not lost, in the order of :attr:`systems`."""

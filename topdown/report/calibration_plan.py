@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from topdown.calibration.parameters import FreeParameter, Parameter
-from topdown.calibration.planned_checks import DiffusionPlan
+from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
 from topdown.calibration.problem import CalibrationProblem
 
 
@@ -72,6 +72,16 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
                 "unit": "1e-9 m2/s",
             }
             for check in problem.diffusion
+        ]
+        + [
+            {
+                "label": pair.label,
+                "systems": list(pair.systems),
+                "measured": pair.measured,
+                "uncertainty": pair.uncertainty,
+                "unit": "log10 mol/L",
+            }
+            for pair in problem.mixtures
         ],
         "type_blocks": [] if problem.types is None else [asdict(b) for b in problem.types.blocks],
         "windows_per_round": plan.n_windows,
@@ -115,6 +125,11 @@ def _check_line(check: DiffusionPlan, n_equilibration: int) -> str:
     return f"check:  {check.label}  measured {known}, {check.n_beads} beads, {cost:.2e} beads × steps"
 
 
+def _mixture_line(pair: MixturePlan) -> str:
+    known = "not known" if pair.measured is None else f"log10(mol/l) = {pair.measured:.2f} ± {pair.uncertainty:.2f}"
+    return f"check:  {pair.label}  measured solubility {known}, from {pair.systems[0]} and {pair.systems[1]}"
+
+
 def plan_text(plan: Plan, workers: int) -> str:
     """The plan as lines."""
     problem = plan.problem
@@ -135,6 +150,7 @@ def plan_text(plan: Plan, workers: int) -> str:
         for b in (problem.types.blocks if problem.types else ())
     ]
     lines += [_check_line(check, problem.sampling.n_equilibration) for check in problem.diffusion]
+    lines += [_mixture_line(pair) for pair in problem.mixtures]
     budget = "no budget" if problem.budget is None else f"budget {problem.budget:.2e} beads × steps"
     sizes = f" and {len(problem.space.size_pairs)} σ" if problem.space.size_pairs else ""
     lines += [
@@ -143,7 +159,7 @@ def plan_text(plan: Plan, workers: int) -> str:
         f"a round: {plan.n_windows} windows, {plan.bead_steps:.2e} beads × steps; at most {problem.optimizer.max_rounds}; "
         f"{budget}",
         f"held-out targets, once: {plan.held_out_bead_steps:.2e} beads × steps",
-        *([f"checks, once: {plan.check_bead_steps:.2e} beads × steps"] if problem.diffusion else []),
+        *([f"checks, once: {plan.check_bead_steps:.2e} beads × steps"] if plan.check_bead_steps else []),
         f"time on {workers} processor{'s' if workers > 1 else ''}, roughly: first round "
         f"{plan.hours(plan.bead_steps, workers):.2g} h, at most {plan.hours(plan.most_bead_steps, workers):.2g} h",
     ]

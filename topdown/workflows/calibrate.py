@@ -166,15 +166,17 @@ def plan_calibration(path: Path | str) -> CalibrationPlan:
     problem = read_problem(path)
     systems = problem.systems_of("calibration")
     held_out = tuple(s for s in problem.systems_of("held-out") if s not in systems)
+    mixed = problem.mixture_systems()
     return CalibrationPlan(
         problem=problem,
         n_windows=sum(problem.n_windows(s) for s in systems),
         bead_steps=problem.bead_steps(systems),
         held_out_bead_steps=problem.bead_steps(held_out),
-        check_bead_steps=sum(plan.bead_steps(problem.sampling.n_equilibration) for plan in problem.diffusion),
+        check_bead_steps=sum(plan.bead_steps(problem.sampling.n_equilibration) for plan in problem.diffusion)
+        + problem.bead_steps(mixed),
         box_bead_steps=LIQUID_EQUILIBRATION
         * (
-            sum(problem.systems[s].n_beads() for s in (*systems, *held_out))
+            sum(problem.systems[s].n_beads() for s in (*systems, *held_out, *mixed))
             + sum(plan.n_beads for plan in problem.diffusion)
         ),
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from topdown.calibration.campaign import Campaign, GroupEntry, LiquidEntry, ParameterEntry, TransferEntry, read_campaign
-from topdown.calibration.campaign_checks import DiffusionCheckEntry
+from topdown.calibration.campaign_checks import DiffusionCheckEntry, MixtureCheckEntry
 from topdown.calibration.design import matrix_space
 from topdown.calibration.parameters import FreeParameter, ParameterSpace, SharedParameter
-from topdown.calibration.planned_checks import DiffusionPlan
+from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.targets import DensityTarget, Split, SurfaceTensionTarget, Target, TransferTarget
 from topdown.errors import InputFileError, MappingError, MoleculeError, SettingsError
@@ -22,7 +22,7 @@ from topdown.mapping.chemotypes import chemotype
 from topdown.model import BeadTable, CGMolecule, Measurement
 from topdown.model.requests import contents_text
 from topdown.properties.measurements import find_measurement, load_measurements, measured_at
-from topdown.properties.phases import Phase, box_components, find_phase
+from topdown.properties.phases import Phase, box_components, find_phase, pure_phase
 from topdown.properties.surface_tension import slab_request
 from topdown.tables import find_molecule, load_bead_table, load_molecule
 from topdown.workflows.calibration_types import type_settings
@@ -72,6 +72,7 @@ def read_problem(path: Path | str) -> CalibrationProblem:
         budget=campaign.budget,
         types=types,
         checks=tuple(t.label for t in checks),
+        mixtures=tuple(resolver.mixture(entry) for entry in campaign.checks.mixtures),
         diffusion=tuple(
             resolver.diffusion(entry, campaign.checks.diffusion_steps) for entry in campaign.checks.diffusion
         ),
@@ -268,6 +269,43 @@ class _Resolver:
             return plan
         return replace(
             plan, measured=found.value, uncertainty=found.uncertainty, how=found.how, reference=found.reference
+        )
+
+    def mixture(self, entry: MixtureCheckEntry) -> MixturePlan:
+        """The check of a ``[[checks.mixture]]`` section, and the boxes it takes."""
+        where = f"{self.campaign.path}: {entry.solute} in {entry.solvent}"
+        of_a, of_b = (self._pure(name, where).components[0] for name in (entry.solute, entry.solvent))
+        if of_a.molecule.canonical_smiles == of_b.molecule.canonical_smiles:
+            raise InputFileError("solute and solvent are the same liquid", where=where, hint="choose two liquids")
+        if of_a.molecule.charge:
+            raise InputFileError("the solute carries a net charge", where=where, hint="choose a neutral liquid")
+        boxes = [
+            self._coupling(of_a.molecule, pure_phase(c.molecule.name, c.model), entry.temperature) for c in (of_a, of_b)
+        ]
+        plan = MixturePlan(
+            solute=entry.solute,
+            solvent=entry.solvent,
+            systems=(boxes[0], boxes[1]),
+            real_molecules=(
+                self.systems[boxes[0]].n_molecules * of_a.model.n_real,
+                self.systems[boxes[1]].n_molecules * of_b.model.n_real,
+            ),
+            n_real=of_a.model.n_real,
+            temperature=entry.temperature or self.campaign.temperature,
+        )
+        if entry.value is not None:
+            return replace(plan, measured=entry.value, uncertainty=entry.uncertainty, reference="the campaign file")
+        found = find_measurement(
+            "solubility",
+            of_a.molecule.canonical_smiles,
+            of_b.molecule.canonical_smiles,
+            plan.temperature,
+            tolerance=_TEMPERATURE_TOLERANCE,
+        )
+        if found is None:
+            return plan
+        return replace(
+            plan, measured=found.value, uncertainty=found.uncertainty, reference=found.reference, flag=found.flag
         )
 
     def surface_tension(self, entry: LiquidEntry) -> SurfaceTensionTarget:
