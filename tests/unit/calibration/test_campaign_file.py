@@ -280,6 +280,15 @@ temperature = 320
 value = 3.7
 uncertainty = 0.1
 viscosity = 0.6
+[[checks.mixture]]
+solute = "octane"
+solvent = "water"
+[[checks.mixture]]
+solute = "water"
+solvent = "octanol"
+temperature = 310
+value = -0.4
+uncertainty = 0.2
 """
 
 
@@ -290,6 +299,9 @@ def test_checks_are_read(tmp_path: Path) -> None:
     assert found.diffusion_steps == 50_000
     assert (octane.liquid, octane.temperature, octane.value, octane.viscosity) == ("octane", None, None, None)
     assert (water.temperature, water.value, water.uncertainty, water.viscosity) == (320.0, 3.7, 0.1, 0.6)
+    first, second = found.mixtures
+    assert (first.solute, first.solvent, first.temperature, first.value) == ("octane", "water", None, None)
+    assert (second.temperature, second.value, second.uncertainty) == (310.0, -0.4, 0.2), "a logarithm may be negative"
 
 
 @pytest.mark.parametrize(
@@ -301,6 +313,10 @@ def test_checks_are_read(tmp_path: Path) -> None:
         ('liquid = "octane"', 'liquid = "water"\ntemperature = 320', "names a liquid twice"),
         ("diffusion_steps", "difusion_steps", "diffusion_steps"),
         ("viscosity = 0.6", "viscosity = -1", "above 0"),
+        ('solvent = "water"', 'solvent = "octane"', "same liquid"),
+        ('solvent = "octanol"\ntemperature = 310', 'solvent = "octanol"\nvolume = 1', "volume"),
+        ('solute = "water"\nsolvent = "octanol"\ntemperature = 310', 'solute = "octane"\nsolvent = "water"', "twice"),
+        ("value = -0.4\n", "", "value is missing"),
     ],
 )
 def test_wrong_checks_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from synthetic_calibration import WATER, FailingSampler, SyntheticSampler, problem
 
 from topdown.calibration.journal import Journal
@@ -12,6 +13,7 @@ from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
 from topdown.calibration.targets import DensityTarget
+from topdown.errors import InputFileError
 from topdown.report.calibration_plan import plan_json, plan_text
 from topdown.workflows.calibrate import plan_calibration
 from topdown.workflows.calibration_problem import read_problem
@@ -92,6 +94,58 @@ liquid = "octanol"
 liquid = "dodecane"
 temperature = 303.15
 """
+
+
+MIXTURES = """
+[[checks.mixture]]
+solute = "octane"
+solvent = "water"
+[[checks.mixture]]
+solute = "water"
+solvent = "octanol"
+[[checks.mixture]]
+solute = "dodecane"
+solvent = "octane"
+"""
+
+
+def test_pairs_of_liquids_are_found_and_planned(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + MIXTURES)
+    plan = plan_calibration(path)
+    octane, water, dodecane = plan.problem.mixtures
+    assert octane.systems == ("octane in 200 octane", "octane in 400 water")
+    assert octane.real_molecules == (200, 1600), "a W bead is four waters"
+    assert octane.measured is not None
+    assert octane.measured < -5.0
+    assert water.n_real == 4
+    assert water.systems[1].startswith("water in"), water.systems
+    assert "water" not in water.systems[1].removeprefix("water in"), "the pure octanol"
+    assert 0.3 < (water.measured or 0.0) < 0.4
+    assert dodecane.measured is None
+    # the campaign has dodecane in dodecane and in water, octane in water, and they are paid for there
+    assert set(plan.problem.mixture_systems()) == {
+        "octane in 200 octane",
+        "water in 400 water",
+        water.systems[1],
+        "dodecane in 200 octane",
+    }
+    assert plan.check_bead_steps == plan.problem.bead_steps(plan.problem.mixture_systems())
+    assert plan.problem.digest() == plan_calibration(EXAMPLE).problem.digest()
+    text = plan_text(plan, 1)
+    assert "check:  octane in water at 298.15 K  measured solubility log10(mol/l) = -5.24 ± 0.30" in text
+    assert [c["label"] for c in plan_json(plan, 1)["checks"]] == [p.label for p in plan.problem.mixtures]
+
+
+@pytest.mark.parametrize(
+    ("solute", "solvent", "words"),
+    [("1-octanol", "octanol", "same liquid"), ("octane", "octane:0.5,water:0.5", "mixture"), ("octane", "gas", "gas")],
+)
+def test_pairs_that_make_no_mixture_are_refused(tmp_path: Path, solute: str, solvent: str, words: str) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + f'\n[[checks.mixture]]\nsolute = "{solute}"\nsolvent = "{solvent}"\n')
+    with pytest.raises(InputFileError, match=words):
+        read_problem(path)
 
 
 def test_liquids_to_be_followed_are_found_and_planned(tmp_path: Path) -> None:
