@@ -24,6 +24,7 @@ from topdown.model.requests import contents_text
 from topdown.properties.measurements import find_measurement, load_measurements, measured_at
 from topdown.properties.phases import Phase, box_components, find_phase, pure_phase
 from topdown.properties.surface_tension import slab_request
+from topdown.sampling.fingerprints import describe_molecule, hash_of
 from topdown.tables import find_molecule, load_bead_table, load_molecule
 from topdown.workflows.calibration_types import type_settings
 
@@ -282,6 +283,12 @@ class _Resolver:
         boxes = [
             self._coupling(of_a.molecule, pure_phase(c.molecule.name, c.model), entry.temperature) for c in (of_a, of_b)
         ]
+        if len({hash_of(describe_molecule(self.systems[box].solute or of_a.molecule)) for box in boxes}) > 1:
+            raise InputFileError(
+                f"a target calls another model than that of the liquid {entry.solute}",
+                where=where,
+                hint="give the target another name",
+            )
         plan = MixturePlan(
             solute=entry.solute,
             solvent=entry.solvent,

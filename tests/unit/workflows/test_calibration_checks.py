@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from synthetic_calibration import WATER, FailingSampler, SyntheticSampler, problem
 
+from topdown.calibration.campaign import read_campaign
 from topdown.calibration.journal import Journal
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.result import CalibrationResult
@@ -15,8 +16,9 @@ from topdown.calibration.rounds import run_calibration
 from topdown.calibration.targets import DensityTarget
 from topdown.errors import InputFileError
 from topdown.report.calibration_plan import plan_json, plan_text
+from topdown.tables import load_bead_table
 from topdown.workflows.calibrate import plan_calibration
-from topdown.workflows.calibration_problem import read_problem
+from topdown.workflows.calibration_problem import _Resolver, read_problem
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "martini2_alkanes.toml"
 
@@ -146,6 +148,23 @@ def test_pairs_that_make_no_mixture_are_refused(tmp_path: Path, solute: str, sol
     path.write_text(EXAMPLE.read_text() + f'\n[[checks.mixture]]\nsolute = "{solute}"\nsolvent = "{solvent}"\n')
     with pytest.raises(InputFileError, match=words):
         read_problem(path)
+
+
+def test_one_name_for_two_models_of_the_solute_is_refused(tmp_path: Path) -> None:
+    """Solvation in itself and in the solvent must be of one model: here the octane of the target has a P4 end."""
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + MIXTURES)
+    resolver = _Resolver(read_campaign(path), load_bead_table("martini2"))
+    octane, *_ = resolver.campaign.checks.mixtures
+    resolver.mixture(octane)
+    name = "octane in 400 water"
+    box = resolver.systems[name]
+    assert box.solute is not None
+    first, *others = box.solute.beads
+    other = replace(box.solute, beads=(replace(first, bead_type="P4"), *others))
+    resolver.systems[name] = replace(box, solute=other)
+    with pytest.raises(InputFileError, match="another model"):
+        resolver.mixture(octane)
 
 
 def test_liquids_to_be_followed_are_found_and_planned(tmp_path: Path) -> None:
