@@ -180,6 +180,17 @@ def check_diffusion(
     return tuple(found[plan.label] for plan in problem.diffusion)
 
 
+def diffusion_ledger(
+    problem: CalibrationProblem, checks: Sequence[DiffusionCheck]
+) -> tuple[tuple[str, int, int, int], ...]:
+    """Each run that gave a number: its name, runs, frames and beads × steps."""
+    return tuple(
+        (plan.label, 1, plan.n_steps // FRAME_EVERY, plan.bead_steps(problem.sampling.n_equilibration))
+        for plan, check in zip(problem.diffusion, checks)
+        if check.run
+    )
+
+
 def _run(
     requests: Mapping[str, DiffusionRequest], attempt: int, pool: SamplePool
 ) -> tuple[dict[str, str], dict[str, str]]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from topdown.calibration.cost import PriorCost
 from topdown.calibration.cross_validation import LeftOut, chemotype_parts, leave_out, molecule_folds
-from topdown.calibration.dynamics import check_diffusion
+from topdown.calibration.dynamics import check_diffusion, diffusion_ledger
 from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_targets, learn_errors
 from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
@@ -103,13 +103,13 @@ def conclude(
         targets=compared,
         rounds=tuple(records),
         converged=last.converged,
-        runs=samples.keys(),
+        runs=(*samples.keys(), *(check.run for check in diffusion if check.run)),
         seed=problem.sampling.seed,
         cost_start=cost_parts(space, targets, start, found.errors, space.start()),
         cost_end=cost_parts(space, targets, found.values, found.errors, x),
         model_errors=dict(sorted(found.errors.learnt.items())),
         bead_steps=samples.spent,
-        ledger=_ledger(problem, samples),
+        ledger=(*_ledger(problem, samples), *diffusion_ledger(problem, diffusion)),
         effective=tuple((s, effective[0][s], effective[1][s]) for s in sorted(everything)),
         overlaps=_overlaps(problem, samples),
         sensitivities=_sensitivities(problem, samples, x),

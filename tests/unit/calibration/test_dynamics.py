@@ -138,6 +138,8 @@ def test_the_new_table_is_followed_and_decides_nothing(tmp_path: Path) -> None:
     assert request.table.pair("C", "C")[1] == new.value
     assert (request.temperature, request.pressure, request.n_steps) == (TEMPERATURE, 1.0, 100_000)
     assert result.diffusion[0].speed_up is not None
+    assert result.ledger[-1] == ("self-diffusion of oil at 300 K", 1, 1000, 10_000_000)
+    assert set(result.runs) - set(without.runs) == {result.diffusion[0].run}
     _reports(replace(result, diffusion=(replace(result.diffusion[0], liquid="<b>oil", n_real=4),)))
 
 

@@ -14,6 +14,7 @@ from synthetic_calibration import (
     KAPPA,
     OIL,
     PRESSURE,
+    SMALL,
     TEMPERATURE,
     FailingSampler,
     SyntheticSampler,
@@ -64,43 +65,57 @@ def plan(solvent: str, **changes: object) -> MixturePlan:
     return replace(known, **changes)  # type: ignore[arg-type]
 
 
+IN_WATER = plan("water", solute="small", systems=(f"small in {N} small", f"small in {N} water"))
+
+
 def mixed(*plans: MixturePlan) -> CalibrationProblem:
     task = problem(NEAR, width=20.0, n_steps=20_000, ess_threshold=20.0)
     systems = dict(task.systems)
     for liquid in (OIL, TWIN, POOR):
         name = f"oil in {N} {liquid.name}"
         systems[name] = SimulatedSystem(name=name, liquid=liquid, n_molecules=N, solute=OIL)
+    name = f"small in {N} small"
+    systems[name] = SimulatedSystem(name=name, liquid=SMALL, n_molecules=N, solute=SMALL)
     return replace(task, table=table(), systems=systems, mixtures=plans)
 
 
-def exact_ln_gamma(solvent: str, cc: float, n_real: int = 1) -> float:
-    """ln of (V_A/V_B) exp(ΔΔG/RT) of the model liquids in closed form, V_B counting ``n_real`` to a molecule."""
-    letter = {"oil": "C", "twin": "D", "poor": "E"}[solvent]
-    at = table().with_epsilon({("C", "C"): cc})
-    models = [HarmonicLiquid(t, ("C",), kappa=KAPPA, temperature=TEMPERATURE) for t in ("C", letter)]
+def exact_ln_gamma(solvent: str, theta: dict[tuple[str, str], float], solute: str = "oil") -> float:
+    """ln of (V_A/V_B) exp(ΔΔG/RT) of the model liquids in closed form."""
+    letters = {"oil": "C", "twin": "D", "poor": "E", "small": "A", "water": "W"}
+    at, own = table().with_epsilon(theta), letters[solute]
+    models = [HarmonicLiquid(t, (own,), kappa=KAPPA, temperature=TEMPERATURE) for t in (own, letters[solvent])]
     energies = [{p: at.pair(*p)[1] for p in (*m.pairs(), *m.solute_pairs())} for m in models]
     (g_a, g_b), (v_a, v_b) = (
         [m.delta_g(e) for m, e in zip(models, energies)],
         [m.mean_volume(e, PRESSURE) for m, e in zip(models, energies)],
     )
-    return math.log(n_real * v_a / v_b) + (g_b - g_a) / (GAS_CONSTANT * TEMPERATURE)
+    return math.log(v_a / v_b) + (g_b - g_a) / (GAS_CONSTANT * TEMPERATURE)
 
 
 def checks_of(task: CalibrationProblem, folder: Path, sampler: SyntheticSampler) -> tuple[MixtureCheck, ...]:
     pool = SamplePool(task, sampler, Journal(folder / "j.jsonl", task.digest(), resume=False))
-    return check_mixtures(task, pool, np.array([2.0, 2.5, 5.3]), lambda _: None)
+    return check_mixtures(task, pool, np.array([2.6, 2.5, 5.3]), lambda _: None)
 
 
 def test_closed_forms_are_found_and_a_twin_is_ideal(tmp_path: Path) -> None:
     """The twin has the oil's ε in the start table: γ∞ = 1. With C-C 6 % stronger it is the oil that prefers itself."""
-    twin, poor = checks_of(mixed(plan("twin"), plan("poor")), tmp_path, SyntheticSampler())
-    assert exact_ln_gamma("twin", 5.0) == pytest.approx(0.0)
-    assert math.exp(exact_ln_gamma("poor", 5.0)) > 20.0
-    for check, name in ((twin, "twin"), (poor, "poor")):
-        for found, cc in ((check.before, 5.0), (check.after, 5.3)):
-            assert found is not None
-            assert 0.0 < found.ln_gamma.standard_error < 0.3
-            assert abs(found.ln_gamma.value - exact_ln_gamma(name, cc)) < 4.0 * found.ln_gamma.standard_error
+    found = checks_of(mixed(plan("twin"), plan("poor"), IN_WATER), tmp_path, SyntheticSampler())
+    twin, poor, small = found
+    start, new = {("A", "W"): 2.0, ("C", "C"): 5.0}, {("A", "W"): 2.6, ("C", "C"): 5.3}
+    assert exact_ln_gamma("twin", start) == pytest.approx(0.0)
+    assert math.exp(exact_ln_gamma("poor", start)) > 20.0
+    for check in found:
+        for mixing, theta in ((check.before, start), (check.after, new)):
+            assert mixing is not None
+            assert 0.0 < mixing.ln_gamma.standard_error < 0.3
+            exact = exact_ln_gamma(check.solvent, theta, check.solute)
+            assert abs(mixing.ln_gamma.value - exact) < 4.0 * mixing.ln_gamma.standard_error
+    # A-W is 30 % stronger in the new table; both are from the same samples, so that they differ by what they should
+    change = exact_ln_gamma("water", new, "small") - exact_ln_gamma("water", start, "small")
+    assert change == pytest.approx(0.145, abs=0.001)
+    assert small.before is not None
+    assert small.after is not None
+    assert small.after.ln_gamma.value - small.before.ln_gamma.value == pytest.approx(change, abs=0.04)
     assert twin.after is not None
     assert not twin.after.is_dilute
     assert "no solubility" in twin.remarks[0]
@@ -133,22 +148,28 @@ def run(
 
 def test_a_check_decides_nothing_and_may_come_later(tmp_path: Path) -> None:
     task = mixed(plan("twin"), plan("poor", measured=1.0, uncertainty=0.1), plan("<i>poor", n_real=4))
-    task = replace(task, mixtures=(*task.mixtures[:2], replace(task.mixtures[2], systems=task.mixtures[1].systems)))
+    twin, poor, grouped = task.mixtures
+    task = replace(task, mixtures=(twin, poor, replace(grouped, systems=poor.systems), IN_WATER))
     assert task.digest() == mixed().digest()
-    without = run(mixed(), tmp_path, SyntheticSampler())
+    plain = SyntheticSampler()
+    without = run(mixed(), tmp_path, plain)
     assert not without.mixtures
     sampler = SyntheticSampler()
     result = run(task, tmp_path, sampler, resume=True)
     assert [p.value for p in result.parameters] == [p.value for p in without.parameters]
     assert result.digest == without.digest
     extra = {name for name, *_ in result.ledger} - {name for name, *_ in without.ledger}
-    assert extra == {f"oil in {N} oil", f"oil in {N} twin", f"oil in {N} poor"}, "what two pairs share is run once"
+    assert extra == {f"oil in {N} oil", f"oil in {N} twin", f"oil in {N} poor", f"small in {N} small"}
+    runs = [r.system for asked in sampler.asked for r in asked]
+    assert [runs.count(name) for name in sorted(extra)] == [1] * 4, "what two pairs share is run once"
+    known = [r.system for asked in plain.asked for r in asked]
+    assert runs.count(f"small in {N} water") == known.count(f"small in {N} water"), "what targets need is there"
     _reports(result)
 
 
 def _reports(result: CalibrationResult) -> None:
     """Text, page and data say where a number stands for nothing."""
-    twin, poor, grouped = result.mixtures
+    twin, poor, grouped, _ = result.mixtures
     assert poor.after is not None
     text = calibration_text(result)
     rows = {line.split("  ")[0]: line for line in text.splitlines()}
@@ -157,7 +178,7 @@ def _reports(result: CalibrationResult) -> None:
     assert f"{poor.after.ln_gamma.value:.2f} ±" in rows["oil in poor"]
     assert f"{poor.after.ln_gamma.value:.2f} ±" not in rows["oil in <i>poor"]
     off = abs(poor.after.log10_c.value - 1.0)
-    assert "solubilities of 1 of 3 pairs of liquids are off by" in text
+    assert "solubilities of 1 of 4 pairs of liquids are off by" in text
     assert f"{off:.2f} after" in text
     page = calibration_html(result, {})
     assert "<h2>Mixtures</h2>" in page

@@ -64,7 +64,7 @@ def test_volumes_and_fractions_count_real_molecules() -> None:
 
 
 def test_errors_are_those_of_small_changes() -> None:
-    values, errors = (-10.0, 5.0, 0.2, 0.03), (0.3, 0.4, 0.004, 0.001)
+    values, errors = (-10.0, 5.0, 0.2, 0.03), (0.03, 0.04, 0.004, 0.001)
 
     def at(changed: int | None = None) -> Mixing:
         shifted = [v + (e if k == changed else 0.0) for k, (v, e) in enumerate(zip(values, errors))]
