@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import rdkit
 from import_molecules import canonical
+from liquid_facts import SELF_DIFFUSION, WATER_FIT_REFERENCE, water_rows
+from rdkit.Chem import MolFromSmiles
+from rdkit.Chem.Descriptors import MolWt
 from source_notes import DATA_README, SOURCES
 
 from topdown.properties.measurements import FILES, DataFile, read_measurements
@@ -31,6 +35,12 @@ LIQUID_REFERENCES = {
     "VDI-PPDS11": "VDI Heat Atlas (PPDS equation 11), PyPI chemicals 1.5.2",
     "median of 3 (Mulero-Cachadina2012 rejected)": "median of three correlations, PyPI chemicals 1.5.2",
 }
+#: Least error of a solubility, and that of one that nothing else confirms [log10 mol/l].
+SOLUBILITY_FLOOR, SOLUBILITY_ALONE = 0.1, 0.3
+SOLUBILITY_FLAGS = dict.fromkeys(
+    ("CCCCCCCCCCCC", "CCCCCCCCCCCCCCCC"),
+    "higher alkanes: values of different laboratories are orders of magnitude apart",
+)
 THICKNESSES = {"DB": "DB_nm", "DHH": "DHH_nm", "2DC": "hydrocarbon_thickness_2DC_nm"}
 HEADS = {
     "PC": "COP(=O)([O-])OCC[N+](C)(C)C",
@@ -67,6 +77,8 @@ def import_data(source: Path, target: Path) -> list[str]:
         "partition/hydration.csv": hydration_rows(source),
         "density/density.csv": liquid_rows(source, "density"),
         "surface_tension/surface_tension.csv": liquid_rows(source, "surface_tension"),
+        "self_diffusion/self_diffusion.csv": self_diffusion_rows(source),
+        "solubility/solubility.csv": solubility_rows(source),
         **membrane_rows(source),
     }
     known = {file.path: file for files in FILES.values() for file in files}
@@ -224,6 +236,78 @@ def liquid_rows(source: Path, quantity: str) -> list[Row]:
             )
         )
     return made
+
+
+def pure_liquids(source: Path) -> dict[str, dict[str, str]]:
+    """The row nearest to 298.15 K of every liquid with a density, by canonical SMILES."""
+    nearest: dict[str, dict[str, str]] = {}
+    for row in read_rows(source / "liquids" / "density_surface_tension.csv"):
+        known = nearest.get(row["smiles"], row)
+        nearest[row["smiles"]] = min(known, row, key=lambda r: abs(float(r["T_K"]) - 298.15))
+    return {canonical(smiles): row for smiles, row in nearest.items()}
+
+
+def self_diffusion_rows(source: Path) -> list[Row]:
+    """Self-diffusion coefficients [10⁻⁹ m²/s] of the pure liquids, from ``liquid_facts.py``."""
+    liquids = pure_liquids(source)
+    states = [("water", "O", t, d, error, WATER_FIT_REFERENCE) for t, d, error in water_rows()]
+    states += [(name, smiles, 298.15, d, error, reference) for name, smiles, d, error, reference in SELF_DIFFUSION]
+    return [
+        Row(
+            name=name,
+            smiles=smiles,
+            phase="liquid",
+            temperature=f"{temperature:g}",
+            value=f"{d:.4g}",
+            uncertainty=f"{error:.2g}",
+            reference=reference,
+            licence="published number (fact)",
+            split=liquids[canonical(smiles)]["split"],
+        )
+        for name, smiles, temperature, d, error, reference in states
+    ]
+
+
+def solubility_rows(source: Path) -> list[Row]:
+    """log10 of the saturated concentration [mol/l]; the phase is the canonical SMILES of the solvent.
+
+    Liquids without a measured density are left out. Of the solubilities of water in oils only that with a reference is taken, a
+    mole fraction, with volumes taken to be additive.
+    """
+    liquids, made = pure_liquids(source), []
+    for row in read_rows(source / "liquids" / "mutual_solubility.csv"):
+        if row["source"] == "recalled":
+            continue
+        oil, value, spread = canonical(row["smiles"]), float(row["value"]), float(row["unc"])
+        in_water = row["quantity"] == "solute=oil in water"
+        if not in_water:
+            if row["unit"] != "mole fraction":
+                raise SystemExit(f"{row['name']}: {row['unit']} of water in an oil")
+            volume = value * molar_volume(liquids["O"]) + (1.0 - value) * molar_volume(liquids[oil])
+            value, spread = math.log10(value / volume), spread / value / math.log(10.0)
+        solute = oil if in_water else "O"
+        if solute not in liquids:
+            continue
+        made.append(
+            Row(
+                name=liquids[solute]["name"],
+                smiles=solute,
+                phase="O" if in_water else oil,
+                temperature=row["T_K"],
+                value=f"{value:.4f}",
+                uncertainty=f"{max(spread, SOLUBILITY_FLOOR if spread else SOLUBILITY_ALONE):.3f}",
+                reference=row["source"].partition(" - as quoted")[0],
+                licence="published number (fact); compilation MIT" if in_water else "published number (fact)",
+                split=liquids[solute]["split"],
+                flag=SOLUBILITY_FLAGS.get(oil, "") if in_water else "",
+            )
+        )
+    return made
+
+
+def molar_volume(row: dict[str, str]) -> float:
+    """Of a pure liquid [l/mol]."""
+    return float(MolWt(MolFromSmiles(row["smiles"]))) / float(row["density_kg_m3"])
 
 
 def membrane_rows(source: Path) -> dict[str, list[Row]]:

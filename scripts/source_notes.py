@@ -12,6 +12,8 @@ written by `scripts/import_reference_data.py`; correct the script, not the file.
 | partition/hydration.csv | `hydration_free_energy` | `delta_g_gas_to_water_kJ_mol` |
 | density/density.csv | `density` | `density_kg_m3` |
 | surface_tension/surface_tension.csv | `surface_tension` | `surface_tension_mN_m` |
+| self_diffusion/self_diffusion.csv | `self_diffusion` | `self_diffusion_1e9_m2_s` |
+| solubility/solubility.csv | `solubility` | `log10_solubility_mol_L` |
 | membranes/area_per_lipid.csv | `area_per_lipid` | `area_per_lipid_nm2` |
 | membranes/thickness.csv | `thickness` | `thickness_nm` |
 
@@ -23,6 +25,8 @@ Columns shared by all: `name`, `smiles`, `canonical_smiles` (RDKit), `phase`, `t
 Octane in octanol/water is about +29.5 kJ/mol, ethanol −1.7. Standard states 1 mol/l in both phases. `octanol/water`
 is water-saturated octanol; `octanol(dry)/water` and the ethers marked `(dry)` are differences of two gas→liquid
 values in the pure liquids.
+
+**Solubility** is the saturated concentration of `name` in the solvent whose canonical SMILES stands in `phase`.
 
 **Licences.** `partition/solvatum.csv` is derived from Solv@TUM and is CC BY-SA 4.0; it is not part of the wheel, and
 everything works without it. Every other file holds facts with their reference.
@@ -87,6 +91,29 @@ Uncertainty: half the spread of the methods, and at least 2 % of the value, whic
 that stand alone. Flag `sigma_methods_disagree>5%`: the methods differ by more than that.
 """
 
+SELF_DIFFUSION = """
+# Self-diffusion of pure liquids
+
+Coefficients at about 1 atm in 10⁻⁹ m²/s, by NMR with field gradients, spin echo or tracers; the paper of each row stands in
+`reference`. Water is the fit D = 16.35 (T/215.05 K - 1)^2.063 of Holz, Heil and Sacco between 10 and 60 °C, good to 1 %.
+
+How certain: water, benzene and cyclohexane agree between laboratories within 1 %. A reference that ends with "as later
+literature quotes it" was not compared with the paper; the uncertainties of these rows are ours, 2 to 5 %. They are for judging
+how much faster a model moves, by factors of two and more, and no targets of fits.
+"""
+
+SOLUBILITY = """
+# Mutual solubilities of liquids
+
+log10 of the saturated concentration [mol/l] near 298 K. Oils in water: AqSolDB, Sorkun et al., Sci. Data 6, 143 (2019),
+doi:10.1038/s41597-019-0151-1. Water in octanol: Lang, J. Chem. Eng. Data 57, 2221 (2012), doi:10.1021/je3001427, a mole fraction
+brought to mol/l with the volumes of the pure liquids.
+
+Uncertainty: the standard deviation that AqSolDB gives, at least 0.1, and 0.3 where one value stands alone; both are our
+assumption. Dodecane and hexadecane are flagged: values for higher alkanes are orders of magnitude apart. Five solubilities of
+water in oils quoted from memory (no reference) are left out.
+"""
+
 MEMBRANES = """
 # Bilayers of one lipid
 
@@ -106,5 +133,7 @@ SOURCES = {
     "partition": PARTITION,
     "density": DENSITY,
     "surface_tension": SURFACE_TENSION,
+    "self_diffusion": SELF_DIFFUSION,
+    "solubility": SOLUBILITY,
     "membranes": MEMBRANES,
 }

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from topdown.calibration.campaign_checks import ChecksEntry, read_checks
 from topdown.calibration.campaign_sections import Section, load_toml, real_number
 from topdown.calibration.design import Form, MatrixSettings, SigmaForm
 from topdown.calibration.error_model import CostSettings, Loss
@@ -187,6 +188,7 @@ class Campaign:
     types : TypesEntry or None
     other_properties : bool
         Whether measured densities of the solvents that are no targets are calculated as a check.
+    checks : ChecksEntry
     """
 
     path: Path
@@ -208,6 +210,7 @@ class Campaign:
     budget: int | None
     types: TypesEntry | None
     other_properties: bool
+    checks: ChecksEntry
 
     @property
     def targets(self) -> tuple[TransferEntry | LiquidEntry, ...]:
@@ -276,6 +279,7 @@ def _campaign(top: Section) -> Campaign:
         other_properties=validation.flag("other_properties", True),
         budget=_budget(top.section("budget")),
         types=_types(top),
+        checks=read_checks(top.section("checks")),
     )
     targets.close()
     validation.close()

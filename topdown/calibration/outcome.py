@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from topdown.calibration.cost import PriorCost
 from topdown.calibration.cross_validation import LeftOut, chemotype_parts, leave_out, molecule_folds
+from topdown.calibration.dynamics import check_diffusion, diffusion_ledger
 from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_targets, learn_errors
 from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
 from topdown.calibration.melting import liquid_records
+from topdown.calibration.mixtures import check_mixtures
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem
 from topdown.calibration.result import (
@@ -83,6 +85,8 @@ def conclude(
     scorer = TypeScorer(problem, samples, x, found.errors, found.values.differences, compared)
     types = choose_types(scorer, problem.types.blocks, problem.types.least_gain) if problem.types else None
     table = _new_table(problem, x, digest)
+    diffusion = check_diffusion(problem, samples, x, progress)
+    mixtures = check_mixtures(problem, samples, x, progress)
     return CalibrationResult(
         name=problem.name,
         digest=digest,
@@ -99,19 +103,21 @@ def conclude(
         targets=compared,
         rounds=tuple(records),
         converged=last.converged,
-        runs=samples.keys(),
+        runs=(*samples.keys(), *(check.run for check in diffusion if check.run)),
         seed=problem.sampling.seed,
         cost_start=cost_parts(space, targets, start, found.errors, space.start()),
         cost_end=cost_parts(space, targets, found.values, found.errors, x),
         model_errors=dict(sorted(found.errors.learnt.items())),
         bead_steps=samples.spent,
-        ledger=_ledger(problem, samples),
+        ledger=(*_ledger(problem, samples), *diffusion_ledger(problem, diffusion)),
         effective=tuple((s, effective[0][s], effective[1][s]) for s in sorted(everything)),
         overlaps=_overlaps(problem, samples),
         sensitivities=_sensitivities(problem, samples, x),
         types=types,
         runner_ups=runner_ups(scorer),
         failed=tuple((s, run.alarm) for s, runs in sorted(samples.runs.items()) for run in runs if run.alarm),
+        diffusion=diffusion,
+        mixtures=mixtures,
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
         limited_parts=sum(part.limited for part in parts),

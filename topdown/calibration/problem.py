@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from topdown.calibration.campaign import OptimizerSettings, SamplingSettings, ValidationSettings
 from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import FloatArray, Pair, Parameter, ParameterSpace
+from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
 from topdown.calibration.targets import Split, Target
 from topdown.calibration.type_blocks import TypeSettings
 from topdown.errors import SettingsError
@@ -111,6 +112,10 @@ class CalibrationProblem:
         Beads whose type may change; every bead of a solute is then summed by itself.
     checks : tuple of str
         Labels of held-out targets that nobody asked for: another property than is fitted. They do not make another campaign.
+    diffusion : tuple of DiffusionPlan
+        Liquids whose self-diffusion is measured with the new table. They do not make another campaign either.
+    mixtures : tuple of MixturePlan
+        Pairs of liquids that are mixed with both tables; neither do they.
     lost : tuple of str
         Labels of targets that cannot be calculated because their simulations failed; they take no part in anything.
     """
@@ -130,6 +135,8 @@ class CalibrationProblem:
     warnings: tuple[str, ...] = ()
     types: TypeSettings | None = None
     checks: tuple[str, ...] = ()
+    diffusion: tuple[DiffusionPlan, ...] = ()
+    mixtures: tuple[MixturePlan, ...] = ()
     lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -181,6 +188,11 @@ class CalibrationProblem:
         wanted = {s for t in self.targets if t.label not in self.checks for s in t.systems}
         return tuple(s for s in self.systems_of("held-out") if s not in wanted)
 
+    def mixture_systems(self) -> tuple[str, ...]:
+        """Systems that only :attr:`mixtures` need, in order and once each."""
+        used = {*self.systems_of("calibration"), *self.systems_of("held-out")}
+        return tuple(dict.fromkeys(s for plan in self.mixtures for s in plan.systems if s not in used))
+
     def systems_in_use(self) -> tuple[str, ...]:
         """Systems of every target that is not lost, in the order of :attr:`systems`."""
         used = {*self.systems_of("calibration"), *self.systems_of("held-out")}
@@ -216,11 +228,8 @@ class CalibrationProblem:
         cores keep the radii of the start table, so that all runs of a solute are on one path.
         """
         box, sampling = self.systems[system], self.sampling
-        types = box.bead_types()
-        moved = {pair: value for pair, value in theta.items() if set(pair) <= types}
-        scaled = {pair: value for pair, value in (ratios or {}).items() if set(pair) <= types and value != 1.0}
-        start = self.table.subset(types)
-        table = start.with_epsilon(moved).with_scaled_sigma(scaled)
+        start = self.table.subset(box.bead_types())
+        table, scaled = _moved(start, theta, ratios or {})
         seed = derived_seed(sampling.seed, round_index, system)
         temperature = self.temperature_of(system)
         if box.slab is not None:
@@ -273,6 +282,10 @@ class CalibrationProblem:
             core=core,
         )
 
+    def table_at(self, types: set[str], x: FloatArray, temperature: float) -> BeadTable:
+        """The table of some bead types at the parameters ``x`` and a temperature [K]."""
+        return _moved(self.table.subset(types), self.space.theta(x, temperature), self.space.sigma_ratios(x))[0]
+
     def n_windows(self, system: str) -> int:
         """Runs that sampling a box once takes."""
         box = self.systems[system]
@@ -323,6 +336,16 @@ class CalibrationProblem:
         if self.types is not None:
             content["types"] = asdict(self.types)
         return hash_of(content)[:16]
+
+
+def _moved(
+    start: BeadTable, theta: Mapping[Pair, float], ratios: Mapping[Pair, float]
+) -> tuple[BeadTable, dict[Pair, float]]:
+    """A table with the ε of ``theta`` and σ times ``ratios``, as far as it has the pairs, and the σ/σ⁰ that are not 1."""
+    types = {t.name for t in start.bead_types}
+    moved = {pair: value for pair, value in theta.items() if set(pair) <= types}
+    scaled = {pair: value for pair, value in ratios.items() if set(pair) <= types and value != 1.0}
+    return start.with_epsilon(moved).with_scaled_sigma(scaled), scaled
 
 
 def _described(parameter: Parameter) -> dict[str, object]:

@@ -9,8 +9,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from topdown.calibration.dynamics import DiffusionCheck
 from topdown.calibration.failures import FailedWindow
 from topdown.calibration.melting import LiquidRecord
+from topdown.calibration.mixtures import MixtureCheck
 from topdown.calibration.parameters import Pair, Parameter
 from topdown.calibration.targets import Split
 from topdown.model.bead_table import BeadTable
@@ -422,6 +424,10 @@ class CalibrationResult:
         Labels of targets that are left out because their simulations failed, and why.
     liquids : tuple of LiquidRecord
         Whether the liquids stayed liquid.
+    diffusion : tuple of DiffusionCheck
+        How fast molecules move, where the campaign asks for it.
+    mixtures : tuple of MixtureCheck
+        Pairs of liquids, where the campaign asks for them.
     n_folds, n_chemotypes : int
         Parts that were left out in turn; 0 where there were not two.
     limited_parts : int
@@ -460,6 +466,8 @@ class CalibrationResult:
     failed_windows: tuple[FailedWindow, ...] = ()
     lost_targets: tuple[tuple[str, str], ...] = ()
     liquids: tuple[LiquidRecord, ...] = ()
+    diffusion: tuple[DiffusionCheck, ...] = ()
+    mixtures: tuple[MixtureCheck, ...] = ()
     n_folds: int = 0
     n_chemotypes: int = 0
     limited_parts: int = 0

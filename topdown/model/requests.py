@@ -19,7 +19,7 @@ Components = tuple[tuple[CGMolecule, int], ...]
 
 
 def _check_run(
-    request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest,
+    request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest | DiffusionRequest,
     where: str,
     *,
     pressure: float = 0.0,
@@ -297,6 +297,51 @@ class GasRequest:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class DiffusionRequest:
+    """A liquid at the constant volume it has at ``pressure``, under a weak thermostat without friction: one ``WindowSamples``,
+    with the paths of the molecules and the shear stress beside it.
+
+    Attributes
+    ----------
+    molecule, n_molecules, table, temperature, pressure, n_equilibration, n_steps, every, seed, time_step
+        As in :class:`LiquidRequest`; ``every`` is between two frames of the molecules' centres, and the mean volume is that
+        of the equilibration.
+    stress_every : int
+        Steps between samples of the shear stress, a divisor of ``every``; 0 for none.
+    """
+
+    molecule: CGMolecule
+    n_molecules: int
+    table: BeadTable
+    temperature: float
+    pressure: float
+    n_equilibration: int
+    n_steps: int
+    every: int
+    seed: int
+    stress_every: int = 0
+    time_step: float | None = None
+
+    def __post_init__(self) -> None:
+        where = f"self-diffusion of {self.molecule.name}"
+        _check_run(self, where, pressure=self.pressure)
+        if self.stress_every < 0 or self.every % (self.stress_every or self.every):
+            raise SettingsError(
+                f"frames every {self.every} steps and stress every {self.stress_every} do not fit together", where=where
+            )
+
+    @property
+    def components(self) -> Components:
+        """Every molecule in the box."""
+        return ((self.molecule, self.n_molecules),)
+
+    @property
+    def system(self) -> str:
+        """Name of the run: molecule and size."""
+        return f"self-diffusion of {contents_text(self.components)}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class InsertionRequest:
     """The solute put at random into the frames of its solvent: one ``WindowSamples`` of the state λ = 0.
 
@@ -339,4 +384,4 @@ class InsertionRequest:
         return self.coupling.seed
 
 
-SampleRequest = CouplingRequest | LiquidRequest | SlabRequest | GasRequest | InsertionRequest
+SampleRequest = CouplingRequest | LiquidRequest | SlabRequest | GasRequest | InsertionRequest | DiffusionRequest

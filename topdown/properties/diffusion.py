@@ -30,6 +30,7 @@ from topdown.errors import SamplingError, SettingsError
 from topdown.estimators.time_series import block_average
 from topdown.model import Estimate, System
 from topdown.model._arrays import FloatArray, IntArray
+from topdown.model.requests import Components
 from topdown.units import KJ_MOL_NM3_TO_BAR, NM2_PS_TO_1E9_M2_S, PA_S_PER_KJ_PS_MOL_NM3, kt
 
 #: ξ of a cubic box: minus the self-term of the Ewald sum of the Oseen tensor.
@@ -53,12 +54,15 @@ class DiffusionResult:
         L [nm].
     lags : (float, float)
         Range of times the slope was taken over [ps].
+    exponent : float
+        α of ⟨ΔR²⟩ ∝ t^α between the ends of that range: 1 for diffusion, less where the molecules are still in their cages.
     """
 
     in_box: Estimate
     infinite: Estimate | None
     edge: float
     lags: tuple[float, float]
+    exponent: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -174,6 +178,11 @@ def _molecules(system: System) -> tuple[IntArray, FloatArray, FloatArray]:
     return owner, masses, bead_masses / masses[owner]
 
 
+def molecule_masses(components: Components) -> FloatArray:
+    """Mass of every molecule of a box (n_molecules,) [u]."""
+    return np.repeat([molecule.mass for molecule, _ in components], [count for _, count in components])
+
+
 def mean_squared_displacement(centers: FloatArray, n_lags: int) -> FloatArray:
     """⟨|R(t0 + t) - R(t0)|²⟩ over all origins t0, for t = 0 … n_lags - 1 frames.
 
@@ -243,10 +252,12 @@ def self_diffusion(
     if length < 2 * last:
         needed = 2 * last * trajectory.interval * _N_BLOCKS / 1000.0
         raise SamplingError(f"lags up to {lags[1]:g} ps need a run of {needed:.2g} ns", hint="run longer")
-    slopes = [
-        _slope(mean_squared_displacement(relative[k * length : (k + 1) * length], last + 1).mean(axis=1), first)
+    curves = [
+        mean_squared_displacement(relative[k * length : (k + 1) * length], last + 1).mean(axis=1)
         for k in range(_N_BLOCKS)
     ]
+    slopes = [_slope(curve, first) for curve in curves]
+    mean = np.mean(curves, axis=0)
     blocks = block_average(np.array(slopes) / (6.0 * trajectory.interval) * NM2_PS_TO_1E9_M2_S, _N_BLOCKS)
     in_box = Estimate(
         value=blocks.mean,
@@ -263,7 +274,13 @@ def self_diffusion(
             n_effective=in_box.n_effective,
             provenance=f"{in_box.provenance}, Yeh-Hummer with {viscosity:.3g} mPa s",
         )
-    return DiffusionResult(in_box=in_box, infinite=infinite, edge=float(trajectory.box[0]), lags=lags)
+    return DiffusionResult(
+        in_box=in_box,
+        infinite=infinite,
+        edge=float(trajectory.box[0]),
+        lags=lags,
+        exponent=math.log(mean[last] / mean[first]) / math.log(last / first),
+    )
 
 
 def _slope(displacement: FloatArray, first: int) -> float:

@@ -1,4 +1,4 @@
-"""Measured values that ship with the package: partition, hydration, density, surface tension, membranes.
+"""Measured values that ship with the package: partition, hydration, liquids, membranes.
 
 Read with the csv module: a command that prints one measured value must not pay for loading a data-frame library.
 """
@@ -81,6 +81,18 @@ FILES: Final[dict[str, tuple[DataFile, ...]]] = {
     "surface_tension": (
         _positive("surface_tension/surface_tension.csv", "surface_tension", "surface_tension_mN_m", "mN/m"),
     ),
+    "self_diffusion": (
+        _positive("self_diffusion/self_diffusion.csv", "self_diffusion", "self_diffusion_1e9_m2_s", "1e-9 m2/s"),
+    ),
+    "solubility": (
+        DataFile(
+            path="solubility/solubility.csv",
+            quantity="solubility",
+            value_column="log10_solubility_mol_L",
+            unit="log10 mol/L",
+            signed=True,
+        ),
+    ),
     "area_per_lipid": (_positive("membranes/area_per_lipid.csv", "area_per_lipid", "area_per_lipid_nm2", "nm2"),),
     "thickness": (_positive("membranes/thickness.csv", "thickness", "thickness_nm", "nm"),),
 }
@@ -96,7 +108,8 @@ def load_measurements(quantity: str, *, include_flagged: bool = False) -> tuple[
     quantity : str
         ``"transfer_free_energy"``: ΔG(oil→water) = +RT ln10 · logP [kJ/mol], phase ``"octanol/water"``…, positive for a
         molecule that prefers the oil; ``"hydration_free_energy"``: ΔG(gas→water) [kJ/mol]; ``"density"`` [kg/m³];
-        ``"surface_tension"`` [mN/m]; ``"area_per_lipid"`` [nm²]; ``"thickness"`` [nm], phase ``"DB"``, ``"DHH"`` or ``"2DC"``.
+        ``"surface_tension"`` [mN/m]; ``"self_diffusion"`` [10⁻⁹ m²/s]; ``"solubility"`` [log10 mol/l], the phase being the
+        canonical SMILES of the solvent; ``"area_per_lipid"`` [nm²]; ``"thickness"`` [nm], phase ``"DB"``, ``"DHH"`` or ``"2DC"``.
     include_flagged : bool
         Also return rows whose ``flag`` says they are suspect; such rows must stay out of fits.
 

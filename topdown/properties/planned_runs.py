@@ -13,6 +13,7 @@ from topdown.model import BeadTable
 from topdown.model.requests import (
     Components,
     CouplingRequest,
+    DiffusionRequest,
     GasRequest,
     InsertionRequest,
     LiquidRequest,
@@ -27,6 +28,8 @@ from topdown.sampling.liquid_runs import TEST_AREA_SCALINGS
 PROTOCOL = "windows-2"
 #: Steps of 20 fs a freshly built liquid is run before it is stored as equilibrated.
 LIQUID_EQUILIBRATION = 25_000
+#: Changes when the way molecules are followed changes.
+MOTION_PROTOCOL = "v-rescale-1"
 #: Steps between two shapes of a solute alone.
 SHAPE_EVERY = 25
 
@@ -110,7 +113,9 @@ class Window:
             description["state"] = [PROTOCOL, engine_version(), request.temperature]
         if isinstance(request, LiquidRequest) and request.keep_positions:
             description["positions"] = True
-        if not isinstance(request, GasRequest) and request.part:
+        if isinstance(request, DiffusionRequest):
+            description["motion"] = [MOTION_PROTOCOL, request.stress_every]
+        elif not isinstance(request, GasRequest) and request.part:
             description["part"] = request.part
         if not isinstance(request, GasRequest) and request.time_step is not None:
             description["time_step"] = request.time_step
@@ -126,7 +131,7 @@ class Window:
     def before(self) -> Window | None:
         """The part that this one goes on from."""
         request = self.request
-        if isinstance(request, GasRequest | InsertionRequest) or request.part == 0:
+        if isinstance(request, GasRequest | InsertionRequest | DiffusionRequest) or request.part == 0:
             return None
         return replace(self, request=replace(request, part=request.part - 1))
 

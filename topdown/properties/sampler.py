@@ -17,6 +17,7 @@ from topdown.model import BeadTable, CGMolecule, System, WindowFailure, WindowSa
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import (
     CouplingRequest,
+    DiffusionRequest,
     GasRequest,
     InsertionRequest,
     LiquidRequest,
@@ -178,8 +179,9 @@ class EngineSampler:
             make_box((window.box, self.store.folder))
         return load_box(window.box, self.store, request.table)
 
-    def record(self, request: LiquidRequest | SlabRequest) -> dict[str, FloatArray]:
-        """What is kept beside the samples of a part, by name: where it ended, and a slab's profile; empty if not run."""
+    def record(self, request: LiquidRequest | SlabRequest | DiffusionRequest) -> dict[str, FloatArray]:
+        """What is kept beside the samples of a part, by name: where it ended, a slab's profile, paths of molecules; empty if not
+        run."""
         found = self.store.load(windows_of(request)[0].end_key())
         return {} if found is None else found[0]
 

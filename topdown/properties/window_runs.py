@@ -17,7 +17,15 @@ from topdown.building.slab import build_slab
 from topdown.engine import Coupling, engine_version
 from topdown.errors import SimulationError
 from topdown.model import BeadTable, CGMolecule, System, WindowSamples
-from topdown.model.requests import CouplingRequest, GasRequest, InsertionRequest, LiquidRequest, SlabRequest
+from topdown.model.requests import (
+    CouplingRequest,
+    DiffusionRequest,
+    GasRequest,
+    InsertionRequest,
+    LiquidRequest,
+    SlabRequest,
+)
+from topdown.properties.diffusion_runs import run_motion
 from topdown.properties.planned_runs import PROTOCOL, SHAPE_EVERY, Box, Window, windows_of
 from topdown.sampling.equilibrate import equilibrate_liquid, settle
 from topdown.sampling.insertions import Trajectory, inserted_samples, join_trajectories, trajectory_of
@@ -95,6 +103,12 @@ def run_window(task: tuple[Window, Path]) -> str:
     elif isinstance(request, GasRequest):
         start = _alone(request.molecule, request.table)
         samples = run_gas(request, start, key=key, seed=_seed(request.seed, 0, 0, 2)).samples
+    elif isinstance(request, DiffusionRequest):
+        assert window.box is not None
+        start = load_box(window.box, store, request.table)
+        motion = run_motion(request, start, key=key, seed=_seed(request.seed, 0, 0, 4))
+        store.save(window.end_key(), dict(motion.extra), {"system": request.system})
+        samples = motion.samples
     else:
         if isinstance(request, CouplingRequest):
             part = _couple(window, request, store)

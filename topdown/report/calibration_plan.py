@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from topdown.calibration.parameters import FreeParameter, Parameter
+from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
 from topdown.calibration.problem import CalibrationProblem
 
 
@@ -20,6 +21,8 @@ class Plan(Protocol):
     def bead_steps(self) -> int: ...
     @property
     def held_out_bead_steps(self) -> int: ...
+    @property
+    def check_bead_steps(self) -> int: ...
     @property
     def most_bead_steps(self) -> int: ...
 
@@ -59,10 +62,32 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
             }
             for name, box in sorted(problem.systems.items())
         ],
+        "checks": [
+            {
+                "label": check.label,
+                "beads": check.n_beads,
+                "bead_steps": check.bead_steps(problem.sampling.n_equilibration),
+                "measured": check.measured,
+                "uncertainty": check.uncertainty,
+                "unit": "1e-9 m2/s",
+            }
+            for check in problem.diffusion
+        ]
+        + [
+            {
+                "label": pair.label,
+                "systems": list(pair.systems),
+                "measured": pair.measured,
+                "uncertainty": pair.uncertainty,
+                "unit": "log10 mol/L",
+            }
+            for pair in problem.mixtures
+        ],
         "type_blocks": [] if problem.types is None else [asdict(b) for b in problem.types.blocks],
         "windows_per_round": plan.n_windows,
         "bead_steps_per_round": plan.bead_steps,
         "bead_steps_held_out": plan.held_out_bead_steps,
+        "bead_steps_checks": plan.check_bead_steps,
         "bead_steps_at_most": plan.most_bead_steps,
         "budget_bead_steps": problem.budget,
         "max_rounds": problem.optimizer.max_rounds,
@@ -94,6 +119,17 @@ def _parameter_line(p: Parameter) -> str:
     return f"free:   {p.label}  ln-factor of {many}, 0 ± {p.prior_width:g}{unit}"
 
 
+def _check_line(check: DiffusionPlan, n_equilibration: int) -> str:
+    known = "not known" if check.measured is None else f"{check.measured:g} ± {check.uncertainty:g}e-9 m2/s"
+    cost = check.bead_steps(n_equilibration)
+    return f"check:  {check.label}  measured {known}, {check.n_beads} beads, {cost:.2e} beads × steps"
+
+
+def _mixture_line(pair: MixturePlan) -> str:
+    known = "not known" if pair.measured is None else f"log10(mol/l) = {pair.measured:.2f} ± {pair.uncertainty:.2f}"
+    return f"check:  {pair.label}  measured solubility {known}, from {pair.systems[0]} and {pair.systems[1]}"
+
+
 def plan_text(plan: Plan, workers: int) -> str:
     """The plan as lines."""
     problem = plan.problem
@@ -113,6 +149,8 @@ def plan_text(plan: Plan, workers: int) -> str:
         f"types: {b.name}: {' '.join(b.labels)}  {b.bead_type} or {', '.join(b.candidates)}"
         for b in (problem.types.blocks if problem.types else ())
     ]
+    lines += [_check_line(check, problem.sampling.n_equilibration) for check in problem.diffusion]
+    lines += [_mixture_line(pair) for pair in problem.mixtures]
     budget = "no budget" if problem.budget is None else f"budget {problem.budget:.2e} beads × steps"
     sizes = f" and {len(problem.space.size_pairs)} σ" if problem.space.size_pairs else ""
     lines += [
@@ -121,6 +159,7 @@ def plan_text(plan: Plan, workers: int) -> str:
         f"a round: {plan.n_windows} windows, {plan.bead_steps:.2e} beads × steps; at most {problem.optimizer.max_rounds}; "
         f"{budget}",
         f"held-out targets, once: {plan.held_out_bead_steps:.2e} beads × steps",
+        *([f"checks, once: {plan.check_bead_steps:.2e} beads × steps"] if plan.check_bead_steps else []),
         f"time on {workers} processor{'s' if workers > 1 else ''}, roughly: first round "
         f"{plan.hours(plan.bead_steps, workers):.2g} h, at most {plan.hours(plan.most_bead_steps, workers):.2g} h",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from topdown.calibration.sampler import Sampler
 from topdown.calibration.stickiness import VirialComparison, compare_second_virials
 from topdown.errors import SimulationError
 from topdown.model import WindowFailure, WindowSamples
-from topdown.model.requests import SampleRequest
+from topdown.model._arrays import FloatArray
+from topdown.model.requests import DiffusionRequest, SampleRequest
 from topdown.properties.planned_runs import LIQUID_EQUILIBRATION
 from topdown.properties.sampler import EngineSampler
 from topdown.report.calibration_figures import figure_pngs
@@ -48,6 +49,8 @@ class CalibrationPlan:
         Their cost in beads × steps.
     held_out_bead_steps : int
         Cost of the systems only held-out targets need, once.
+    check_bead_steps : int
+        Cost of what ``[checks]`` asks for, once.
     box_bead_steps : int
         Cost of equilibrating the boxes all of them start from, once per round for those that are simulated.
     """
@@ -56,18 +59,21 @@ class CalibrationPlan:
     n_windows: int
     bead_steps: int
     held_out_bead_steps: int
+    check_bead_steps: int
     box_bead_steps: int
 
     @property
     def most_bead_steps(self) -> int:
-        """Cost of all rounds if each simulated everything, at most the budget, with the held-out systems."""
+        """Cost of all rounds if each simulated everything, at most the budget, with the held-out systems and the checks."""
         rounds = self.bead_steps * self.problem.optimizer.max_rounds
         budget = self.problem.budget
-        return (rounds if budget is None else min(rounds, budget)) + self.held_out_bead_steps
+        return (rounds if budget is None else min(rounds, budget)) + self.held_out_bead_steps + self.check_bead_steps
 
     def hours(self, bead_steps: int, workers: int) -> float:
         """A guess at the time on so many processors, equilibration of the boxes included."""
-        whole = bead_steps * (1.0 + self.box_bead_steps / max(self.bead_steps + self.held_out_bead_steps, 1))
+        whole = bead_steps * (
+            1.0 + self.box_bead_steps / max(self.bead_steps + self.held_out_bead_steps + self.check_bead_steps, 1)
+        )
         return whole / (TYPICAL_SPEED * max(workers, 1) * 3600.0)
 
 
@@ -103,6 +109,10 @@ class _Tolerant:
 
     def sample(self, requests: Sequence[SampleRequest]) -> Sequence[WindowSamples | WindowFailure]:
         return self.engine.attempt(requests)
+
+    def record(self, request: DiffusionRequest) -> Mapping[str, FloatArray]:
+        """The paths of molecules that a run left in the store."""
+        return self.engine.record(request)
 
 
 def engine_sampler(
@@ -156,12 +166,19 @@ def plan_calibration(path: Path | str) -> CalibrationPlan:
     problem = read_problem(path)
     systems = problem.systems_of("calibration")
     held_out = tuple(s for s in problem.systems_of("held-out") if s not in systems)
+    mixed = problem.mixture_systems()
     return CalibrationPlan(
         problem=problem,
         n_windows=sum(problem.n_windows(s) for s in systems),
         bead_steps=problem.bead_steps(systems),
         held_out_bead_steps=problem.bead_steps(held_out),
-        box_bead_steps=sum(problem.systems[s].n_beads() for s in (*systems, *held_out)) * LIQUID_EQUILIBRATION,
+        check_bead_steps=sum(plan.bead_steps(problem.sampling.n_equilibration) for plan in problem.diffusion)
+        + problem.bead_steps(mixed),
+        box_bead_steps=LIQUID_EQUILIBRATION
+        * (
+            sum(problem.systems[s].n_beads() for s in (*systems, *held_out, *mixed))
+            + sum(plan.n_beads for plan in problem.diffusion)
+        ),
     )
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from topdown.calibration.campaign import Campaign, GroupEntry, LiquidEntry, ParameterEntry, TransferEntry, read_campaign
+from topdown.calibration.campaign_checks import DiffusionCheckEntry, MixtureCheckEntry
 from topdown.calibration.design import matrix_space
 from topdown.calibration.parameters import FreeParameter, ParameterSpace, SharedParameter
+from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.targets import DensityTarget, Split, SurfaceTensionTarget, Target, TransferTarget
 from topdown.errors import InputFileError, MappingError, MoleculeError, SettingsError
@@ -19,9 +21,10 @@ from topdown.mapping import canonical_smiles, map_molecule
 from topdown.mapping.chemotypes import chemotype
 from topdown.model import BeadTable, CGMolecule, Measurement
 from topdown.model.requests import contents_text
-from topdown.properties.measurements import find_measurement, load_measurements
-from topdown.properties.phases import Phase, box_components, find_phase
+from topdown.properties.measurements import find_measurement, load_measurements, measured_at
+from topdown.properties.phases import Phase, box_components, find_phase, pure_phase
 from topdown.properties.surface_tension import slab_request
+from topdown.sampling.fingerprints import describe_molecule, hash_of
 from topdown.tables import find_molecule, load_bead_table, load_molecule
 from topdown.workflows.calibration_types import type_settings
 
@@ -70,6 +73,10 @@ def read_problem(path: Path | str) -> CalibrationProblem:
         budget=campaign.budget,
         types=types,
         checks=tuple(t.label for t in checks),
+        mixtures=tuple(resolver.mixture(entry) for entry in campaign.checks.mixtures),
+        diffusion=tuple(
+            resolver.diffusion(entry, campaign.checks.diffusion_steps) for entry in campaign.checks.diffusion
+        ),
         warnings=tuple(resolver.warnings),
     )
 
@@ -240,6 +247,74 @@ class _Resolver:
                     continue  # nobody has measured it, or the value is suspect
         return found
 
+    def diffusion(self, entry: DiffusionCheckEntry, n_steps: int) -> DiffusionPlan:
+        """The check of a ``[[checks.diffusion]]`` section; a liquid that nobody has measured is followed all the same."""
+        liquid = self._pure(entry.liquid, f"{self.campaign.path}: self-diffusion of {entry.liquid}")
+        (molecule, n), *_ = box_components(liquid, self.table, min_beads=self.campaign.sampling.n_beads)
+        temperature = entry.temperature or self.campaign.temperature
+        plan = DiffusionPlan(
+            liquid=entry.liquid,
+            molecule=molecule,
+            n_molecules=n,
+            n_real=liquid.components[0].model.n_real,
+            temperature=temperature,
+            n_steps=n_steps,
+            viscosity=entry.viscosity,
+        )
+        if entry.value is not None:
+            return replace(
+                plan, measured=entry.value, uncertainty=entry.uncertainty, how="measured", reference="the campaign file"
+            )
+        found = measured_at("self_diffusion", molecule.canonical_smiles, temperature)
+        if found is None:
+            return plan
+        return replace(
+            plan, measured=found.value, uncertainty=found.uncertainty, how=found.how, reference=found.reference
+        )
+
+    def mixture(self, entry: MixtureCheckEntry) -> MixturePlan:
+        """The check of a ``[[checks.mixture]]`` section, and the boxes it takes."""
+        where = f"{self.campaign.path}: {entry.solute} in {entry.solvent}"
+        of_a, of_b = (self._pure(name, where).components[0] for name in (entry.solute, entry.solvent))
+        if of_a.molecule.canonical_smiles == of_b.molecule.canonical_smiles:
+            raise InputFileError("solute and solvent are the same liquid", where=where, hint="choose two liquids")
+        if of_a.molecule.charge:
+            raise InputFileError("the solute carries a net charge", where=where, hint="choose a neutral liquid")
+        boxes = [
+            self._coupling(of_a.molecule, pure_phase(c.molecule.name, c.model), entry.temperature) for c in (of_a, of_b)
+        ]
+        if len({hash_of(describe_molecule(self.systems[box].solute or of_a.molecule)) for box in boxes}) > 1:
+            raise InputFileError(
+                f"a target calls another model than that of the liquid {entry.solute}",
+                where=where,
+                hint="give the target another name",
+            )
+        plan = MixturePlan(
+            solute=entry.solute,
+            solvent=entry.solvent,
+            systems=(boxes[0], boxes[1]),
+            real_molecules=(
+                self.systems[boxes[0]].n_molecules * of_a.model.n_real,
+                self.systems[boxes[1]].n_molecules * of_b.model.n_real,
+            ),
+            n_real=of_a.model.n_real,
+            temperature=entry.temperature or self.campaign.temperature,
+        )
+        if entry.value is not None:
+            return replace(plan, measured=entry.value, uncertainty=entry.uncertainty, reference="the campaign file")
+        found = find_measurement(
+            "solubility",
+            of_a.molecule.canonical_smiles,
+            of_b.molecule.canonical_smiles,
+            plan.temperature,
+            tolerance=_TEMPERATURE_TOLERANCE,
+        )
+        if found is None:
+            return plan
+        return replace(
+            plan, measured=found.value, uncertainty=found.uncertainty, reference=found.reference, flag=found.flag
+        )
+
     def surface_tension(self, entry: LiquidEntry) -> SurfaceTensionTarget:
         """The target of a ``[[targets.surface_tension]]`` section."""
         liquid, value, uncertainty, reference = self._liquid_target(entry, "surface_tension")
@@ -260,16 +335,20 @@ class _Resolver:
         )
 
     def _liquid_target(self, entry: LiquidEntry, quantity: str) -> tuple[Phase, float, float, str]:
-        liquid = self._phase(entry.liquid, dry=True)
         where = f"{self.campaign.path}: {quantity.replace('_', ' ')} of {entry.liquid}"
-        if len(liquid.components) > 1:
-            raise InputFileError(f"the phase {entry.liquid!r} is a mixture", where=where, hint="choose a pure liquid")
+        liquid = self._pure(entry.liquid, where)
         value, uncertainty, reference = entry.value, entry.uncertainty, ""
         if value is None or uncertainty is None:
             canonical = liquid.components[0].molecule.canonical_smiles
             found = self._measured(quantity, canonical, "liquid", entry, where)
             value, uncertainty, reference = found.value, entry.uncertainty or found.uncertainty, found.reference
         return liquid, value, uncertainty, reference
+
+    def _pure(self, name: str, where: str) -> Phase:
+        liquid = self._phase(name, dry=True)
+        if len(liquid.components) > 1:
+            raise InputFileError(f"the phase {name!r} is a mixture", where=where, hint="choose a pure liquid")
+        return liquid
 
     def _solute(self, entry: TransferEntry) -> CGMolecule:
         if entry.model:

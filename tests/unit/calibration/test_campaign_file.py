@@ -267,3 +267,65 @@ def test_sigma_is_free_where_the_matrix_says_so(tmp_path: Path) -> None:
 def test_wrong_words_about_sigma_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
     with pytest.raises(InputFileError, match=words):
         read_campaign(write(tmp_path, MATRIX.replace(old, new)))
+
+
+CHECKS = """
+[checks]
+diffusion_steps = 50_000
+[[checks.diffusion]]
+liquid = "octane"
+[[checks.diffusion]]
+liquid = "water"
+temperature = 320
+value = 3.7
+uncertainty = 0.1
+viscosity = 0.6
+[[checks.mixture]]
+solute = "octane"
+solvent = "water"
+[[checks.mixture]]
+solute = "water"
+solvent = "octanol"
+temperature = 310
+value = -0.4
+uncertainty = 0.2
+"""
+
+
+def test_checks_are_read(tmp_path: Path) -> None:
+    assert read_campaign(write(tmp_path, GOOD)).checks.diffusion == ()
+    found = read_campaign(write(tmp_path, GOOD + CHECKS)).checks
+    octane, water = found.diffusion
+    assert found.diffusion_steps == 50_000
+    assert (octane.liquid, octane.temperature, octane.value, octane.viscosity) == ("octane", None, None, None)
+    assert (water.temperature, water.value, water.uncertainty, water.viscosity) == (320.0, 3.7, 0.1, 0.6)
+    first, second = found.mixtures
+    assert (first.solute, first.solvent, first.temperature, first.value) == ("octane", "water", None, None)
+    assert (second.temperature, second.value, second.uncertainty) == (310.0, -0.4, 0.2), "a logarithm may be negative"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("viscosity = 0.6", "viscosty = 0.6", "viscosity"),
+        ("uncertainty = 0.1", "", "uncertainty is missing"),
+        ("50_000", "1000", "at least 25000"),
+        ('liquid = "octane"', 'liquid = "water"\ntemperature = 320', "names a liquid twice"),
+        ("diffusion_steps", "difusion_steps", "diffusion_steps"),
+        ("viscosity = 0.6", "viscosity = -1", "above 0"),
+        ('solvent = "water"', 'solvent = "octane"', "same liquid"),
+        ('solvent = "octanol"\ntemperature = 310', 'solvent = "octanol"\nvolume = 1', "volume"),
+        ('solute = "water"\nsolvent = "octanol"\ntemperature = 310', 'solute = "octane"\nsolvent = "water"', "twice"),
+        ("value = -0.4\n", "", "value is missing"),
+    ],
+)
+def test_wrong_checks_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in CHECKS
+    with pytest.raises(InputFileError) as caught:
+        read_campaign(write(tmp_path, GOOD + CHECKS.replace(old, new)))
+    assert words in str(caught.value)
+
+
+def test_steps_of_checks_that_are_not_asked_for_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError, match="does nothing"):
+        read_campaign(write(tmp_path, GOOD + "[checks]\ndiffusion_steps = 50_000\n"))

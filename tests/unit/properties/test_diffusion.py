@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from engine_systems import everything, water
+from scipy.signal import lfilter
 
 from topdown.engine import Simulation, SimulationSettings
 from topdown.errors import SamplingError, SettingsError
@@ -56,6 +57,27 @@ def test_a_walk_gives_its_constant_whatever_the_drift() -> None:
     assert abs(result.in_box.value - 2.3) < 3.5 * result.in_box.standard_error + 2.3 / 50
     assert 0.005 < result.in_box.standard_error < 0.1
     assert result.infinite is None
+
+
+def test_a_free_langevin_particle_diffuses_by_einsteins_relation() -> None:
+    """Velocities of Ornstein and Uhlenbeck, friction time τ: D = kT τ/m, square displacement 6 D [t - τ (1 - exp(-t/τ))]."""
+    rng = np.random.default_rng(5)
+    tau, mass, temperature, step, n_frames, n = 0.5, 72.0, 300.0, 0.05, 20_000, 30
+    spread = math.sqrt(GAS_CONSTANT * temperature / mass)
+    keep = math.exp(-step / tau)
+    noise = rng.normal(0.0, spread * math.sqrt(1.0 - keep**2), (n_frames, n, 3))
+    velocity = lfilter([1.0], [1.0, -keep], noise, axis=0)
+    frames = np.cumsum(0.5 * step * (velocity[1:] + velocity[:-1]), axis=0)
+    path = trajectory(frames, interval=step)
+    # kT in J, m in kg, τ in s
+    by_hand = 1.380649e-23 * temperature * tau * 1e-12 / (mass * 1.66053907e-27) * 1e9
+    late = self_diffusion(path, lags=(10.0, 40.0))
+    assert abs(late.in_box.value - by_hand) < 3.5 * late.in_box.standard_error + by_hand / n
+    assert late.exponent == pytest.approx(math.log(39.5 / 9.5) / math.log(4.0), abs=0.03)
+    early = self_diffusion(path, lags=(0.05, 0.1))
+    ballistic = [t - tau * (1.0 - math.exp(-t / tau)) for t in (0.05, 0.1)]
+    assert early.exponent == pytest.approx(math.log(ballistic[1] / ballistic[0]) / math.log(2.0), abs=0.02)
+    assert early.exponent > 1.8, "nothing diffuses before it has met friction"
 
 
 def test_correction_for_the_box_adds_to_value_and_error() -> None:

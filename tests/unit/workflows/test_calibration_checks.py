@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from synthetic_calibration import WATER, FailingSampler, SyntheticSampler, problem
 
+from topdown.calibration.campaign import read_campaign
 from topdown.calibration.journal import Journal
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
 from topdown.calibration.targets import DensityTarget
-from topdown.workflows.calibration_problem import read_problem
+from topdown.errors import InputFileError
+from topdown.report.calibration_plan import plan_json, plan_text
+from topdown.tables import load_bead_table
+from topdown.workflows.calibrate import plan_calibration
+from topdown.workflows.calibration_problem import _Resolver, read_problem
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "martini2_alkanes.toml"
 
@@ -77,3 +83,105 @@ def test_a_check_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
     result = run(checked(), tmp_path / "b", Short())
     assert [label for label, _ in result.lost_targets] == ["water density"]
     assert "effective samples" in result.lost_targets[0][1]
+
+
+DIFFUSION = """
+[checks]
+diffusion_steps = 50_000
+[[checks.diffusion]]
+liquid = "water"
+[[checks.diffusion]]
+liquid = "octanol"
+[[checks.diffusion]]
+liquid = "dodecane"
+temperature = 303.15
+"""
+
+
+MIXTURES = """
+[[checks.mixture]]
+solute = "octane"
+solvent = "water"
+[[checks.mixture]]
+solute = "water"
+solvent = "octanol"
+[[checks.mixture]]
+solute = "dodecane"
+solvent = "octane"
+"""
+
+
+def test_pairs_of_liquids_are_found_and_planned(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + MIXTURES)
+    plan = plan_calibration(path)
+    octane, water, dodecane = plan.problem.mixtures
+    assert octane.systems == ("octane in 200 octane", "octane in 400 water")
+    assert octane.real_molecules == (200, 1600), "a W bead is four waters"
+    assert octane.measured is not None
+    assert octane.measured < -5.0
+    assert water.n_real == 4
+    assert water.systems[1].startswith("water in"), water.systems
+    assert "water" not in water.systems[1].removeprefix("water in"), "the pure octanol"
+    assert 0.3 < (water.measured or 0.0) < 0.4
+    assert dodecane.measured is None
+    # the campaign has dodecane in dodecane and in water, octane in water, and they are paid for there
+    assert set(plan.problem.mixture_systems()) == {
+        "octane in 200 octane",
+        "water in 400 water",
+        water.systems[1],
+        "dodecane in 200 octane",
+    }
+    assert plan.check_bead_steps == plan.problem.bead_steps(plan.problem.mixture_systems())
+    assert plan.problem.digest() == plan_calibration(EXAMPLE).problem.digest()
+    text = plan_text(plan, 1)
+    assert "check:  octane in water at 298.15 K  measured solubility log10(mol/l) = -5.24 ± 0.30" in text
+    assert [c["label"] for c in plan_json(plan, 1)["checks"]] == [p.label for p in plan.problem.mixtures]
+
+
+@pytest.mark.parametrize(
+    ("solute", "solvent", "words"),
+    [("1-octanol", "octanol", "same liquid"), ("octane", "octane:0.5,water:0.5", "mixture"), ("octane", "gas", "gas")],
+)
+def test_pairs_that_make_no_mixture_are_refused(tmp_path: Path, solute: str, solvent: str, words: str) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + f'\n[[checks.mixture]]\nsolute = "{solute}"\nsolvent = "{solvent}"\n')
+    with pytest.raises(InputFileError, match=words):
+        read_problem(path)
+
+
+def test_one_name_for_two_models_of_the_solute_is_refused(tmp_path: Path) -> None:
+    """Solvation in itself and in the solvent must be of one model: here the octane of the target has a P4 end."""
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + MIXTURES)
+    resolver = _Resolver(read_campaign(path), load_bead_table("martini2"))
+    octane, *_ = resolver.campaign.checks.mixtures
+    resolver.mixture(octane)
+    name = "octane in 400 water"
+    box = resolver.systems[name]
+    assert box.solute is not None
+    first, *others = box.solute.beads
+    other = replace(box.solute, beads=(replace(first, bead_type="P4"), *others))
+    resolver.systems[name] = replace(box, solute=other)
+    with pytest.raises(InputFileError, match="another model"):
+        resolver.mixture(octane)
+
+
+def test_liquids_to_be_followed_are_found_and_planned(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + DIFFUSION)
+    plan = plan_calibration(path)
+    water, octanol, dodecane = plan.problem.diffusion
+    assert (water.n_real, water.n_beads, water.measured) == (4, 400, 2.299)
+    assert "Holz" in water.reference
+    assert octanol.molecule.n_beads > 1, "the pure liquid, not the one that is saturated with water"
+    assert octanol.measured is None
+    assert (dodecane.measured, dodecane.how) == (0.871, "nearest temperature measured")
+    assert plan.check_bead_steps == sum(p.n_beads * 55_000 for p in plan.problem.diffusion)
+    without = plan_calibration(EXAMPLE)
+    assert plan.most_bead_steps - without.most_bead_steps == plan.check_bead_steps
+    assert plan.problem.digest() == without.problem.digest(), "a campaign that is under way may be resumed"
+    text = plan_text(plan, 1)
+    assert "check:  self-diffusion of octanol at 298.15 K  measured not known" in text
+    assert "check:  self-diffusion of water at 298.15 K  measured 2.299 ± 0.023e-9 m2/s, 400 beads, 2.20e+07" in text
+    assert [c["label"] for c in plan_json(plan, 1)["checks"]] == [p.label for p in plan.problem.diffusion]
