@@ -7,7 +7,6 @@ another file.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 import tempfile
@@ -26,6 +25,7 @@ from numba import cfunc, config, njit, typeof, types
 from numba.extending import intrinsic, overload, register_jitable
 
 from topdown.engine import _simd
+from topdown.engine._compiler import CalledCompiler, LinkedCompiler
 from topdown.resources import cache_folder
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -33,6 +33,8 @@ Function = TypeVar("Function", bound=Callable[..., object])
 _declaring = threading.RLock()
 #: No reassociation, so that results do not depend on the optimiser.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+_CALLED: dict[str, Any] = {"pipeline_class": CalledCompiler, **_FLAGS}
+_LINKED: dict[str, Any] = {"pipeline_class": LinkedCompiler, "no_cfunc_wrapper": True, **_FLAGS}
 
 
 @cache
@@ -82,7 +84,7 @@ def kernel(function: Function) -> Function:
     kernel is compiled then, and processes that compile at the same time write the same files.
     """
     with _caching():
-        compiled: Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_FLAGS)(function)
+        compiled: Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_CALLED)(function)
     return compiled
 
 
@@ -92,7 +94,7 @@ def helper(function: Function) -> Function:
     Compiling a kernel means a wrapper that unpacks its arguments and files in the cache; a helper needs neither, so whatever
     only kernels call should be one.
     """
-    compilable: Function = register_jitable(no_cfunc_wrapper=True, **_FLAGS)(function)
+    compilable: Function = register_jitable(**_LINKED)(function)
     return compilable
 
 
@@ -105,7 +107,7 @@ def shared(function: Function) -> Function:
         return compiled(*arguments)
 
     call.kernel = compiled  # type: ignore[attr-defined]
-    overload(call, jit_options={"no_cfunc_wrapper": True, **_FLAGS}, strict=False)(lambda *arguments: function)
+    overload(call, jit_options=_LINKED, strict=False)(lambda *arguments: function)
     return cast(Function, call)
 
 
@@ -123,8 +125,8 @@ class Part:
     def address(self, kinds: tuple[Any, ...]) -> int:
         """Where the version for arguments of these types (:func:`kind_of`) is."""
         if kinds not in self._compiled:
-            with _caching(), _collector_off():
-                self._compiled[kinds] = cfunc(types.int64(*kinds), cache=True, **_FLAGS)(self.function)
+            with _caching():
+                self._compiled[kinds] = cfunc(types.int64(*kinds), cache=True, **_CALLED)(self.function)
         return int(self._compiled[kinds].address)
 
 
@@ -151,18 +153,6 @@ def call_part(typing: Any, address: Any, arguments: Any) -> Any:
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
-    """No looking for garbage among the many objects of a compilation, nearly all of which stay: an eighth of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@contextmanager
 def _caching() -> Iterator[None]:
     """While functions are declared to numba: where their compiled code is kept."""
     with _declaring:
@@ -180,7 +170,7 @@ def uncounted(function: Function) -> Function:
 
     Counting is an atomic operation wherever an array gets another name, on the way into every innermost loop for instance.
     """
-    compilable: Function = register_jitable(no_cfunc_wrapper=True, _nrt=False, **_FLAGS)(function)
+    compilable: Function = register_jitable(_nrt=False, **_LINKED)(function)
     return compilable
 
 
