@@ -8,6 +8,7 @@ another file.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import tempfile
 import threading
@@ -23,6 +24,7 @@ import numba
 from llvmlite import ir
 from numba import cfunc, config, njit, typeof, types
 from numba.extending import intrinsic, overload, register_jitable
+from numba.np import linalg
 
 from topdown.engine import _simd
 from topdown.engine._compiler import CalledCompiler, LinkedCompiler
@@ -35,6 +37,22 @@ _declaring = threading.RLock()
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 _CALLED: dict[str, Any] = {"pipeline_class": CalledCompiler, **_FLAGS}
 _LINKED: dict[str, Any] = {"pipeline_class": LinkedCompiler, "no_cfunc_wrapper": True, **_FLAGS}
+
+
+def _load_array_functions() -> None:
+    """Load what numba would load before it runs the first kernel, without SciPy's linear algebra.
+
+    numba imports that, a third of the time from a process's start to its first step, to learn whether it is there. It is: the
+    package depends on it. Whoever uses a function that needs it has numba import it then.
+    """
+    asks, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = asks
+
+
+_load_array_functions()
 
 
 @cache
