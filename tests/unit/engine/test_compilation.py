@@ -133,7 +133,9 @@ class _Compilations(event.Listener):
         pass
 
 
-def test_a_helper_is_compiled_once_whoever_calls_it():
+def test_a_helper_is_compiled_once_whoever_calls_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(_jit, "_kernel_cache", lambda: str(tmp_path))
+
     @helper
     def doubled(x):
         return x + x
