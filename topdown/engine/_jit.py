@@ -27,7 +27,6 @@ from numba.extending import intrinsic, overload, register_jitable
 from numba.np import linalg
 
 from topdown.engine import _simd
-from topdown.engine._compiler import CalledCompiler, LinkedCompiler
 from topdown.resources import cache_folder
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -35,8 +34,16 @@ Function = TypeVar("Function", bound=Callable[..., object])
 _declaring = threading.RLock()
 #: No reassociation, so that results do not depend on the optimiser.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
-_CALLED: dict[str, Any] = {"pipeline_class": CalledCompiler, **_FLAGS}
-_LINKED: dict[str, Any] = {"pipeline_class": LinkedCompiler, "no_cfunc_wrapper": True, **_FLAGS}
+_CALLED: dict[str, Any] = dict(_FLAGS)
+_LINKED: dict[str, Any] = {"no_cfunc_wrapper": True, **_FLAGS}
+#: Releases of numba whose compiler ``_compiler.py`` knows from inside. With others numba's own does the work: it takes longer,
+#: and what it makes is the same.
+KNOWN_RELEASES = ("0.68",)
+IS_KNOWN = numba.__version__.rpartition(".")[0] in KNOWN_RELEASES
+if IS_KNOWN:
+    from topdown.engine._compiler import CalledCompiler, LinkedCompiler
+
+    _CALLED["pipeline_class"], _LINKED["pipeline_class"] = CalledCompiler, LinkedCompiler
 
 
 def _load_array_functions() -> None:
@@ -52,7 +59,8 @@ def _load_array_functions() -> None:
         linalg.ensure_blas = asks
 
 
-_load_array_functions()
+if IS_KNOWN:
+    _load_array_functions()
 
 
 @cache

@@ -101,8 +101,9 @@ def test_processes_that_compile_at_once_share_one_cache(tmp_path):
     at_once = [_start(str(program), TOPDOWN_CACHE=str(folder)) for _ in range(3)]
     for process in at_once:
         out = _output(process).split()
-        assert out[:2] + out[3:] == ["14.0", "9.0", "False"]  # numba asks SciPy for nothing
-    assert _output(_start(str(program), TOPDOWN_CACHE=str(folder))).split() == ["14.0", "9.0", "1", "False"]
+        assert out[:2] == ["14.0", "9.0"]
+        assert out[3] == "False" or not _jit.IS_KNOWN  # numba asks SciPy for nothing
+    assert _output(_start(str(program), TOPDOWN_CACHE=str(folder))).split()[:3] == ["14.0", "9.0", "1"]
     assert len(list(folder.rglob("*.nbc"))) == 1
 
 
@@ -133,6 +134,7 @@ class _Compilations(event.Listener):
         pass
 
 
+@pytest.mark.skipif(not _jit.IS_KNOWN, reason="the compiler of this release of numba is not known from inside")
 def test_a_helper_is_compiled_once_whoever_calls_it(monkeypatch, tmp_path):
     monkeypatch.setattr(_jit, "_kernel_cache", lambda: str(tmp_path))
 
