@@ -1,11 +1,14 @@
 """What kernels do with arrays as a whole, written as loops.
 
-``target[:, :] = source`` in a kernel compiles the messages of NumPy's broadcasting errors too, seconds of it.
+``target[:, :] = source`` in a kernel compiles the messages of NumPy's broadcasting errors too, seconds of it, and ``np.zeros``
+and its like are general enough to take a tenth of a second each.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from topdown.engine._jit import helper
 
@@ -15,6 +18,23 @@ def copy_numbers(source: Any, target: Any) -> None:
     """``target[:] = source`` for vectors of one length."""
     for i in range(source.shape[0]):
         target[i] = source[i]
+
+
+@helper
+def fill(array: Any, value: Any) -> None:
+    """``array[:] = value`` for vectors."""
+    for i in range(array.shape[0]):
+        array[i] = value
+
+
+@helper
+def zero_matrix(n: int, m: int) -> Any:
+    """``np.zeros((n, m))``."""
+    matrix = np.empty((n, m))
+    for i in range(n):
+        for k in range(m):
+            matrix[i, k] = 0.0
+    return matrix
 
 
 @helper

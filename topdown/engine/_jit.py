@@ -7,8 +7,8 @@ another file.
 
 from __future__ import annotations
 
-import gc
 import hashlib
+import importlib
 import os
 import tempfile
 import threading
@@ -24,6 +24,7 @@ import numba
 from llvmlite import ir
 from numba import cfunc, config, njit, typeof, types
 from numba.extending import intrinsic, overload, register_jitable
+from numba.np import linalg
 
 from topdown.engine import _simd
 from topdown.resources import cache_folder
@@ -33,6 +34,33 @@ Function = TypeVar("Function", bound=Callable[..., object])
 _declaring = threading.RLock()
 #: No reassociation, so that results do not depend on the optimiser.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+_CALLED: dict[str, Any] = dict(_FLAGS)
+_LINKED: dict[str, Any] = {"no_cfunc_wrapper": True, **_FLAGS}
+#: Releases of numba whose compiler ``_compiler.py`` knows from inside. With others numba's own does the work: it takes longer,
+#: and what it makes is the same.
+KNOWN_RELEASES = ("0.68",)
+IS_KNOWN = numba.__version__.rpartition(".")[0] in KNOWN_RELEASES
+if IS_KNOWN:
+    from topdown.engine._compiler import CalledCompiler, LinkedCompiler
+
+    _CALLED["pipeline_class"], _LINKED["pipeline_class"] = CalledCompiler, LinkedCompiler
+
+
+def _load_array_functions() -> None:
+    """Load what numba would load before it runs the first kernel, without SciPy's linear algebra.
+
+    numba imports that, a third of the time from a process's start to its first step, to learn whether it is there. It is: the
+    package depends on it. Whoever uses a function that needs it has numba import it then.
+    """
+    asks, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = asks
+
+
+if IS_KNOWN:
+    _load_array_functions()
 
 
 @cache
@@ -82,7 +110,7 @@ def kernel(function: Function) -> Function:
     kernel is compiled then, and processes that compile at the same time write the same files.
     """
     with _caching():
-        compiled: Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_FLAGS)(function)
+        compiled: Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_CALLED)(function)
     return compiled
 
 
@@ -92,7 +120,7 @@ def helper(function: Function) -> Function:
     Compiling a kernel means a wrapper that unpacks its arguments and files in the cache; a helper needs neither, so whatever
     only kernels call should be one.
     """
-    compilable: Function = register_jitable(no_cfunc_wrapper=True, **_FLAGS)(function)
+    compilable: Function = register_jitable(**_LINKED)(function)
     return compilable
 
 
@@ -105,7 +133,7 @@ def shared(function: Function) -> Function:
         return compiled(*arguments)
 
     call.kernel = compiled  # type: ignore[attr-defined]
-    overload(call, jit_options={"no_cfunc_wrapper": True, **_FLAGS}, strict=False)(lambda *arguments: function)
+    overload(call, jit_options=_LINKED, strict=False)(lambda *arguments: function)
     return cast(Function, call)
 
 
@@ -123,8 +151,8 @@ class Part:
     def address(self, kinds: tuple[Any, ...]) -> int:
         """Where the version for arguments of these types (:func:`kind_of`) is."""
         if kinds not in self._compiled:
-            with _caching(), _collector_off():
-                self._compiled[kinds] = cfunc(types.int64(*kinds), cache=True, **_FLAGS)(self.function)
+            with _caching():
+                self._compiled[kinds] = cfunc(types.int64(*kinds), cache=True, **_CALLED)(self.function)
         return int(self._compiled[kinds].address)
 
 
@@ -151,18 +179,6 @@ def call_part(typing: Any, address: Any, arguments: Any) -> Any:
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
-    """No looking for garbage among the many objects of a compilation, nearly all of which stay: an eighth of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-@contextmanager
 def _caching() -> Iterator[None]:
     """While functions are declared to numba: where their compiled code is kept."""
     with _declaring:
@@ -180,7 +196,7 @@ def uncounted(function: Function) -> Function:
 
     Counting is an atomic operation wherever an array gets another name, on the way into every innermost loop for instance.
     """
-    compilable: Function = register_jitable(no_cfunc_wrapper=True, _nrt=False, **_FLAGS)(function)
+    compilable: Function = register_jitable(_nrt=False, **_LINKED)(function)
     return compilable
 
 

@@ -30,9 +30,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from topdown.engine._arrays import copy_rows
+from topdown.engine._arrays import copy_rows, fill, zero_matrix
 from topdown.engine._jit import helper, kernel, shared
 
 NO_BAROSTAT, ISOTROPIC, SEMI_ISOTROPIC, ANISOTROPIC = 0, 1, 2, 3
@@ -112,7 +110,7 @@ def pressure_tensor(
 @helper
 def expected_pressure(x: Any, forces: Any, box: Any, molecules: Any, kt: float, virial: Any, pressure: Any) -> None:
     """As :func:`pressure_tensor`, with the average of the kinetic part over velocities."""
-    kinetic = np.zeros((3, 3))
+    kinetic = zero_matrix(3, 3)
     for d in range(3):
         kinetic[d, d] = 0.5 * kt * (molecules.start.shape[0] - 1)
     pressure_tensor(x, forces, box, molecules, kinetic, virial, pressure)
@@ -130,8 +128,8 @@ def step_distribution(box: Any, settings: Any, pressure: Any, drift: Any, varian
     kt_v = settings.kt / (box[0] * box[1] * box[2])
     step = settings.time_step * settings.barostat_every / (3.0 * settings.tau_p)
     mobility_xy, mobility_z = settings.compressibility_xy * step, settings.compressibility_z * step
-    drift[:] = 0.0
-    variance[:] = 0.0
+    fill(drift, 0.0)
+    fill(variance, 0.0)
     if settings.barostat == ISOTROPIC:
         mean = (pressure[0, 0] + pressure[1, 1] + pressure[2, 2]) / 3.0
         drift[0], variance[0] = _variable(3.0 * mobility_xy, mean - settings.pressure_xy, kt_v)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from topdown.engine._arrays import zero_matrix
 from topdown.engine._jit import kernel
 from topdown.engine._lent import lent
 from topdown.engine.barostats import molecular_offsets, molecular_virial, scale_molecules
@@ -70,7 +71,8 @@ def pair_sums(x: Any, box: Any, pair: Any, sigma6: Any, near: Any, offset: Any, 
     room = most_partners(near)
     listed, partner, apart = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty((4, room))
     n_types = sigma6.shape[0]
-    sixth, twelfth, number = np.zeros((n_types, n_types)), np.zeros((n_types, n_types)), np.zeros((n_types, n_types))
+    sixth, twelfth = zero_matrix(n_types, n_types), zero_matrix(n_types, n_types)
+    number = zero_matrix(n_types, n_types)
     for slot in range(4 * near.counts[0]):
         i = near.order[slot]
         if i >= x.shape[0]:

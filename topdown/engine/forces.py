@@ -184,6 +184,11 @@ def _prune(first: int, last: int, frame: Any, near: Any, settings: Any) -> int:
     return DONE
 
 
+def pairs_part(double: bool) -> Part:
+    """The part for listed pairs."""
+    return _double_pairs if double else _vector_pairs
+
+
 def force_parts(
     frame: Frame, pair: PairParameters, bonded: BondedParameters, lam: Lambda, near: NeighborList, team: Team, *,
     double: bool, listed: bool = True, settings: Any = None
@@ -205,7 +210,7 @@ def force_parts(
     return ForceParts(
         renew=address(_renew, "n frame pair near settings team", settings is not None),
         prune=address(_prune, "n n frame near settings", settings is not None),
-        pairs=address(_double_pairs if double else _vector_pairs, "n frame pair near team n", listed),
+        pairs=address(pairs_part(double), "n frame pair near team n", listed),
         solute=address(_solute, "n frame pair lam near team n", pair.solute_block[0] < pair.solute_block[1]),
         excluded=address(_excluded, "n frame pair team n", len(pair.charged) > 0),
         bonds_and_angles=address(

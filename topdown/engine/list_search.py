@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from topdown.engine._arrays import copy_some_rows
+from topdown.engine._arrays import copy_some_rows, fill
 from topdown.engine._jit import helper, kernel, uncounted
 from topdown.engine._simd import (
     LANES,
@@ -87,7 +87,8 @@ def _sort_into_clusters(notes_it: bool, x: Any, box: Any, solute: Any, near: Any
     n = x.shape[0]
     n_x, n_y, n_z = column_grid(box, n)
     n_columns = n_x * n_y + 1
-    bin_start = np.zeros(n_columns * n_z + 1, np.int64)
+    bin_start = np.empty(n_columns * n_z + 1, np.int64)
+    fill(bin_start, 0)
     bin_of = np.empty(n, np.int64)
     inside = np.empty((n, 3))
     inverse_x, inverse_y, inverse_z = 1.0 / box[0], 1.0 / box[1], 1.0 / box[2]
@@ -113,15 +114,16 @@ def _sort_into_clusters(notes_it: bool, x: Any, box: Any, solute: Any, near: Any
     if notes_it:
         near.counts[0] = n_clusters if n_clusters <= room else 0
     u, v, w = np.empty(4 * room + 16, np.int32), np.empty(4 * room + 16, np.int32), np.empty(4 * room + 16, np.int32)
-    occupied = np.zeros(room + 4, np.uint32)
+    occupied = np.empty(room + 4, np.uint32)
+    fill(occupied, np.uint32(0))
     order, slot_of = near.order, near.slot_of
     if n_clusters <= room:
         if notes_it:
-            order[:] = n
-        fill = bin_start.copy()
+            fill(order, n)
+        next_in_bin = bin_start.copy()
         for i in range(n):
-            slot = fill[bin_of[i]] + shift[bin_of[i] // n_z]
-            fill[bin_of[i]] += 1
+            slot = next_in_bin[bin_of[i]] + shift[bin_of[i] // n_z]
+            next_in_bin[bin_of[i]] += 1
             if notes_it:
                 order[slot] = i
                 slot_of[i] = slot
@@ -249,18 +251,35 @@ class _Notes(NamedTuple):
 
 
 @helper
+def _most_frequent(types: Any, n_types: int) -> int:
+    """The number that occurs most often, the smallest of several."""
+    times = np.empty(n_types, np.int64)
+    fill(times, 0)
+    for i in range(types.shape[0]):
+        times[types[i]] += 1
+    most = 0
+    for kind in range(n_types):
+        if times[kind] > times[most]:
+            most = kind
+    return most
+
+
+@helper
 def _new_notes(box: Any, wide: float, pair: Any, sorting: Any, near: Any) -> Any:
     steps, along = _column_offsets(box, sorting.grid, wide)
-    usual = np.int32(8 * np.argmax(np.bincount(pair.types)))
-    odd = np.zeros(near.charged.shape[0] + 4, np.uint32)
+    usual = np.int32(8 * _most_frequent(pair.types, pair.lj.shape[0]))
+    odd, marks = np.empty(near.charged.shape[0] + 4, np.uint32), np.empty(near.order.shape[0] + 16, np.uint32)
+    marked = np.empty(near.charged.shape[0] + 4, np.bool_)
+    fill(odd, np.uint32(0))
+    fill(marks, _ALL)
+    fill(marked, False)
     for q in range(near.counts[0]):
         for k in range(4):
             odd[q] |= np.uint32(near.slots[8 * (4 * q + k) + 3] != usual) << np.uint32(k)
     _join(near.counts[0], odd)
     return _Notes(
-        np.full(near.order.shape[0] + 16, _ALL), np.zeros(near.charged.shape[0] + 4, np.bool_), steps, along,
-        np.empty(steps.shape[0] + 1, np.int64), np.empty(steps.shape[0] + 1), np.empty(near.charged.shape[0] + 8, np.int64),
-        np.empty(near.charged.shape[0] + 8, np.uint32), odd, usual
+        marks, marked, steps, along, np.empty(steps.shape[0] + 1, np.int64), np.empty(steps.shape[0] + 1),
+        np.empty(near.charged.shape[0] + 8, np.int64), np.empty(near.charged.shape[0] + 8, np.uint32), odd, usual
     )  # fmt: skip
 
 
@@ -405,10 +424,12 @@ def _list_near_solute(x: Any, box: Any, radius: float, pair: Any, near: Any) -> 
 
 
 @helper
-def _work_of_columns(sorting: Any, notes: Any) -> Any:
-    """About how often each column's clusters will look at another (n_columns)."""
+def _work_of_columns(n_stretches: int, sorting: Any, notes: Any) -> Any:
+    """About how often each column's clusters will look at another (n_columns); unknown where there is nothing to divide."""
     starts = sorting.column_start
     work = np.empty(starts.shape[0] - 1, np.int64)
+    if n_stretches == 1:
+        return work
     for column in range(work.shape[0]):
         beside = 0
         for n in range(_neighbor_columns(column, notes.steps, notes.along, sorting, notes.columns, notes.depths)):
@@ -479,7 +500,7 @@ def build_outer(thread: int, x: Any, box: Any, radius: float, pair: Any, near: A
     fill_clusters(first, last, pair, near)
     meet(thread, team)  # and its type
     notes = _new_notes(box, radius + 2.0 * margin(box), pair, sorting, near)
-    work, stretch = _work_of_columns(sorting, notes), team.stretches[thread]
+    work, stretch = _work_of_columns(team_size(team), sorting, notes), team.stretches[thread]
     stretch[0], stretch[2], stretch[4] = _where_stretch_begins(thread, team_size(team), work, sorting, near)
     stretch[1], stretch[3], stretch[5] = _where_stretch_begins(thread + 1, team_size(team), work, sorting, near)
     fits = _list_pairs(box, radius, pair, sorting, notes, near, stretch)

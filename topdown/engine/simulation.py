@@ -17,6 +17,7 @@ from topdown.engine import checkpoint
 from topdown.engine.barostats import pressure_tensor
 from topdown.engine.basis import build_basis, measure_sums
 from topdown.engine.centre_restraint import CentreRestraint, centre_heights
+from topdown.engine.cold_start import first_parts
 from topdown.engine.constraints import constrain_positions, constrain_velocities
 from topdown.engine.forces import (
     BLOWN_UP,
@@ -27,7 +28,7 @@ from topdown.engine.forces import (
     total_forces,
 )
 from topdown.engine.frame import Frame
-from topdown.engine.integrators import Scratch, StepParts, Trial, advance, new_trial, step_parts
+from topdown.engine.integrators import Scratch, StepParts, Trial, advance, new_trial
 from topdown.engine.minimizer import CONSTRAINT_STIFFNESS, MinimizationResult, fire
 from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, list_is_valid, roomier
 from topdown.engine.observables import EnergyTerms, check_box, fresh_list, measure
@@ -442,9 +443,10 @@ class Simulation:
         if self._trial is None:
             self._trial = new_trial(len(state.positions) if self._dynamics.barostat else 0, len(TERMS))
         if self._parts is None:
-            self._parts = step_parts(
-                frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, team, self._trial
-            )
+            self._parts = first_parts(
+                frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, scratch, team, self._trial,
+                self.rng
+            )  # fmt: skip
         gate = threading.Barrier(n)  # inside the kernel they wait for one another without end: all enter or none
 
         def one(thread: int) -> tuple[int, int]:
