@@ -130,8 +130,8 @@ def test_files_are_graph_only_unless_asked(topdown, tmp_path, monkeypatch):
     import topdown.mapping.mapper as mapper
 
     called = []
-    real = mapper.bead_ensemble
-    monkeypatch.setattr(mapper, "bead_ensemble", lambda *a, **k: called.append(1) or real(*a, **k))
+    real = mapper.atom_conformers
+    monkeypatch.setattr(mapper, "atom_conformers", lambda *a, **k: called.append(1) or real(*a, **k))
     path = tmp_path / "x.smi"
     path.write_text("CCCCCCCC octane\n")
     topdown("map", str(path), "--json")
