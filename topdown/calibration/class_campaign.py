@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from topdown.calibration.campaign_sections import Section, load_toml, real_number
 from topdown.errors import InputFileError
 from topdown.model.bead_table import BondLengths
+from topdown.tables.folder import BOND_LENGTHS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +148,7 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         hydration_error=top.number("hydration_error", above=0.0),
         n_shapes=shapes.take("first", _count, "a whole number of at least 1"),
         tolerance=shapes.number("tolerance", above=0.0),
-        bond_lengths="surface"
-        if shapes.choice("bond_lengths", ("centres", "surface"), "centres") == "surface"
-        else "centres",
+        bond_lengths=cast(BondLengths, shapes.choice("bond_lengths", BOND_LENGTHS, "centres")),
         sampling_error=sampling.number("error", above=0.0),
         seed=sampling.whole("seed", 1, least=0),
         n_classes=fit.take("classes", _count, "a whole number of at least 1"),

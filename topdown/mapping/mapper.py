@@ -307,9 +307,9 @@ def _geometry(
             warnings.append("no conformer could be made: lengths and angles are estimates from the molecular graph")
         else:
             ensemble = seen_as_beads(made, relabelled, with_hydrogens=with_hydrogens)
-        if made is not None and matched:
-            radii = radii_of([choice.bead_type for choice in choices], table)
-            surface = MappedSurface.of_conformers(made, relabelled, radii, with_hydrogens=with_hydrogens)
+            if matched:
+                radii = radii_of([choice.bead_type for choice in choices], table)
+                surface = MappedSurface.of_conformers(made, relabelled, radii, with_hydrogens=with_hydrogens)
     if matched and surface is None:
         warnings.append(f"bonds of {table.name} match the surface of the atoms: without conformers they are too short")
     masses = [table.bead_type(choice.bead_type).mass for choice in choices]

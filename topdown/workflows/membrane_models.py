@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -115,7 +115,7 @@ def _leaflet(shares: Shares, lipids: Mapping[str, CGMolecule]) -> tuple[tuple[CG
     return tuple((lipids[name], share) for name, share in shares)
 
 
-def _match(name: str, known: Mapping[str, object]) -> str | None:
+def _match(name: str, known: Iterable[str]) -> str | None:
     return next((other for other in known if other.casefold() == name.casefold()), None)
 
 
@@ -141,10 +141,9 @@ def _inherited(request: MembraneRequest, table: BeadTable) -> tuple[tuple[str, s
     parent, own = table.provenance.parent, [*dict(request.own_lipids), *list_molecules(request.table)]
     if parent not in shipped_table_names():
         return ()
-    missing = [name for name in request.lipid_names() if _match(name, dict.fromkeys(own)) is None]
-    known = {name.casefold(): name for name in list_molecules(parent)}
-    found = [(name, known[name.casefold()]) for name in missing if name.casefold() in known]
-    return tuple((other, load_curated_molecule(parent, other).smiles[0]) for _, other in found)
+    missing = [name for name in request.lipid_names() if _match(name, own) is None]
+    found = [other for name in missing if (other := _match(name, list_molecules(parent)))]
+    return tuple((other, load_curated_molecule(parent, other).smiles[0]) for other in found)
 
 
 def _from_source(source: str, name: str, request: MembraneRequest, table: BeadTable) -> CGMolecule:
