@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from topdown.cli.output_folder import OutputFolder
 from topdown.cli.progress import ProgressLine
 
 _RUN = "run"
@@ -54,7 +55,7 @@ def _as_json(function: Any) -> Any:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFolder(),
     help="Folder for table, report and journal; default: the campaign's name.",
 )
 @click.option("--resume", is_flag=True, help="Continue the campaign whose journal is in the folder.")
@@ -67,7 +68,7 @@ def _as_json(function: Any) -> Any:
 )
 @click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="Folder of the run store; default: the user's cache.",
 )
 @click.option("--dry-run", "--plan", "plan_only", is_flag=True, help="As plan: check the campaign, simulate nothing.")
@@ -129,13 +130,13 @@ def _run_classes(campaign: Path, output: Path | None, store: Path | None, worker
 @click.argument("campaign", type=click.Path(path_type=Path))
 @click.option(
     "--specs",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="Write what the next round simulates into this folder, a file for each system: topdown window run 1.json.",
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFolder(),
     help="Folder of the campaign, whose journal says which round is next; for --specs.",
 )
 @_workers

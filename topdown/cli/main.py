@@ -13,6 +13,12 @@ from topdown.cli.commands import COMMANDS, SUBCOMMANDS
 from topdown.errors import TopdownError
 
 
+#: What click raises for a group that is called alone; earlier releases print the help themselves.
+_ASKS_FOR_HELP: tuple[type[Exception], ...] = tuple(
+    filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])
+)
+
+
 class LazyGroup(click.Group):
     """A click group that knows its commands by name and imports one only when it runs."""
 
@@ -74,6 +80,9 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.UsageError as error:
+        if isinstance(error, _ASKS_FOR_HELP):  # a group without a command: its help, not an error of many lines
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
         where = f"{error.ctx.command_path}: " if error.ctx is not None else ""
         click.echo(f"error: {where}{error.format_message()}", err=True)
         sys.exit(2)
