@@ -1,4 +1,4 @@
-"""What users get wrong, command by command: one line that says what and where, exit code 2, and nothing computed or left behind."""
+"""What users get wrong, command by command: one line that says what and where, exit code 2, and nothing computed."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def refused(topdown, *arguments: object) -> str:
         (["transfer", "CCO", "--instant", "--plot", "figures"], "--instant simulates nothing"),
         (["density", "nowhere.itp"], "a name such as octanol, a SMILES, a model of the bead table"),
         (["density", ""], "error: E_EMPTY"),
+        (["calibrate", "paln", "campaign.toml"], 'no command "calibrate paln"; did you mean "calibrate plan"?'),
         (["run", "a.top", "a.gro", "--time", "1ns", "--steps", "9"], "--time and --steps exclude each other"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ class _CampaignGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            near = get_close_matches(args[0], ["plan", "status"], n=1, cutoff=0.7)
+            if near and not Path(args[0]).exists():
+                raise click.UsageError(f'no command "calibrate {args[0]}"; did you mean "calibrate {near[0]}"?')
             args = [_RUN, *args]
         return super().parse_args(ctx, args)
 

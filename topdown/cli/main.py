@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -12,11 +13,8 @@ from topdown import __version__
 from topdown.cli.commands import COMMANDS, SUBCOMMANDS
 from topdown.errors import TopdownError
 
-
 #: What click raises for a group that is called alone; earlier releases print the help themselves.
-_ASKS_FOR_HELP: tuple[type[Exception], ...] = tuple(
-    filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])
-)
+_ASKS_FOR_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 
 class LazyGroup(click.Group):
