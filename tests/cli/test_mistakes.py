@@ -50,7 +50,6 @@ def refused(topdown, *arguments: object) -> str:
         (["density", "nowhere.itp"], "a name such as octanol, a SMILES, a model of the bead table"),
         (["density", ""], "error: E_EMPTY"),
         (["calibrate", "paln", "campaign.toml"], 'no command "calibrate paln"; did you mean "calibrate plan"?'),
-        (["run", "a.top", "a.gro", "--time", "1ns", "--steps", "9"], "--time and --steps exclude each other"),
     ],
 )
 def test_mistakes_are_one_line(topdown, arguments: list[str], message: str) -> None:
