@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -105,3 +106,22 @@ def test_a_run_that_did_not_begin_is_not_in_the_way(topdown, here: Path) -> None
     assert "right.top" in refused(topdown, "run", "right.top", "a.gro", "--steps", "1", "-o", "out")
     (here / "out" / "run.json").write_text("{}")
     assert "already holds run.json" in refused(topdown, "run", "right.top", "a.gro", "--steps", "1", "-o", "out")
+
+
+@pytest.mark.usefixtures("here")
+def test_what_the_disk_says_is_one_line_and_bugs_keep_their_traceback(topdown, monkeypatch: pytest.MonkeyPatch) -> None:
+    import topdown.workflows.energy as workflow
+
+    def fails_with(error: OSError):
+        def fail(*arguments, **options):
+            raise error
+
+        monkeypatch.setattr(workflow, "single_point", fail)
+
+    fails_with(OSError(errno.ENOSPC, "No space left on device", "some/file"))
+    assert refused(topdown, "energy", "a.top", "a.gro") == "error: some/file: No space left on device\n"
+    fails_with(OSError(errno.EIO, "Input/output error"))
+    assert refused(topdown, "energy", "a.top", "a.gro") == "error: Input/output error\n"
+    fails_with(FileNotFoundError(errno.ENOENT, "No such file or directory", "ours"))
+    with pytest.raises(FileNotFoundError):
+        topdown("energy", "a.top", "a.gro")

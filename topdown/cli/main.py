@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterable
 from importlib import import_module
@@ -15,6 +16,11 @@ from topdown.errors import TopdownError
 
 #: What click raises for a group that is called alone; earlier releases print the help themselves.
 _ASKS_FOR_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+#: What a disk may say of any file at any moment; other errors of the system are ours.
+_NO_BUG = {
+    getattr(errno, name, None)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EFBIG", "EIO", "ENAMETOOLONG")
+} - {None}
 
 
 class LazyGroup(click.Group):
@@ -92,6 +98,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _NO_BUG:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror}", err=True)
+        sys.exit(2)
 
 
 if __name__ == "__main__":
