@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from topdown.resources import bead_tables_folder
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -84,6 +86,12 @@ def test_folders_that_cannot_be_are_found_before_anything_is_computed(
     """Not when the first result is to be written: these commands may take hours."""
     assert "cannot write there" in refused(topdown, *arguments, option, Path("file") / "below")
     assert "file" in refused(topdown, *arguments, option, "file")
+
+
+def test_a_campaign_of_classes_runs_here(topdown) -> None:
+    """Its runs are not handed to an executor, so that one asked for would be ignored."""
+    campaign = bead_tables_folder() / "topdown1" / "campaign.toml"
+    assert "--executor is not for it" in refused(topdown, "calibrate", campaign, "--executor", "threads")
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write anywhere")

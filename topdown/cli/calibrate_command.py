@@ -96,6 +96,8 @@ def run(
         _print_plan(campaign, workers, as_json)
         return
     if is_class_campaign(campaign):
+        if executor not in ("", "processes"):
+            raise click.UsageError("a campaign of classes runs in processes of this machine: --executor is not for it")
         _run_classes(campaign, output, store, workers, as_json)
         return
     folder = output or Path(plan_calibration(campaign).problem.name)
