@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from topdown.errors import ResourceError
+from topdown.errors import InputFileError, ResourceError
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -46,6 +46,27 @@ def cache_folder() -> Path:
         return Path.home() / "Library" / "Caches" / "topdown"
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "topdown"
+
+
+def check_writable(folder: Path | str) -> None:
+    """See whether files can be written to ``folder``, which need not be there yet; nothing is made.
+
+    Raises
+    ------
+    InputFileError
+        A file is in the way, or there is no permission.
+    """
+    nearest = Path(folder).absolute()
+    try:
+        while not nearest.exists() and nearest != nearest.parent:
+            nearest = nearest.parent
+        reason = "" if nearest.is_dir() else f"{nearest} is no folder"
+    except OSError as error:
+        reason = error.strerror or "no such folder"
+    if not reason and not os.access(nearest, os.W_OK | os.X_OK):
+        reason = f"no permission in {nearest}"
+    if reason:
+        raise InputFileError(f"cannot write there: {reason}", where=str(folder), hint="choose another folder")
 
 
 @contextlib.contextmanager

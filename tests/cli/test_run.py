@@ -295,7 +295,7 @@ def test_a_blow_up_names_the_bond_and_the_checkpoint(topdown, tmp_path: Path) ->
     ("arguments", "message"),
     [
         ((), "how long is the run? (give --steps or --time"),
-        (("--steps", "10", "--time", "1ns"), "say the same thing twice"),
+        (("--steps", "10", "--time", "1ns"), "--time and --steps exclude each other"),
         (("--time", "5"), "--time '5' is not a length of time"),
         (("--steps", "-5"), "n_steps must be a whole number"),
         (("--steps", "10", "--barostat", "isotrop"), "no barostat 'isotrop'"),

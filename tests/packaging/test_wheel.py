@@ -48,10 +48,12 @@ def test_contents(wheel: Path) -> None:
 def test_installed_wheel_maps_from_another_directory(wheel: Path, tmp_path: Path) -> None:
     """Dependencies come from the running environment; topdown itself only from the wheel."""
     home = tmp_path / "env"
-    venv.create(home, with_pip=True, system_site_packages=False)
+    own_pip = importlib.util.find_spec("pip") is None
+    venv.create(home, with_pip=own_pip, system_site_packages=False)
     python = home / "bin" / "python"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run(install, check=True, capture_output=True)
+    # the pip at hand installs into the new environment; giving that one a pip of its own takes longer than all the rest
+    pip = [str(python), "-m", "pip"] if own_pip else [sys.executable, "-m", "pip", "--python", str(python)]
+    subprocess.run([*pip, "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
     site = next((home / "lib").glob("python*/site-packages"))
     here = [entry for entry in sys.path if entry.endswith("site-packages")]
     (site / "dependencies.pth").write_text("\n".join(here) + "\n")

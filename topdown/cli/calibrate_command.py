@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
+from topdown.cli.output_folder import OutputFolder
 from topdown.cli.progress import ProgressLine
 
 _RUN = "run"
@@ -18,6 +20,9 @@ class _CampaignGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            near = get_close_matches(args[0], ["plan", "status"], n=1, cutoff=0.7)
+            if near and not Path(args[0]).exists():
+                raise click.UsageError(f'no command "calibrate {args[0]}"; did you mean "calibrate {near[0]}"?')
             args = [_RUN, *args]
         return super().parse_args(ctx, args)
 
@@ -54,7 +59,7 @@ def _as_json(function: Any) -> Any:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFolder(),
     help="Folder for table, report and journal; default: the campaign's name.",
 )
 @click.option("--resume", is_flag=True, help="Continue the campaign whose journal is in the folder.")
@@ -67,7 +72,7 @@ def _as_json(function: Any) -> Any:
 )
 @click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="Folder of the run store; default: the user's cache.",
 )
 @click.option("--dry-run", "--plan", "plan_only", is_flag=True, help="As plan: check the campaign, simulate nothing.")
@@ -91,6 +96,8 @@ def run(
         _print_plan(campaign, workers, as_json)
         return
     if is_class_campaign(campaign):
+        if executor not in ("", "processes"):
+            raise click.UsageError("a campaign of classes runs in processes of this machine: --executor is not for it")
         _run_classes(campaign, output, store, workers, as_json)
         return
     folder = output or Path(plan_calibration(campaign).problem.name)
@@ -129,13 +136,13 @@ def _run_classes(campaign: Path, output: Path | None, store: Path | None, worker
 @click.argument("campaign", type=click.Path(path_type=Path))
 @click.option(
     "--specs",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="Write what the next round simulates into this folder, a file for each system: topdown window run 1.json.",
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=OutputFolder(),
     help="Folder of the campaign, whose journal says which round is next; for --specs.",
 )
 @_workers

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from topdown.cli.output_folder import OutputFolder
 from topdown.cli.topology_options import macros, topology_options
 
 
@@ -19,9 +20,7 @@ from topdown.cli.topology_options import macros, topology_options
 @click.option("--temperature", type=float, metavar="K", help="In the run parameters.  [default: 300]")
 @click.option("--coupling", metavar="KIND", help="isotropic or semiisotropic pressure.  [default: isotropic]")
 @topology_options
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder.  [default: SOURCE-FORMAT]"
-)
+@click.option("-o", "--output", type=OutputFolder(), help="Folder.  [default: SOURCE-FORMAT]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as one JSON object.")
 def command(
     source: str,

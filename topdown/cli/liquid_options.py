@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from topdown.cli.output_folder import OutputFolder
 
 if TYPE_CHECKING:
     from topdown.workflows.liquids import LiquidOutcome, LiquidSettings
@@ -37,9 +38,7 @@ def liquid_options(default_ns: str) -> Callable[[Command], Command]:
                 ),
                 click.option("--seed", type=int, default=1, show_default=True),
                 click.option("--workers", type=int, default=0, help="Processes; default one per available processor."),
-                click.option(
-                    "--store", type=click.Path(path_type=Path), help="Folder of finished runs; default the user cache."
-                ),
+                click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache."),
                 click.option(
                     "--json", "as_json", is_flag=True, help="Print one JSON object per liquid and temperature."
                 ),
@@ -87,7 +86,8 @@ def print_outcomes(
     for outcome in outcomes:
         codes.append(outcome.error.exit_code if outcome.error else 0)
         if outcome.error:
-            click.echo(f"error: {outcome.liquid}: {outcome.error}", err=True)
+            where = f"{outcome.liquid}: " if outcome.liquid.strip() else ""
+            click.echo(f"error: {where}{outcome.error}", err=True)
         if as_json:
             click.echo(json.dumps(to_json(outcome), allow_nan=False, ensure_ascii=False))
         elif outcome.result is not None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from typing import Any
 
 import click
 
 from topdown import __version__
 from topdown.cli.commands import COMMANDS, SUBCOMMANDS
 from topdown.errors import TopdownError
+
+#: What click raises for a group that is called alone; earlier releases print the help themselves.
+_ASKS_FOR_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+#: What a disk may say of any file at any moment; other errors of the system are ours.
+_NO_BUG = {
+    getattr(errno, name, None)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EFBIG", "EIO", "ENAMETOOLONG")
+} - {None}
 
 
 class LazyGroup(click.Group):
@@ -74,6 +84,9 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.UsageError as error:
+        if isinstance(error, _ASKS_FOR_HELP):  # a group without a command: its help, not an error of many lines
+            click.echo(error.format_message(), err=True)
+            sys.exit(2)
         where = f"{error.ctx.command_path}: " if error.ctx is not None else ""
         click.echo(f"error: {where}{error.format_message()}", err=True)
         sys.exit(2)
@@ -85,6 +98,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _NO_BUG:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"error: {where}{error.strerror}", err=True)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

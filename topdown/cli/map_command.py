@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from topdown.cli.bonded_options import BondedOptions, bonded_options, echo_check
+from topdown.cli.output_folder import OutputFolder
 
 if TYPE_CHECKING:
     from topdown.workflows.map_batch import BatchLine
@@ -22,6 +24,13 @@ _SHORT_LIST = 16
 _PROGRESS_AFTER_S = 5.0
 
 
+def _number(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    """``nan`` is in every range of click's."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is not a number.", ctx, option)
+    return value
+
+
 @click.command(name="map")
 @click.argument("what", metavar="SMILES|FILE.smi|FILE.csv")
 @click.option("--table", default="martini3", show_default=True, metavar="NAME|FOLDER", help="Bead table.")
@@ -29,7 +38,7 @@ _PROGRESS_AFTER_S = 5.0
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     metavar="DIR",
     help="Write topology, coordinates, mapping files and pictures there; for a file also mappings.jsonl, mappings.csv and "
     "rejects.csv. A run that was cut short goes on when the command is repeated.",
@@ -56,7 +65,8 @@ _PROGRESS_AFTER_S = 5.0
 @click.option("--workers", type=click.IntRange(1, 256), default=None, help="Processes for a file.  [default: all CPUs]")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(0.01),
+    type=click.FloatRange(0.01, 1e7),
+    callback=_number,
     default=None,
     metavar="SECONDS",
     help="Processor time for one molecule.  [default: 30, with conformers 120]",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from topdown.cli.output_folder import OutputFolder
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -17,7 +19,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="First frame.")
 @click.option("--stop", type=click.IntRange(0), default=None, help="Frame to stop before.")
 @click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Take every so many frames.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the results.")
+@click.option("-o", "--output", type=OutputFolder(), help="Folder for the results.")
 @click.option("--plots/--no-plots", default=True, show_default=True, help="Write density.png, order.png and time.png.")
 @click.option("--json", "as_json", is_flag=True, help="Print analysis.json.")
 def command(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from topdown.cli.commands import CommandWithOthers
+from topdown.cli.output_folder import OutputFolder
 from topdown.cli.progress import StatusLine
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _show(line: StatusLine, progress: Progress) -> None:
     "--output",
     default="membrane",
     show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="Folder for all files.",
 )
 @click.option("--continue", "resume", is_flag=True, help="Go on with the run in the output folder.")

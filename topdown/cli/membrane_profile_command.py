@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from topdown.cli.output_folder import OutputFolder
 from topdown.cli.progress import ProgressLine
 
 
@@ -24,9 +25,9 @@ from topdown.cli.progress import ProgressLine
 @click.option("--depth", type=float, help="d of K_V [nm].  [default: reach of the lipids]")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
-@click.option("--store", type=click.Path(path_type=Path), help="Folder of finished runs; default the user cache.")
+@click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("profile"), show_default=True,
+    "-o", "--output", type=OutputFolder(), default=Path("profile"), show_default=True,
     help="Folder for the results.",
 )  # fmt: skip
 @click.option("--plot/--no-plot", "plots", default=True, show_default=True, help="Write profile.png.")

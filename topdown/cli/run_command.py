@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from topdown.cli.output_folder import OutputFolder
 from topdown.cli.progress import StatusLine
 from topdown.cli.topology_options import macros, topology_options
 
@@ -67,6 +68,8 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
         if given[name] is not None:
             options[name] = None if given[name] == "none" else given[name]
     if given["length"] is not None:
+        if given["n_steps"] is not None:
+            raise click.UsageError("--time and --steps exclude each other")
         options["length_ns"] = parse_duration(given["length"], option="--time")
     for name, option in (("frame_ps", "--frames-every"), ("energy_ps", "--energies-every")):
         if given[name] is not None:
@@ -143,7 +146,7 @@ def _echo_result(result: RunResult) -> None:
     "--output",
     default="run",
     show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="Folder for all files.",
 )
 @click.option("--continue", "resume", is_flag=True, help="Go on with the run in the output folder.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from topdown.cli.output_folder import OutputFolder
 from topdown.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ if TYPE_CHECKING:
 @click.option(
     "--plot",
     "plots",
-    type=click.Path(path_type=Path),
+    type=OutputFolder(),
     help="Folder for figures: overlap, ∂U/∂λ, convergence in time; simulates.",
 )
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
-@click.option("--store", type=click.Path(path_type=Path), help="Folder of finished runs; default the user cache.")
+@click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per molecule and phase.")
 def command(
     what: str,
@@ -86,6 +87,11 @@ def command(
     from topdown.workflows.liquids import parse_wall_time
     from topdown.workflows.transfer import TransferPlots, TransferSettings, default_table, transfer
 
+    for option, text in (("--from", from_phase), ("--to", to_phases)):
+        if not all(split_phases(text)):
+            raise click.UsageError(f"{option} names no phase in {text!r}; for instance octanol or octanol,hexadecane")
+    if instant and plots is not None:
+        raise click.UsageError("--plot draws what was simulated, and --instant simulates nothing")
     settings = TransferSettings(
         from_phase=from_phase,
         to_phases=split_phases(to_phases),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from topdown.cli.output_folder import OutputFolder
 from topdown.cli.progress import ProgressLine
 
 
@@ -19,7 +20,7 @@ def command() -> None:
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option(
     "--store",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="Folder of the run store; default: the user's cache.",
 )
 @click.option("--workers", type=click.IntRange(min=0), default=1, help="Processes; 0 for one per processor.")

@@ -142,4 +142,4 @@ def mapping_file_text(path: Path) -> str:
     except OSError as error:
         raise InputFileError(error.strerror or "cannot be read", where=str(path)) from None
     except UnicodeDecodeError as error:
-        raise InputFileError(f"not UTF-8 text (byte {error.start})", where=str(path)) from None
+        raise InputFileError(f"not UTF-8 text (byte {error.start})", where=str(path), hint="save it as UTF-8") from None

@@ -231,7 +231,9 @@ def _pure(name: str, table_name: str | Path, from_smiles: Callable[[str], Molecu
         near = get_close_matches(known.lower(), names, n=1, cutoff=0.75)
         if near:
             raise SettingsError(f"no phase {name.strip()!r}", hint=f"did you mean {near[0]}?") from None
-        hint = error.hint or "a name such as octanol, a SMILES, a model of the bead table, or a mixture A:0.7,B:0.3"
+        hint = "a name such as octanol, a SMILES, a model of the bead table, or a mixture A:0.7,B:0.3"
+        if error.hint and "names are not" not in error.hint:  # which is true of the mapper, not here
+            hint = error.hint
         raise MoleculeError(error.code, error.message, where=error.where or known, hint=hint) from None
 
 

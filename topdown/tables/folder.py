@@ -88,8 +88,10 @@ def table_folder(name_or_path: str | Path) -> Path:
         return path.parent
     names = shipped_table_names()
     near = get_close_matches(str(name_or_path).lower(), names, n=1, cutoff=0.5)
-    known = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
-    raise BeadTableError(f"no bead table called {str(name_or_path)!r}", hint=f"{known}; or give a folder")
+    known = (
+        f"did you mean {near[0]}? A folder will do, too" if near else f"there are {', '.join(names)}; or give a folder"
+    )
+    raise BeadTableError(f"no bead table called {str(name_or_path)!r}", hint=known)
 
 
 def calibrated_phases(table_name: str | Path) -> tuple[str, ...]:

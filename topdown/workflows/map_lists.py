@@ -16,6 +16,8 @@ from topdown.errors import InputFileError
 
 #: Files that ``map`` reads many molecules from.
 LIST_SUFFIXES = (".smi", ".csv", ".smi.gz", ".csv.gz")
+#: Endings of other files; no SMILES has them (in capitals one would be: CC.CIF).
+_OTHER_SUFFIX = re.compile(r"\.(txt|tsv|dat|xlsx?|sdf|mol2?|pdb|cif|xyz|gro|itp|top|toml|jsonl?)(\.gz)?\Z")
 _WITH_EXTENSION = re.compile(r"(\S+[ \t]+\|[^|]*\|)(?:\s+(.*))?\Z", re.DOTALL)
 _HINT = {".smi": "one line per molecule: SMILES name", ".csv": "one row per molecule"}
 
@@ -29,10 +31,24 @@ class MoleculeRequest:
 
 
 def list_file(what: str) -> Path | None:
-    """The list of molecules that ``what`` names, or ``None`` for what can only be a SMILES."""
+    """The list of molecules that ``what`` names, or ``None`` for what can only be a SMILES.
+
+    Raises
+    ------
+    InputFileError
+        A file of another kind is named.
+    """
     if len(what) >= 1000 or "\0" in what:
         return None
     path = Path(what)
+    if _OTHER_SUFFIX.search(path.name):
+        raise InputFileError(
+            f"a {path.suffix} file is no list of molecules"
+            if path.exists()
+            else "neither a SMILES nor a list of molecules",
+            where=what,
+            hint=f"lists end in {', '.join(LIST_SUFFIXES)}",
+        )
     return path if path.name.lower().endswith(LIST_SUFFIXES) else None
 
 
@@ -85,7 +101,8 @@ def iterate_requests(path: Path) -> Iterator[MoleculeRequest]:
         with _opened(path, newline="" if kind == ".csv" else None) as file:
             yield from _csv_requests(file, path) if kind == ".csv" else _smi_requests(file)
     except UnicodeDecodeError as error:
-        raise InputFileError(f"not UTF-8 text (byte 0x{error.object[error.start]:02x})", where=str(path)) from None
+        byte = f"0x{error.object[error.start]:02x}"
+        raise InputFileError(f"not UTF-8 text (byte {byte})", where=str(path), hint="save it as UTF-8") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputFileError("not a complete gzip file", where=str(path)) from None
     except OSError as error:

@@ -73,7 +73,7 @@ class RunFolder:
         present = [name for name in _MADE_BY_A_RUN if (folder / name).exists()]
         if resume and RUN_FILE not in present:
             raise SettingsError(f"there is no run to continue in {folder}", hint="start it without --continue")
-        if present and not (resume or overwrite):
+        if present and present != [LOG_FILE] and not (resume or overwrite):  # a log alone: its run did not begin
             raise SettingsError(
                 f"{folder} already holds {present[0]}",
                 hint="--continue that run, --overwrite it, or choose another folder",

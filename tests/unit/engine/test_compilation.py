@@ -43,8 +43,9 @@ def _output(process: subprocess.Popen) -> str:
 
 def test_python_calls_every_kernel_with_one_set_of_types():
     """None twice: each version costs seconds once and a load at every start. None never: it should be a helper."""
-    _output(_start(str(PROGRAM)))  # leaves compiled code behind, so that what only kernels call is not loaded below
     versions = json.loads(_output(_start(str(PROGRAM))))
+    if set(versions.values()) != {1}:  # it may have compiled: then what only kernels call was loaded, too
+        versions = json.loads(_output(_start(str(PROGRAM))))
     assert len(versions) > 10
     assert {name: n for name, n in versions.items() if n != 1} == {}
 
@@ -98,7 +99,7 @@ if __name__ == "__main__":
 def test_processes_that_compile_at_once_share_one_cache(tmp_path):
     program, folder = tmp_path / "small.py", tmp_path / "cache"
     program.write_text(SMALL_KERNEL)
-    at_once = [_start(str(program), TOPDOWN_CACHE=str(folder)) for _ in range(3)]
+    at_once = [_start(str(program), TOPDOWN_CACHE=str(folder)) for _ in range(2)]
     for process in at_once:
         out = _output(process).split()
         assert out[:2] == ["14.0", "9.0"]

@@ -1,0 +1,22 @@
+"""Folders that commands write to, looked at before anything is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from topdown.resources import check_writable
+
+
+class OutputFolder(click.Path):
+    """A folder that is there and may be written to, or can be made."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        folder = super().convert(value, param, ctx)
+        check_writable(folder)
+        return folder
