@@ -20,6 +20,7 @@ from topdown.model import Measurement, System
 from topdown.properties.measurements import find_measurement
 from topdown.properties.membrane import MembraneObservables, analyse_membrane, index_membrane
 from topdown.resources import atomic_write_text
+from topdown.sampling.bilayer_stages import stream
 from topdown.workflows.engine_comparison import Comparison, compare_engines
 from topdown.workflows.membrane_files import PROVENANCE_FILE, MembraneFiles, write_membrane, write_provenance
 from topdown.workflows.membrane_gates import check_constraints, check_finite, check_models, check_start, check_written
@@ -30,7 +31,6 @@ from topdown.workflows.membrane_relaxation import (
     Progress,
     Relaxation,
     Report,
-    generator,
     relaxed,
 )
 from topdown.workflows.membrane_request import MembraneRequest, request_from_json
@@ -253,7 +253,7 @@ def build_membrane(request: MembraneRequest, models: MembraneModels | None = Non
         request.size,
         models.table,
         models.solvent,
-        rng=generator(request, 0),
+        rng=stream(request.seed, 0),
         placements=models.placements,
         area_per_lipid=models.areas,
     )
