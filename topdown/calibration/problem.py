@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from topdown.calibration.campaign import OptimizerSettings, SamplingSettings, ValidationSettings
 from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import FloatArray, Pair, Parameter, ParameterSpace
-from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
+from topdown.calibration.planned_checks import BilayerPlan, DiffusionPlan, MixturePlan
 from topdown.calibration.targets import Split, Target
 from topdown.calibration.type_blocks import TypeSettings
 from topdown.errors import SettingsError
@@ -116,6 +116,8 @@ class CalibrationProblem:
         Liquids whose self-diffusion is measured with the new table. They do not make another campaign either.
     mixtures : tuple of MixturePlan
         Pairs of liquids that are mixed with both tables; neither do they.
+    bilayers : tuple of BilayerPlan
+        Bilayers whose area is measured with both tables; nor do they.
     lost : tuple of str
         Labels of targets that cannot be calculated because their simulations failed; they take no part in anything.
     """
@@ -137,6 +139,7 @@ class CalibrationProblem:
     checks: tuple[str, ...] = ()
     diffusion: tuple[DiffusionPlan, ...] = ()
     mixtures: tuple[MixturePlan, ...] = ()
+    bilayers: tuple[BilayerPlan, ...] = ()
     lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -9,16 +9,7 @@ from topdown.calibration.result import CalibrationResult
 from topdown.calibration.stickiness import VirialComparison
 from topdown.errors import TopdownError
 from topdown.model import CGMolecule
-from topdown.report.calibration_checks import (
-    DIFFUSION_HEADER,
-    DIFFUSION_NOTE,
-    MIXTURE_HEADER,
-    MIXTURE_NOTE,
-    diffusion_rows,
-    mixture_line,
-    mixture_rows,
-    speed_up_line,
-)
+from topdown.report.calibration_checks import check_tables
 from topdown.report.calibration_figures import total_error, unseen_value, worst_targets
 from topdown.report.calibration_plots import (
     chemistry_svg,
@@ -137,17 +128,11 @@ def calibration_html(
             f"<p>{plain(stickiness_line(stickiness))}.</p>",
             _virials(stickiness),
         ]
-    if result.diffusion:
+    for check in check_tables(result):
         body += [
-            "<h2>Self-diffusion</h2>",
-            f"<p>{plain(speed_up_line(result.diffusion))}. {plain(DIFFUSION_NOTE)}</p>",
-            _table(DIFFUSION_HEADER, diffusion_rows(result.diffusion)),
-        ]
-    if result.mixtures:
-        body += [
-            "<h2>Mixtures</h2>",
-            f"<p>{plain(mixture_line(result.mixtures))}. {plain(MIXTURE_NOTE)}</p>",
-            _table(MIXTURE_HEADER, mixture_rows(result.mixtures)),
+            f"<h2>{plain(check.title)}</h2>",
+            f"<p>{plain(check.summary)}. {plain(check.note)}</p>",
+            _table(check.header, check.rows),
         ]
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (

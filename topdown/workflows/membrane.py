@@ -14,9 +14,9 @@ from typing import Final
 
 from topdown import __version__
 from topdown.building.bilayer import build_bilayer
-from topdown.engine import SimulationSettings
 from topdown.errors import SettingsError
 from topdown.model import Measurement, System
+from topdown.properties.bilayer_runs import least_edge
 from topdown.properties.measurements import find_measurement
 from topdown.properties.membrane import MembraneObservables, analyse_membrane, index_membrane
 from topdown.resources import atomic_write_text
@@ -242,10 +242,9 @@ def build_membrane(request: MembraneRequest, models: MembraneModels | None = Non
         An unknown table, lipid or molecule, or a box too small for the cut-off or the bilayer.
     """
     models = models or membrane_models(request)
-    reach = models.table.scheme.cutoff + SimulationSettings().list_buffer
-    if min(request.size) < 2 * reach:
+    if min(request.size) < (least := least_edge(models.table)):
         raise SettingsError(
-            f"a box edge of {min(request.size):g} nm is shorter than twice the cut-off with its buffer, {2 * reach:g} nm",
+            f"a box edge of {min(request.size):g} nm is shorter than twice the cut-off with its buffer, {least:g} nm",
             where="--size",
         )
     return build_bilayer(
