@@ -156,7 +156,6 @@ class CalibrationProblem:
                     where=self.name,
                     hint="add a target that depends on it, or drop the parameter",
                 )
-        self._check_slabs()
         first = self.bead_steps(self.systems_of("calibration"))
         if self.budget is not None and self.budget < first:
             raise SettingsError(
@@ -164,19 +163,6 @@ class CalibrationProblem:
                 where=self.name,
                 hint="raise budget.bead_steps, or lower sampling.steps",
             )
-
-    def _check_slabs(self) -> None:
-        """Refuse σ of pairs in a slab: its virials are stored whole, and do not tell what another σ would make of them."""
-        moving = set(self.space.size_pairs)
-        for target in self.targets:
-            for box in (self.systems[s] for s in target.systems):
-                met = sorted(moving & box.meetings()) if box.slab is not None and moving else []
-                if met:
-                    raise SettingsError(
-                        f"a surface tension cannot be reweighted in σ, and that of {'-'.join(met[0])} is free",
-                        where=target.label,
-                        hint="drop the target, or name the pair in matrix.sigma_held",
-                    )
 
     def targets_of(self, split: Split) -> tuple[Target, ...]:
         """The targets of one split, without those that are lost."""
@@ -249,6 +235,7 @@ class CalibrationProblem:
                 n_steps=sampling.slab_steps,
                 every=sampling.every,
                 seed=seed,
+                virial_halves=not box.meetings().isdisjoint(self.space.size_pairs),
             )
         if box.solute is None:
             return LiquidRequest(

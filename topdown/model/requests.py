@@ -234,6 +234,8 @@ class SlabRequest(_LiquidRun):
         Of the liquid the slab is cut from [bar]; the slab itself has none.
     width, height : float
         L_x = L_y and L_z of the box [nm]; the surfaces are parallel to xy.
+    virial_halves : bool
+        Keep the repulsive half of the virials, too, so that samples can be taken to another σ.
     """
 
     width: float
@@ -241,6 +243,7 @@ class SlabRequest(_LiquidRun):
     pressure: float = 1.0
     cosolvents: Components = ()
     part: int = 0
+    virial_halves: bool = False
 
     def __post_init__(self) -> None:
         where = f"slab of {self.molecule.name}"

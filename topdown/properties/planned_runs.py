@@ -130,6 +130,8 @@ class Window:
         if isinstance(request, SlabRequest):
             description["slab"] = [request.width, request.height, *TEST_AREA_SCALINGS]
             description["masses"] = [molecule.molar_mass for molecule, _ in request.components]
+            if request.virial_halves:
+                description["virial_halves"] = True
         return hash_of(description)
 
     def end_key(self) -> str:

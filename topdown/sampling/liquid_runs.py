@@ -25,6 +25,7 @@ from topdown.sampling.equilibrate import TIME_STEP, production_settings
 from topdown.sampling.held_core import HeldCoreSimulation
 from topdown.sampling.liquid_state import ALARM_HINT, Alarm, LiquidWatch
 from topdown.sampling.slab_state import ProfileRecorder, SlabWatch
+from topdown.sampling.virial_halves import HalvedVirialSimulation
 
 #: Steps between two checks that the liquid is still one.
 CHECK_EVERY: Final = 5000
@@ -97,7 +98,8 @@ def run_liquid(request: LiquidRequest, start: System, *, key: str, seed: int) ->
 
 def run_slab(request: SlabRequest, start: System, *, key: str, seed: int) -> RunPart:
     """One part of a slab at constant volume; see :func:`run_liquid`. Part 0 starts from a slab that has been settled."""
-    simulation = Simulation(start, _closed(request.temperature, request.time_step), seed=seed)
+    kind = HalvedVirialSimulation if request.virial_halves else Simulation
+    simulation = kind(start, _closed(request.temperature, request.time_step), seed=seed)
     if request.part == 0:
         simulation.run(request.n_equilibration)
     recorder, profiles = ProfileRecorder(start), []
