@@ -143,10 +143,15 @@ class CalibrationProblem:
     lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        labels = [t.label for t in self.targets]
-        twice = next((x for i, x in enumerate(labels) if x in labels[:i]), None)
-        if twice is not None:
-            raise SettingsError(f"the target {twice!r} is given twice", where=self.name, hint="keep one of them")
+        checks: tuple[DiffusionPlan | MixturePlan | BilayerPlan, ...] = (
+            *self.diffusion,
+            *self.mixtures,
+            *self.bilayers,
+        )
+        for what, labels in (("target", [t.label for t in self.targets]), ("check", [c.label for c in checks])):
+            twice = next((x for i, x in enumerate(labels) if x in labels[:i]), None)
+            if twice is not None:
+                raise SettingsError(f"the {what} {twice!r} is given twice", where=self.name, hint="keep one of them")
         used = {s for t in self.targets if t.split == "calibration" for s in t.systems}
         present = [self.systems[s].bead_types() for s in sorted(used)]
         for parameter in self.space.parameters:

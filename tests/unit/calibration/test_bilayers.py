@@ -260,6 +260,12 @@ def test_a_run_that_fails_is_tried_again_and_said(tmp_path: Path) -> None:
     assert other.after is not None
 
 
+def test_a_bilayer_that_is_asked_for_twice_is_refused() -> None:
+    """In the file one temperature may be given and the other be that of the campaign."""
+    with pytest.raises(SettingsError, match="the check 'area per lipid of lipid at 300 K' is given twice"):
+        checked(plan(), plan(n_lipids=60))
+
+
 def test_a_sampler_without_frames_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="keeps no frames"):
         checks_of(checked(plan()), tmp_path, SyntheticSampler())
