@@ -16,6 +16,7 @@ from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.targets import DensityTarget, TransferTarget
 from topdown.model import Bead, BeadTable, BeadType, CGMolecule, WindowFailure, WindowSamples
 from topdown.model.requests import CouplingRequest, SampleRequest
+from topdown.properties.measurements import MeasuredValue
 from topdown.units import U_NM3_TO_KG_M3
 
 TEMPERATURE, PRESSURE = 300.0, 1.0
@@ -31,6 +32,20 @@ def molecule(name: str, *types: str) -> CGMolecule:
 
 WATER, OIL = molecule("water", "W"), molecule("oil", "C")
 SMALL, MIXED, OTHER = molecule("small", "A"), molecule("mixed", "A", "B"), molecule("other", "B", "B")
+
+
+def measured(value: float, uncertainty: float, how: str = "measured") -> MeasuredValue:
+    """What somebody found."""
+    return MeasuredValue(
+        value=value,
+        uncertainty=uncertainty,
+        temperature=TEMPERATURE,
+        how=how,
+        unit="",
+        name="",
+        flag="",
+        reference="somebody",
+    )
 
 
 def start_table() -> BeadTable:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from topdown.calibration.campaign_sections import Section, real_number
 
-#: Fewest steps of a run that diffusion is measured in: 0.5 ns.
-FEWEST_DIFFUSION_STEPS = 25_000
+#: Fewest steps of a run that diffusion, or an area, is measured in: 0.5 ns.
+FEWEST_STEPS = 25_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,32 @@ class MixtureCheckEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BilayerCheckEntry:
+    """A ``[[checks.bilayer]]`` section: the area per lipid of a bilayer of one lipid.
+
+    Attributes
+    ----------
+    lipid : str
+        A model of the table, or what to call the lipid of ``smiles``.
+    smiles : str
+        Empty where the lipid is a model of the table.
+    n_lipids : int
+        In both leaflets together.
+    temperature : float or None
+        [K]; that of the campaign when None.
+    value, uncertainty : float or None
+        Measured area per lipid [nm²]; from the data when None.
+    """
+
+    lipid: str
+    smiles: str
+    n_lipids: int
+    temperature: float | None
+    value: float | None
+    uncertainty: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChecksEntry:
     """The whole section.
 
@@ -62,11 +88,16 @@ class ChecksEntry:
     diffusion_steps : int
         Steps of 20 fs of each of their runs.
     mixtures : tuple of MixtureCheckEntry
+    bilayers : tuple of BilayerCheckEntry
+    bilayer_steps : int
+        Steps of 20 fs of each of their runs.
     """
 
     diffusion: tuple[DiffusionCheckEntry, ...] = ()
     diffusion_steps: int = 100_000
     mixtures: tuple[MixtureCheckEntry, ...] = ()
+    bilayers: tuple[BilayerCheckEntry, ...] = ()
+    bilayer_steps: int = 500_000
 
 
 def read_checks(section: Section) -> ChecksEntry:
@@ -75,23 +106,30 @@ def read_checks(section: Section) -> ChecksEntry:
     Raises
     ------
     InputFileError
-        An unknown key, a value of the wrong kind, or a liquid that is checked twice at one temperature.
+        An unknown key, a value of the wrong kind, or what is checked twice at one temperature.
     """
     known = ChecksEntry()
     found = ChecksEntry(
         diffusion=tuple(_diffusion(s) for s in section.sections("diffusion")),
-        diffusion_steps=section.whole("diffusion_steps", known.diffusion_steps, least=FEWEST_DIFFUSION_STEPS),
+        diffusion_steps=section.whole("diffusion_steps", known.diffusion_steps, least=FEWEST_STEPS),
         mixtures=tuple(_mixture(s) for s in section.sections("mixture")),
+        bilayers=tuple(_bilayer(s) for s in section.sections("bilayer")),
+        bilayer_steps=section.whole("bilayer_steps", known.bilayer_steps, least=FEWEST_STEPS),
     )
     section.close()
-    if "diffusion_steps" in section.data and not found.diffusion:
-        raise section.fail("diffusion_steps", "does nothing", "add [[checks.diffusion]]")
-    liquids = [(entry.liquid, entry.temperature) for entry in found.diffusion]
-    if len(set(liquids)) < len(liquids):
-        raise section.fail("diffusion", "names a liquid twice", "keep one of them")
-    pairs = [(entry.solute, entry.solvent, entry.temperature) for entry in found.mixtures]
-    if len(set(pairs)) < len(pairs):
-        raise section.fail("mixture", "names a pair of liquids twice", "keep one of them")
+    for key, kind, wanted in (
+        ("diffusion_steps", "diffusion", found.diffusion),
+        ("bilayer_steps", "bilayer", found.bilayers),
+    ):
+        if key in section.data and not wanted:
+            raise section.fail(key, "does nothing", f"add [[checks.{kind}]]")
+    for key, what, names in (
+        ("diffusion", "liquid", [(entry.liquid, entry.temperature) for entry in found.diffusion]),
+        ("mixture", "pair of liquids", [(entry.solute, entry.solvent, entry.temperature) for entry in found.mixtures]),
+        ("bilayer", "lipid", [(entry.lipid, entry.temperature) for entry in found.bilayers]),
+    ):
+        if len(set(names)) < len(names):
+            raise section.fail(key, f"names a {what} twice", "keep one of them")
     return found
 
 
@@ -122,6 +160,21 @@ def _mixture(section: Section) -> MixtureCheckEntry:
     _both_or_neither(section, value, uncertainty)
     if entry.solute == entry.solvent:
         raise section.fail("solvent", f"is the same liquid as the solute: {entry.solute!r}")
+    return entry
+
+
+def _bilayer(section: Section) -> BilayerCheckEntry:
+    value, uncertainty = _positive(section, "value"), _positive(section, "uncertainty")
+    entry = BilayerCheckEntry(
+        lipid=section.text("lipid"),
+        smiles=section.text("smiles", ""),
+        n_lipids=section.whole("n_lipids", 128, least=2),
+        temperature=_positive(section, "temperature"),
+        value=value,
+        uncertainty=uncertainty,
+    )
+    section.close()
+    _both_or_neither(section, value, uncertainty)
     return entry
 
 

@@ -14,21 +14,21 @@ slowly than each, so that n D_model/D_measured compares the bead with such a gro
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
-from topdown.calibration.failures import REPORT_ROUND, FailedWindow, Progress
+from topdown.calibration.check_runs import Attempt, attempt_runs, recorder_of
+from topdown.calibration.failures import REPORT_ROUND, Progress
 from topdown.calibration.planned_checks import DiffusionPlan
-from topdown.calibration.problem import CalibrationProblem, derived_seed
-from topdown.calibration.sample_pool import ATTEMPTS, CAREFUL_STEP, SamplePool
-from topdown.errors import SamplingError, SettingsError
-from topdown.model import WindowFailure, WindowSamples
+from topdown.calibration.problem import CalibrationProblem
+from topdown.calibration.sample_pool import SamplePool
+from topdown.errors import SamplingError
 from topdown.model._arrays import FloatArray
 from topdown.model.measurement import Estimate
-from topdown.model.requests import DiffusionRequest, SampleRequest
+from topdown.model.requests import DiffusionRequest
 from topdown.properties.diffusion import DiffusionResult, Trajectory, green_kubo_viscosity, self_diffusion
 from topdown.properties.diffusion_runs import motion_of
+from topdown.properties.measurements import MeasuredValue
 
 #: Round of these runs: after the last for the comparison of targets.
 DIFFUSION_ROUND = REPORT_ROUND + 10
@@ -38,19 +38,6 @@ FRAME_EVERY, STRESS_EVERY = 100, 10
 FIRST_LAG, LAST_LAG, LONGEST_CORRELATION = 1 / 100, 1 / 25, 1 / 200
 #: Below this exponent of the square displacement the molecules have not left their cages.
 LEAST_EXPONENT = 0.9
-
-
-@runtime_checkable
-class Recorder(Protocol):
-    """A sampler that keeps the paths of molecules."""
-
-    def sample(self, requests: Sequence[SampleRequest]) -> Sequence[WindowSamples | WindowFailure]:
-        """As every sampler."""
-        ...
-
-    def record(self, request: DiffusionRequest) -> Mapping[str, FloatArray]:
-        """What is kept beside the samples of a request."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +59,7 @@ class DiffusionCheck:
         Of the box [nm].
     exponent : float
         Of the square displacement: 1 for diffusion.
-    measured, uncertainty : float or None
-    how, reference : str
-        ``"measured"``, ``"interpolated between 300 and 310 K"``…, and where that is from.
+    measured : MeasuredValue or None
     reason : str
         Why there is no number, or what is wrong with it.
     run : str
@@ -89,20 +74,18 @@ class DiffusionCheck:
     viscosity: Estimate | None = None
     edge: float = 0.0
     exponent: float = 0.0
-    measured: float | None = None
-    uncertainty: float | None = None
-    how: str = ""
-    reference: str = ""
+    measured: MeasuredValue | None = None
     reason: str = ""
     run: str = ""
 
     @property
     def speed_up(self) -> Estimate | None:
         """D_model/D_measured, with the errors of both; None without either."""
-        if self.infinite is None or self.measured is None or self.uncertainty is None:
+        if self.infinite is None or self.measured is None:
             return None
-        ratio = self.infinite.value / self.measured
-        relative = math.hypot(self.infinite.standard_error / self.infinite.value, self.uncertainty / self.measured)
+        measured = self.measured
+        ratio = self.infinite.value / measured.value
+        relative = math.hypot(self.infinite.standard_error / self.infinite.value, measured.uncertainty / measured.value)
         return Estimate(
             value=ratio,
             standard_error=abs(ratio) * relative,
@@ -125,10 +108,9 @@ class DiffusionCheck:
 
 
 def diffusion_request(
-    problem: CalibrationProblem, plan: DiffusionPlan, x: FloatArray, attempt: int
+    problem: CalibrationProblem, plan: DiffusionPlan, x: FloatArray, attempt: Attempt
 ) -> DiffusionRequest:
-    """The run of one check at the parameters ``x``; the second attempt with another seed and a smaller step."""
-    name = plan.label if attempt == 0 else f"{plan.label}, try {attempt + 1}"
+    """The run of one check at the parameters ``x``."""
     return DiffusionRequest(
         molecule=plan.molecule,
         n_molecules=plan.n_molecules,
@@ -139,8 +121,8 @@ def diffusion_request(
         n_steps=plan.n_steps,
         every=FRAME_EVERY,
         stress_every=0 if plan.viscosity is not None else STRESS_EVERY,
-        seed=derived_seed(problem.sampling.seed, DIFFUSION_ROUND, name),
-        time_step=None if attempt == 0 else CAREFUL_STEP,
+        seed=attempt.seed,
+        time_step=attempt.time_step,
     )
 
 
@@ -156,28 +138,23 @@ def check_diffusion(
     """
     if not problem.diffusion:
         return ()
-    recorder = pool.sampler
-    if not isinstance(recorder, Recorder):
-        raise SettingsError("this sampler keeps no paths of molecules", hint="drop [[checks.diffusion]]")
+    recorder = recorder_of(pool, "diffusion")
     progress(f"following the molecules of {len(problem.diffusion)} liquids")
-    found: dict[str, DiffusionCheck] = {}
-    todo = list(problem.diffusion)
-    reasons: dict[str, str] = {}
-    for attempt in range(ATTEMPTS):
-        requests = {plan.label: diffusion_request(problem, plan, x, attempt) for plan in todo}
-        keys, failed = _run(requests, attempt, pool)
-        for plan in todo:
-            if plan.label in keys:
-                motion = motion_of(requests[plan.label], recorder.record(requests[plan.label]))
-                found[plan.label] = replace(_measured(plan, motion), run=keys[plan.label])
-        pool.spent += sum(plan.bead_steps(problem.sampling.n_equilibration) for plan in todo)
-        reasons |= failed
-        todo = [plan for plan in todo if plan.label in failed]
-        if not todo:
-            break
-    for plan in todo:
-        found[plan.label] = replace(_blank(plan), reason=reasons[plan.label])
-    return tuple(found[plan.label] for plan in problem.diffusion)
+    plans = {plan.label: plan for plan in problem.diffusion}
+
+    def ask(label: str, attempt: Attempt) -> tuple[DiffusionRequest]:
+        pool.spent += plans[label].bead_steps(problem.sampling.n_equilibration)
+        return (diffusion_request(problem, plans[label], x, attempt),)
+
+    found, reasons = attempt_runs(pool, DIFFUSION_ROUND, list(plans), ask)
+    checks = []
+    for label, plan in plans.items():
+        if label in reasons:
+            checks.append(replace(_blank(plan), reason=reasons[label]))
+            continue
+        ((request, key),) = found[label]
+        checks.append(replace(_measured(plan, motion_of(request, recorder.record(request))), run=key))
+    return tuple(checks)
 
 
 def diffusion_ledger(
@@ -191,43 +168,12 @@ def diffusion_ledger(
     )
 
 
-def _run(
-    requests: Mapping[str, DiffusionRequest], attempt: int, pool: SamplePool
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Run what the journal does not call failed: the keys of the runs, and why others failed, by label."""
-    known = {f.system: f for f in pool.journal.failures() if (f.round, f.attempt) == (DIFFUSION_ROUND, attempt)}
-    tried = [label for label in requests if label not in known]
-    samples = pool.sampler.sample([requests[label] for label in tried]) if tried else []
-    keys: dict[str, str] = {}
-    for label, run in zip(tried, samples, strict=True):
-        if isinstance(run, WindowFailure):
-            known[label] = FailedWindow(
-                system=label,
-                window=-1,
-                round=DIFFUSION_ROUND,
-                attempt=attempt,
-                reason=run.reason,
-                hint=run.hint,
-                kind=run.kind,
-            )
-        else:
-            keys[label] = run.key
-    failed = {label: known[label] for label in requests if label in known}
-    for failure in failed.values():
-        pool.journal.append_once(failure.event())
-    pool.failures.extend(failed.values())
-    return keys, {label: failure.reason for label, failure in failed.items()}
-
-
 def _blank(plan: DiffusionPlan) -> DiffusionCheck:
     return DiffusionCheck(
         liquid=plan.liquid,
         temperature=plan.temperature,
         n_real=plan.n_real,
         measured=plan.measured,
-        uncertainty=plan.uncertainty,
-        how=plan.how,
-        reference=plan.reference,
     )
 
 

@@ -17,6 +17,7 @@ from topdown.calibration.sample_pool import SamplePool
 from topdown.errors import SamplingError
 from topdown.estimators.reweighting import ReweightedValue
 from topdown.model.measurement import Estimate
+from topdown.properties.measurements import MeasuredValue
 from topdown.properties.mixing import LEAST_GAMMA, Mixing, mixing
 
 #: Rounds of these runs: after those for the comparison of targets.
@@ -36,10 +37,8 @@ class MixtureCheck:
         Molecules that one of the solute's model stands for; γ∞ has no meaning for more than one.
     before, after : Mixing or None
         None where samples give no number, and ``reason`` says why.
-    measured, uncertainty : float or None
+    measured : MeasuredValue or None
         log10 of the saturated concentration [mol/l].
-    reference, flag : str
-        Where that is from, and what is suspect about it.
     reason : str
     """
 
@@ -49,10 +48,7 @@ class MixtureCheck:
     n_real: int
     before: Mixing | None = None
     after: Mixing | None = None
-    measured: float | None = None
-    uncertainty: float | None = None
-    reference: str = ""
-    flag: str = ""
+    measured: MeasuredValue | None = None
     reason: str = ""
 
     @property
@@ -63,8 +59,8 @@ class MixtureCheck:
             found.append(f"γ∞ below {LEAST_GAMMA:g}: no solubility, the liquids mix in all or large parts")
         if self.n_real > 1:
             found.append(f"{self.solute} dissolves in groups of {self.n_real}: no γ∞")
-        if self.flag:
-            found.append(f"measured value suspect: {self.flag}")
+        if self.measured is not None and self.measured.flag:
+            found.append(f"measured value suspect: {self.measured.flag}")
         return tuple(found)
 
 
@@ -104,9 +100,6 @@ def _check(problem: CalibrationProblem, samples: SamplePool, plan: MixturePlan, 
         before=found[0],
         after=found[1],
         measured=plan.measured,
-        uncertainty=plan.uncertainty,
-        reference=plan.reference,
-        flag=plan.flag,
         reason="; ".join(dict.fromkeys(reasons)),
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from topdown.calibration.bilayers import bilayer_ledger, check_bilayers
 from topdown.calibration.cost import PriorCost
 from topdown.calibration.cross_validation import LeftOut, chemotype_parts, leave_out, molecule_folds
 from topdown.calibration.dynamics import check_diffusion, diffusion_ledger
@@ -87,6 +88,7 @@ def conclude(
     table = _new_table(problem, x, digest)
     diffusion = check_diffusion(problem, samples, x, progress)
     mixtures = check_mixtures(problem, samples, x, progress)
+    bilayers = check_bilayers(problem, samples, x, progress)
     return CalibrationResult(
         name=problem.name,
         digest=digest,
@@ -103,13 +105,21 @@ def conclude(
         targets=compared,
         rounds=tuple(records),
         converged=last.converged,
-        runs=(*samples.keys(), *(check.run for check in diffusion if check.run)),
+        runs=(
+            *samples.keys(),
+            *(check.run for check in diffusion if check.run),
+            *(run for check in bilayers for run in check.runs),
+        ),
         seed=problem.sampling.seed,
         cost_start=cost_parts(space, targets, start, found.errors, space.start()),
         cost_end=cost_parts(space, targets, found.values, found.errors, x),
         model_errors=dict(sorted(found.errors.learnt.items())),
         bead_steps=samples.spent,
-        ledger=(*_ledger(problem, samples), *diffusion_ledger(problem, diffusion)),
+        ledger=(
+            *_ledger(problem, samples),
+            *diffusion_ledger(problem, diffusion),
+            *bilayer_ledger(problem.bilayers, bilayers),
+        ),
         effective=tuple((s, effective[0][s], effective[1][s]) for s in sorted(everything)),
         overlaps=_overlaps(problem, samples),
         sensitivities=_sensitivities(problem, samples, x),
@@ -118,6 +128,7 @@ def conclude(
         failed=tuple((s, run.alarm) for s, runs in sorted(samples.runs.items()) for run in runs if run.alarm),
         diffusion=diffusion,
         mixtures=mixtures,
+        bilayers=bilayers,
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
         limited_parts=sum(part.limited for part in parts),

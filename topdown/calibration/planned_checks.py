@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from topdown.model.bead_table import BeadTable
 from topdown.model.molecule import CGMolecule
+from topdown.model.requests import BilayerRequest
+from topdown.properties.measurements import MeasuredValue
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,10 +27,8 @@ class DiffusionPlan:
     n_steps : int
     viscosity : float or None
         Of the model liquid [mPa s]; from its own run when None.
-    measured, uncertainty : float or None
+    measured : MeasuredValue or None
         [10⁻⁹ m²/s]; None where nothing is known.
-    how, reference : str
-        How the measured value came to this temperature, and where it is from.
     """
 
     liquid: str
@@ -37,10 +38,7 @@ class DiffusionPlan:
     temperature: float
     n_steps: int
     viscosity: float | None = None
-    measured: float | None = None
-    uncertainty: float | None = None
-    how: str = ""
-    reference: str = ""
+    measured: MeasuredValue | None = None
 
     @property
     def label(self) -> str:
@@ -72,9 +70,8 @@ class MixturePlan:
         Molecules that one of A's model stands for.
     temperature : float
         [K]
-    measured, uncertainty : float or None
+    measured : MeasuredValue or None
         log10 of the saturated concentration [mol/l]; None where nothing is known.
-    reference, flag : str
     """
 
     solute: str
@@ -83,12 +80,56 @@ class MixturePlan:
     real_molecules: tuple[int, int]
     n_real: int
     temperature: float
-    measured: float | None = None
-    uncertainty: float | None = None
-    reference: str = ""
-    flag: str = ""
+    measured: MeasuredValue | None = None
 
     @property
     def label(self) -> str:
         """``"octane in water at 298.15 K"``."""
         return f"{self.solute} in {self.solvent} at {self.temperature:g} K"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BilayerPlan:
+    """The area per lipid of a bilayer of one lipid, to be measured with both tables.
+
+    Attributes
+    ----------
+    lipid : str
+    request : BilayerRequest
+        The first part of its run, with the start table.
+    n_parts : int
+    measured : MeasuredValue
+        [nm²]
+    """
+
+    lipid: str
+    request: BilayerRequest
+    n_parts: int
+    measured: MeasuredValue
+
+    @property
+    def label(self) -> str:
+        """``"area per lipid of DPPC at 323.15 K"``."""
+        return f"area per lipid of {self.lipid} at {self.request.temperature:g} K"
+
+    @property
+    def n_beads(self) -> int:
+        """In the box."""
+        return sum(molecule.n_beads * count for molecule, count in self.request.components)
+
+    @property
+    def n_steps(self) -> int:
+        """Of all parts together."""
+        return self.n_parts * self.request.n_steps
+
+    @property
+    def bead_steps(self) -> int:
+        """Cost of its run with one table, in beads × steps."""
+        return self.n_beads * self.n_steps
+
+    def parts(self, table: BeadTable, seed: int, time_step: float | None) -> tuple[BilayerRequest, ...]:
+        """All parts of a run with another table."""
+        return tuple(
+            replace(self.request, table=table, seed=seed, time_step=time_step, part=part)
+            for part in range(self.n_parts)
+        )

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from topdown.calibration.campaign import OptimizerSettings, SamplingSettings, ValidationSettings
 from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import FloatArray, Pair, Parameter, ParameterSpace
-from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
+from topdown.calibration.planned_checks import BilayerPlan, DiffusionPlan, MixturePlan
 from topdown.calibration.targets import Split, Target
 from topdown.calibration.type_blocks import TypeSettings
 from topdown.errors import SettingsError
@@ -116,6 +116,8 @@ class CalibrationProblem:
         Liquids whose self-diffusion is measured with the new table. They do not make another campaign either.
     mixtures : tuple of MixturePlan
         Pairs of liquids that are mixed with both tables; neither do they.
+    bilayers : tuple of BilayerPlan
+        Bilayers whose area is measured with both tables; nor do they.
     lost : tuple of str
         Labels of targets that cannot be calculated because their simulations failed; they take no part in anything.
     """
@@ -137,13 +139,19 @@ class CalibrationProblem:
     checks: tuple[str, ...] = ()
     diffusion: tuple[DiffusionPlan, ...] = ()
     mixtures: tuple[MixturePlan, ...] = ()
+    bilayers: tuple[BilayerPlan, ...] = ()
     lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        labels = [t.label for t in self.targets]
-        twice = next((x for i, x in enumerate(labels) if x in labels[:i]), None)
-        if twice is not None:
-            raise SettingsError(f"the target {twice!r} is given twice", where=self.name, hint="keep one of them")
+        checks: tuple[DiffusionPlan | MixturePlan | BilayerPlan, ...] = (
+            *self.diffusion,
+            *self.mixtures,
+            *self.bilayers,
+        )
+        for what, labels in (("target", [t.label for t in self.targets]), ("check", [c.label for c in checks])):
+            twice = next((x for i, x in enumerate(labels) if x in labels[:i]), None)
+            if twice is not None:
+                raise SettingsError(f"the {what} {twice!r} is given twice", where=self.name, hint="keep one of them")
         used = {s for t in self.targets if t.split == "calibration" for s in t.systems}
         present = [self.systems[s].bead_types() for s in sorted(used)]
         for parameter in self.space.parameters:
@@ -153,7 +161,6 @@ class CalibrationProblem:
                     where=self.name,
                     hint="add a target that depends on it, or drop the parameter",
                 )
-        self._check_slabs()
         first = self.bead_steps(self.systems_of("calibration"))
         if self.budget is not None and self.budget < first:
             raise SettingsError(
@@ -161,19 +168,6 @@ class CalibrationProblem:
                 where=self.name,
                 hint="raise budget.bead_steps, or lower sampling.steps",
             )
-
-    def _check_slabs(self) -> None:
-        """Refuse σ of pairs in a slab: its virials are stored whole, and do not tell what another σ would make of them."""
-        moving = set(self.space.size_pairs)
-        for target in self.targets:
-            for box in (self.systems[s] for s in target.systems):
-                met = sorted(moving & box.meetings()) if box.slab is not None and moving else []
-                if met:
-                    raise SettingsError(
-                        f"a surface tension cannot be reweighted in σ, and that of {'-'.join(met[0])} is free",
-                        where=target.label,
-                        hint="drop the target, or name the pair in matrix.sigma_held",
-                    )
 
     def targets_of(self, split: Split) -> tuple[Target, ...]:
         """The targets of one split, without those that are lost."""
@@ -246,6 +240,7 @@ class CalibrationProblem:
                 n_steps=sampling.slab_steps,
                 every=sampling.every,
                 seed=seed,
+                virial_halves=not box.meetings().isdisjoint(self.space.size_pairs),
             )
         if box.solute is None:
             return LiquidRequest(

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from topdown.calibration.bilayers import BilayerCheck
 from topdown.calibration.dynamics import DiffusionCheck
 from topdown.calibration.failures import FailedWindow
 from topdown.calibration.melting import LiquidRecord
@@ -428,6 +429,8 @@ class CalibrationResult:
         How fast molecules move, where the campaign asks for it.
     mixtures : tuple of MixtureCheck
         Pairs of liquids, where the campaign asks for them.
+    bilayers : tuple of BilayerCheck
+        Areas per lipid, where the campaign asks for them.
     n_folds, n_chemotypes : int
         Parts that were left out in turn; 0 where there were not two.
     limited_parts : int
@@ -468,6 +471,7 @@ class CalibrationResult:
     liquids: tuple[LiquidRecord, ...] = ()
     diffusion: tuple[DiffusionCheck, ...] = ()
     mixtures: tuple[MixtureCheck, ...] = ()
+    bilayers: tuple[BilayerCheck, ...] = ()
     n_folds: int = 0
     n_chemotypes: int = 0
     limited_parts: int = 0

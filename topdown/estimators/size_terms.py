@@ -5,17 +5,18 @@ the energy at σ' = ρ σ is
 
     ε [ρ^12 R - ρ^6 (R - S)] = ε ρ^6 · S + ε (ρ^12 - ρ^6) · R,
 
-cut-off and shift included. So a pair whose σ may move has two columns, S under its own name and R under
+cut-off and shift included, and its virial likewise. So a pair whose σ may move has two columns, S under its own name and R under
 :func:`repulsion_of`, with these coefficients in place of ε: all that :mod:`topdown.estimators.reweighting` does with ε – free
-energies, averages, derivatives, errors, effective samples – then holds for σ too, and is as exact. Along a soft-core path this
-takes runs whose core has the radius of the start table (``CouplingRequest.core``): ρ scales C6 and C12, never the radius.
+energies, averages, surface tensions, derivatives, errors, effective samples – then holds for σ too, and is as exact. Along a
+soft-core path this takes runs whose core has the radius of the start table (``CouplingRequest.core``): ρ scales C6 and C12, never
+the radius.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -57,14 +58,14 @@ def with_size_terms(run: WindowSamples, free: Iterable[Pair], ratios: Mapping[Pa
     Raises
     ------
     SettingsError
-        Samples that do not hold repulsion, or that hold virials: those cannot be taken to another σ.
+        Samples that do not hold repulsion, or that hold virials without their repulsive half, or those of a solute.
     """
     moving = {sorted_pair(*pair) for pair in free}
     sums = run.sums
     own = [_real(pair) in moving for pair in (*sums.pairs, *sums.solute_pairs)]
     if not any(own):
         return run
-    if sums.virials is not None:
+    if sums.virials is not None and (sums.virial_repulsion is None or sums.solute_pairs):
         raise SettingsError(
             "virials of these samples cannot be taken to another σ", where=run.system, hint="hold the σ of its pairs"
         )
@@ -82,6 +83,11 @@ def with_size_terms(run: WindowSamples, free: Iterable[Pair], ratios: Mapping[Pa
         for pair, epsilon in zip((*sums.pairs, *sums.solute_pairs), run.epsilon, strict=True)
     ]
     first, second = [a for a, _ in both], [b for _, b in both]
+    virials: dict[str, Any] = {}
+    if at_start.virials is not None and at_start.virial_repulsion is not None:
+        # the virial of a pair has the coefficients of its energy
+        virials = {"virials": np.concatenate([at_start.virials, at_start.virial_repulsion[:, inside]], axis=1)}
+        virials |= {name: getattr(sums, name) for name in ("solute_virials", "rest_virial", "kinetic")}
     return replace(
         run,
         sums=PairSums(
@@ -94,6 +100,7 @@ def with_size_terms(run: WindowSamples, free: Iterable[Pair], ratios: Mapping[Pa
             solute_coulomb=sums.solute_coulomb,
             lambdas=sums.lambdas,
             charge_lambdas=sums.charge_lambdas,
+            **virials,
         ),
         epsilon=(
             *first[:n],

@@ -19,7 +19,7 @@ Components = tuple[tuple[CGMolecule, int], ...]
 
 
 def _check_run(
-    request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest | DiffusionRequest,
+    request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest | DiffusionRequest | BilayerRequest,
     where: str,
     *,
     pressure: float = 0.0,
@@ -80,7 +80,29 @@ def check_path(lambdas: tuple[float, ...], charge_lambdas: tuple[float, ...] | N
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CouplingRequest:
+class _Run:
+    """What every run is asked for with; :class:`LiquidRequest` says what it means."""
+
+    table: BeadTable
+    temperature: float
+    n_equilibration: int
+    n_steps: int
+    every: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _LiquidRun(_Run):
+    """A run of a liquid, or of what is cut from it."""
+
+    molecule: CGMolecule
+    n_molecules: int
+    pressure: float
+    time_step: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CouplingRequest(_Run):
     """One solute in a box of solvent, sampled at constant pressure at every λ: one ``WindowSamples`` per λ.
 
     Attributes
@@ -117,14 +139,8 @@ class CouplingRequest:
     solute: CGMolecule
     solvent: CGMolecule
     n_solvent: int
-    table: BeadTable
-    temperature: float
     pressure: float
     lambdas: tuple[float, ...]
-    n_equilibration: int
-    n_steps: int
-    every: int
-    seed: int
     charge_lambdas: tuple[float, ...] | None = None
     cosolvents: Components = ()
     sampled: tuple[int, ...] | None = None
@@ -160,7 +176,7 @@ class CouplingRequest:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LiquidRequest:
+class LiquidRequest(_LiquidRun):
     """A liquid at constant pressure: one ``WindowSamples``.
 
     Attributes
@@ -185,19 +201,9 @@ class LiquidRequest:
         As of :class:`CouplingRequest`.
     """
 
-    molecule: CGMolecule
-    n_molecules: int
-    table: BeadTable
-    temperature: float
-    pressure: float
-    n_equilibration: int
-    n_steps: int
-    every: int
-    seed: int
     cosolvents: Components = ()
     part: int = 0
     keep_positions: bool = False
-    time_step: float | None = None
 
     def __post_init__(self) -> None:
         _check_run(self, f"liquid {self.molecule.name}", pressure=self.pressure, part=self.part)
@@ -214,7 +220,7 @@ class LiquidRequest:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SlabRequest:
+class SlabRequest(_LiquidRun):
     """A slab of liquid between two vapours at constant volume: one ``WindowSamples``, with virials and test areas.
 
     The slab is cut from a liquid equilibrated at ``pressure`` and brought to the width asked for, so that every run of one
@@ -228,22 +234,16 @@ class SlabRequest:
         Of the liquid the slab is cut from [bar]; the slab itself has none.
     width, height : float
         L_x = L_y and L_z of the box [nm]; the surfaces are parallel to xy.
+    virial_halves : bool
+        Keep the repulsive half of the virials, too, so that samples can be taken to another σ.
     """
 
-    molecule: CGMolecule
-    n_molecules: int
-    table: BeadTable
-    temperature: float
     width: float
     height: float
-    n_equilibration: int
-    n_steps: int
-    every: int
-    seed: int
     pressure: float = 1.0
     cosolvents: Components = ()
     part: int = 0
-    time_step: float | None = None
+    virial_halves: bool = False
 
     def __post_init__(self) -> None:
         where = f"slab of {self.molecule.name}"
@@ -265,7 +265,7 @@ class SlabRequest:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class GasRequest:
+class GasRequest(_Run):
     """One molecule alone at constant volume, touching nothing: one ``WindowSamples``.
 
     Attributes
@@ -275,12 +275,6 @@ class GasRequest:
     """
 
     molecule: CGMolecule
-    table: BeadTable
-    temperature: float
-    n_equilibration: int
-    n_steps: int
-    every: int
-    seed: int
 
     def __post_init__(self) -> None:
         _check_run(self, f"gas {self.molecule.name}")
@@ -297,7 +291,7 @@ class GasRequest:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DiffusionRequest:
+class DiffusionRequest(_LiquidRun):
     """A liquid at the constant volume it has at ``pressure``, under a weak thermostat without friction: one ``WindowSamples``,
     with the paths of the molecules and the shear stress beside it.
 
@@ -310,17 +304,7 @@ class DiffusionRequest:
         Steps between samples of the shear stress, a divisor of ``every``; 0 for none.
     """
 
-    molecule: CGMolecule
-    n_molecules: int
-    table: BeadTable
-    temperature: float
-    pressure: float
-    n_equilibration: int
-    n_steps: int
-    every: int
-    seed: int
     stress_every: int = 0
-    time_step: float | None = None
 
     def __post_init__(self) -> None:
         where = f"self-diffusion of {self.molecule.name}"
@@ -384,4 +368,70 @@ class InsertionRequest:
         return self.coupling.seed
 
 
-SampleRequest = CouplingRequest | LiquidRequest | SlabRequest | GasRequest | InsertionRequest | DiffusionRequest
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BilayerRequest(_Run):
+    """A bilayer of one lipid in water without salt, free to choose its area: one ``WindowSamples``, with its frames beside it.
+
+    Attributes
+    ----------
+    lipid : CGMolecule
+    n_lipids : int
+        In both leaflets together: an even number.
+    area : float
+        That each starts with [nm²].
+    height : float
+        Of the box at the start [nm].
+    water, cation, anion : CGMolecule
+        One bead each; ions only make up for the charge of the lipids.
+    n_solvent : int
+        Beads of water and ions.
+    table, temperature, pressure, n_equilibration, n_steps, every, seed, part, time_step
+        As in :class:`LiquidRequest`; the run is at one pressure in the plane and along the normal.
+    """
+
+    lipid: CGMolecule
+    n_lipids: int
+    area: float
+    height: float
+    water: CGMolecule
+    cation: CGMolecule
+    anion: CGMolecule
+    n_solvent: int
+    pressure: float
+    n_equilibration: int = 0
+    part: int = 0
+    time_step: float | None = None
+
+    def __post_init__(self) -> None:
+        where = f"bilayer of {self.lipid.name}"
+        if self.n_lipids % 2:
+            raise SettingsError(f"two equal leaflets need an even number of lipids, got {self.n_lipids}", where=where)
+        if not (0.0 < self.area < float("inf") and 0.0 < self.height < float("inf")):
+            raise SettingsError(f"area and height must be positive, got {self.area} and {self.height}", where=where)
+        _check_run(self, where, pressure=self.pressure, part=self.part)
+
+    @property
+    def size(self) -> tuple[float, float, float]:
+        """Edges of the box at the start [nm]."""
+        edge = float((0.5 * self.n_lipids * self.area) ** 0.5)
+        return edge, edge, self.height
+
+    @property
+    def components(self) -> Components:
+        """The lipids, and what surrounds them, all of it counted as water."""
+        return ((self.lipid, self.n_lipids), (self.water, self.n_solvent))
+
+    @property
+    def molecules(self) -> tuple[CGMolecule, ...]:
+        """Every kind that may be in the box."""
+        return (self.lipid, self.water, self.cation, self.anion)
+
+    @property
+    def system(self) -> str:
+        """Name of the run: lipid and size."""
+        return f"bilayer of {self.n_lipids} {self.lipid.name}"
+
+
+SampleRequest = (
+    CouplingRequest | LiquidRequest | SlabRequest | GasRequest | InsertionRequest | DiffusionRequest | BilayerRequest
+)

@@ -32,6 +32,7 @@ _AXES: dict[str, tuple[str | int, ...]] = {
     "lambdas": ("lambda",),
     "charge_lambdas": ("lambda",),
     "virials": ("frames", "P", 3),
+    "virial_repulsion": ("frames", "P", 3),
     "solute_virials": ("frames", "Q", 3),
     "rest_virial": ("frames", 3),
     "kinetic": ("frames", 3),
@@ -73,6 +74,8 @@ class PairSums:
     volume : (n_frames,) float64 [nm³]
     virials, solute_virials : (n_frames, n_pairs | n_solute_pairs, 3) float64 or None
         Diagonal of the molecular virial per ε, Σ f_k D_k with D between molecules' centres; of the solute at the λ sampled.
+    virial_repulsion : (n_frames, n_pairs, 3) float64 or None
+        The part of ``virials`` that is from the repulsive half of S_p; the part from dispersion is this minus ``virials``.
     rest_virial, kinetic : (n_frames, 3) float64 [kJ/mol] or None
         Molecular virial of everything else in the run, and kinetic energy K_kk of the molecules' centres along each axis:
         P_kk = (2 K_kk + Σ ε_p W_p,k + Σ ε_q W_q,k + W_rest,k)/V.
@@ -102,6 +105,7 @@ class PairSums:
     solute_coulomb: FloatArray | None = None
     charge_lambdas: FloatArray | None = None
     virials: FloatArray | None = None
+    virial_repulsion: FloatArray | None = None
     solute_virials: FloatArray | None = None
     rest_virial: FloatArray | None = None
     kinetic: FloatArray | None = None
@@ -127,6 +131,8 @@ class PairSums:
             missing = [name for name in group if getattr(self, name) is None]
             if 0 < len(missing) < len(group):
                 raise SettingsError(f"sums hold {group[0]} but not {', '.join(missing)}")
+        if self.virial_repulsion is not None and self.virials is None:
+            raise SettingsError("sums hold virial_repulsion but not virials")
 
     @property
     def n_frames(self) -> int:
@@ -148,7 +154,8 @@ class PairSums:
     def with_sigma(self, ratios: Mapping[tuple[str, str], float]) -> PairSums:
         """The sums at other σ: repulsion grows with the twelfth power, dispersion with the sixth.
 
-        The cut-off and the soft-core radius stay those of the run. Virials, λ-derivatives and scaled boxes are left out.
+        The cut-off and the soft-core radius stay those of the run. λ-derivatives and scaled boxes are left out, and virials where
+        their repulsive half is not known, or a solute has some.
 
         Parameters
         ----------
@@ -167,14 +174,20 @@ class PairSums:
             raise SettingsError(f"ratios of σ must be positive numbers, got {sorted(given.values())}")
 
         def scaled(
-            pairs: Sequence[tuple[str, str]], sums: FloatArray, repulsion: FloatArray
+            pairs: Sequence[tuple[str, str]], sums: FloatArray, repulsion: FloatArray, *, last: int = 0
         ) -> tuple[FloatArray, FloatArray]:
             power = np.array([given.get(tuple(sorted(pair)), 1.0) for pair in pairs]) ** 6
+            power = power.reshape(-1, *(1 for _ in range(last)))
             return repulsion * power**2 - (repulsion - sums) * power, repulsion * power**2
 
         assert self.solute_sums is not None
         sums, repulsion = scaled(self.pairs, self.sums, self.repulsion)
         solute_sums, solute_repulsion = scaled(self.solute_pairs, self.solute_sums, self.solute_repulsion)
+        virials: dict[str, Any] = {}
+        if self.virials is not None and self.virial_repulsion is not None and not self.solute_pairs:
+            whole, repulsive = scaled(self.pairs, self.virials, self.virial_repulsion, last=1)
+            virials = {"virials": whole, "virial_repulsion": repulsive, "solute_virials": self.solute_virials}
+            virials |= {"rest_virial": self.rest_virial, "kinetic": self.kinetic}
         return PairSums(
             pairs=self.pairs,
             sums=sums,
@@ -187,6 +200,7 @@ class PairSums:
             solute_coulomb=self.solute_coulomb,
             lambdas=self.lambdas,
             charge_lambdas=self.charge_lambdas,
+            **virials,
         )
 
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from topdown.engine import Simulation, SimulationSettings
 from topdown.errors import PhaseChangeError, SimulationError
-from topdown.model import PairSums, System, WindowSamples
+from topdown.model import PairSums, System
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import DiffusionRequest
 from topdown.model.samples import join_frames
 from topdown.properties.diffusion import Trajectory, molecule_masses, run_diffusion
 from topdown.sampling.equilibrate import TIME_STEP, production_settings
-from topdown.sampling.liquid_runs import CHECK_EVERY, RunPart
+from topdown.sampling.liquid_runs import CHECK_EVERY, RunPart, samples_of
 from topdown.sampling.liquid_state import ALARM_HINT, LiquidWatch
 
 #: Coupling time of the thermostat [ps].
@@ -69,16 +69,7 @@ def run_motion(request: DiffusionRequest, start: System, *, key: str, seed: int)
                 hint=ALARM_HINT,
             )
         n_steps -= steps
-    sums = join_frames(frames)
-    samples = WindowSamples(
-        key=key,
-        system=request.system,
-        sums=sums,
-        epsilon=tuple(request.table.pair(a, b)[1] for a, b in (*sums.pairs, *sums.solute_pairs)),
-        temperature=request.temperature,
-        pressure=None,
-        n_molecules=request.n_molecules,
-    )
+    samples = samples_of(request, join_frames(frames), key=key, pressure=None)
     extra = {
         "centers": _single([path.centers for path in paths]),
         "stress": _single([path.shear_stress for path in paths]),

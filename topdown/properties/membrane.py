@@ -12,7 +12,7 @@ Errors come from blocks of the part of the run that detection of equilibration l
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -206,17 +206,18 @@ class MembraneSeries:
         kept = self.time <= time + 1e-6
         return MembraneSeries(**{name: array[kept] for name, array in self.arrays().items()})
 
-    def extended(self, other: MembraneSeries) -> MembraneSeries:
-        """These frames followed by those of ``other``."""
-        theirs = other.arrays()
-        return MembraneSeries(**{name: np.concatenate([a, theirs[name]]) for name, a in self.arrays().items()})
-
 
 def empty_series() -> MembraneSeries:
     """A series without frames."""
     arrays: dict[str, Any] = {name: np.zeros((0, _N_BINS), np.uint16) for name in ("heads", "tails", "water")}
     arrays |= {name: np.zeros(0) for name in ("time", "upturned", "upper", "core_water", "farthest_head")}
     return MembraneSeries(box=np.zeros((0, 3)), **arrays)
+
+
+def join_series(parts: Sequence[MembraneSeries]) -> MembraneSeries:
+    """One series after the other; at least one."""
+    arrays = [part.arrays() for part in parts]
+    return MembraneSeries(**{name: np.concatenate([a[name] for a in arrays]) for name in arrays[0]})
 
 
 def observe_membrane(positions: FloatArray, box: FloatArray, time: float, index: MembraneIndex) -> MembraneSeries:

@@ -11,6 +11,7 @@ from typing import Any
 from topdown.engine import engine_version
 from topdown.model import BeadTable
 from topdown.model.requests import (
+    BilayerRequest,
     Components,
     CouplingRequest,
     DiffusionRequest,
@@ -30,6 +31,8 @@ PROTOCOL = "windows-2"
 LIQUID_EQUILIBRATION = 25_000
 #: Changes when the way molecules are followed changes.
 MOTION_PROTOCOL = "v-rescale-1"
+#: Changes when the way bilayers are built, relaxed and run changes.
+BILAYER_PROTOCOL = "bilayer-1"
 #: Steps between two shapes of a solute alone.
 SHAPE_EVERY = 25
 
@@ -78,7 +81,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Window:
-    """One run: a request, which λ of it (-1 where there is none), and the box it starts from (a gas has none)."""
+    """One run: a request, which λ of it (-1 where there is none), and the box it starts from (a gas and a bilayer have none)."""
 
     request: SampleRequest
     lambda_index: int
@@ -111,6 +114,11 @@ class Window:
             description["gas"] = describe_molecule(request.molecule)
             description["table"] = describe_table(request.table, [request.molecule])
             description["state"] = [PROTOCOL, engine_version(), request.temperature]
+        elif isinstance(request, BilayerRequest):
+            description["bilayer"] = [describe_molecule(molecule) for molecule in request.molecules]
+            description["table"] = describe_table(request.table, request.molecules)
+            description["state"] = [BILAYER_PROTOCOL, engine_version(), request.temperature, request.pressure]
+            description["start"] = [request.n_lipids, request.area, request.height]
         if isinstance(request, LiquidRequest) and request.keep_positions:
             description["positions"] = True
         if isinstance(request, DiffusionRequest):
@@ -122,6 +130,8 @@ class Window:
         if isinstance(request, SlabRequest):
             description["slab"] = [request.width, request.height, *TEST_AREA_SCALINGS]
             description["masses"] = [molecule.molar_mass for molecule, _ in request.components]
+            if request.virial_halves:
+                description["virial_halves"] = True
         return hash_of(description)
 
     def end_key(self) -> str:
@@ -167,7 +177,7 @@ def _describe_insertion(request: InsertionRequest) -> dict[str, Any]:
 
 def windows_of(request: SampleRequest) -> list[Window]:
     """The runs of a request in order, a coupling request having one per λ that is sampled."""
-    if isinstance(request, GasRequest):
+    if isinstance(request, GasRequest | BilayerRequest):
         return [Window(request=request, lambda_index=-1, box=None)]
     if isinstance(request, InsertionRequest):
         return [Window(request=request, lambda_index=0, box=None)]

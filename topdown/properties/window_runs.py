@@ -18,6 +18,7 @@ from topdown.engine import Coupling, engine_version
 from topdown.errors import SimulationError
 from topdown.model import BeadTable, CGMolecule, System, WindowSamples
 from topdown.model.requests import (
+    BilayerRequest,
     CouplingRequest,
     DiffusionRequest,
     GasRequest,
@@ -25,12 +26,13 @@ from topdown.model.requests import (
     LiquidRequest,
     SlabRequest,
 )
+from topdown.properties.bilayer_runs import run_bilayer
 from topdown.properties.diffusion_runs import run_motion
 from topdown.properties.planned_runs import PROTOCOL, SHAPE_EVERY, Box, Window, windows_of
 from topdown.sampling.equilibrate import equilibrate_liquid, settle
 from topdown.sampling.insertions import Trajectory, inserted_samples, join_trajectories, trajectory_of
 from topdown.sampling.liquid_runs import RunPart, run_coupled, run_gas, run_liquid, run_slab
-from topdown.sampling.run_store import RunStore
+from topdown.sampling.run_store import Arrays, RunStore
 
 
 def make_box(task: tuple[Box, Path]) -> str:
@@ -112,6 +114,8 @@ def run_window(task: tuple[Window, Path]) -> str:
     else:
         if isinstance(request, CouplingRequest):
             part = _couple(window, request, store)
+        elif isinstance(request, BilayerRequest):
+            part = run_bilayer(request, _end_before(window, store), key=key)
         else:
             part = _run_part(window, request, store)
         arrays = dict(part.extra)
@@ -203,19 +207,28 @@ def _run_part(window: Window, request: LiquidRequest | SlabRequest, store: RunSt
     return run_liquid(request, start, key=window.key(), seed=_seed(*numbers))
 
 
-def _start_of_part(window: Window, request: CouplingRequest | LiquidRequest | SlabRequest, store: RunStore) -> System:
-    """The box, or where the part before this one ended; that part is run here if it has not been."""
+def _end_before(window: Window, store: RunStore) -> Arrays | None:
+    """What the part before this one left, which is run here if it has not been; None for the first."""
     before = window.before()
     if before is None:
-        assert window.box is not None
-        return load_box(window.box, store, request.table)
+        return None
     found = store.load(before.end_key())
     if found is None:
         run_window((before, store.folder))
         found = store.load(before.end_key())
     if found is None or "positions" not in found[0]:
-        raise SimulationError("the run cannot go on: its liquid froze, evaporated or broke", where=request.system)
-    arrays, _ = found
+        raise SimulationError(
+            "the run cannot go on: its liquid froze, evaporated or broke", where=window.request.system
+        )
+    return found[0]
+
+
+def _start_of_part(window: Window, request: CouplingRequest | LiquidRequest | SlabRequest, store: RunStore) -> System:
+    """The box, or where the part before this one ended."""
+    arrays = _end_before(window, store)
+    if arrays is None:
+        assert window.box is not None
+        return load_box(window.box, store, request.table)
     solute = ((request.solute, 1),) if isinstance(request, CouplingRequest) else ()
     return System(
         table=request.table,

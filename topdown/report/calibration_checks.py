@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from topdown.calibration.bilayers import BilayerCheck, BilayerState
 from topdown.calibration.dynamics import DiffusionCheck
 from topdown.calibration.mixtures import MixtureCheck
+from topdown.calibration.result import CalibrationResult
 from topdown.model.measurement import Estimate
+from topdown.properties.measurements import MeasuredValue
 from topdown.properties.mixing import LEAST_GAMMA, Mixing
 
 #: Of :func:`diffusion_rows`.
@@ -47,6 +50,60 @@ MIXTURE_NOTE = (
     "solvent taken up by the solute neglected."
 )
 
+#: Of :func:`bilayer_rows`.
+BILAYER_HEADER = (
+    "bilayer of",
+    "T [K]",
+    "lipids",
+    "ns",
+    "area per lipid [nm2] before",
+    "after",
+    "measured",
+    "head to head [nm] before",
+    "after",
+    "remark",
+)
+#: Under that table.
+BILAYER_NOTE = (
+    "Areas are of bilayers free of tension in water without salt, with the start table and with the new one; nothing was fitted "
+    "to them."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckTable:
+    """What one kind of check found.
+
+    Attributes
+    ----------
+    title : str
+    header : tuple of str
+    rows : tuple of tuple of str
+    summary, note : str
+        A line that sums it up, and one that says how to read it.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    summary: str
+    note: str
+
+
+def check_tables(result: CalibrationResult) -> tuple[CheckTable, ...]:
+    """A table for each kind of check that a campaign has."""
+    moving, mixed, areas = result.diffusion, result.mixtures, result.bilayers
+    kinds = (
+        ("Self-diffusion", DIFFUSION_HEADER, diffusion_rows(moving), speed_up_line(moving), DIFFUSION_NOTE),
+        ("Mixtures", MIXTURE_HEADER, mixture_rows(mixed), mixture_line(mixed), MIXTURE_NOTE),
+        ("Bilayers", BILAYER_HEADER, bilayer_rows(areas), bilayer_line(areas), BILAYER_NOTE),
+    )
+    return tuple(
+        CheckTable(title=title, header=header, rows=tuple(rows), summary=summary, note=note)
+        for title, header, rows, summary, note in kinds
+        if rows
+    )
+
 
 def _number(found: Estimate | None, digits: int = 3) -> str:
     if found is None:
@@ -67,7 +124,7 @@ def diffusion_rows(checks: Sequence[DiffusionCheck]) -> list[tuple[str, ...]]:
             _number(c.in_box),
             _number(c.viscosity),
             _number(c.infinite),
-            "not known" if c.measured is None else f"{c.measured:.3g} ± {c.uncertainty:.2g}",
+            "not known" if c.measured is None else f"{c.measured.value:.3g} ± {c.measured.uncertainty:.2g}",
             _number(c.speed_up),
             "; ".join(_remarks(c)),
         )
@@ -79,8 +136,8 @@ def _remarks(c: DiffusionCheck) -> list[str]:
     remarks = [c.reason] if c.reason else []
     if c.group_speed_up is not None:
         remarks.append(f"{_number(c.group_speed_up)} against the centre of {c.n_real} independent molecules")
-    if c.how not in ("", "measured"):
-        remarks.append(c.how)
+    if c.measured is not None and c.measured.how != "measured":
+        remarks.append(c.measured.how)
     return remarks
 
 
@@ -102,6 +159,7 @@ def diffusion_json(checks: Sequence[DiffusionCheck]) -> list[dict[str, Any]]:
     """The checks as plain data, with the factors that follow from them."""
     return [
         asdict(c)
+        | _measured_data(c.measured)
         | {
             "unit": "1e-9 m2/s",
             "speed_up": None if c.speed_up is None else asdict(c.speed_up),
@@ -109,6 +167,18 @@ def diffusion_json(checks: Sequence[DiffusionCheck]) -> list[dict[str, Any]]:
         }
         for c in checks
     ]
+
+
+def _measured_data(found: MeasuredValue | None) -> dict[str, Any]:
+    """A measured value as plain data, null where nothing is known."""
+    if found is None:
+        return {"measured": None, "uncertainty": None, "how": "", "reference": ""}
+    return {
+        "measured": found.value,
+        "uncertainty": found.uncertainty,
+        "how": found.how,
+        "reference": found.reference,
+    }
 
 
 def mixture_rows(checks: Sequence[MixtureCheck]) -> list[tuple[str, ...]]:
@@ -120,7 +190,7 @@ def mixture_rows(checks: Sequence[MixtureCheck]) -> list[tuple[str, ...]]:
             "–" if c.after is None else _plain(c.after.delta_g),
             *(_gamma(c, found) for found in (c.before, c.after)),
             *(_solubility(found) for found in (c.before, c.after)),
-            "not known" if c.measured is None else f"{c.measured:.2f} ± {c.uncertainty:.2f}",
+            "not known" if c.measured is None else f"{c.measured.value:.2f} ± {c.measured.uncertainty:.2f}",
             "; ".join(c.remarks),
         )
         for c in checks
@@ -144,7 +214,7 @@ def _solubility(found: Mixing | None) -> str:
 def mixture_line(checks: Sequence[MixtureCheck]) -> str:
     """How far the solubilities are from the measured ones, with both tables, over pairs that have them with both."""
     pairs = [
-        (c.before.log10_c.value - c.measured, c.after.log10_c.value - c.measured)
+        (c.before.log10_c.value - c.measured.value, c.after.log10_c.value - c.measured.value)
         for c in checks
         if c.measured is not None and c.before and c.after and c.before.is_dilute and c.after.is_dilute
     ]
@@ -172,13 +242,79 @@ def mixture_json(checks: Sequence[MixtureCheck]) -> list[dict[str, Any]]:
                 f"solubility_{when}_log10_mol_L": _data(m.log10_c if m and m.is_dilute else None)
                 for when, m in _both(c)
             },
-            "measured_log10_mol_L": c.measured,
-            "uncertainty_log10_mol_L": c.uncertainty,
-            "reference": c.reference,
+            "measured_log10_mol_L": None if c.measured is None else c.measured.value,
+            "uncertainty_log10_mol_L": None if c.measured is None else c.measured.uncertainty,
+            "reference": "" if c.measured is None else c.measured.reference,
             "remarks": list(c.remarks),
         }
         for c in checks
     ]
+
+
+def bilayer_rows(checks: Sequence[BilayerCheck]) -> list[tuple[str, ...]]:
+    """One row for each bilayer."""
+    return [
+        (
+            c.lipid,
+            f"{c.temperature:g}",
+            f"{c.n_lipids}",
+            f"{c.nanoseconds:g}",
+            *("–" if s is None else f"{s.area.value:.3f} ± {s.area.standard_error:.3f}" for s in (c.before, c.after)),
+            f"{c.measured.value:.3f} ± {c.measured.uncertainty:.3f}",
+            *("–" if s is None else _plain(s.thickness) for s in (c.before, c.after)),
+            "; ".join(c.remarks),
+        )
+        for c in checks
+    ]
+
+
+def bilayer_line(checks: Sequence[BilayerCheck]) -> str:
+    """How far the areas are from the measured ones, with both tables, over bilayers that have them with both."""
+    found = [
+        (c.before.area.value - c.measured.value, c.after.area.value - c.measured.value)
+        for c in checks
+        if c.before is not None and c.after is not None
+    ]
+    if not found:
+        return f"bilayers: none of {len(checks)} has an area with both tables"
+    before, after = (math.sqrt(sum(d[k] ** 2 for d in found) / len(found)) for k in (0, 1))
+    return (
+        f"bilayers: areas per lipid of {len(found)} of {len(checks)} are off by {before:.3f} nm2 before and {after:.3f} nm2 "
+        "after (root mean square)"
+    )
+
+
+def bilayer_json(checks: Sequence[BilayerCheck]) -> list[dict[str, Any]]:
+    """The checks as plain data."""
+    return [
+        {
+            "lipid": c.lipid,
+            "temperature_K": c.temperature,
+            "n_lipids": c.n_lipids,
+            "simulated_ns": c.nanoseconds,
+            "before": _bilayer_data(c.before),
+            "after": _bilayer_data(c.after),
+            "measured_area_per_lipid_nm2": c.measured.value,
+            "uncertainty_nm2": c.measured.uncertainty,
+            "measured_how": c.measured.how,
+            "reference": c.measured.reference,
+            "one_run": c.same,
+            "remarks": list(c.remarks),
+        }
+        for c in checks
+    ]
+
+
+def _bilayer_data(state: BilayerState | None) -> dict[str, Any] | None:
+    if state is None:
+        return None
+    return {
+        "area_per_lipid_nm2": asdict(state.area),
+        "thickness_nm": asdict(state.thickness),
+        "left_out": state.left_out,
+        "relaxation": state.steadiness.as_json(),
+        "intact": not state.problems,
+    }
 
 
 def _both(check: MixtureCheck) -> tuple[tuple[str, Mixing | None], ...]:

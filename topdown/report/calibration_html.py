@@ -9,16 +9,7 @@ from topdown.calibration.result import CalibrationResult
 from topdown.calibration.stickiness import VirialComparison
 from topdown.errors import TopdownError
 from topdown.model import CGMolecule
-from topdown.report.calibration_checks import (
-    DIFFUSION_HEADER,
-    DIFFUSION_NOTE,
-    MIXTURE_HEADER,
-    MIXTURE_NOTE,
-    diffusion_rows,
-    mixture_line,
-    mixture_rows,
-    speed_up_line,
-)
+from topdown.report.calibration_checks import check_tables
 from topdown.report.calibration_figures import total_error, unseen_value, worst_targets
 from topdown.report.calibration_plots import (
     chemistry_svg,
@@ -87,6 +78,26 @@ def calibration_html(
     """
     title = f"{result.parent} → {result.table.name}"
     body = [
+        *_head(result, title),
+        *_fit(result),
+        *_misses(result, molecules),
+        *_types(result),
+        *_simulations(result, least),
+        *_virials(stickiness),
+        *_checks(result),
+    ]
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{plain(title)}</title>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{_STYLE}</style></head>\n<body>\n'
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+
+
+def _head(result: CalibrationResult, title: str) -> list[str]:
+    """What was run, what was lost, and how large the errors are."""
+    return [
         f"<h1>{plain(title)}</h1>",
         f"<p>Campaign {plain(result.name)} ({plain(result.digest)}), {result.temperature:g} K, {result.pressure:g} bar; "
         f"{plain(ended_text(result))} after {len(result.rounds)} rounds, {len(result.runs)} runs and "
@@ -97,6 +108,12 @@ def calibration_html(
         _scores(result),
         *(f"<p>{plain(line)}</p>" for line in cost_lines(result)),
         _parity(result),
+    ]
+
+
+def _fit(result: CalibrationResult) -> list[str]:
+    """Parameters and matrix."""
+    return [
         "<h2>Parameters</h2>",
         f"<p>{plain(verdict_line(result))}. Determined: posterior at most half as wide as the prior; MD-limited: it would be "
         "with endless simulations; data-limited: the targets do not see it.</p>",
@@ -105,6 +122,12 @@ def calibration_html(
         "table, posterior standard deviation, and shrinkage from prior to posterior.</p>",
         f'<div class="scroll">{matrix_svg(result.epsilons)}</div>',
         *([_table(SIGMA_HEADER, sigma_rows(result))] if result.sigmas else []),
+    ]
+
+
+def _misses(result: CalibrationResult, molecules: Mapping[str, CGMolecule]) -> list[str]:
+    """What the table misses, target by target, and what moves them."""
+    return [
         "<h2>Residuals by chemistry</h2>",
         chemistry_svg(result.targets),
         _worst(result, molecules),
@@ -114,7 +137,13 @@ def calibration_html(
         *(f"<p>{plain(line)}</p>" for line in melting_lines(result)),
         "<h2>Sensitivities</h2>",
         _sensitivities(result),
-        *_types(result),
+    ]
+
+
+def _simulations(result: CalibrationResult, least: float) -> list[str]:
+    """Rounds, samples, costs, and what failed."""
+    ledger = [(system, windows, frames, f"{steps:.3g}") for system, windows, frames, steps in result.ledger]
+    return [
         "<h2>Rounds and simulations</h2>",
         _rounds(result),
         "<h3>Effective samples</h3>",
@@ -123,39 +152,24 @@ def calibration_html(
         "a link below 0.03 gives no free energy.</p>",
         '<div class="row">' + "".join(f"<figure>{overlap_svg(o)}</figure>" for o in result.overlaps) + "</div>",
         "<h3>Ledger</h3>",
-        _table(
-            ("system", "windows", "frames", "beads × steps"), ((s, w, f, f"{b:.3g}") for s, w, f, b in result.ledger)
-        ),
+        _table(("system", "windows", "frames", "beads × steps"), ledger),
         "<h3>Failed windows</h3>",
         _table(WINDOW_HEADER, window_table(result.failed_windows)) if result.failed_windows else "<p>None.</p>",
         "<h3>Runs cut short</h3>",
         _table(("system", "why"), result.failed) if result.failed else "<p>None.</p>",
     ]
-    if stickiness:
-        body += [
-            "<h2>Second virial coefficients</h2>",
-            f"<p>{plain(stickiness_line(stickiness))}.</p>",
-            _virials(stickiness),
+
+
+def _checks(result: CalibrationResult) -> list[str]:
+    """What was simulated with the new table and not fitted."""
+    parts: list[str] = []
+    for check in check_tables(result):
+        parts += [
+            f"<h2>{plain(check.title)}</h2>",
+            f"<p>{plain(check.summary)}. {plain(check.note)}</p>",
+            _table(check.header, check.rows),
         ]
-    if result.diffusion:
-        body += [
-            "<h2>Self-diffusion</h2>",
-            f"<p>{plain(speed_up_line(result.diffusion))}. {plain(DIFFUSION_NOTE)}</p>",
-            _table(DIFFUSION_HEADER, diffusion_rows(result.diffusion)),
-        ]
-    if result.mixtures:
-        body += [
-            "<h2>Mixtures</h2>",
-            f"<p>{plain(mixture_line(result.mixtures))}. {plain(MIXTURE_NOTE)}</p>",
-            _table(MIXTURE_HEADER, mixture_rows(result.mixtures)),
-        ]
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{plain(title)}</title>\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{_STYLE}</style></head>\n<body>\n'
-        + "\n".join(body)
-        + "\n</body></html>\n"
-    )
+    return parts
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -318,16 +332,21 @@ def _rounds(result: CalibrationResult) -> str:
     return _table(header, rows)
 
 
-def _virials(rows: Sequence[VirialComparison]) -> str:
-    return _table(
-        ("solute", "B₂ before [nm³]", "after", ""),
-        [
-            (
-                row.name,
-                f"{row.before.value:.3f} ± {row.before.standard_error:.3f}",
-                f"{row.after.value:.3f} ± {row.after.standard_error:.3f}",
-                "stickier" if row.is_stickier else "",
-            )
-            for row in rows
-        ],
-    )
+def _virials(stickiness: Sequence[VirialComparison]) -> list[str]:
+    """Second virial coefficients before and after."""
+    if not stickiness:
+        return []
+    rows = [
+        (
+            row.name,
+            f"{row.before.value:.3f} ± {row.before.standard_error:.3f}",
+            f"{row.after.value:.3f} ± {row.after.standard_error:.3f}",
+            "stickier" if row.is_stickier else "",
+        )
+        for row in stickiness
+    ]
+    return [
+        "<h2>Second virial coefficients</h2>",
+        f"<p>{plain(stickiness_line(stickiness))}.</p>",
+        _table(("solute", "B₂ before [nm³]", "after", ""), rows),
+    ]

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from topdown.calibration.parameters import FreeParameter, Parameter
-from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
+from topdown.calibration.planned_checks import BilayerPlan, DiffusionPlan, MixturePlan
 from topdown.calibration.problem import CalibrationProblem
+from topdown.properties.measurements import MeasuredValue
 
 
 class Plan(Protocol):
@@ -67,8 +68,7 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
                 "label": check.label,
                 "beads": check.n_beads,
                 "bead_steps": check.bead_steps(problem.sampling.n_equilibration),
-                "measured": check.measured,
-                "uncertainty": check.uncertainty,
+                **_measured(check.measured),
                 "unit": "1e-9 m2/s",
             }
             for check in problem.diffusion
@@ -77,11 +77,20 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
             {
                 "label": pair.label,
                 "systems": list(pair.systems),
-                "measured": pair.measured,
-                "uncertainty": pair.uncertainty,
+                **_measured(pair.measured),
                 "unit": "log10 mol/L",
             }
             for pair in problem.mixtures
+        ]
+        + [
+            {
+                "label": check.label,
+                "beads": check.n_beads,
+                "bead_steps": 2 * check.bead_steps,
+                **_measured(check.measured),
+                "unit": "nm2",
+            }
+            for check in problem.bilayers
         ],
         "type_blocks": [] if problem.types is None else [asdict(b) for b in problem.types.blocks],
         "windows_per_round": plan.n_windows,
@@ -96,6 +105,12 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
         "hours_at_most": plan.hours(plan.most_bead_steps, workers),
         "warnings": list(problem.warnings),
     }
+
+
+def _measured(found: MeasuredValue | None) -> dict[str, float | None]:
+    if found is None:
+        return {"measured": None, "uncertainty": None}
+    return {"measured": found.value, "uncertainty": found.uncertainty}
 
 
 def _parameter(p: Parameter) -> dict[str, Any]:
@@ -120,14 +135,24 @@ def _parameter_line(p: Parameter) -> str:
 
 
 def _check_line(check: DiffusionPlan, n_equilibration: int) -> str:
-    known = "not known" if check.measured is None else f"{check.measured:g} ± {check.uncertainty:g}e-9 m2/s"
+    found = check.measured
+    known = "not known" if found is None else f"{found.value:g} ± {found.uncertainty:g}e-9 m2/s"
     cost = check.bead_steps(n_equilibration)
     return f"check:  {check.label}  measured {known}, {check.n_beads} beads, {cost:.2e} beads × steps"
 
 
 def _mixture_line(pair: MixturePlan) -> str:
-    known = "not known" if pair.measured is None else f"log10(mol/l) = {pair.measured:.2f} ± {pair.uncertainty:.2f}"
+    found = pair.measured
+    known = "not known" if found is None else f"log10(mol/l) = {found.value:.2f} ± {found.uncertainty:.2f}"
     return f"check:  {pair.label}  measured solubility {known}, from {pair.systems[0]} and {pair.systems[1]}"
+
+
+def _bilayer_line(check: BilayerPlan) -> str:
+    known = f"{check.measured.value:.3f} ± {check.measured.uncertainty:.3f} nm2"
+    return (
+        f"check:  {check.label}  measured {known}, {check.request.n_lipids} lipids, {check.n_beads} beads, both tables "
+        f"{2 * check.bead_steps:.2e} beads × steps"
+    )
 
 
 def plan_text(plan: Plan, workers: int) -> str:
@@ -151,6 +176,7 @@ def plan_text(plan: Plan, workers: int) -> str:
     ]
     lines += [_check_line(check, problem.sampling.n_equilibration) for check in problem.diffusion]
     lines += [_mixture_line(pair) for pair in problem.mixtures]
+    lines += [_bilayer_line(check) for check in problem.bilayers]
     budget = "no budget" if problem.budget is None else f"budget {problem.budget:.2e} beads × steps"
     sizes = f" and {len(problem.space.size_pairs)} σ" if problem.space.size_pairs else ""
     lines += [

@@ -16,18 +16,7 @@ from topdown.calibration.parameters import FreeParameter
 from topdown.calibration.result import CalibrationResult, ParameterResult, SplitScore, TargetResult
 from topdown.calibration.stickiness import VirialComparison
 from topdown.model.measurement import Estimate
-from topdown.report.calibration_checks import (
-    DIFFUSION_HEADER,
-    DIFFUSION_NOTE,
-    MIXTURE_HEADER,
-    MIXTURE_NOTE,
-    diffusion_json,
-    diffusion_rows,
-    mixture_json,
-    mixture_line,
-    mixture_rows,
-    speed_up_line,
-)
+from topdown.report.calibration_checks import bilayer_json, check_tables, diffusion_json, mixture_json
 from topdown.report.calibration_types import TYPE_HEADER, runner_up_line, type_rows, type_summary
 
 #: Longest list of ε in the text; the JSON holds all.
@@ -65,12 +54,8 @@ def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialCompa
     lines += ["", *score_lines(result), "", *cost_lines(result), "", verdict_line(result)]
     if stickiness:
         lines.append(stickiness_line(stickiness))
-    if result.diffusion:
-        rows = diffusion_rows(result.diffusion)
-        lines += ["", *_table(DIFFUSION_HEADER, rows), speed_up_line(result.diffusion), DIFFUSION_NOTE]
-    if result.mixtures:
-        rows = mixture_rows(result.mixtures)
-        lines += ["", *_table(MIXTURE_HEADER, rows), mixture_line(result.mixtures), MIXTURE_NOTE]
+    for check in check_tables(result):
+        lines += ["", *_table(check.header, list(check.rows)), check.summary, check.note]
     lines += type_lines(result)
     if result.runner_ups:
         lines += ["", runner_up_line(result)]
@@ -317,6 +302,7 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
         "second_virials_nm3": [asdict(row) | {"stickier": row.is_stickier} for row in stickiness],
         "self_diffusion": diffusion_json(result.diffusion),
         "mixtures": mixture_json(result.mixtures),
+        "bilayers": bilayer_json(result.bilayers),
         "bead_steps": result.bead_steps,
         "ledger": [
             {"system": system, "windows": windows, "frames": frames, "bead_steps": steps}

@@ -12,12 +12,20 @@ from topdown.engine import Coupling, Simulation, SimulationSettings
 from topdown.errors import PhaseChangeError, SettingsError, SimulationError
 from topdown.model import PairSums, System, WindowSamples
 from topdown.model._arrays import FloatArray
-from topdown.model.requests import CouplingRequest, GasRequest, LiquidRequest, SlabRequest
+from topdown.model.requests import (
+    BilayerRequest,
+    CouplingRequest,
+    DiffusionRequest,
+    GasRequest,
+    LiquidRequest,
+    SlabRequest,
+)
 from topdown.model.samples import join_frames
 from topdown.sampling.equilibrate import TIME_STEP, production_settings
 from topdown.sampling.held_core import HeldCoreSimulation
 from topdown.sampling.liquid_state import ALARM_HINT, Alarm, LiquidWatch
 from topdown.sampling.slab_state import ProfileRecorder, SlabWatch
+from topdown.sampling.virial_halves import HalvedVirialSimulation
 
 #: Steps between two checks that the liquid is still one.
 CHECK_EVERY: Final = 5000
@@ -90,7 +98,8 @@ def run_liquid(request: LiquidRequest, start: System, *, key: str, seed: int) ->
 
 def run_slab(request: SlabRequest, start: System, *, key: str, seed: int) -> RunPart:
     """One part of a slab at constant volume; see :func:`run_liquid`. Part 0 starts from a slab that has been settled."""
-    simulation = Simulation(start, _closed(request.temperature, request.time_step), seed=seed)
+    kind = HalvedVirialSimulation if request.virial_halves else Simulation
+    simulation = kind(start, _closed(request.temperature, request.time_step), seed=seed)
     if request.part == 0:
         simulation.run(request.n_equilibration)
     recorder, profiles = ProfileRecorder(start), []
@@ -222,8 +231,31 @@ def _part(
     pressure: float | None,
     extra: dict[str, FloatArray] | None = None,
 ) -> RunPart:
-    sums = join_frames(frames)
-    samples = WindowSamples(
+    samples = samples_of(request, join_frames(frames), key=key, pressure=pressure, alarm=alarm)
+    return RunPart(samples=samples, end=None if alarm[0] else simulation.system(), extra=extra or {})
+
+
+def samples_of(
+    request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest | DiffusionRequest | BilayerRequest,
+    sums: PairSums,
+    *,
+    key: str,
+    pressure: float | None,
+    alarm: tuple[str, str] = _NO_ALARM,
+) -> WindowSamples:
+    """The sums of a run with what is needed to pool them.
+
+    Parameters
+    ----------
+    request : any but an insertion
+    sums : PairSums
+    key : str
+    pressure : float or None
+        [bar]; None at constant volume.
+    alarm : (str, str)
+        Its kind and what is to be said about it.
+    """
+    return WindowSamples(
         key=key,
         system=request.system,
         sums=sums,
@@ -234,4 +266,3 @@ def _part(
         alarm=alarm[1],
         alarm_kind=alarm[0],
     )
-    return RunPart(samples=samples, end=None if alarm[0] else simulation.system(), extra=extra or {})

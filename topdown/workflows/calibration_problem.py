@@ -21,11 +21,12 @@ from topdown.mapping import canonical_smiles, map_molecule
 from topdown.mapping.chemotypes import chemotype
 from topdown.model import BeadTable, CGMolecule, Measurement
 from topdown.model.requests import contents_text
-from topdown.properties.measurements import find_measurement, load_measurements, measured_at
+from topdown.properties.measurements import find_measurement, load_measurements
 from topdown.properties.phases import Phase, box_components, find_phase, pure_phase
 from topdown.properties.surface_tension import slab_request
 from topdown.sampling.fingerprints import describe_molecule, hash_of
 from topdown.tables import find_molecule, load_bead_table, load_molecule
+from topdown.workflows.calibration_bilayers import bilayer_plan, checked_value
 from topdown.workflows.calibration_types import type_settings
 
 _WATER = "water"
@@ -76,6 +77,10 @@ def read_problem(path: Path | str) -> CalibrationProblem:
         mixtures=tuple(resolver.mixture(entry) for entry in campaign.checks.mixtures),
         diffusion=tuple(
             resolver.diffusion(entry, campaign.checks.diffusion_steps) for entry in campaign.checks.diffusion
+        ),
+        bilayers=tuple(
+            bilayer_plan(entry, campaign, resolver.place, campaign.checks.bilayer_steps)
+            for entry in campaign.checks.bilayers
         ),
         warnings=tuple(resolver.warnings),
     )
@@ -252,7 +257,7 @@ class _Resolver:
         liquid = self._pure(entry.liquid, f"{self.campaign.path}: self-diffusion of {entry.liquid}")
         (molecule, n), *_ = box_components(liquid, self.table, min_beads=self.campaign.sampling.n_beads)
         temperature = entry.temperature or self.campaign.temperature
-        plan = DiffusionPlan(
+        return DiffusionPlan(
             liquid=entry.liquid,
             molecule=molecule,
             n_molecules=n,
@@ -260,16 +265,7 @@ class _Resolver:
             temperature=temperature,
             n_steps=n_steps,
             viscosity=entry.viscosity,
-        )
-        if entry.value is not None:
-            return replace(
-                plan, measured=entry.value, uncertainty=entry.uncertainty, how="measured", reference="the campaign file"
-            )
-        found = measured_at("self_diffusion", molecule.canonical_smiles, temperature)
-        if found is None:
-            return plan
-        return replace(
-            plan, measured=found.value, uncertainty=found.uncertainty, how=found.how, reference=found.reference
+            measured=checked_value(entry, "self_diffusion", molecule.canonical_smiles, temperature),
         )
 
     def mixture(self, entry: MixtureCheckEntry) -> MixturePlan:
@@ -289,7 +285,8 @@ class _Resolver:
                 where=where,
                 hint="give the target another name",
             )
-        plan = MixturePlan(
+        temperature = entry.temperature or self.campaign.temperature
+        return MixturePlan(
             solute=entry.solute,
             solvent=entry.solvent,
             systems=(boxes[0], boxes[1]),
@@ -298,21 +295,14 @@ class _Resolver:
                 self.systems[boxes[1]].n_molecules * of_b.model.n_real,
             ),
             n_real=of_a.model.n_real,
-            temperature=entry.temperature or self.campaign.temperature,
-        )
-        if entry.value is not None:
-            return replace(plan, measured=entry.value, uncertainty=entry.uncertainty, reference="the campaign file")
-        found = find_measurement(
-            "solubility",
-            of_a.molecule.canonical_smiles,
-            of_b.molecule.canonical_smiles,
-            plan.temperature,
-            tolerance=_TEMPERATURE_TOLERANCE,
-        )
-        if found is None:
-            return plan
-        return replace(
-            plan, measured=found.value, uncertainty=found.uncertainty, reference=found.reference, flag=found.flag
+            temperature=temperature,
+            measured=checked_value(
+                entry,
+                "solubility",
+                of_a.molecule.canonical_smiles,
+                temperature,
+                phase=of_b.molecule.canonical_smiles,
+            ),
         )
 
     def surface_tension(self, entry: LiquidEntry) -> SurfaceTensionTarget:

@@ -14,12 +14,13 @@ from typing import Final
 
 from topdown import __version__
 from topdown.building.bilayer import build_bilayer
-from topdown.engine import SimulationSettings
 from topdown.errors import SettingsError
 from topdown.model import Measurement, System
+from topdown.properties.bilayer_runs import least_edge
 from topdown.properties.measurements import find_measurement
 from topdown.properties.membrane import MembraneObservables, analyse_membrane, index_membrane
 from topdown.resources import atomic_write_text
+from topdown.sampling.bilayer_stages import stream
 from topdown.workflows.engine_comparison import Comparison, compare_engines
 from topdown.workflows.membrane_files import PROVENANCE_FILE, MembraneFiles, write_membrane, write_provenance
 from topdown.workflows.membrane_gates import check_constraints, check_finite, check_models, check_start, check_written
@@ -30,7 +31,6 @@ from topdown.workflows.membrane_relaxation import (
     Progress,
     Relaxation,
     Report,
-    generator,
     relaxed,
 )
 from topdown.workflows.membrane_request import MembraneRequest, request_from_json
@@ -242,10 +242,9 @@ def build_membrane(request: MembraneRequest, models: MembraneModels | None = Non
         An unknown table, lipid or molecule, or a box too small for the cut-off or the bilayer.
     """
     models = models or membrane_models(request)
-    reach = models.table.scheme.cutoff + SimulationSettings().list_buffer
-    if min(request.size) < 2 * reach:
+    if min(request.size) < (least := least_edge(models.table)):
         raise SettingsError(
-            f"a box edge of {min(request.size):g} nm is shorter than twice the cut-off with its buffer, {2 * reach:g} nm",
+            f"a box edge of {min(request.size):g} nm is shorter than twice the cut-off with its buffer, {least:g} nm",
             where="--size",
         )
     return build_bilayer(
@@ -253,7 +252,7 @@ def build_membrane(request: MembraneRequest, models: MembraneModels | None = Non
         request.size,
         models.table,
         models.solvent,
-        rng=generator(request, 0),
+        rng=stream(request.seed, 0),
         placements=models.placements,
         area_per_lipid=models.areas,
     )

@@ -12,19 +12,20 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from topdown.engine import Simulation, SimulationSettings
+from topdown.engine import Simulation
 from topdown.errors import InputFileError, TopdownError
 from topdown.model import System
-from topdown.properties.membrane import MembraneIndex, MembraneSeries, empty_series, observe_membrane
+from topdown.properties.membrane import MembraneIndex, MembraneSeries, empty_series, join_series, observe_membrane
+from topdown.properties.membrane_steadiness import Steadiness, steadiness
 from topdown.resources import atomic_write_bytes
+from topdown.sampling.bilayer_stages import bilayer_run, minimised, softened
 from topdown.workflows.membrane_request import MembraneRequest
-from topdown.workflows.membrane_steadiness import Steadiness, steadiness
 from topdown.workflows.stopping import StopFlag, stop_signals
 
 SERIES_FILE: Final = "series.npz"
@@ -84,37 +85,6 @@ class Relaxation:
     steadiness: Steadiness
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stage:
-    """A short run that takes the edge off before the real time step."""
-
-    name: str
-    settings: SimulationSettings
-    n_steps: int
-
-
-def generator(request: MembraneRequest, purpose: int) -> np.random.Generator:
-    """An independent stream of random numbers for each part of the run."""
-    return np.random.default_rng(np.random.SeedSequence(entropy=request.seed, spawn_key=(purpose,)))
-
-
-def _stages(temperature: float) -> tuple[_Stage, ...]:
-    """Strong friction and short steps first, then pressure: what is left of the lattice melts before 20 fs steps."""
-    base = SimulationSettings(temperature=temperature)
-    soft = replace(base, thermostat="langevin", tau_t=0.1, time_step=0.002)
-    warm = replace(base, thermostat="langevin", tau_t=0.5, time_step=0.005)
-    expand = replace(base, barostat="semiisotropic", time_step=0.01)
-    return (
-        _Stage(name="settle, 2 fs", settings=soft, n_steps=500),
-        _Stage(name="warm, 5 fs", settings=warm, n_steps=1000),
-        _Stage(name="expand, 10 fs", settings=expand, n_steps=2500),
-    )
-
-
-def _production(temperature: float) -> SimulationSettings:
-    return SimulationSettings(temperature=temperature, barostat="semiisotropic", time_step=0.02)
-
-
 def relaxed(
     system: System,
     index: MembraneIndex,
@@ -135,41 +105,31 @@ def relaxed(
     KeyboardInterrupt
         After Ctrl-C, with the checkpoint written if the run at the full time step had begun.
     """
-    stages = _stages(request.temperature)
-    settings = _production(request.temperature)
+    temperature, seed = request.temperature, request.seed
     checkpoint = folder / CHECKPOINT_FILE
     force = float("nan")
     with stop_signals(("SIGINT",)) as stopped:
         if resume and checkpoint.exists():
-            simulation = Simulation(system, settings, seed=generator(request, len(stages) + 1))
+            simulation = bilayer_run(system, temperature=temperature, seed=seed)
             simulation.load_checkpoint(checkpoint)
             series = _load_series(folder / SERIES_FILE).until(simulation.time)
         else:
             tell(Progress(stage="minimise", total_ns=request.relax_ns))
-            simulation = Simulation(system, stages[0].settings, seed=generator(request, 1))
-            force = simulation.minimize(max_steps=3000, force_tolerance=200.0).max_force
+            simulation, force = minimised(system, temperature=temperature, seed=seed)
             series = empty_series()
             if request.relax_ns > 0:
-                simulation = _staged(simulation, stages, request, stopped, tell)
+                soft = softened(
+                    simulation.system(),
+                    temperature=temperature,
+                    seed=seed,
+                    entering=lambda name: tell(Progress(stage=name, total_ns=request.relax_ns)),
+                    watch=lambda: _stop_if(stopped),
+                )
+                simulation = bilayer_run(soft, temperature=temperature, seed=seed)
         if request.relax_ns > 0:
             series = _run(simulation, index, series, request, folder, stopped, tell)
     areas = series.box[:, 0] * series.box[:, 1]
     return Relaxation(simulation=simulation, series=series, minimized_force=force, steadiness=steadiness(areas))
-
-
-def _staged(
-    simulation: Simulation,
-    stages: tuple[_Stage, ...],
-    request: MembraneRequest,
-    stopped: StopFlag,
-    tell: Report,
-) -> Simulation:
-    for number, stage in enumerate(stages, start=1):
-        tell(Progress(stage=stage.name, total_ns=request.relax_ns))
-        simulation = Simulation(simulation.system(), stage.settings, seed=generator(request, number))
-        simulation.run(stage.n_steps, every=500, observe=lambda _: _stop_if(stopped))
-    settings = _production(request.temperature)
-    return Simulation(simulation.system(), settings, seed=generator(request, len(stages) + 1))
 
 
 def _stop_if(stopped: StopFlag) -> None:
@@ -196,7 +156,7 @@ def _run(
     drift: float | None = None
 
     def save() -> None:
-        frames[:] = [_joined(frames)]
+        frames[:] = [join_series(frames)]
         _save_series(folder / SERIES_FILE, frames[0])
         simulation.save_checkpoint(folder / CHECKPOINT_FILE)
 
@@ -230,11 +190,6 @@ def _run(
         simulation.run(min(total, (simulation.step // look + 1) * look) - simulation.step, every=every, observe=observe)
     save()
     return frames[0]
-
-
-def _joined(parts: list[MembraneSeries]) -> MembraneSeries:
-    arrays = [part.arrays() for part in parts]
-    return MembraneSeries(**{name: np.concatenate([a[name] for a in arrays]) for name in arrays[0]})
 
 
 def _save_series(path: Path, series: MembraneSeries) -> None:

@@ -272,6 +272,7 @@ def test_wrong_words_about_sigma_are_refused(tmp_path: Path, old: str, new: str,
 CHECKS = """
 [checks]
 diffusion_steps = 50_000
+bilayer_steps = 1_000_000
 [[checks.diffusion]]
 liquid = "octane"
 [[checks.diffusion]]
@@ -289,6 +290,15 @@ solvent = "octanol"
 temperature = 310
 value = -0.4
 uncertainty = 0.2
+[[checks.bilayer]]
+lipid = "DPPC"
+temperature = 323.15
+[[checks.bilayer]]
+lipid = "MINE"
+smiles = "CCCCCCCCCCCC(=O)OCC(COP(=O)([O-])OCC[N+](C)(C)C)OC(=O)CCCCCCCCCCC"
+n_lipids = 72
+value = 0.61
+uncertainty = 0.02
 """
 
 
@@ -302,6 +312,11 @@ def test_checks_are_read(tmp_path: Path) -> None:
     first, second = found.mixtures
     assert (first.solute, first.solvent, first.temperature, first.value) == ("octane", "water", None, None)
     assert (second.temperature, second.value, second.uncertainty) == (310.0, -0.4, 0.2), "a logarithm may be negative"
+    dppc, mine = found.bilayers
+    assert found.bilayer_steps == 1_000_000
+    assert (dppc.lipid, dppc.smiles, dppc.n_lipids, dppc.temperature, dppc.value) == ("DPPC", "", 128, 323.15, None)
+    assert (mine.lipid, mine.smiles[:6], mine.n_lipids, mine.temperature) == ("MINE", "CCCCCC", 72, None)
+    assert (mine.value, mine.uncertainty) == (0.61, 0.02)
 
 
 @pytest.mark.parametrize(
@@ -317,6 +332,11 @@ def test_checks_are_read(tmp_path: Path) -> None:
         ('solvent = "octanol"\ntemperature = 310', 'solvent = "octanol"\nvolume = 1', "volume"),
         ('solute = "water"\nsolvent = "octanol"\ntemperature = 310', 'solute = "octane"\nsolvent = "water"', "twice"),
         ("value = -0.4\n", "", "value is missing"),
+        ('lipid = "DPPC"', 'lipids = "DPPC"', "lipids"),
+        ('lipid = "MINE"', 'lipid = "DPPC"\ntemperature = 323.15', "names a lipid twice"),
+        ("n_lipids = 72", "n_lipids = 72.5", "whole number"),
+        ("uncertainty = 0.02", "", "uncertainty is missing"),
+        ("1_000_000", "1000", "at least 25000"),
     ],
 )
 def test_wrong_checks_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -326,6 +346,7 @@ def test_wrong_checks_are_refused(tmp_path: Path, old: str, new: str, words: str
     assert words in str(caught.value)
 
 
-def test_steps_of_checks_that_are_not_asked_for_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputFileError, match="does nothing"):
-        read_campaign(write(tmp_path, GOOD + "[checks]\ndiffusion_steps = 50_000\n"))
+@pytest.mark.parametrize("kind", ["diffusion", "bilayer"])
+def test_steps_of_checks_that_are_not_asked_for_are_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(InputFileError, match=rf"{kind}_steps does nothing \(add \[\[checks.{kind}\]\]\)"):
+        read_campaign(write(tmp_path, GOOD + f"[checks]\n{kind}_steps = 50_000\n"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_calibration import OIL, TEMPERATURE, WATER, FailingSampler, SyntheticSampler, problem
+from synthetic_calibration import OIL, TEMPERATURE, WATER, FailingSampler, SyntheticSampler, measured, problem
 
 from topdown.calibration.dynamics import DIFFUSION_ROUND, DiffusionCheck, check_diffusion
 from topdown.calibration.journal import Journal
@@ -70,10 +70,7 @@ def plan(**changes: object) -> DiffusionPlan:
         n_real=4,
         temperature=TEMPERATURE,
         n_steps=100_000,
-        measured=0.5,
-        uncertainty=0.05,
-        how="measured",
-        reference="somebody",
+        measured=measured(0.5, 0.05),
     )
     return replace(known, **changes)  # type: ignore[arg-type]
 
@@ -216,7 +213,7 @@ def test_a_run_that_fails_is_tried_again_and_said(tmp_path: Path) -> None:
 
 
 def test_a_sampler_without_paths_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="no paths"):
+    with pytest.raises(SettingsError, match="keeps no frames"):
         checks_of(checked(plan()), tmp_path, SyntheticSampler())
 
 

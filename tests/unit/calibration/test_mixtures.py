@@ -18,6 +18,7 @@ from synthetic_calibration import (
     TEMPERATURE,
     FailingSampler,
     SyntheticSampler,
+    measured,
     molecule,
     problem,
     start_table,
@@ -147,7 +148,7 @@ def run(
 
 
 def test_a_check_decides_nothing_and_may_come_later(tmp_path: Path) -> None:
-    task = mixed(plan("twin"), plan("poor", measured=1.0, uncertainty=0.1), plan("<i>poor", n_real=4))
+    task = mixed(plan("twin"), plan("poor", measured=measured(1.0, 0.1)), plan("<i>poor", n_real=4))
     twin, poor, grouped = task.mixtures
     task = replace(task, mixtures=(twin, poor, replace(grouped, systems=poor.systems), IN_WATER))
     assert task.digest() == mixed().digest()

@@ -25,7 +25,7 @@ from topdown.errors import SettingsError
 from topdown.estimators.retyping import real_type
 from topdown.estimators.size_terms import at_sizes, repulsion_of
 from topdown.model import BeadTable, WindowSamples
-from topdown.model.requests import CouplingRequest, SampleRequest
+from topdown.model.requests import CouplingRequest, SampleRequest, SlabRequest
 from topdown.report.calibration_html import calibration_html
 from topdown.report.calibration_text import calibration_json, calibration_text
 
@@ -216,17 +216,24 @@ def test_reports_say_what_became_of_sigma(tmp_path: Path) -> None:
     assert "σ of A-C" in result.table.provenance.source
 
 
-def test_a_surface_tension_with_free_sigma_is_refused() -> None:
+def test_a_slab_with_free_sigma_keeps_the_halves_of_its_virials() -> None:
     task = sized_problem({"R-S": 1.0, "R-R": 1.0})
     tension = SurfaceTensionTarget(
         molecule=OIL, area=19.4, system="slab", measured=25.0, uncertainty=0.5, split="held-out"
     )
     systems = {**task.systems, "slab": SimulatedSystem(name="slab", liquid=OIL, n_molecules=100, slab=(4.4, 13.9))}
-    with pytest.raises(SettingsError, match="cannot be reweighted in σ, and that of C-C is free"):
-        replace(task, targets=(*task.targets, tension), systems=systems)
+    task = replace(task, targets=(*task.targets, tension), systems=systems)
+    request = task.request_at("slab", task.space.start(), 0)
+    assert isinstance(request, SlabRequest)
+    assert request.virial_halves
+    x = task.space.start()
+    x[-2:] = 0.01
+    assert task.request_at("slab", x, 0).table.pair("C", "C")[0] == pytest.approx(0.47 * np.exp(0.01))
     settings = MatrixSettings(form="pairs", sigma="sizes", sigma_held=(("C", "C"),))
-    kept = matrix_space(table(), settings, present=PAIRS, water=["W"], temperature=300.0)
-    replace(task, space=kept, targets=(*task.targets, tension), systems=systems)
+    kept = replace(task, space=matrix_space(table(), settings, present=PAIRS, water=["W"], temperature=300.0))
+    other = kept.request_at("slab", kept.space.start(), 0)
+    assert isinstance(other, SlabRequest)
+    assert not other.virial_halves, "a run that campaigns without free σ have stored"
 
 
 # -- what moves ----------------------------------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ from synthetic_calibration import OIL, problem
 from topdown.calibration.problem import SimulatedSystem
 from topdown.calibration.targets import SurfaceTensionTarget
 from topdown.estimators.reweighting import pool_samples
+from topdown.estimators.size_terms import coefficients, repulsion_of, with_size_terms
 from topdown.model.requests import SlabRequest
 from topdown.model.samples import PairSums, WindowSamples
-from topdown.units import BAR_NM_TO_MN_M, KJ_MOL_NM3_TO_BAR
+from topdown.units import BAR_NM_TO_MN_M, GAS_CONSTANT, KJ_MOL_NM3_TO_BAR
 
 AREA = 19.36
 TARGET = SurfaceTensionTarget(
@@ -55,6 +56,44 @@ def test_value_and_derivative() -> None:
     assert found.gradient[1] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-5)
     assert TARGET.label == "oil surface tension at 310 K"
     assert TARGET.error_scale == 25.0
+
+
+def sized_samples() -> WindowSamples:
+    """Frames with the repulsive halves of energy and virial."""
+    run, rng = slab_samples(), np.random.default_rng(7)
+    halves = {"repulsion": 150.0 + rng.normal(size=(600, 1)), "virial_repulsion": 20.0 + rng.normal(size=(600, 1, 3))}
+    return replace(run, sums=replace(run.sums, solute_repulsion=np.zeros((600, 0, 0)), **halves))
+
+
+def tension_by_hand(run: WindowSamples, ratio: float) -> float:
+    """γ at σ times ``ratio``: every frame's energy and virial written out, and Boltzmann weights."""
+    s, r, w, wr = (getattr(run.sums, name)[:, 0] for name in ("sums", "repulsion", "virials", "virial_repulsion"))
+    energy = 5.0 * (ratio**12 * r - ratio**6 * (r - s))
+    virial = 5.0 * (ratio**12 * wr - ratio**6 * (wr - w)) + run.sums.rest_virial
+    weights = np.exp(-(energy - 5.0 * s - np.mean(energy - 5.0 * s)) / (GAS_CONSTANT * 310.0))
+    tension = (virial[:, 2] - 0.5 * (virial[:, 0] + virial[:, 1])) / (2 * AREA) * KJ_MOL_NM3_TO_BAR * BAR_NM_TO_MN_M
+    return float(np.average(tension, weights=weights))
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.004, 0.995])
+def test_value_and_derivative_at_another_sigma(ratio: float) -> None:
+    run, free = sized_samples(), ("C", "C")
+    sized = with_size_terms(run, [free], {})
+    pooled = {"slab": pool_samples([sized], np.random.default_rng(1), discard_transient=False)}
+    terms = (free, repulsion_of(free))
+    found = TARGET.calculate(pooled, dict(zip(terms, coefficients(5.0, ratio))), terms, min_effective=10.0, error=True)
+    assert found.value == pytest.approx(tension_by_hand(run, ratio), rel=1e-9)
+    h = 1e-5
+    slope = np.subtract(coefficients(5.0, ratio + h), coefficients(5.0, ratio - h)) / (2 * h)
+    by_hand = (tension_by_hand(run, ratio + h) - tension_by_hand(run, ratio - h)) / (2 * h)
+    assert found.gradient @ slope == pytest.approx(by_hand, rel=1e-5)
+    assert abs(by_hand) > 1.0
+    # a run made there comes back to the σ of the start
+    there = replace(run, sums=run.sums.with_sigma({free: ratio}))
+    back = with_size_terms(there, [free], {free: ratio})
+    np.testing.assert_allclose(back.sums.virials, sized.sums.virials, rtol=1e-10)
+    np.testing.assert_allclose(back.sums.sums, sized.sums.sums, rtol=1e-10)
+    assert back.epsilon == pytest.approx(coefficients(5.0, ratio))
 
 
 def test_its_system_is_a_slab_at_its_own_temperature() -> None:

@@ -61,6 +61,7 @@ def test_what_is_not_given_is_zero_or_absent():
         ({"repulsion": np.zeros((N, 3))}, "repulsion has shape"),
         ({"solute_coulomb": np.zeros(N + 1)}, "solute_coulomb has shape"),
         ({"virials": np.zeros((N, 2, 3))}, "hold virials but not solute_virials, rest_virial, kinetic"),
+        ({"virial_repulsion": np.zeros((N, 2, 3))}, "hold virial_repulsion but not virials"),
         ({"scalings": np.ones((2, 3))}, "scaled_sums"),
         ({"scalings": np.ones((2, 2))}, "scalings has shape"),
     ],

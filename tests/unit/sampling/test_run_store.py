@@ -42,7 +42,7 @@ def full_sums(sums: PairSums) -> PairSums:
         "repulsion": (n, p), "solute_repulsion": (n, k, q), "solute_slopes": (n, q), "solute_coulomb": (n,),
         "virials": (n, p, 3), "solute_virials": (n, q, 3), "rest_virial": (n, 3), "kinetic": (n, 3), "scalings": (m, 3),
         "scaled_sums": (n, m, p), "scaled_solute_sums": (n, m, q), "scaled_solute_coulomb": (n, m),
-        "scaled_rest_energy": (n, m), "charge_lambdas": (k,),
+        "scaled_rest_energy": (n, m), "charge_lambdas": (k,), "virial_repulsion": (n, p, 3),
     }  # fmt: skip
     return replace(sums, **{name: rng.normal(size=shape) for name, shape in shapes.items()})
 
@@ -67,7 +67,7 @@ def test_everything_a_frame_can_hold_is_kept(tmp_path: Path) -> None:
     assert found is not None
     there, here = found.sums.arrays(), full.sums.arrays()
     assert there.keys() == here.keys()
-    assert len(here) == 19
+    assert len(here) == 20
     for name, values in here.items():
         np.testing.assert_array_equal(there[name], values)
 

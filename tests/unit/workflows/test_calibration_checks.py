@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,30 +86,28 @@ def test_a_check_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
     assert "effective samples" in result.lost_targets[0][1]
 
 
-DIFFUSION = """
-[checks]
-diffusion_steps = 50_000
-[[checks.diffusion]]
-liquid = "water"
-[[checks.diffusion]]
-liquid = "octanol"
-[[checks.diffusion]]
-liquid = "dodecane"
-temperature = 303.15
-"""
+def section(kind: str, **values: object) -> str:
+    """A check as a campaign file has it."""
+    return "\n".join([f"[[checks.{kind}]]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""])
 
 
-MIXTURES = """
-[[checks.mixture]]
-solute = "octane"
-solvent = "water"
-[[checks.mixture]]
-solute = "water"
-solvent = "octanol"
-[[checks.mixture]]
-solute = "dodecane"
-solvent = "octane"
-"""
+DIFFUSION = "\n[checks]\ndiffusion_steps = 50_000\n" + "".join(
+    section("diffusion", **values)
+    for values in ({"liquid": "water"}, {"liquid": "octanol"}, {"liquid": "dodecane", "temperature": 303.15})
+)
+MIXTURES = "\n" + "".join(
+    section("mixture", solute=solute, solvent=solvent)
+    for solute, solvent in (("octane", "water"), ("water", "octanol"), ("dodecane", "octane"))
+)
+DSPC = "CCCCCCCCCCCCCCCCCC(=O)OC[C@H](COP(=O)([O-])OCC[N+](C)(C)C)OC(=O)CCCCCCCCCCCCCCCCC"
+BILAYERS = "\n[checks]\nbilayer_steps = 120_000\n" + "".join(
+    section("bilayer", **values)
+    for values in (
+        {"lipid": "dppc", "temperature": 323.15, "n_lipids": 36},
+        {"lipid": "DSPC", "smiles": DSPC, "temperature": 330, "n_lipids": 40},
+        {"lipid": "POPG", "temperature": 308.15, "n_lipids": 40, "value": 0.66, "uncertainty": 0.02},
+    )
+)
 
 
 def test_pairs_of_liquids_are_found_and_planned(tmp_path: Path) -> None:
@@ -119,11 +118,12 @@ def test_pairs_of_liquids_are_found_and_planned(tmp_path: Path) -> None:
     assert octane.systems == ("octane in 200 octane", "octane in 400 water")
     assert octane.real_molecules == (200, 1600), "a W bead is four waters"
     assert octane.measured is not None
-    assert octane.measured < -5.0
+    assert octane.measured.value < -5.0
     assert water.n_real == 4
     assert water.systems[1].startswith("water in"), water.systems
     assert "water" not in water.systems[1].removeprefix("water in"), "the pure octanol"
-    assert 0.3 < (water.measured or 0.0) < 0.4
+    assert water.measured is not None
+    assert 0.3 < water.measured.value < 0.4
     assert dodecane.measured is None
     # the campaign has dodecane in dodecane and in water, octane in water, and they are paid for there
     assert set(plan.problem.mixture_systems()) == {
@@ -145,7 +145,7 @@ def test_pairs_of_liquids_are_found_and_planned(tmp_path: Path) -> None:
 )
 def test_pairs_that_make_no_mixture_are_refused(tmp_path: Path, solute: str, solvent: str, words: str) -> None:
     path = tmp_path / "campaign.toml"
-    path.write_text(EXAMPLE.read_text() + f'\n[[checks.mixture]]\nsolute = "{solute}"\nsolvent = "{solvent}"\n')
+    path.write_text(EXAMPLE.read_text() + "\n" + section("mixture", solute=solute, solvent=solvent))
     with pytest.raises(InputFileError, match=words):
         read_problem(path)
 
@@ -172,11 +172,13 @@ def test_liquids_to_be_followed_are_found_and_planned(tmp_path: Path) -> None:
     path.write_text(EXAMPLE.read_text() + DIFFUSION)
     plan = plan_calibration(path)
     water, octanol, dodecane = plan.problem.diffusion
-    assert (water.n_real, water.n_beads, water.measured) == (4, 400, 2.299)
-    assert "Holz" in water.reference
+    assert water.measured is not None
+    assert (water.n_real, water.n_beads, water.measured.value) == (4, 400, 2.299)
+    assert "Holz" in water.measured.reference
     assert octanol.molecule.n_beads > 1, "the pure liquid, not the one that is saturated with water"
     assert octanol.measured is None
-    assert (dodecane.measured, dodecane.how) == (0.871, "nearest temperature measured")
+    assert dodecane.measured is not None
+    assert (dodecane.measured.value, dodecane.measured.how) == (0.871, "nearest temperature measured")
     assert plan.check_bead_steps == sum(p.n_beads * 55_000 for p in plan.problem.diffusion)
     without = plan_calibration(EXAMPLE)
     assert plan.most_bead_steps - without.most_bead_steps == plan.check_bead_steps
@@ -185,3 +187,55 @@ def test_liquids_to_be_followed_are_found_and_planned(tmp_path: Path) -> None:
     assert "check:  self-diffusion of octanol at 298.15 K  measured not known" in text
     assert "check:  self-diffusion of water at 298.15 K  measured 2.299 ± 0.023e-9 m2/s, 400 beads, 2.20e+07" in text
     assert [c["label"] for c in plan_json(plan, 1)["checks"]] == [p.label for p in plan.problem.diffusion]
+
+
+def test_bilayers_are_found_and_planned(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + BILAYERS)
+    plan = plan_calibration(path)
+    dppc, dspc, popg = plan.problem.bilayers
+    assert (dppc.measured.value, dppc.measured.how) == (0.631, "measured")
+    assert (dppc.request.n_lipids, dppc.n_parts, dppc.n_steps) == (36, 3, 150_000), "whole nanoseconds"
+    assert dppc.request.size[0] == pytest.approx((18 * dppc.request.area) ** 0.5)
+    assert dppc.n_beads == 36 * 12 + dppc.request.n_solvent
+    assert 150 < dppc.request.n_solvent < 400
+    # a model that stands for two lipids is compared with the one it was asked for
+    assert dspc.request.lipid.type_names == dppc.request.lipid.type_names
+    assert (dspc.measured.value, dspc.measured.how) == (0.638, "nearest temperature measured")
+    assert (popg.measured.value, popg.measured.reference) == (0.66, "the campaign file")
+    assert popg.request.lipid.charge == -1.0
+    without = plan_calibration(EXAMPLE)
+    assert plan.check_bead_steps == sum(2 * p.n_beads * 150_000 for p in plan.problem.bilayers)
+    assert plan.most_bead_steps - without.most_bead_steps == plan.check_bead_steps
+    assert plan.problem.digest() == without.problem.digest(), "a campaign that is under way may be resumed"
+    text = plan_text(plan, 1)
+    line = f"check:  area per lipid of dppc at 323.15 K  measured 0.631 ± 0.013 nm2, 36 lipids, {dppc.n_beads} beads"
+    assert line in text
+    assert [c["label"] for c in plan_json(plan, 1)["checks"]] == [p.label for p in plan.problem.bilayers]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"lipid": "DPPX", "temperature": 323}, "DPPX"),
+        (
+            {"lipid": "DPPC"},
+            "no measured area per lipid of DPPC near 298.15 K .it is known from 323.15 to 333.15 K, or give",
+        ),
+        ({"lipid": "CHOL", "temperature": 310}, "no measured area per lipid of CHOL near 310 K .give value and unc"),
+        ({"lipid": "DPPC", "temperature": 323, "n_lipids": 37}, "even number of lipids"),
+        (
+            {"lipid": "DPPC", "temperature": 323, "n_lipids": 20},
+            "shorter than twice the cut-off.*at least 34 lipids",
+        ),
+        ({"lipid": "MINE", "smiles": "CCX", "temperature": 323}, "bilayer of MINE"),
+        ({"lipid": "W", "smiles": "CCCCCCCC", "temperature": 323}, "cannot be called W"),
+        ({"lipid": "HD", "temperature": 323}, "polar"),
+    ],
+)
+def test_bilayers_that_cannot_be_checked_are_refused(tmp_path: Path, values: dict[str, object], words: str) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + "\n" + section("bilayer", **values))
+    with pytest.raises(InputFileError, match=words) as caught:
+        read_problem(path)
+    assert "--" not in str(caught.value), "no words of another command"

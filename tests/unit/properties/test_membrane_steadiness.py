@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from topdown.workflows.membrane_steadiness import steadiness
+from topdown.properties.membrane_steadiness import steadiness
 
 
 def correlated(n: int, seed: int, *, spread: float = 0.015, time: float = 5.0) -> np.ndarray:
