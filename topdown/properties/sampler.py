@@ -21,6 +21,7 @@ from topdown.model.requests import (
     GasRequest,
     InsertionRequest,
     LiquidRequest,
+    MeltingRequest,
     SampleRequest,
     SlabRequest,
 )
@@ -179,9 +180,9 @@ class EngineSampler:
             make_box((window.box, self.store.folder))
         return load_box(window.box, self.store, request.table)
 
-    def record(self, request: LiquidRequest | SlabRequest | DiffusionRequest) -> dict[str, FloatArray]:
-        """What is kept beside the samples of a part, by name: where it ended, a slab's profile, paths of molecules; empty if not
-        run."""
+    def record(self, request: LiquidRequest | SlabRequest | DiffusionRequest | MeltingRequest) -> dict[str, FloatArray]:
+        """What is kept beside the samples of a part, by name: where it ended, a slab's profile, paths of molecules, what a
+        crystal did; empty if not run."""
         found = self.store.load(windows_of(request)[0].end_key())
         return {} if found is None else found[0]
 
