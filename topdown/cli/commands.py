@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "transfer": ("topdown.cli.transfer_command", "Free energy of transfer and log P between two liquids."),
     "density": ("topdown.cli.density_command", "Density of a liquid or mixture, and its heat of vaporisation."),
     "surface-tension": ("topdown.cli.surface_tension_command", "Surface tension of a liquid from a slab, two ways."),
+    "melting": ("topdown.cli.melting_command", "Melting point of a liquid of single beads."),
     "calibrate": ("topdown.cli.calibrate_command", "Fit the ε of a bead table to measured values."),
     "window": ("topdown.cli.window_command", "One system of a calibration by itself, for job arrays."),
     "membrane": ("topdown.cli.membrane_command", "A relaxed bilayer, ready to run, with or without a molecule in it."),

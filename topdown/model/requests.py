@@ -19,7 +19,13 @@ Components = tuple[tuple[CGMolecule, int], ...]
 
 
 def _check_run(
-    request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest | DiffusionRequest | BilayerRequest,
+    request: CouplingRequest
+    | LiquidRequest
+    | SlabRequest
+    | GasRequest
+    | DiffusionRequest
+    | BilayerRequest
+    | MeltingRequest,
     where: str,
     *,
     pressure: float = 0.0,
@@ -326,6 +332,48 @@ class DiffusionRequest(_LiquidRun):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class MeltingRequest(_Run):
+    """A crystal beside its melt at constant pressure: one ``WindowSamples``, with the part that is crystalline beside it.
+
+    Attributes
+    ----------
+    molecule : CGMolecule
+        Of one bead.
+    n_across : int
+        Unit cells of the face-centred cubic crystal in x and y; it and the melt are twice as long in z, and hold
+        8 ``n_across``³ molecules each.
+    table, temperature, pressure, n_equilibration, n_steps, every, seed
+        As in :class:`LiquidRequest`. Equilibration is that of the crystal alone; a run ends early when next to nothing is left of
+        either phase.
+    """
+
+    molecule: CGMolecule
+    n_across: int
+    pressure: float
+
+    def __post_init__(self) -> None:
+        where = f"melting of {self.molecule.name}"
+        if self.molecule.n_beads != 1:
+            raise SettingsError(
+                f"a crystal can be built of molecules of one bead only, {self.molecule.name} has {self.molecule.n_beads}",
+                where=where,
+            )
+        if self.n_across < 1:
+            raise SettingsError(f"a crystal needs at least one unit cell, got {self.n_across}", where=where)
+        _check_run(self, where, pressure=self.pressure)
+
+    @property
+    def components(self) -> Components:
+        """Both phases."""
+        return ((self.molecule, 16 * self.n_across**3),)
+
+    @property
+    def system(self) -> str:
+        """Name of the run."""
+        return f"crystal beside melt of {contents_text(self.components)} at {self.temperature:g} K"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class InsertionRequest:
     """The solute put at random into the frames of its solvent: one ``WindowSamples`` of the state λ = 0.
 
@@ -433,5 +481,12 @@ class BilayerRequest(_Run):
 
 
 SampleRequest = (
-    CouplingRequest | LiquidRequest | SlabRequest | GasRequest | InsertionRequest | DiffusionRequest | BilayerRequest
+    CouplingRequest
+    | LiquidRequest
+    | SlabRequest
+    | GasRequest
+    | InsertionRequest
+    | DiffusionRequest
+    | BilayerRequest
+    | MeltingRequest
 )

@@ -18,6 +18,7 @@ from topdown.model.requests import (
     GasRequest,
     InsertionRequest,
     LiquidRequest,
+    MeltingRequest,
     SampleRequest,
     SlabRequest,
     contents_text,
@@ -33,6 +34,8 @@ LIQUID_EQUILIBRATION = 25_000
 MOTION_PROTOCOL = "v-rescale-1"
 #: Changes when the way bilayers are built, relaxed and run changes.
 BILAYER_PROTOCOL = "bilayer-1"
+#: Changes when the way a crystal is put beside its melt changes.
+MELTING_PROTOCOL = "fcc-1"
 #: Steps between two shapes of a solute alone.
 SHAPE_EVERY = 25
 
@@ -81,7 +84,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Window:
-    """One run: a request, which λ of it (-1 where there is none), and the box it starts from (a gas and a bilayer have none)."""
+    """One run: a request, which λ of it (-1 where there is none), and the box it starts from (gas, bilayer, crystal have none)."""
 
     request: SampleRequest
     lambda_index: int
@@ -110,7 +113,7 @@ class Window:
             if request.core is not None:
                 radii = describe_table(request.core, molecules)["pairs"]
                 description["core"] = [[a, b, sigma] for a, b, sigma, _ in radii]
-        elif isinstance(request, GasRequest):
+        elif isinstance(request, GasRequest | MeltingRequest):
             description["gas"] = describe_molecule(request.molecule)
             description["table"] = describe_table(request.table, [request.molecule])
             description["state"] = [PROTOCOL, engine_version(), request.temperature]
@@ -123,9 +126,11 @@ class Window:
             description["positions"] = True
         if isinstance(request, DiffusionRequest):
             description["motion"] = [MOTION_PROTOCOL, request.stress_every]
+        elif isinstance(request, MeltingRequest):
+            description["melting"] = [MELTING_PROTOCOL, request.n_across, request.pressure]
         elif not isinstance(request, GasRequest) and request.part:
             description["part"] = request.part
-        if not isinstance(request, GasRequest) and request.time_step is not None:
+        if not isinstance(request, GasRequest | MeltingRequest) and request.time_step is not None:
             description["time_step"] = request.time_step
         if isinstance(request, SlabRequest):
             description["slab"] = [request.width, request.height, *TEST_AREA_SCALINGS]
@@ -141,7 +146,7 @@ class Window:
     def before(self) -> Window | None:
         """The part that this one goes on from."""
         request = self.request
-        if isinstance(request, GasRequest | InsertionRequest | DiffusionRequest) or request.part == 0:
+        if isinstance(request, GasRequest | InsertionRequest | DiffusionRequest | MeltingRequest) or request.part == 0:
             return None
         return replace(self, request=replace(request, part=request.part - 1))
 
@@ -177,7 +182,7 @@ def _describe_insertion(request: InsertionRequest) -> dict[str, Any]:
 
 def windows_of(request: SampleRequest) -> list[Window]:
     """The runs of a request in order, a coupling request having one per λ that is sampled."""
-    if isinstance(request, GasRequest | BilayerRequest):
+    if isinstance(request, GasRequest | BilayerRequest | MeltingRequest):
         return [Window(request=request, lambda_index=-1, box=None)]
     if isinstance(request, InsertionRequest):
         return [Window(request=request, lambda_index=0, box=None)]

@@ -22,6 +22,7 @@ from topdown.model.requests import (
     GasRequest,
     InsertionRequest,
     LiquidRequest,
+    MeltingRequest,
     SampleRequest,
     SlabRequest,
 )
@@ -180,9 +181,11 @@ class EngineSampler:
             make_box((window.box, self.store.folder))
         return load_box(window.box, self.store, request.table)
 
-    def record(self, request: LiquidRequest | SlabRequest | DiffusionRequest | BilayerRequest) -> dict[str, FloatArray]:
+    def record(
+        self, request: LiquidRequest | SlabRequest | DiffusionRequest | BilayerRequest | MeltingRequest
+    ) -> dict[str, FloatArray]:
         """What is kept beside the samples of a part, by name: where it ended, a slab's profile, paths of molecules, frames of a
-        bilayer; empty if not run."""
+        bilayer, what a crystal did; empty if not run."""
         found = self.store.load(windows_of(request)[0].end_key())
         return {} if found is None else found[0]
 

@@ -24,10 +24,12 @@ from topdown.model.requests import (
     GasRequest,
     InsertionRequest,
     LiquidRequest,
+    MeltingRequest,
     SlabRequest,
 )
 from topdown.properties.bilayer_runs import run_bilayer
 from topdown.properties.diffusion_runs import run_motion
+from topdown.properties.melting_runs import run_coexistence
 from topdown.properties.planned_runs import PROTOCOL, SHAPE_EVERY, Box, Window, windows_of
 from topdown.sampling.equilibrate import equilibrate_liquid, settle
 from topdown.sampling.insertions import Trajectory, inserted_samples, join_trajectories, trajectory_of
@@ -111,6 +113,10 @@ def run_window(task: tuple[Window, Path]) -> str:
         motion = run_motion(request, start, key=key, seed=_seed(request.seed, 0, 0, 4))
         store.save(window.end_key(), dict(motion.extra), {"system": request.system})
         samples = motion.samples
+    elif isinstance(request, MeltingRequest):
+        coexistence = run_coexistence(request, key=key, seed=_seed(request.seed, 0, 0, 5))
+        store.save(window.end_key(), dict(coexistence.extra), {"system": request.system})
+        samples = coexistence.samples
     else:
         if isinstance(request, CouplingRequest):
             part = _couple(window, request, store)

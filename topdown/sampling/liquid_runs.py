@@ -18,6 +18,7 @@ from topdown.model.requests import (
     DiffusionRequest,
     GasRequest,
     LiquidRequest,
+    MeltingRequest,
     SlabRequest,
 )
 from topdown.model.samples import join_frames
@@ -236,7 +237,13 @@ def _part(
 
 
 def samples_of(
-    request: CouplingRequest | LiquidRequest | SlabRequest | GasRequest | DiffusionRequest | BilayerRequest,
+    request: CouplingRequest
+    | LiquidRequest
+    | SlabRequest
+    | GasRequest
+    | DiffusionRequest
+    | BilayerRequest
+    | MeltingRequest,
     sums: PairSums,
     *,
     key: str,

@@ -1,0 +1,34 @@
+"""A melting point as a few lines of text."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from statistics import fmean
+from typing import Any
+
+from topdown.properties.melting import MeltingPoint
+from topdown.report.liquid_text import rounded
+
+
+def melting_lines(outcome: Any) -> tuple[str, ...]:
+    """Melting point, and how fast the crystal grew at every temperature.
+
+    Parameters
+    ----------
+    outcome : MeltingOutcome
+        With a result.
+    """
+    result: MeltingPoint = outcome.result
+    several = f" for {outcome.n_real} molecules" if outcome.n_real > 1 else ""
+    lines = [
+        f"{outcome.liquid}  crystal beside melt",
+        f"  model                   {outcome.model}{several}",
+        f"  melting point           {rounded(result.temperature, 'K')}",
+    ]
+    by_temperature = sorted(result.rates, key=lambda rate: rate.temperature)
+    for temperature, group in groupby(by_temperature, key=lambda rate: rate.temperature):
+        rates = list(group)
+        speeds = ", ".join(f"{rate.speed:+.1f}" for rate in rates)
+        what = "grows" if fmean(rate.speed for rate in rates) > 0.0 else "melts"
+        lines.append(f"  {temperature:7.1f} K  {what}     {speeds} m/s")
+    return tuple(lines)
