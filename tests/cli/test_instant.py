@@ -61,7 +61,7 @@ def test_the_number_is_the_difference_of_two_reweighted_legs(topdown) -> None:
         (["CCCC[NH3+]"], "net charge"),
         (["C[N+](C)(C)CC(=O)[O-]"], "charges has no instant"),
         (["CCCC", "--temperature", "340"], "for 298.15 K, not 340 K"),
-        (["c1ccc(cc1)-c1ccc(cc1)-c1ccc(cc1)-c1ccccc1"], "beads"),
+        (["CCc1ccc2ccccc2c1"], "no shape of beads TTTTTT"),
         (["O"], "four waters"),
     ],
 )
@@ -76,6 +76,21 @@ def test_what_it_cannot_know_is_one_line_that_offers_the_simulation(
     assert err.count("\n") == 1
     if message not in ("four waters", "net charge"):  # a simulation refuses those as well
         assert "--instant" in err
+
+
+def test_what_has_no_shape_is_put_together_from_parts_and_says_so(topdown) -> None:
+    _, out, _ = topdown("transfer", "CCCCCCCC", "--to", "hexadecane,octanol", "--instant", "--json")
+    octane = lines(out)
+    code, out, _ = topdown("transfer", "C" * 36, "--to", "hexadecane,octanol", "--instant", "--json")
+    assert code == 0
+    for short, long in zip(octane, lines(out)):
+        # nine beads instead of two, and each more moves into oil
+        assert 6.0 < (long["delta_g_kJ_mol"] - short["delta_g_kJ_mol"]) / -7.0 < 16.0
+        assert 2.0 < long["standard_error"] < 8.0
+        assert not any("parts" in remark for remark in short["remarks"])
+        assert sum("put together from shapes of its parts" in remark for remark in long["remarks"]) == 1
+    from_gas = lines(topdown("transfer", "C" * 36, "--from", "gas", "--to", "water", "--instant", "--json")[1])[0]
+    assert from_gas["standard_error"] > 5.0
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,6 @@ class OutputFolder(click.Path):
         super().__init__(path_type=Path, file_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        folder = super().convert(value, param, ctx)
+        folder: Any = super().convert(value, param, ctx)
         check_writable(folder)
         return folder

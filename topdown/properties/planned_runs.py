@@ -84,7 +84,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Window:
-    """One run: a request, which λ of it (-1 where there is none), and the box it starts from (gas, bilayer, crystal have none)."""
+    """One run: a request, which λ of it (-1 where there is none), and the box it starts from (gas, bilayers, crystals: none)."""
 
     request: SampleRequest
     lambda_index: int

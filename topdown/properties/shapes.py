@@ -67,6 +67,16 @@ class Shape:
         """Number of beads."""
         return len(self.sizes)
 
+    def part(self, beads: Sequence[int]) -> Shape:
+        """The shape of some of its beads, in the order given."""
+        place = {bead: k for k, bead in enumerate(beads)}
+        inside = (sorted((place[a], place[b])) for a, b in self.bonds if a in place and b in place)
+        return Shape(
+            sizes=tuple(self.sizes[k] for k in beads),
+            bonds=frozenset((i, j) for i, j in inside),
+            distances=self.distances[np.ix_(beads, beads)],
+        )
+
 
 def shape_of(molecule: CGMolecule, table: BeadTable) -> Shape:
     """The shape of a molecule with coordinates.

@@ -22,6 +22,8 @@ from topdown.units import kj_mol_per_log_unit
 LAMBDAS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 #: Factors of the solute's charges that follow for a charged solute, its cores at full size.
 CHARGES = (0.25, 0.5, 0.75, 1.0)
+#: Said of free energies put together from parts of the molecule.
+PIECED_REMARK = "no stored simulation has the shape of this molecule: put together from shapes of its parts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,11 @@ class SolvationResult:
         What it rests on.
     cost : float
         Beads times steps of this solute's own runs.
+    shared_error : float
+        Standard error that the same solute has in every liquid alike, beside that of ``delta_g`` [kJ/mol]: it cancels between two
+        liquids, not against the gas.
+    pieced : bool
+        Whether it was put together from parts of the molecule.
     """
 
     phase: str
@@ -55,6 +62,8 @@ class SolvationResult:
     alarms: tuple[str, ...] = ()
     diagnostics: CouplingDiagnostics | None = None
     cost: float = 0.0
+    shared_error: float = 0.0
+    pieced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +177,8 @@ def transfer_free_energy(
     """Combine the legs of two phases and look up the measured value."""
     start, end = legs.get(from_phase.name), legs.get(to_phase.name)
     value = (end.delta_g.value if end else 0.0) - (start.delta_g.value if start else 0.0)
-    error = hypot(end.delta_g.standard_error if end else 0.0, start.delta_g.standard_error if start else 0.0)
     used = [leg for leg in (start, end) if leg is not None]
+    error = hypot(*(leg.delta_g.standard_error for leg in used), *(leg.shared_error for leg in used if len(used) == 1))
     decade = kj_mol_per_log_unit(temperature)
     return TransferResult(
         from_phase=from_phase.name,
@@ -188,6 +197,7 @@ def transfer_free_energy(
         remarks=(
             *(phase.remark for phase in (from_phase, to_phase) if phase.remark and phase.name != "gas"),
             *(alarm for leg in used for alarm in leg.alarms),
+            *(PIECED_REMARK for _ in used[:1] if any(leg.pieced for leg in used)),
         ),
     )
 

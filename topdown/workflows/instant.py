@@ -54,7 +54,7 @@ def instant_transfer(
     settings = replace(settings, seed=_SEED)
 
     def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult:
-        return sums.solvation(solute, phase.name, temperature=settings.temperature)
+        return sums.solvation(solute, phase.name, temperature=settings.temperature, pieces=True)
 
     for request in requests:
         yield from transfer_outcomes(request, sums.table, table_name, start, ends, settings, solvation)
@@ -76,13 +76,17 @@ def stored_solvation(
         return None
     sums = load_instant_sums(table_name)
     worst = math.inf if settings.target_error is None else settings.effort(2).target_error
+    against_gas = any(
+        find_phase(name, str(table_name)).name == "gas" for name in (settings.from_phase, *settings.to_phases)
+    )
 
     def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult | None:
         try:
             found = sums.solvation(solute, phase.name, temperature=settings.temperature)
         except TopdownError:
             return None
-        return found if found.delta_g.standard_error <= worst else None
+        error = math.hypot(found.delta_g.standard_error, found.shared_error if against_gas else 0.0)
+        return found if error <= worst else None
 
     return solvation
 
@@ -116,7 +120,7 @@ def instant_partition(molecule: CGMolecule, table_name: str | Path) -> list[dict
         if phase == "water":
             continue
         try:
-            legs = {name: sums.solvation(molecule, name) for name in ("water", phase)}
+            legs = {name: sums.solvation(molecule, name, pieces=True) for name in ("water", phase)}
         except TopdownError as error:
             found.append({"to": phase, "refused": str(error)})
             continue
