@@ -14,7 +14,6 @@ from topdown.errors import BeadTableError, MappingError, SettingsError
 from topdown.mapping.bead_typing import TypeChoice, choose_types, ion_choice
 from topdown.mapping.canonical_molecule import CanonicalMolecule
 from topdown.mapping.class_typing import choose_classes, class_model_of
-from topdown.mapping.conformers import conformers as atom_conformers
 from topdown.mapping.conformers import seen_as_beads
 from topdown.mapping.fragmenting import Partition, best_partitions
 from topdown.mapping.geometry import BondedTerms, bonded_terms
@@ -302,7 +301,7 @@ def _geometry(
     if conformers:
         relabelled = tuple(tuple(canonical.places[a] for a in group) for group in groups)
         with_hydrogens = table_style(table) == "martini3"
-        made = atom_conformers(canonical.as_read, seed=seed)
+        made = canonical.conformers(seed)
         if made is None:
             warnings.append("no conformer could be made: lengths and angles are estimates from the molecular graph")
         else:
