@@ -11,6 +11,7 @@ import numpy as np
 from rdkit.Chem import rdMolDescriptors
 
 from topdown.errors import BeadTableError, MappingError, SettingsError
+from topdown.mapping.atom_roles import known_facts
 from topdown.mapping.bead_typing import TypeChoice, choose_types, ion_choice
 from topdown.mapping.canonical_molecule import CanonicalMolecule
 from topdown.mapping.class_typing import choose_classes, class_model_of
@@ -325,14 +326,14 @@ def _in_written_order(
     table: BeadTable,
 ) -> tuple[tuple[Bead, ...], BondedTerms]:
     """Beads and terms renumbered so that beads follow the SMILES as written."""
-    terms = terms.renumbered(sequence)
+    terms, facts = terms.renumbered(sequence), known_facts(mol)
     counted: set[int] = set()
     beads = []
     for place, old in enumerate(sequence):
         choice = choices[old]
         bead_type = table.bead_type(choice.bead_type)
-        charge = sum(mol.GetAtomWithIdx(a).GetFormalCharge() for a in groups[old] if a not in counted)
-        counted |= set(groups[old])
+        charge = sum(facts[a].charge for a in groups[old] if a not in counted)
+        counted.update(groups[old])
         beads.append(
             Bead(
                 name=f"B{place + 1}",

@@ -140,7 +140,7 @@ def priced_groups(smiles):
     """Graph, and {mask of atoms: cost} of the candidate groups."""
     graph = MoleculeGraph.of(canonical(smiles))
     candidates = Candidates.of(graph, PARTITION_COSTS["martini3"])
-    groups = {sum(candidates.units[u] for u in bits(units)): cost for cost, units in candidates.priced}
+    groups = {sum(candidates.units[u] for u in bits(units)): cost for cost, units, _ in candidates.priced}
     assert len(groups) == len(candidates.priced)
     return graph, candidates, groups
 
@@ -231,10 +231,10 @@ def test_no_group_costs_less_than_the_prices_of_its_units(smiles):
     _, candidates, _ = priced_groups(smiles)
     whole = (1 << len(candidates.neighbors)) - 1
     prices = partition_search._unit_prices(whole, candidates.priced)
-    assert all(cost >= sum(prices[u] for u in bits(units)) for cost, units in candidates.priced)
+    assert all(cost >= sum(prices[u] for u in bits(units)) for cost, units, _ in candidates.priced)
     assert sum(prices.values()) <= candidates.cheapest(1).bound
     kept = partition_search._worth_it(whole, candidates.priced)
-    assert set(candidates.cheapest(1).ranked[0][1]) <= {units for _, units in kept}
+    assert set(candidates.cheapest(1).ranked[0][1]) <= {units for _, units, _ in kept}
 
 
 def test_the_answer_of_the_beam_says_that_it_is_not_proven(monkeypatch):
@@ -274,10 +274,10 @@ def test_pieces_of_a_remainder_are_what_a_flood_finds():
         split = partition_search.UnitGraph(candidates.neighbors)
         for _ in range(20):
             mask = group = 0
-            for _, units in shuffler.sample(candidates.priced, min(6, len(candidates.priced))):
+            for _, units, _ in shuffler.sample(candidates.priced, min(6, len(candidates.priced))):
                 mask |= units
             for whole in flooded(mask, candidates.neighbors):
-                group = shuffler.choice([units for _, units in candidates.priced if not units & ~whole])
+                group = shuffler.choice([units for _, units, _ in candidates.priced if not units & ~whole])
                 boundary = 0
                 for u in bits(group):
                     boundary |= candidates.neighbors[u]
