@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from topdown.mapping.bit_masks import bits
@@ -218,8 +220,8 @@ def cheapest_divisions(
     return Divisions(ranked=tuple(ranked), exact=exact, bound=bound)
 
 
-def _key(option: tuple[int, tuple[int, ...]]) -> tuple[int, list[int]]:
-    return option[0], sorted(option[1])
+def _groups_in_order(option: tuple[int, tuple[int, ...]]) -> list[int]:
+    return sorted(option[1])
 
 
 def _components(neighbors: Sequence[int]) -> list[int]:
@@ -372,18 +374,21 @@ def _best_few(
 def _cheapest(
     divisions: list[tuple[int, tuple[int, ...]]], count: int, relevant: int
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """The ``count`` cheapest of those that differ in groups with ``relevant`` units."""
-    divisions.sort(key=_key)
-    if relevant == -1:
-        return divisions[:count]
-    seen, kept = set(), []
-    for division in divisions:
-        signature = frozenset(group for group in division[1] if group & relevant)
-        if signature not in seen:
-            seen.add(signature)
+    """The ``count`` cheapest of those that differ in groups with ``relevant`` units, equals in the order of their groups."""
+    divisions.sort(key=itemgetter(0))
+    seen: set[frozenset[int]] = set()
+    kept: list[tuple[int, tuple[int, ...]]] = []
+    for _, run in groupby(divisions, key=itemgetter(0)):
+        # Few are equal: to put all in the order of their groups would take most of the time of a list.
+        for division in sorted(run, key=_groups_in_order):
+            if relevant != -1:
+                signature = frozenset(group for group in division[1] if group & relevant)
+                if signature in seen:
+                    continue
+                seen.add(signature)
             kept.append(division)
             if len(kept) == count:
-                break
+                return kept
     return kept
 
 

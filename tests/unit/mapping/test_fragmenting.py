@@ -218,6 +218,22 @@ def test_programme_and_beam_take_over_where_the_exact_search_is_too_long():
     assert best.ranked[0][0] <= cost <= best.ranked[0][0] + 300
 
 
+@pytest.mark.parametrize("relevant", [-1, 0b00111])
+def test_the_cheapest_are_those_of_a_full_sort(relevant):
+    shuffler = random.Random(7)
+    for _ in range(50):
+        # Few costs and few groups: many are equal, many differ only away from the relevant units.
+        divisions = [(shuffler.randrange(4), tuple(shuffler.sample(range(1, 32), 3))) for _ in range(40)]
+        first_of = {}
+        for cost, groups in sorted(divisions, key=lambda division: (division[0], sorted(division[1]))):
+            first_of.setdefault(
+                frozenset(g for g in groups if g & relevant) if relevant > 0 else groups, (cost, groups)
+            )
+        for count in (1, 10, 100):
+            found = partition_search._cheapest(divisions.copy(), count, relevant)
+            assert found == list(first_of.values())[:count]
+
+
 @pytest.mark.parametrize("smiles", MOLECULES)
 def test_leaving_out_hopeless_groups_changes_nothing(smiles, monkeypatch):
     _, candidates, _ = priced_groups(smiles)
