@@ -127,20 +127,20 @@ def test_unreadable_files(topdown, tmp_path, name, content, message):
 
 
 def test_files_are_graph_only_unless_asked(topdown, tmp_path, monkeypatch):
-    import topdown.mapping.mapper as mapper
+    from topdown.mapping.canonical_molecule import CanonicalMolecule
 
     called = []
-    real = mapper.atom_conformers
-    monkeypatch.setattr(mapper, "atom_conformers", lambda *a, **k: called.append(1) or real(*a, **k))
+    real = CanonicalMolecule.conformers
+    monkeypatch.setattr(CanonicalMolecule, "conformers", lambda self, seed: called.append(1) or real(self, seed))
     path = tmp_path / "x.smi"
     path.write_text("CCCCCCCC octane\n")
     topdown("map", str(path), "--json")
     topdown("map", "CCCCCCCC", "--no-conformers", "--json")
     assert called == []
-    topdown("map", str(path), "--json", "--conformers")
-    topdown("map", "CCCCCCCC", "--json")
-    topdown("map", str(path), "-o", str(tmp_path / "out"))
-    assert len(called) == 3
+    for asked in ((str(path), "--json", "--conformers"), ("CCCCCCCC", "--json"), (str(path), "-o", str(tmp_path / "out"))):
+        called.clear()
+        topdown("map", *asked)
+        assert called
 
 
 def test_written_files(topdown, tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from rdkit import Chem, rdBase
 
-from topdown.mapping.conformers import conformers
+from topdown.mapping.canonical_molecule import conformers_of
 from topdown.mapping.fragmenting import output_order
 from topdown.mapping.smiles import NO_LIMITS, parse_smiles
 from topdown.model import CGMolecule
@@ -84,11 +84,11 @@ def placed_atoms(molecule: CGMolecule, *, seed: int) -> tuple[FloatArray, bool]:
         elsewhere (beads placed by other means). No rows when no conformer can be made.
     """
     parsed = parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS)
+    made = conformers_of(parsed.canonical_smiles, seed)
+    if made is None or molecule.positions is None:
+        return np.zeros((0, 3)), False
+    fresh, coordinates, weights = made
     with rdBase.BlockLogs():
-        made = conformers(Chem.RemoveAllHs(Chem.MolFromSmiles(parsed.canonical_smiles)), seed=seed)
-        if made is None or molecule.positions is None:
-            return np.zeros((0, 3)), False
-        fresh, coordinates, weights = made
         full = Chem.AddHs(parsed.mol)
         match = _same_atoms(parsed.mol, full, fresh)
     placed = np.asarray(coordinates[int(np.argmax(weights))])[list(match)]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from topdown.mapping.atom_roles import known_bonds, known_facts
+from topdown.mapping.atom_roles import known_bonds
+from topdown.mapping.bit_masks import bits
 from topdown.mapping.bonded_fit import fit_bond, fit_fourier, fit_g96_angle, fit_restricted_angle
 from topdown.mapping.conformers import BeadEnsemble, flat_positions
 from topdown.mapping.vectors import cosine, difference
@@ -36,16 +38,18 @@ class BeadMeasure:
         self.kt = _KT if ensemble is None else kt(ensemble.temperature)
         self._paths: list[list[float]] | None = None
         self._share: dict[int, float] = {}
-        self._flat: FloatArray | None = None
-        self._single_bonds: list[list[int]] | None = None
         self.is_chiral = ensemble is not None and _has_stereo_centre(mol)
 
-    @property
+    @cached_property
     def flat(self) -> FloatArray:
         """Bead positions of the drawing, (n_beads, 3) [nm]."""
-        if self._flat is None:
-            self._flat = flat_positions(self._mol, self._groups)
-        return self._flat
+        return flat_positions(self._mol, self._groups)
+
+    @cached_property
+    def _places(self) -> list[list[float]]:
+        """The same as plain numbers."""
+        places: list[list[float]] = self.flat.tolist()
+        return places
 
     def shape(self, beads: Sequence[int]) -> FloatArray:
         """Positions (n, 3) [nm] of beads that move as one."""
@@ -90,7 +94,7 @@ class BeadMeasure:
     def bend(self, triple: tuple[int, int, int]) -> float:
         """Mean angle [degrees]; of the drawing without conformers."""
         if self.ensemble is None:
-            a, b, c = self.flat[list(triple)].tolist()
+            a, b, c = (self._places[bead] for bead in triple)
             return math.degrees(math.acos(cosine(difference(a, b), difference(c, b))))
         x, weights = self.ensemble.positions, self.ensemble.weights
         cosines = cosines_between(x[:, triple[0]] - x[:, triple[1]], x[:, triple[2]] - x[:, triple[1]])
@@ -151,12 +155,23 @@ class BeadMeasure:
 
         A few minimised conformers understate how the distance fluctuates; each such bond softens it.
         """
-        atoms = set(self._groups[pair[0]]) | set(self._groups[pair[1]])
-        facts = known_facts(self._mol)
-        inner = {a for a in atoms if sum(other in atoms for other, *_ in facts[a].neighbours) > 1}
-        if self._single_bonds is None:
-            self._single_bonds = _open_single_bonds(self._mol)
-        return sum(b in inner for a in inner for b in self._single_bonds[a])
+        near, single = self._bonded
+        atoms = 0
+        for atom in (*self._groups[pair[0]], *self._groups[pair[1]]):
+            atoms |= 1 << atom
+        inner = sum(1 << a for a in bits(atoms) if (near[a] & atoms).bit_count() > 1)
+        return sum((single[a] & inner).bit_count() for a in bits(inner))
+
+    @cached_property
+    def _bonded(self) -> tuple[list[int], list[int]]:
+        """Masks of the neighbours of each atom, and of those of higher number by single bonds outside rings."""
+        near, single = [0] * self._mol.GetNumAtoms(), [0] * self._mol.GetNumAtoms()
+        for i, j, order, _, in_ring in known_bonds(self._mol):
+            near[i] |= 1 << j
+            near[j] |= 1 << i
+            if order == 1.0 and not in_ring:
+                single[min(i, j)] |= 1 << max(i, j)
+        return near, single
 
     def distances(self, pair: tuple[int, int]) -> FloatArray:
         """Of every conformer, (n_conformers,) [nm]."""
@@ -186,15 +201,6 @@ def _has_stereo_centre(mol: Any) -> bool:
     from rdkit import Chem
 
     return any(atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED for atom in mol.GetAtoms())
-
-
-def _open_single_bonds(mol: Any) -> list[list[int]]:
-    """For each atom the atoms of higher number that it has a single bond outside rings to."""
-    found: list[list[int]] = [[] for _ in range(mol.GetNumAtoms())]
-    for i, j, order, _, in_ring in known_bonds(mol):
-        if order == 1.0 and not in_ring:
-            found[min(i, j)].append(max(i, j))
-    return found
 
 
 def cosines_between(a: FloatArray, b: FloatArray) -> FloatArray:

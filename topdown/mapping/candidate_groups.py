@@ -14,7 +14,7 @@ from topdown.mapping.bit_masks import bits
 from topdown.mapping.descriptions import Description, count_mask, packed
 from topdown.mapping.group_features import shape_features
 from topdown.mapping.molecule_graph import MoleculeGraph
-from topdown.mapping.partition_search import Divisions, cheapest_divisions
+from topdown.mapping.partition_search import Divisions, PricedGroup, cheapest_divisions
 from topdown.mapping.partition_symmetry import Groups
 
 #: Largest group considered [heavy atoms], and the most of them aromatic; a unit may be larger.
@@ -32,13 +32,13 @@ class Candidates:
         Mask of the atoms of each unit.
     neighbors : tuple of int
         Mask over units of the neighbours of each.
-    priced : tuple of (int, int)
-        Cost and mask of units of each group.
+    priced : tuple of PricedGroup
+        Cost of each group, its units and those beside it.
     """
 
     units: tuple[int, ...]
     neighbors: tuple[int, ...]
-    priced: tuple[tuple[int, int], ...]
+    priced: tuple[PricedGroup, ...]
 
     @classmethod
     def of(cls, graph: MoleculeGraph, weights: Mapping[str, int], *, taken: int = 0) -> Candidates:
@@ -159,8 +159,8 @@ def _unit_shares(graph: MoleculeGraph, units: Sequence[int], weights: Mapping[st
 
 def _priced_groups(
     graph: MoleculeGraph, units: Sequence[int], neighbors: Sequence[int], weights: Mapping[str, int]
-) -> list[tuple[int, int]]:
-    """(cost, units) of all connected groups of at most :data:`MAX_GROUP` atoms, each once.
+) -> list[PricedGroup]:
+    """All connected groups of at most :data:`MAX_GROUP` atoms, each once.
 
     Counts and the cost of cut bonds add up while a group grows: what the new unit brings, less the bonds by which it
     is attached, which both sides had counted as cut.
@@ -171,12 +171,14 @@ def _priced_groups(
     size = [mask.bit_count() for mask in units]
     # Only these atoms can have three neighbours in a group.
     forks = sum(1 << a for a, near in enumerate(graph.neighbors) if near.bit_count() > 2)
-    priced = []
+    priced: list[PricedGroup] = []
     for seed in range(len(units)):
         later = -1 << (seed + 1)
-        stack = [(1 << seed, neighbors[seed] & later, 0, own[seed], flags[seed], clusters[seed], units[seed])]
+        # Units of the group, those to grow by and those not to grow by any more, all beside it and in it; its counts.
+        near = neighbors[seed]
+        stack = [(1 << seed, near & later, 0, near, own[seed], flags[seed], clusters[seed], units[seed])]
         while stack:
-            group, frontier, closed, total, flag, cluster, atoms = stack.pop()
+            group, frontier, closed, near, total, flag, cluster, atoms = stack.pop()
             n = atoms.bit_count()
             branching = 0
             if n > 3 and atoms & forks:
@@ -189,7 +191,7 @@ def _priced_groups(
             cost = shapes.get(shape)
             if cost is None:
                 cost = shapes[shape] = sum(weights.get(name, 0) for name in shape_features(Description(*shape)))
-            priced.append((cost + (total >> _SHIFT), group))
+            priced.append((cost + (total >> _SHIFT), group, near & ~group))
             if n >= MAX_GROUP:
                 continue
             is_full = total & _AROMATIC >= _FULL
@@ -204,8 +206,8 @@ def _priced_groups(
                 for u, both in links[v].items():
                     if group >> u & 1:
                         grown -= both
-                ahead = frontier | (neighbors[v] & later & ~group & ~closed)
-                stack.append(
-                    (group | low, ahead, closed, grown, flag | flags[v], cluster | clusters[v], atoms | units[v])
-                )
+                beside = neighbors[v]
+                ahead = frontier | (beside & later & ~group & ~closed)
+                counted = grown, flag | flags[v], cluster | clusters[v], atoms | units[v]
+                stack.append((group | low, ahead, closed, near | beside, *counted))
     return priced

@@ -97,6 +97,7 @@ def type_name(class_name: str, size: str) -> str:
 
 
 @lru_cache(maxsize=8)
+@lru_cache(maxsize=8)
 def class_model_of(table: BeadTable) -> ClassModel | None:
     """The class model beside a table, or beside its parent when that ships; None for tables without classes."""
     parent = table.provenance.parent

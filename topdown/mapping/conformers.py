@@ -37,6 +37,9 @@ _SAME_SHAPE_NM = 0.03
 _DRAWN_BOND, _REAL_BOND = 1.5, 0.143
 _HYDROGEN_OUT = (0.0, 0.109, 0.065, 0.036)
 
+#: A molecule with hydrogens, the positions of its atoms (n_conformers, n_atoms, 3) [nm], and weights (n_conformers,).
+Conformers = tuple[Any, FloatArray, FloatArray]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BeadEnsemble:
@@ -121,7 +124,7 @@ def bead_ensemble(
 
 
 def seen_as_beads(
-    made: tuple[Any, FloatArray, FloatArray],
+    made: Conformers,
     groups: Sequence[Sequence[int]],
     *,
     with_hydrogens: bool,
@@ -141,8 +144,8 @@ def bead_operator(
     return mapping_operator(with_their_hydrogens(full, groups), atom_weights(full, how, hydrogens=with_hydrogens))
 
 
-def conformers(mol: Any, *, seed: int) -> tuple[Any, FloatArray, FloatArray] | None:
-    """(molecule with hydrogens, atom positions (n_conformers, n_atoms, 3) [nm], weights), or ``None`` when none exist.
+def conformers(mol: Any, *, seed: int) -> Conformers | None:
+    """Conformers of a molecule of heavy atoms, or ``None`` when none exist.
 
     Hydrogens follow the heavy atoms, which keep their numbers.
     """

@@ -156,12 +156,13 @@ class _Search:
         every partition of its kind pays; the answer is proven once no floor and nothing beyond the list is lower.
         """
         first = self.candidates.cheapest(1)
-        answer = self._entry(*first.ranked[0], (), frozenset())
-        broken = frozenset(asymmetries(self.graph, answer.groups))
+        cost, division = first.ranked[0]
+        groups = self._shared(division, ())
+        broken = frozenset(asymmetries(self.graph, groups))
         if not broken:
-            return Partition(groups=answer.groups, cost=answer.cost, exact=first.exact, bound=first.bound)
+            return Partition(groups=groups, cost=cost, exact=first.exact, bound=first.bound)
         symmetries = automorphisms(self.mol, leaves=False)
-        answer, floor = self._entry(*first.ranked[0], symmetries, broken), first.bound
+        answer, floor = self._entry(cost, division, symmetries, broken), first.bound
         for length in LIST_LENGTHS if first.exact else ():
             for _ in range(MAX_WIDENINGS):
                 relevant = self.candidates.holding(self.graph, broken)
@@ -208,12 +209,16 @@ class _Search:
             answers.append(Partition(groups=entry.groups, cost=entry.cost, exact=proven, bound=bound))
         return tuple(sorted(answers, key=lambda partition: partition.cost))
 
+    def _shared(self, division: Sequence[int], symmetries: Sequence[tuple[int, ...]]) -> Groups:
+        """All groups of a division once atoms are shared."""
+        groups = share_in_rings(self.graph, self.candidates.atoms(division), self.most_before_sharing)
+        return tuple(sorted((*self.kept, *share_by_symmetry(self.graph, groups, symmetries))))
+
     def _entry(
         self, cost: int, division: Sequence[int], symmetries: Sequence[tuple[int, ...]], broken: frozenset[int]
     ) -> _Entry:
         graph = self.graph
-        groups = share_in_rings(graph, self.candidates.atoms(division), self.most_before_sharing)
-        groups = tuple(sorted((*self.kept, *share_by_symmetry(graph, groups, symmetries))))
+        groups = self._shared(division, symmetries)
         uneven = asymmetries(graph, groups)
         return _Entry(
             cost=cost + self.penalty * sum(uneven.values()),

@@ -11,9 +11,10 @@ uses, and lowered until no vibration is faster than ten steps of 20 fs (:mod:`to
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,9 @@ class BondedTerms:
             return images if images[0] < images[-1] else images[::-1]
 
         def move(items: Any) -> Any:
-            return tuple(sorted((replace(t, atoms=moved(t.atoms)) for t in items), key=lambda t: t.atoms))
+            places = [(moved(t.atoms), t) for t in items]
+            places.sort(key=itemgetter(0))
+            return tuple(t if atoms == t.atoms else replace(t, atoms=atoms) for atoms, t in places)
 
         sites = (replace(v, site=new[v.site], atoms=tuple(new[a] for a in v.atoms)) for v in self.virtual_sites)
         return BondedTerms(
@@ -201,6 +204,7 @@ class _Builder:
         inside = {pair for body in bodies for pair in combinations(body.beads, 2)}
         self.links = [edge for edge in graph.edges if edge not in inside]
         self._inside = inside
+        self._near = _neighbours(self.links)
         held: dict[tuple[int, int], Constraint] = {}
         for body in bodies:
             for constraint in body.constraints:
@@ -226,7 +230,7 @@ class _Builder:
 
     @staticmethod
     def _capped(bond: Bond) -> Bond:
-        return replace(bond, force_constant=min(bond.force_constant, BOND_RANGE[1]))
+        return bond if bond.force_constant <= BOND_RANGE[1] else replace(bond, force_constant=BOND_RANGE[1])
 
     def _bond(self, pair: tuple[int, int]) -> Bond:
         """Its force constant is above the range where it could as well be a constraint."""
@@ -243,16 +247,13 @@ class _Builder:
         found: dict[tuple[int, int], tuple[int, int]] = {}
         if self.measure.ensemble is None:
             return found
-        neighbours: dict[int, int] = {}
-        for i, j in self.links:
-            neighbours[i], neighbours[j] = neighbours.get(i, 0) + 1, neighbours.get(j, 0) + 1
         for link in self.links:
             for outer, inner in (link, link[::-1]):
                 body = next((b for b in self._body_of.get(inner, ()) if outer not in b.beads), None)
                 # Bodies joined directly turn about their bond; two anchored ends of one bond would be redundant.
                 if body is None or outer in self._body_of or len(body.beads) < 3:
                     continue
-                if any(tuple(sorted((outer, b))) in self.links for b in body.beads if b != inner):
+                if any(b in self._near[outer] for b in body.beads if b != inner):
                     continue
                 if self.measure.spread(link) > self.measure.stiff_below:
                     continue
@@ -270,13 +271,6 @@ class _Builder:
                     found[outer, inner] = min(options)[1]
         return found
 
-    def _joined(self) -> dict[int, list[int]]:
-        near: dict[int, set[int]] = {}
-        for i, j in self.links:
-            near.setdefault(i, set()).add(j)
-            near.setdefault(j, set()).add(i)
-        return {bead: sorted(others) for bead, others in near.items()}
-
     def angles(self, *, inside: set[tuple[int, ...]]) -> tuple[Angle, ...]:
         """Over every two neighbouring links, over links and the bodies they hang on, and of bodies bent but nearly straight.
 
@@ -284,11 +278,11 @@ class _Builder:
         Comput. 9, 3282 (2013)).
         """
         triples: list[tuple[int, int, int]] = [t for body in self.bodies for t in body.straight]
-        for middle, outer in sorted(self._joined().items()):
+        for middle, outer in sorted(self._near.items()):
             triples += [
                 (i, middle, k)
                 for i, k in combinations(outer, 2)
-                if (i, k) not in self._inside and tuple(sorted((i, k))) not in self.links
+                if (i, k) not in self._inside and k not in self._near[i]
             ]
             for body in self._body_of.get(middle, ()):
                 for bead in outer:
@@ -316,7 +310,7 @@ class _Builder:
 
     def _linked(self, body: RigidBody, outer: int) -> list[int]:
         """Beads of a body that a bead outside has bonds to."""
-        found = {b for link in self.links if outer in link for b in link if b != outer and b in body.beads}
+        found = {b for b in self._near.get(outer, ()) if b in body.beads}
         for (bead, _), pair in self.anchors.items():
             if bead == outer:
                 found |= set(pair) & set(body.beads)
@@ -324,7 +318,7 @@ class _Builder:
 
     def _corners(self, body: RigidBody, inner: int, outer: int) -> list[int]:
         """Up to two beads of a body over which the direction of a link is held: near ones, not in line with one another."""
-        at = body.places()
+        at = body.places
         linked = self._linked(body, outer)
         others = [b for b in body.beads if b != inner and b not in linked]
         others.sort(key=lambda b: (round(math.dist(at[b], at[inner]), 3), b))
@@ -351,11 +345,10 @@ class _Builder:
 
     def _chain_torsions(self) -> tuple[Dihedral, ...]:
         """Of four beads in a row outside rings: only from dynamics, where all their angles stay clear of straight."""
-        near = self._joined()
         found: list[Dihedral] = []
         for j, k in self.links:
-            for i in near[j]:
-                for m in near[k]:
+            for i in self._near[j]:
+                for m in self._near[k]:
                     if len({i, j, k, m}) < 4 or any(a in self._body_of for a in (i, j, k, m)):
                         continue
                     if all(self.measure.largest_angle(t) < _STRAIGHTEST for t in ((i, j, k), (j, k, m))):
@@ -418,6 +411,15 @@ class _Builder:
             if set(one.beads) & set(two.beads):
                 pairs |= {(min(a, b), max(a, b)) for a in one.beads for b in two.beads if a != b}
         return tuple(sorted(pairs - {b.atoms for b in self.bonds} - {c.atoms for c in self.constraints}))
+
+
+def _neighbours(links: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+    """Beads at the other ends of the links of each bead that has any, sorted."""
+    near: dict[int, list[int]] = {}
+    for i, j in links:
+        near.setdefault(i, []).append(j)
+        near.setdefault(j, []).append(i)
+    return {bead: sorted(others) for bead, others in near.items()}
 
 
 def _as_bond(constraint: Constraint) -> Bond:

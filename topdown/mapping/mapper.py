@@ -11,10 +11,10 @@ import numpy as np
 from rdkit.Chem import rdMolDescriptors
 
 from topdown.errors import BeadTableError, MappingError, SettingsError
+from topdown.mapping.atom_roles import known_facts
 from topdown.mapping.bead_typing import TypeChoice, choose_types, ion_choice
 from topdown.mapping.canonical_molecule import CanonicalMolecule
 from topdown.mapping.class_typing import choose_classes, class_model_of
-from topdown.mapping.conformers import conformers as atom_conformers
 from topdown.mapping.conformers import seen_as_beads
 from topdown.mapping.fragmenting import Partition, best_partitions
 from topdown.mapping.geometry import BondedTerms, bonded_terms
@@ -302,7 +302,7 @@ def _geometry(
     if conformers:
         relabelled = tuple(tuple(canonical.places[a] for a in group) for group in groups)
         with_hydrogens = table_style(table) == "martini3"
-        made = atom_conformers(canonical.as_read, seed=seed)
+        made = canonical.conformers(seed)
         if made is None:
             warnings.append("no conformer could be made: lengths and angles are estimates from the molecular graph")
         else:
@@ -326,14 +326,14 @@ def _in_written_order(
     table: BeadTable,
 ) -> tuple[tuple[Bead, ...], BondedTerms]:
     """Beads and terms renumbered so that beads follow the SMILES as written."""
-    terms = terms.renumbered(sequence)
+    terms, facts = terms.renumbered(sequence), known_facts(mol)
     counted: set[int] = set()
     beads = []
     for place, old in enumerate(sequence):
         choice = choices[old]
         bead_type = table.bead_type(choice.bead_type)
-        charge = sum(mol.GetAtomWithIdx(a).GetFormalCharge() for a in groups[old] if a not in counted)
-        counted |= set(groups[old])
+        charge = sum(facts[a].charge for a in groups[old] if a not in counted)
+        counted.update(groups[old])
         beads.append(
             Bead(
                 name=f"B{place + 1}",

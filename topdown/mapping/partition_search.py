@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from topdown.mapping.bit_masks import bits
@@ -32,6 +34,9 @@ BEAM_WIDTH = 40
 FEW_CANDIDATES, FEW_STEPS = 400, 3_000
 #: Beyond so many candidate groups, the exact search has a tenth of its steps and the beam a tenth of its width.
 MANY_CANDIDATES = 20_000
+
+#: A group that may be used: its cost, the mask of its units, and the mask of the units beside it.
+PricedGroup = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +161,7 @@ def _depth_first(neighbors: Sequence[int]) -> tuple[list[int], list[int], list[i
 
 def cheapest_divisions(
     neighbors: Sequence[int],
-    candidates: Sequence[tuple[int, int]],
+    candidates: Sequence[PricedGroup],
     count: int = 1,
     *,
     relevant: int = -1,
@@ -169,8 +174,8 @@ def cheapest_divisions(
     ----------
     neighbors : sequence of int
         Bit mask over units of the neighbours of each unit; units numbered breadth first.
-    candidates : sequence of (int, int)
-        Cost and mask of units of every connected group that may be used; every unit alone must be among them.
+    candidates : sequence of PricedGroup
+        Every connected group that may be used; every unit alone must be among them.
     count : int
     relevant : int, optional
         Mask of units: of divisions that differ only in groups without any of these units, the cheapest stands for all.
@@ -215,8 +220,8 @@ def cheapest_divisions(
     return Divisions(ranked=tuple(ranked), exact=exact, bound=bound)
 
 
-def _key(option: tuple[int, tuple[int, ...]]) -> tuple[int, list[int]]:
-    return option[0], sorted(option[1])
+def _groups_in_order(option: tuple[int, tuple[int, ...]]) -> list[int]:
+    return sorted(option[1])
 
 
 def _components(neighbors: Sequence[int]) -> list[int]:
@@ -234,21 +239,22 @@ def _components(neighbors: Sequence[int]) -> list[int]:
     return found
 
 
-def _without_dominated(candidates: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _without_dominated(candidates: Sequence[PricedGroup]) -> list[PricedGroup]:
     """The candidates less those dearer than two candidates they are made of, which no best division holds."""
-    price = {units: cost for cost, units in candidates}
+    price = {units: cost for cost, units, _ in candidates}
     kept = []
-    for cost, units in candidates:
+    for group in candidates:
+        cost, units, _ = group
         for u in bits(units):
             one, other = price.get(1 << u), price.get(units ^ 1 << u)
             if one is not None and other is not None and one + other < cost:
                 break
         else:
-            kept.append((cost, units))
+            kept.append(group)
     return kept
 
 
-def _worth_it(whole: int, candidates: Sequence[tuple[int, int]], ceiling: int | None = None) -> list[tuple[int, int]]:
+def _worth_it(whole: int, candidates: Sequence[PricedGroup], ceiling: int | None = None) -> list[PricedGroup]:
     """The candidates that a division no dearer than ``ceiling``, or than that of a narrow beam, can hold.
 
     With a price on every unit such that no group costs less than its units together, the sum of the prices is a lower
@@ -258,22 +264,22 @@ def _worth_it(whole: int, candidates: Sequence[tuple[int, int]], ceiling: int | 
     known = _by_beam(whole, candidates, 4)[0] if ceiling is None else ceiling
     gap = known - sum(prices.values())
     price_of = prices.__getitem__
-    return [(cost, units) for cost, units in candidates if cost - sum(map(price_of, bits(units))) <= gap]
+    return [group for group in candidates if group[0] - sum(map(price_of, bits(group[1]))) <= gap]
 
 
-def _unit_prices(whole: int, candidates: Sequence[tuple[int, int]]) -> dict[int, int]:
+def _unit_prices(whole: int, candidates: Sequence[PricedGroup]) -> dict[int, int]:
     """Prices of the units that no candidate undercuts, raised one after the other as far as they go (dual ascent)."""
-    members = [bits(units) for _, units in candidates]
+    members = [bits(units) for _, units, _ in candidates]
     share: dict[int, int] = {}
     holding: dict[int, list[int]] = {u: [] for u in bits(whole)}
-    for k, ((cost, _), found) in enumerate(zip(candidates, members)):
+    for k, ((cost, _, _), found) in enumerate(zip(candidates, members)):
         each = cost // len(found)
         for u in found:
             holding[u].append(k)
             if each < share.get(u, each + 1):
                 share[u] = each
     share_of = share.__getitem__
-    slack = [cost - sum(map(share_of, found)) for (cost, _), found in zip(candidates, members)]
+    slack = [cost - sum(map(share_of, found)) for (cost, _, _), found in zip(candidates, members)]
     slack_of = slack.__getitem__
     for u, groups in holding.items():
         raised = min(map(slack_of, groups))
@@ -285,16 +291,12 @@ def _unit_prices(whole: int, candidates: Sequence[tuple[int, int]]) -> dict[int,
 
 
 def _by_remainders(
-    graph: UnitGraph, whole: int, candidates: Sequence[tuple[int, int]], count: int, relevant: int, max_steps: int
+    graph: UnitGraph, whole: int, candidates: Sequence[PricedGroup], count: int, relevant: int, max_steps: int
 ) -> list[tuple[int, tuple[int, ...]]] | None:
     """Dynamic programming (module docstring), or None when it takes more than ``max_steps`` steps."""
-    by_first: dict[int, list[tuple[int, int, int]]] = {}
-    neighbors = graph.neighbors
-    for cost, units in candidates:
-        boundary = 0
-        for u in bits(units):
-            boundary |= neighbors[u]
-        by_first.setdefault(units & -units, []).append((cost, units, boundary & ~units))
+    by_first: dict[int, list[PricedGroup]] = {}
+    for group in candidates:
+        by_first.setdefault(group[1] & -group[1], []).append(group)
     options: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
     pieces_of_rest: dict[int, tuple[int, ...]] = {}
     waiting, steps = [whole], 0
@@ -372,22 +374,25 @@ def _best_few(
 def _cheapest(
     divisions: list[tuple[int, tuple[int, ...]]], count: int, relevant: int
 ) -> list[tuple[int, tuple[int, ...]]]:
-    """The ``count`` cheapest of those that differ in groups with ``relevant`` units."""
-    divisions.sort(key=_key)
-    if relevant == -1:
-        return divisions[:count]
-    seen, kept = set(), []
-    for division in divisions:
-        signature = frozenset(group for group in division[1] if group & relevant)
-        if signature not in seen:
-            seen.add(signature)
+    """The ``count`` cheapest of those that differ in groups with ``relevant`` units, equals in the order of their groups."""
+    divisions.sort(key=itemgetter(0))
+    seen: set[frozenset[int]] = set()
+    kept: list[tuple[int, tuple[int, ...]]] = []
+    for _, run in groupby(divisions, key=itemgetter(0)):
+        # Few are equal: to put all in the order of their groups would take most of the time of a list.
+        for division in sorted(run, key=_groups_in_order):
+            if relevant != -1:
+                signature = frozenset(group for group in division[1] if group & relevant)
+                if signature in seen:
+                    continue
+                seen.add(signature)
             kept.append(division)
             if len(kept) == count:
-                break
+                return kept
     return kept
 
 
-def _by_programme(whole: int, candidates: Sequence[tuple[int, int]]) -> Divisions:
+def _by_programme(whole: int, candidates: Sequence[PricedGroup]) -> Divisions:
     """One division, and a bound, from the set-partitioning programme; from the beam where that is too large."""
     floor = sum(_unit_prices(whole, candidates).values())
     every, candidates = candidates, _worth_it(whole, _without_dominated(candidates))
@@ -397,11 +402,11 @@ def _by_programme(whole: int, candidates: Sequence[tuple[int, int]]) -> Division
         from scipy.sparse import csr_matrix
 
         place = {u: row for row, u in enumerate(bits(whole))}
-        entries = [(place[u], column) for column, (_, units) in enumerate(candidates) for u in bits(units)]
+        entries = [(place[u], column) for column, (_, units, _) in enumerate(candidates) for u in bits(units)]
         rows, columns = zip(*entries)
         covers: Any = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(place), len(candidates)))
         answer = milp(
-            np.array([cost for cost, _ in candidates], dtype=float),
+            np.array([cost for cost, _, _ in candidates], dtype=float),
             constraints=LinearConstraint(covers, 1, 1),
             integrality=np.ones(len(candidates)),
             bounds=Bounds(0, 1),
@@ -411,18 +416,18 @@ def _by_programme(whole: int, candidates: Sequence[tuple[int, int]]) -> Division
             floor = max(floor, int(np.ceil(answer.mip_dual_bound - 1e-4)))
         if answer.x is not None:
             chosen = [candidates[int(k)] for k in np.flatnonzero(answer.x > 0.5)]
-            cost = sum(c for c, _ in chosen)
+            cost = sum(c for c, _, _ in chosen)
             floor = min(floor, cost)
-            groups = tuple(sorted(units for _, units in chosen))
+            groups = tuple(sorted(units for _, units, _ in chosen))
             return Divisions(ranked=((cost, groups),), exact=floor == cost, bound=floor)
     best = _by_beam(whole, every, BEAM_WIDTH // 10 if len(every) > MANY_CANDIDATES else BEAM_WIDTH)
     return Divisions(ranked=(best,), exact=best[0] == floor, bound=floor)
 
 
-def _by_beam(whole: int, candidates: Sequence[tuple[int, int]], width: int = BEAM_WIDTH) -> tuple[int, tuple[int, ...]]:
+def _by_beam(whole: int, candidates: Sequence[PricedGroup], width: int = BEAM_WIDTH) -> tuple[int, tuple[int, ...]]:
     """Cover unit after unit, keeping the cheapest partial divisions per number of units covered."""
     by_first: dict[int, list[tuple[int, int]]] = {}
-    for cost, units in candidates:
+    for cost, units, _ in candidates:
         by_first.setdefault(units & -units, []).append((cost, units))
     levels: list[dict[int, tuple[int, tuple[int, ...]]]] = [{} for _ in range(whole.bit_count() + 1)]
     levels[0][whole] = (0, ())

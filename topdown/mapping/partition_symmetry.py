@@ -110,7 +110,7 @@ def share_by_symmetry(graph: MoleculeGraph, groups: Groups, symmetries: Sequence
     Heptane as three carbons and four breaks the molecule's mirror; merged with its image it becomes two beads of three
     and a half, which share the middle carbon. Carbons of aromatic rings are shared, and those on which the mirror lies.
     """
-    before = asymmetry(graph, groups)
+    before = asymmetry(graph, groups) if symmetries else 0
     if not before:
         return groups
     best = (before, 0, groups)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -76,6 +77,7 @@ class RigidBody:
     impropers: tuple[Dihedral, ...] = ()
     straight: tuple[tuple[int, int, int], ...] = ()
 
+    @cached_property
     def places(self) -> Places:
         """Reference position of each bead [nm]."""
         return _places(self.beads, self.shape)
@@ -99,11 +101,12 @@ def rigid_body(beads: Sequence[int], shape: FloatArray, *, keep: Iterable[int] =
     kept = set(keep) & set(beads)
     if len(beads) == 2:
         return _held(beads, shape, beads, at)
-    if _off_line(shape) < LINE_TOLERANCE:
+    points = list(at.values())
+    if _off_line(points) < LINE_TOLERANCE:
         return _line(beads, shape, at, kept)
     if len(beads) == 3:
         return _held(beads, shape, beads, at)
-    planar = _off_plane(shape) < PLANE_TOLERANCE
+    planar = _off_plane(points) < PLANE_TOLERANCE
     count = max(len(kept), 4 if planar or len(beads) == 4 else 3)
     if planar and len(beads) == 4 and not kept:
         inner = [b for b in beads if _is_inside(b, beads, at)]
@@ -152,27 +155,33 @@ def _places(beads: Sequence[int], shape: FloatArray) -> Places:
     return dict(zip(beads, shape.tolist()))
 
 
-def _is_drawing(shape: FloatArray) -> bool:
+def _is_drawing(points: Sequence[Vector]) -> bool:
     """Whether all points have the same height, as in a drawing."""
-    return not np.any(shape[:, 2] - shape[0, 2])
+    height = points[0][2]
+    return all(point[2] == height for point in points)
 
 
-def _off_line(shape: FloatArray) -> float:
+def _off_line(points: Sequence[Vector]) -> float:
     """Largest distance of a point from the best line through all [nm]."""
-    x = shape - shape.mean(axis=0)
-    if _is_drawing(shape):
-        (xx, xy), (_, yy) = (x[:, :2].T @ x[:, :2]).tolist()
+    if _is_drawing(points):
+        centre = middle(points)
+        arms = [(p[0] - centre[0], p[1] - centre[1]) for p in points]
+        xx, xy, yy = sum(x * x for x, _ in arms), sum(x * y for x, y in arms), sum(y * y for _, y in arms)
         turn = 0.5 * math.atan2(2.0 * xy, xx - yy)
-        return float(np.abs(x[:, :2] @ (-math.sin(turn), math.cos(turn))).max())
+        sine, cosine = math.sin(turn), math.cos(turn)
+        return max(abs(cosine * y - sine * x) for x, y in arms)
+    x = np.array(points)
+    x -= x.mean(axis=0)
     axis = np.linalg.svd(x)[2][0]
     return float(np.linalg.norm(x - np.outer(x @ axis, axis), axis=1).max())
 
 
-def _off_plane(shape: FloatArray) -> float:
+def _off_plane(points: Sequence[Vector]) -> float:
     """Largest distance of a point from the best plane through all [nm]."""
-    if _is_drawing(shape):
+    if _is_drawing(points):
         return 0.0
-    x = shape - shape.mean(axis=0)
+    x = np.array(points)
+    x -= x.mean(axis=0)
     return float(np.abs(x @ np.linalg.svd(x)[2][2]).max())
 
 
@@ -190,6 +199,23 @@ def _flatness_of(x: float, y: float, z: float) -> float:
 def _flatness(a: Vector, b: Vector, c: Vector) -> float:
     """The same from the corners."""
     return _flatness_of(math.dist(a, b), math.dist(b, c), math.dist(c, a))
+
+
+class _Triangles:
+    """Triangles of some beads, each worked out once: sets of carriers have most of theirs in common."""
+
+    def __init__(self, at: Places) -> None:
+        self.at = at
+        self._known: dict[tuple[int, int, int], tuple[float, float]] = {}
+
+    def seen(self, i: int, j: int, k: int) -> tuple[float, float]:
+        """Area [nm²] and flatness (:func:`_flatness_of`)."""
+        found = self._known.get((i, j, k))
+        if found is None:
+            a, b, c = self.at[i], self.at[j], self.at[k]
+            x, y, z = math.dist(a, b), math.dist(b, c), math.dist(c, a)
+            found = self._known[i, j, k] = _area_of(x, y, z), _flatness_of(x, y, z)
+        return found
 
 
 def _is_inside(bead: int, beads: Sequence[int], at: Places) -> bool:
@@ -256,7 +282,8 @@ def _best_carriers(beads: tuple[int, ...], at: Places, kept: set[int], count: in
         outer = sorted(set(beads) - kept, key=lambda b: (-math.dist(at[b], centre), b))
         candidates = sorted([*kept, *outer[: max(_MOST_CANDIDATES - len(kept), 3)]])
     sets = [c for c in combinations(candidates, count) if kept.issubset(c)]
-    quality = {c: _frame_quality(c, at) for c in sets}
+    known = _Triangles(at)
+    quality = {c: _frame_quality(c, known) for c in sets}
     best = max(quality.values())
     good = sorted((c for c in sets if quality[c] >= 0.7 * best), key=lambda c: (-round(quality[c], 5), c))
 
@@ -269,29 +296,27 @@ def _best_carriers(beads: tuple[int, ...], at: Places, kept: set[int], count: in
     return min(good[:_MOST_COMPARED], key=lever)
 
 
-def _frame_quality(chosen: tuple[int, ...], at: Places) -> float:
+def _frame_quality(chosen: tuple[int, ...], known: _Triangles) -> float:
     """Area of the smallest triangle that the constraints of ``chosen`` make [nm²], less when flat."""
     worst = math.inf
-    for (i, j, k), _ in _triangles(chosen, at):
-        sides = math.dist(at[i], at[j]), math.dist(at[j], at[k]), math.dist(at[k], at[i])
-        worst = min(worst, _area_of(*sides) * min(1.0, _flatness_of(*sides) / 0.4))
+    for triangle, _ in _triangles(chosen, known):
+        area, flatness = known.seen(*triangle)
+        worst = min(worst, area * min(1.0, flatness / 0.4))
     return worst
 
 
-def _triangles(carriers: Sequence[int], at: Places) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
+def _triangles(carriers: Sequence[int], known: _Triangles) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
     """Triangles that hold the carriers one after the other: each new bead with the two it is held by.
 
     The second value is that common side. Of all ways to begin and to go on, the best conditioned is taken at each step.
     """
     if len(carriers) == 4:
-        return _best_hinge(carriers, at)
-    first = max(
-        combinations(carriers, 3), key=lambda t: (round(_flatness(*(at[b] for b in t)), 4), tuple(-b for b in t))
-    )
+        return _best_hinge(carriers, known)
+    first = max(combinations(carriers, 3), key=lambda t: (round(known.seen(*t)[1], 4), tuple(-b for b in t)))
     held, found = set(first), [(first, (first[0], first[1]))]
     while len(held) < len(carriers):
         options = [
-            (round(_flatness(at[b], at[i], at[j]), 4), -b, (i, j))
+            (round(known.seen(b, i, j)[1], 4), -b, (i, j))
             for b in sorted(set(carriers) - held)
             for i, j in combinations(sorted(held), 2)
         ]
@@ -301,17 +326,14 @@ def _triangles(carriers: Sequence[int], at: Places) -> list[tuple[tuple[int, int
     return found
 
 
-def _best_hinge(four: Sequence[int], at: Places) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
+def _best_hinge(four: Sequence[int], known: _Triangles) -> list[tuple[tuple[int, int, int], tuple[int, int]]]:
     """Two triangles of four beads on either side of a common side: the pairing whose flatter triangle is least flat."""
     best: tuple[float, tuple[int, int]] | None = None
-    corners = sorted(four)
-    apart: dict[tuple[int, int], float] = {}
-    for i, j in combinations(corners, 2):
-        apart[i, j] = apart[j, i] = math.dist(at[i], at[j])
+    at, corners = known.at, sorted(four)
     for side in combinations(corners, 2):
         i, j = side
         one, two = (b for b in corners if b != i and b != j)
-        worst = min(_flatness_of(apart[side], apart[j, k], apart[k, i]) for k in (one, two))
+        worst = min(known.seen(i, j, one)[1], known.seen(i, j, two)[1])
         if best is not None and round(worst, 4) <= round(best[0], 4):
             continue
         axis, left, right = (difference(at[b], at[i]) for b in (j, one, two))
@@ -340,7 +362,7 @@ def _held(beads: tuple[int, ...], shape: FloatArray, carriers: tuple[int, ...], 
             constraints=tuple(_constraint(middle, end, at) for end in ends),
             straight=((ends[0], middle, ends[1]),),
         )
-    triangles = _triangles(carriers, at)
+    triangles = _triangles(carriers, _Triangles(at))
     pairs = {tuple(sorted(triangles[0][0][:2]))}
     for triangle, side in triangles:
         (new,) = set(triangle) - set(side)
@@ -376,7 +398,7 @@ def _site(bead: int, carriers: Sequence[int], at: Places) -> VirtualSite:
     if len(carriers) == 4:
         corners = [at[c] for c in carriers]
         weights = _hinge_weights(x, corners)
-        if min(weights) > 0.02 and _off_plane(np.array([*corners, x])) < PLANE_TOLERANCE:
+        if min(weights) > 0.02 and _off_plane([*corners, x]) < PLANE_TOLERANCE:
             at_centre = math.dist(middle(corners), x) < _AT_CENTRE
             return VirtualSite(
                 site=bead,

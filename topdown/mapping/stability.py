@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -97,6 +98,9 @@ def independent_constraints(
     kept: list[Constraint] = []
     redundant: list[Constraint] = []
     for group in _connected(constraints):
+        if _largest_overlap(x, masses, group) <= 1.0 - SMALLEST_SINGULAR**2:
+            kept += group
+            continue
         rows = [_constraint_row(x, masses, constraint) for constraint in group]
         # Fewer rows have no smaller singular value: where all are independent, so are the first of them.
         if np.linalg.svd(np.array(rows), compute_uv=False)[-1] >= SMALLEST_SINGULAR and len(rows) <= positions.size:
@@ -112,6 +116,27 @@ def independent_constraints(
                 kept.append(constraint)
     order = {id(c): k for k, c in enumerate(constraints)}
     return tuple(sorted(kept, key=lambda c: order[id(c)])), tuple(sorted(redundant, key=lambda c: order[id(c)]))
+
+
+def _largest_overlap(x: Sequence[Vector], masses: Sequence[float], constraints: Sequence[Constraint]) -> float:
+    """How much of one constraint's gradient the others may repeat: the largest sum of scalar products of unit gradients.
+
+    No eigenvalue of the matrix of scalar products is below 1 less this (Gershgorin), and those are the squares of the
+    singular values: mostly it settles that constraints are independent.
+    """
+    ends = []
+    for constraint in constraints:
+        i, j = constraint.atoms
+        along = difference(x[j], x[i])
+        scale = max(norm(along), 1e-9) * math.sqrt(1.0 / masses[i] + 1.0 / masses[j])
+        ends.append((i, j, [d / scale for d in along]))
+    sums = [0.0] * len(ends)
+    for (one, (i, j, u)), (other, (k, m, v)) in combinations(enumerate(ends), 2):
+        # Two constraints share one bead, or both and repeat each other.
+        overlap = abs(dot(u, v)) * sum(1.0 / masses[bead] for bead in (i, j) if bead in (k, m))
+        sums[one] += overlap
+        sums[other] += overlap
+    return max(sums)
 
 
 def _connected(constraints: Sequence[Constraint]) -> list[list[Constraint]]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from topdown.mapping.canonical_molecule import CanonicalMolecule
-from topdown.mapping.conformers import bead_operator, conformers
+from topdown.mapping.conformers import Conformers, bead_operator
 from topdown.mapping.operators import Center, bead_positions
 from topdown.mapping.smiles import parse_smiles
 from topdown.model import BeadTable, CGMolecule
@@ -102,7 +102,7 @@ class MappedSurface:
             return None
         parsed = parse_smiles(molecule.smiles, largest_fragment=True)
         canonical = CanonicalMolecule.of(parsed)
-        made = conformers(canonical.as_read, seed=seed)
+        made = canonical.conformers(seed)
         if made is None:
             return None
         written, place = parsed.atom_of_written(), dict(zip(canonical.order, canonical.places))
@@ -117,7 +117,7 @@ class MappedSurface:
     @classmethod
     def of_conformers(
         cls,
-        made: tuple[Any, FloatArray, FloatArray],
+        made: Conformers,
         groups: Sequence[Sequence[int]],
         radii: FloatArray,
         *,
@@ -128,7 +128,7 @@ class MappedSurface:
 
         Parameters
         ----------
-        made : (rdkit.Chem.Mol, (n_conformers, n_atoms, 3) float64 [nm], (n_conformers,) float64)
+        made : Conformers
         groups : sequence of sequence of int
             Heavy atoms of each bead.
         radii : (n_beads,) float64 [nm]

@@ -140,7 +140,7 @@ def priced_groups(smiles):
     """Graph, and {mask of atoms: cost} of the candidate groups."""
     graph = MoleculeGraph.of(canonical(smiles))
     candidates = Candidates.of(graph, PARTITION_COSTS["martini3"])
-    groups = {sum(candidates.units[u] for u in bits(units)): cost for cost, units in candidates.priced}
+    groups = {sum(candidates.units[u] for u in bits(units)): cost for cost, units, _ in candidates.priced}
     assert len(groups) == len(candidates.priced)
     return graph, candidates, groups
 
@@ -218,6 +218,22 @@ def test_programme_and_beam_take_over_where_the_exact_search_is_too_long():
     assert best.ranked[0][0] <= cost <= best.ranked[0][0] + 300
 
 
+@pytest.mark.parametrize("relevant", [-1, 0b00111])
+def test_the_cheapest_are_those_of_a_full_sort(relevant):
+    shuffler = random.Random(7)
+    for _ in range(50):
+        # Few costs and few groups: many are equal, many differ only away from the relevant units.
+        divisions = [(shuffler.randrange(4), tuple(shuffler.sample(range(1, 32), 3))) for _ in range(40)]
+        first_of = {}
+        for cost, groups in sorted(divisions, key=lambda division: (division[0], sorted(division[1]))):
+            first_of.setdefault(
+                frozenset(g for g in groups if g & relevant) if relevant > 0 else groups, (cost, groups)
+            )
+        for count in (1, 10, 100):
+            found = partition_search._cheapest(divisions.copy(), count, relevant)
+            assert found == list(first_of.values())[:count]
+
+
 @pytest.mark.parametrize("smiles", MOLECULES)
 def test_leaving_out_hopeless_groups_changes_nothing(smiles, monkeypatch):
     _, candidates, _ = priced_groups(smiles)
@@ -231,10 +247,10 @@ def test_no_group_costs_less_than_the_prices_of_its_units(smiles):
     _, candidates, _ = priced_groups(smiles)
     whole = (1 << len(candidates.neighbors)) - 1
     prices = partition_search._unit_prices(whole, candidates.priced)
-    assert all(cost >= sum(prices[u] for u in bits(units)) for cost, units in candidates.priced)
+    assert all(cost >= sum(prices[u] for u in bits(units)) for cost, units, _ in candidates.priced)
     assert sum(prices.values()) <= candidates.cheapest(1).bound
     kept = partition_search._worth_it(whole, candidates.priced)
-    assert set(candidates.cheapest(1).ranked[0][1]) <= {units for _, units in kept}
+    assert set(candidates.cheapest(1).ranked[0][1]) <= {units for _, units, _ in kept}
 
 
 def test_the_answer_of_the_beam_says_that_it_is_not_proven(monkeypatch):
@@ -274,10 +290,10 @@ def test_pieces_of_a_remainder_are_what_a_flood_finds():
         split = partition_search.UnitGraph(candidates.neighbors)
         for _ in range(20):
             mask = group = 0
-            for _, units in shuffler.sample(candidates.priced, min(6, len(candidates.priced))):
+            for _, units, _ in shuffler.sample(candidates.priced, min(6, len(candidates.priced))):
                 mask |= units
             for whole in flooded(mask, candidates.neighbors):
-                group = shuffler.choice([units for _, units in candidates.priced if not units & ~whole])
+                group = shuffler.choice([units for _, units, _ in candidates.priced if not units & ~whole])
                 boundary = 0
                 for u in bits(group):
                     boundary |= candidates.neighbors[u]

@@ -17,7 +17,7 @@ NAPHTHALENE = np.array([[-0.208, 0.147, 0], [-0.208, -0.147, 0], [0, 0, 0], [0.2
 def rebuilt(body, n):
     """All positions from those of the carriers alone."""
     x = np.full((n, 3), np.nan)
-    x[list(body.carriers)] = [body.places()[c] for c in body.carriers]
+    x[list(body.carriers)] = [body.places[c] for c in body.carriers]
     for site in body.sites:
         x[site.site] = place_site(site, x)
     return x

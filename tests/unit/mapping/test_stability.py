@@ -1,10 +1,12 @@
 """Normal modes against formulas, and force constants lowered to what 20 fs resolves."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 
+from topdown.mapping import stability
 from topdown.mapping.stability import SHORTEST_PERIOD, Skeleton, independent_constraints, shortest_period, softened
 from topdown.model import Angle, Bond, Constraint, Dihedral, VirtualSite
 
@@ -130,3 +132,22 @@ def test_redundant_constraints_are_found():
         Constraint(atoms=(0, 2), length=0.6),
     )
     assert independent_constraints(LINE, (36.0,) * 4, collinear)[1] == (collinear[2],)
+
+
+def test_a_quick_look_at_constraints_settles_only_what_is_so():
+    """Unit gradients that overlap little have no small singular value; a regular triangle of equal masses overlaps by half."""
+    triangle = 0.3 * np.array([[0.0, 0, 0], [1, 0, 0], [0.5, math.sqrt(0.75), 0]])
+    sides = [Constraint(atoms=pair, length=0.3) for pair in ((0, 1), (0, 2), (1, 2))]
+    assert stability._largest_overlap(triangle, (36.0,) * 3, sides) == pytest.approx(0.5)
+    rng = np.random.default_rng(5)
+    settled = 0
+    for _ in range(200):
+        x, masses = rng.normal(size=(5, 3)), rng.uniform(20.0, 100.0, 5)
+        pairs = rng.permutation(list(combinations(range(5), 2)))[: rng.integers(2, 6)]
+        group = [Constraint(atoms=(int(i), int(j)), length=0.3) for i, j in pairs]
+        rows = np.array([stability._constraint_row(x, masses, constraint) for constraint in group])
+        overlap = stability._largest_overlap(x, masses, group)
+        assert np.linalg.svd(rows, compute_uv=False)[-1] ** 2 >= 1.0 - overlap - 1e-12
+        assert overlap == pytest.approx(np.abs(rows @ rows.T - np.eye(len(rows))).sum(axis=1).max())
+        settled += overlap < 1.0 - stability.SMALLEST_SINGULAR**2
+    assert settled > 20

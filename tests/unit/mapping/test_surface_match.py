@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from topdown.mapping import map_molecule
+from topdown.mapping import conformers, map_molecule
+from topdown.mapping.all_atoms import placed_atoms
 from topdown.mapping.surface import LARGEST_FACTOR, MappedSurface, surface_check
 from topdown.mapping.surface_match import match_surface, surface_factor, with_longer_bonds
 from topdown.model import Bead, CGMolecule, Constraint, VirtualSite
@@ -73,6 +74,19 @@ def test_the_factor_does_not_depend_on_the_spelling() -> None:
     factors = {round(surface_factor(map_molecule(s, M3), M3), 9) for s in spellings}
     assert len(factors) == 1
     assert factors != {1.0}
+
+
+def test_mapping_surface_and_pictures_embed_the_molecule_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    embed = conformers._embed
+    monkeypatch.setattr(conformers, "_embed", lambda *given: made.append(1) or embed(*given))
+    # A spelling and a seed that no other test asks for.
+    molecule = map_molecule("C(COC)c1ccccc1", M3, seed=20)
+    surface_factor(molecule, M3, seed=20)
+    assert placed_atoms(molecule, seed=20)[1]
+    assert len(made) == 1
+    surface_factor(molecule, M3, seed=21)
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize(
