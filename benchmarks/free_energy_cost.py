@@ -54,8 +54,8 @@ def new_matrix_time(runs: list[WindowSamples]) -> float:
 
 
 def solute_of(name: str, table: BeadTable) -> CGMolecule:
-    """A bead type by itself, else a curated model."""
-    return one_bead(name, table) if name in table else load_molecule("martini3", name)
+    """A bead type by itself, else a curated model; under a name that no solvent has, since GROMACS couples what is called so."""
+    return one_bead(name, table) if name in table else replace(load_molecule("martini3", name), name="SOLU")
 
 
 def by_gromacs(
