@@ -17,6 +17,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("file", "list.txt", "model.itp"):
         Path(name).write_text("CCO\n")
+    for name, text in (("no.json", "CCO"), ("number.json", "3"), ("empty.json", "{}")):
+        Path(name).write_text(text)
     Path("latin.smi").write_bytes("CCO éthanol\n".encode("latin-1"))
     return tmp_path
 
@@ -52,6 +54,17 @@ def refused(topdown, *arguments: object) -> str:
         (["transfer", "CCO", "--instant", "--plot", "figures"], "--instant simulates nothing"),
         (["density", "nowhere.itp"], "a name such as octanol, a SMILES, a model of the bead table"),
         (["density", ""], "error: E_EMPTY"),
+        (
+            ["membrane", "--lipids", "POPC", "--continue", "-o", "nowhere"],
+            "nowhere: there is no membrane run to continue (start",
+        ),
+        (["map-trajectory", "no.json", "a.gro"], "no.json: not JSON (a model as topdown map -o DIR writes it)"),
+        (["map-trajectory", "number.json", "a.gro"], "number.json: not a model as topdown map writes it (map"),
+        (
+            ["map-trajectory", "empty.json", "a.gro"],
+            "empty.json: not a model as topdown map writes it: it lacks 'beads' (map",
+        ),
+        (["window", "run", "no.json"], "no.json: no JSON (topdown calibrate plan CAMPAIGN.toml --specs FOLDER"),
         (["calibrate", "paln", "campaign.toml"], 'no command "calibrate paln"; did you mean "calibrate plan"?'),
     ],
 )

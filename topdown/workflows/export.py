@@ -227,7 +227,9 @@ def molecule_of_itp(path: Path, table: str) -> tuple[CGMolecule, BeadTable]:
         elif section == "atoms" and len(words) > 1:
             types.add(words[1])
     if len(names) != 1:
-        raise TopologyError(f"{len(names)} molecules, one is expected", where=str(path), hint="export a .top file")
+        raise TopologyError(
+            f"{len(names)} molecules, one is expected", where=str(path), hint="a .top file holds several"
+        )
     used = loaded.subset(types)
     with tempfile.TemporaryDirectory(prefix="topdown-export-") as folder:
         top = Path(folder) / "molecule.top"

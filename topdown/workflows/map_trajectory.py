@@ -146,15 +146,16 @@ def read_model(path: Path, table: str = "") -> CGMolecule:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputFileError(error.strerror or "cannot be read", where=str(path)) from None
-    except ValueError as error:
-        raise InputFileError(f"not JSON: {error}", where=str(path), hint="a model as topdown map writes it") from None
+    except ValueError:
+        raise InputFileError("not JSON", where=str(path), hint="a model as topdown map -o DIR writes it") from None
     try:
         return model_from_json(data)
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, TopdownError):
-            raise
+    except TopdownError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        lacks = f": it lacks {error}" if isinstance(error, KeyError) else ""
         raise InputFileError(
-            f"not a model as topdown map writes it: {error!r}", where=str(path), hint="map the molecule with -o DIR"
+            f"not a model as topdown map writes it{lacks}", where=str(path), hint="map the molecule with -o DIR"
         ) from None
 
 

@@ -150,8 +150,16 @@ def request_from_json(path: Path) -> MembraneRequest:
         values["solutes"] = tuple(SoluteRequest(**solute) for solute in values["solutes"])
         values["size"] = tuple(float(edge) for edge in values["size"])
         return MembraneRequest(**values)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputFileError(f"no membrane run to continue: {error}", where=str(path)) from None
+    except FileNotFoundError:
+        raise InputFileError(
+            "there is no membrane run to continue", where=str(path.parent), hint="start it without --continue"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise InputFileError(
+            "there is no membrane run to continue: its request is damaged",
+            where=str(path),
+            hint="start anew with --overwrite",
+        ) from None
 
 
 def parse_solutes(

@@ -104,14 +104,13 @@ def read_spec(path: Path | str) -> WindowSpec:
     InputFileError
         Missing, no JSON, an unknown or missing key, or a value of the wrong kind.
     """
-    where = str(path)
+    where, hint = str(path), "topdown calibrate plan CAMPAIGN.toml --specs FOLDER writes such files"
     try:
         data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputFileError(f"cannot be read: {error.strerror}", where=where) from None
-    except ValueError as error:
-        raise InputFileError(f"no JSON: {error}", where=where) from None
-    hint = "topdown calibrate plan CAMPAIGN.toml --specs FOLDER writes such files"
+    except ValueError:
+        raise InputFileError("no JSON", where=where, hint=hint) from None
     if not isinstance(data, dict) or set(data) != _KEYS:
         found = sorted(set(data) ^ _KEYS) if isinstance(data, dict) else ["not an object"]
         raise InputFileError(f"unknown or missing keys: {', '.join(map(str, found))}", where=where, hint=hint)
