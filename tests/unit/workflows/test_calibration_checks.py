@@ -19,6 +19,7 @@ from topdown.errors import InputFileError
 from topdown.report.calibration_plan import plan_json, plan_text
 from topdown.tables import load_bead_table
 from topdown.workflows.calibrate import plan_calibration
+from topdown.workflows.calibration_bilayers import bilayer_plan
 from topdown.workflows.calibration_problem import _Resolver, read_problem
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "martini2_alkanes.toml"
@@ -236,6 +237,8 @@ def test_bilayers_are_found_and_planned(tmp_path: Path) -> None:
 def test_bilayers_that_cannot_be_checked_are_refused(tmp_path: Path, values: dict[str, object], words: str) -> None:
     path = tmp_path / "campaign.toml"
     path.write_text(EXAMPLE.read_text() + "\n" + section("bilayer", **values))
+    campaign = read_campaign(path)
+    (entry,) = campaign.checks.bilayers
     with pytest.raises(InputFileError, match=words) as caught:
-        read_problem(path)
+        bilayer_plan(entry, campaign, "martini2", 25_000)
     assert "--" not in str(caught.value), "no words of another command"
