@@ -216,7 +216,7 @@ def cheapest_divisions(
         if len(ranked) == 1 and count == 1:
             ranked = [(ranked[0][0] + solved[0][0], ranked[0][1] + solved[0][1])]
         else:
-            ranked = _cheapest([(c1 + c2, g1 + g2) for c1, g1 in ranked for c2, g2 in solved], count, relevant)
+            ranked = _cheapest(_joined(ranked, solved, count), count, relevant)
     return Divisions(ranked=tuple(ranked), exact=exact, bound=bound)
 
 
@@ -363,12 +363,20 @@ def _best_few(
         for cost, units, pieces in options[mask]:
             partial: list[tuple[int, tuple[int, ...]]] = [(cost, (units,))]
             for piece in pieces:
-                partial = [(c1 + c2, g1 + g2) for c1, g1 in partial for c2, g2 in best[piece]]
-                if len(partial) > count:
-                    partial = _cheapest(partial, count, relevant)
+                partial = _cheapest(_joined(partial, best[piece], count), count, relevant)
             found += partial
         best[mask] = _cheapest(found, count, relevant)
     return best[whole]
+
+
+def _joined(
+    ones: Sequence[tuple[int, tuple[int, ...]]], others: Sequence[tuple[int, tuple[int, ...]]], count: int
+) -> list[tuple[int, tuple[int, ...]]]:
+    """Divisions of two remainders together, each list in order: all that can be among the ``count`` first.
+
+    Of the k-th and the l-th, k l - 1 others come before: those of an earlier or the same with an earlier or the same.
+    """
+    return [(c1 + c2, g1 + g2) for k, (c1, g1) in enumerate(ones, start=1) for c2, g2 in others[: count // k]]
 
 
 def _cheapest(

@@ -234,6 +234,35 @@ def test_the_cheapest_are_those_of_a_full_sort(relevant):
             assert found == list(first_of.values())[:count]
 
 
+@pytest.mark.parametrize("count", [1, 7, 30, 400])
+def test_the_cheapest_of_two_remainders_are_made_of_the_cheapest_of_each(count):
+    shuffler = random.Random(11)
+    for _ in range(20):
+        # Ways to divide units 0 to 4 and units 5 to 9; few costs, so that many are equal.
+        ones, others = (
+            partition_search._cheapest(
+                [(shuffler.randrange(5), tuple(g << shift for g in groups)) for groups in every_division(31)], 400, -1
+            )
+            for shift in (0, 5)
+        )
+        both = [(c1 + c2, g1 + g2) for c1, g1 in ones for c2, g2 in others]
+        found = partition_search._cheapest(partition_search._joined(ones, others, count), count, -1)
+        assert found == partition_search._cheapest(both, count, -1)
+
+
+def every_division(mask):
+    """All ways to divide the units of a mask into groups."""
+    if not mask:
+        return [()]
+    first = mask & -mask
+    rest, divisions, more = mask ^ first, [], mask ^ first
+    while True:
+        divisions += [(first | more, *others) for others in every_division(rest & ~more)]
+        if not more:
+            return divisions
+        more = (more - 1) & rest
+
+
 @pytest.mark.parametrize("smiles", MOLECULES)
 def test_leaving_out_hopeless_groups_changes_nothing(smiles, monkeypatch):
     _, candidates, _ = priced_groups(smiles)
