@@ -137,7 +137,11 @@ def test_files_are_graph_only_unless_asked(topdown, tmp_path, monkeypatch):
     topdown("map", str(path), "--json")
     topdown("map", "CCCCCCCC", "--no-conformers", "--json")
     assert called == []
-    for asked in ((str(path), "--json", "--conformers"), ("CCCCCCCC", "--json"), (str(path), "-o", str(tmp_path / "out"))):
+    for asked in (
+        (str(path), "--json", "--conformers"),
+        ("CCCCCCCC", "--json"),
+        (str(path), "-o", str(tmp_path / "out")),
+    ):
         called.clear()
         topdown("map", *asked)
         assert called

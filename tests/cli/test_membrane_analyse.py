@@ -14,7 +14,7 @@ from topdown.formats.gro import gro_text
 from topdown.formats.gromacs_write import write_gromacs
 from topdown.formats.trajectory import TrajectoryWriter
 from topdown.model import System
-from topdown.properties.membrane import empty_series, index_membrane, observe_membrane
+from topdown.properties.membrane import empty_series, index_membrane, join_series, observe_membrane
 from topdown.tables import load_bead_table, load_molecule
 
 TABLE = load_bead_table("martini2")
@@ -121,7 +121,7 @@ def test_a_folder_without_trajectory_is_averaged_from_the_frames_it_kept(topdown
     series = empty_series()
     for k in range(30):
         scale = np.array([1 + 0.01 * np.sin(k), 1.0, 1.0])
-        series = series.extended(observe_membrane(system.positions * scale, BOX * scale, 10.0 * k, index))
+        series = join_series([series, observe_membrane(system.positions * scale, BOX * scale, 10.0 * k, index)])
     for path in run.glob("*"):
         if path.suffix != ".xtc":
             shutil.copy(path, tmp_path)

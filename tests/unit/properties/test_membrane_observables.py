@@ -18,6 +18,7 @@ from topdown.properties.membrane import (
     empty_series,
     heights,
     index_membrane,
+    join_series,
     luzzati_thickness,
     middle_plane,
     observe_membrane,
@@ -228,8 +229,8 @@ def test_too_few_frames_are_refused() -> None:
 def test_series_are_cut_and_joined() -> None:
     series = series_of(np.linspace(0.6, 0.7, 10), n_lipids=40)
     assert series.until(50.0).n_frames == 5
-    both = series.until(30.0).extended(series)
+    both = join_series([series.until(30.0), series])
     np.testing.assert_array_equal(both.time, [10, 20, 30, *series.time])
-    assert empty_series().extended(series).n_frames == 10
+    assert join_series([empty_series(), series]).n_frames == 10
     with pytest.raises(SettingsError, match="shape"):
         MembraneSeries(**(series.arrays() | {"upper": np.zeros(3)}))
