@@ -27,7 +27,6 @@ from topdown.model.requests import (
     MeltingRequest,
     SlabRequest,
 )
-from topdown.properties.bilayer_runs import run_bilayer
 from topdown.properties.diffusion_runs import run_motion
 from topdown.properties.melting_runs import run_coexistence
 from topdown.properties.planned_runs import PROTOCOL, SHAPE_EVERY, Box, Window, windows_of
@@ -121,6 +120,9 @@ def run_window(task: tuple[Window, Path]) -> str:
         if isinstance(request, CouplingRequest):
             part = _couple(window, request, store)
         elif isinstance(request, BilayerRequest):
+            # loads SciPy's trees, which no other run needs
+            from topdown.properties.bilayer_runs import run_bilayer
+
             part = run_bilayer(request, _end_before(window, store), key=key)
         else:
             part = _run_part(window, request, store)
