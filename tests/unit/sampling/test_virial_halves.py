@@ -52,7 +52,7 @@ def test_without_virials_nothing_is_measured_twice() -> None:
 def slab(seed: int, ratio: float = 1.0) -> SlabRequest:
     return SlabRequest(
         molecule=replace(single("A"), molar_mass=50.0), n_molecules=250, table=small_table().with_scaled_sigma({AA: ratio}),
-        temperature=250.0, width=2.4, height=8.0, n_equilibration=1500, n_steps=40_000, every=20, seed=seed,
+        temperature=250.0, width=2.4, height=8.0, n_equilibration=1500, n_steps=120_000, every=20, seed=seed,
         virial_halves=True,
     )  # fmt: skip
 
