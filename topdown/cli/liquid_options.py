@@ -1,4 +1,4 @@
-"""Options that ``topdown density`` and ``topdown surface-tension`` share, and how both print."""
+"""Options that ``topdown density`` and ``topdown surface-tension`` share, and how they and ``topdown melting`` print."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from topdown.cli.output_folder import OutputFolder
 
 if TYPE_CHECKING:
     from topdown.workflows.liquids import LiquidOutcome, LiquidSettings
+    from topdown.workflows.melting import MeltingOutcome
 
 Command = Callable[..., Any]
 
@@ -75,7 +76,7 @@ def liquid_settings(options: dict[str, Any]) -> LiquidSettings:
 
 
 def print_outcomes(
-    outcomes: Iterable[LiquidOutcome[Any]],
+    outcomes: Iterable[LiquidOutcome[Any] | MeltingOutcome],
     *,
     as_json: bool,
     to_json: Callable[[Any], dict[str, Any]],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
+from topdown.cli.liquid_options import print_outcomes
+from topdown.cli.output_folder import OutputFolder
 from topdown.cli.progress import ProgressLine
 
 
@@ -20,7 +21,7 @@ from topdown.cli.progress import ProgressLine
 @click.option("--cells", type=int, default=5, show_default=True, help="Unit cells of the crystal along its face.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
-@click.option("--store", type=click.Path(path_type=Path), help="Folder of finished runs; default the user cache.")
+@click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per liquid.")
 def command(
     liquids: tuple[str, ...],
@@ -35,7 +36,7 @@ def command(
     store: Path | None,
     as_json: bool,
 ) -> int:
-    """Melting point of liquids of single beads (water, W, P1, …), from a crystal beside its melt.
+    """Melting point of liquids of single beads (water, chloroform, a one-bead SMILES), from a crystal beside its melt.
 
     Many liquids of beads are supercooled at room temperature, Martini water among them, and freeze when something gives them a
     nucleus. A face-centred cubic crystal and its melt share a box at constant pressure; the melting point is where neither
@@ -54,15 +55,5 @@ def command(
     settings = MeltingSettings(
         temperatures=chosen, pressure=pressure, nanoseconds=ns, n_runs=runs, n_across=cells, seed=seed
     )
-    codes = []
-    for outcome in melting_points(liquids, table, settings, store=store, workers=workers, progress=ProgressLine()):
-        codes.append(outcome.error.exit_code if outcome.error else 0)
-        if outcome.error:
-            click.echo(f"error: {outcome.liquid}: {outcome.error}", err=True)
-        if as_json:
-            click.echo(json.dumps(melting_json(outcome), allow_nan=False, ensure_ascii=False))
-        elif outcome.result is not None:
-            for line in (*melting_lines(outcome), f"  {outcome.wall_s:.1f} s"):
-                click.echo(line)
-    failed = sum(code != 0 for code in codes)
-    return 0 if failed == 0 else 3 if failed < len(codes) else max(codes)
+    outcomes = melting_points(liquids, table, settings, store=store, workers=workers, progress=ProgressLine())
+    return print_outcomes(outcomes, as_json=as_json, to_json=melting_json, to_lines=melting_lines)

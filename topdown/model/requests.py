@@ -19,13 +19,7 @@ Components = tuple[tuple[CGMolecule, int], ...]
 
 
 def _check_run(
-    request: CouplingRequest
-    | LiquidRequest
-    | SlabRequest
-    | GasRequest
-    | DiffusionRequest
-    | BilayerRequest
-    | MeltingRequest,
+    request: RunRequest,
     where: str,
     *,
     pressure: float = 0.0,
@@ -480,13 +474,8 @@ class BilayerRequest(_Run):
         return f"bilayer of {self.n_lipids} {self.lipid.name}"
 
 
-SampleRequest = (
-    CouplingRequest
-    | LiquidRequest
-    | SlabRequest
-    | GasRequest
-    | InsertionRequest
-    | DiffusionRequest
-    | BilayerRequest
-    | MeltingRequest
+#: What is run by itself; an insertion rests on other runs.
+RunRequest = (
+    CouplingRequest | LiquidRequest | SlabRequest | GasRequest | DiffusionRequest | BilayerRequest | MeltingRequest
 )
+SampleRequest = RunRequest | InsertionRequest

@@ -22,7 +22,7 @@ from topdown.model.requests import MeltingRequest
 from topdown.model.samples import join_frames
 from topdown.sampling.equilibrate import TIME_STEP, production_settings
 from topdown.sampling.liquid_runs import RunPart, samples_of
-from topdown.sampling.liquid_state import CRYSTALLINE_ORDER, local_order
+from topdown.sampling.liquid_state import crystalline_fraction
 
 #: The melt is made at this many times the temperature, in a box this much taller than the crystal.
 _HOT, _TALLER = 2.0, 1.12
@@ -53,11 +53,6 @@ class Coexistence:
     heights: FloatArray
 
 
-def crystalline_part(simulation: Simulation) -> float:
-    """Part of the beads whose averaged bond order is a crystal's (:mod:`topdown.sampling.liquid_state`)."""
-    return float((local_order(simulation.positions, simulation.box) > CRYSTALLINE_ORDER).mean())
-
-
 def run_coexistence(request: MeltingRequest, *, key: str, seed: int) -> RunPart:
     """Build both phases, put them together and watch.
 
@@ -81,7 +76,9 @@ def run_coexistence(request: MeltingRequest, *, key: str, seed: int) -> RunPart:
     seen: list[tuple[float, float, float]] = []
     for step in range(0, request.n_steps, request.every):
         frames.append(simulation.pair_sums())
-        seen.append((step * TIME_STEP, crystalline_part(simulation), float(simulation.box[2])))
+        seen.append(
+            (step * TIME_STEP, crystalline_fraction(simulation.positions, simulation.box), float(simulation.box[2]))
+        )
         if not ENDED < seen[-1][1] < 1.0 - ENDED:
             break
         simulation.run(request.every)
@@ -96,7 +93,7 @@ def _relaxed_crystal(request: MeltingRequest, seed: int) -> System:
     built = build_crystal(request.molecule, table, across=request.n_across, along=2 * request.n_across)
     simulation = Simulation(built, production_settings(request.temperature, request.pressure), seed=seed)
     simulation.run(request.n_equilibration)
-    whole = crystalline_part(simulation)
+    whole = crystalline_fraction(simulation.positions, simulation.box)
     if whole < _WHOLE:
         raise SimulationError(
             f"the crystal does not last: {100 * whole:.0f} % of it were left after its relaxation",
@@ -117,7 +114,7 @@ def _melt_of(crystal: System, request: MeltingRequest, seed: int) -> System:
         simulation = Simulation(system, settings, seed=seed + number)
         simulation.run(n_steps)
         system = simulation.system()
-    left = crystalline_part(simulation)
+    left = crystalline_fraction(simulation.positions, simulation.box)
     if left > _MOLTEN:
         raise SimulationError(
             f"the melt is none: {100 * left:.0f} % of it sit in a crystal",

@@ -197,7 +197,7 @@ def transfer_free_energy(
         remarks=(
             *(phase.remark for phase in (from_phase, to_phase) if phase.remark and phase.name != "gas"),
             *(alarm for leg in used for alarm in leg.alarms),
-            *(PIECED_REMARK for _ in used[:1] if any(leg.pieced for leg in used)),
+            *([PIECED_REMARK] if any(leg.pieced for leg in used) else []),
         ),
     )
 

@@ -10,22 +10,22 @@ from topdown.properties.melting import MeltingPoint
 from topdown.report.liquid_text import rounded
 
 
-def melting_lines(outcome: Any) -> tuple[str, ...]:
+def melting_lines(liquid: str, result: Any) -> tuple[str, ...]:
     """Melting point, and how fast the crystal grew at every temperature.
 
     Parameters
     ----------
-    outcome : MeltingOutcome
-        With a result.
+    liquid : str
+    result : MeltingResult
     """
-    result: MeltingPoint = outcome.result
-    several = f" for {outcome.n_real} molecules" if outcome.n_real > 1 else ""
+    point: MeltingPoint = result.point
+    several = f" for {result.n_real} molecules" if result.n_real > 1 else ""
     lines = [
-        f"{outcome.liquid}  crystal beside melt",
-        f"  model                   {outcome.model}{several}",
-        f"  melting point           {rounded(result.temperature, 'K')}",
+        f"{liquid}  crystal beside melt",
+        f"  model                   {result.model}{several}",
+        f"  melting point           {rounded(point.temperature, 'K')}",
     ]
-    by_temperature = sorted(result.rates, key=lambda rate: rate.temperature)
+    by_temperature = sorted(point.rates, key=lambda rate: rate.temperature)
     for temperature, group in groupby(by_temperature, key=lambda rate: rate.temperature):
         rates = list(group)
         speeds = ", ".join(f"{rate.speed:+.1f}" for rate in rates)

@@ -13,12 +13,10 @@ from topdown.errors import PhaseChangeError, SettingsError, SimulationError
 from topdown.model import PairSums, System, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import (
-    BilayerRequest,
     CouplingRequest,
-    DiffusionRequest,
     GasRequest,
     LiquidRequest,
-    MeltingRequest,
+    RunRequest,
     SlabRequest,
 )
 from topdown.model.samples import join_frames
@@ -237,13 +235,7 @@ def _part(
 
 
 def samples_of(
-    request: CouplingRequest
-    | LiquidRequest
-    | SlabRequest
-    | GasRequest
-    | DiffusionRequest
-    | BilayerRequest
-    | MeltingRequest,
+    request: RunRequest,
     sums: PairSums,
     *,
     key: str,

@@ -176,12 +176,18 @@ class Alarm:
     message: str
 
 
+def crystalline_fraction(positions: FloatArray, box: FloatArray) -> float:
+    """Part of the beads that sit in a crystal; a box of twelve beads or fewer has none."""
+    if len(positions) <= N_NEIGHBORS:
+        return 0.0
+    return float((local_order(positions, box) > CRYSTALLINE_ORDER).mean())
+
+
 def liquid_state(positions: FloatArray, box: FloatArray, *, time: float = 0.0) -> LiquidState:
-    """Check one frame; a box of twelve beads or fewer has no crystalline ones."""
-    order = local_order(positions, box) if len(positions) > N_NEIGHBORS else np.zeros(1)
+    """Check one frame."""
     return LiquidState(
         time=time,
-        crystalline_fraction=float((order > CRYSTALLINE_ORDER).mean()),
+        crystalline_fraction=crystalline_fraction(positions, box),
         cavity_radius=cavity_radius(positions, box),
         density=len(positions) / float(np.prod(box)),
     )

@@ -76,9 +76,7 @@ def stored_solvation(
         return None
     sums = load_instant_sums(table_name)
     worst = math.inf if settings.target_error is None else settings.effort(2).target_error
-    against_gas = any(
-        find_phase(name, str(table_name)).name == "gas" for name in (settings.from_phase, *settings.to_phases)
-    )
+    against_gas = "gas" in (name.strip().lower() for name in (settings.from_phase, *settings.to_phases))
 
     def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult | None:
         try:

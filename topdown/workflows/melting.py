@@ -86,6 +86,24 @@ class MeltingSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeltingResult:
+    """The melting point of a model.
+
+    Attributes
+    ----------
+    model : str
+        Where it is from.
+    n_real : int
+        Molecules that one of it stands for.
+    point : MeltingPoint
+    """
+
+    model: str
+    n_real: int
+    point: MeltingPoint
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeltingOutcome:
     """One liquid: a melting point or the error that stopped it.
 
@@ -93,20 +111,16 @@ class MeltingOutcome:
     ----------
     liquid : str
         As the user wrote it.
-    model : str
-        Where its model is from.
-    n_real : int
-        Molecules that one of the model stands for.
-    result : MeltingPoint or None
+    result : MeltingResult or None
     error : TopdownError or None
+    remarks : tuple of str
     wall_s : float
     """
 
     liquid: str
-    model: str = ""
-    n_real: int = 1
-    result: MeltingPoint | None = None
+    result: MeltingResult | None = None
     error: TopdownError | None = None
+    remarks: tuple[str, ...] = ()
     wall_s: float = 0.0
 
 
@@ -149,15 +163,13 @@ def melting_points(
             if len(phase.components) != 1:
                 raise SettingsError("a melting point is that of a pure liquid", where=phase.name)
             model = phase.components[0].model
-            result = melting_point(phase.components[0].molecule, table, settings, sampler)
+            point = melting_point(phase.components[0].molecule, table, settings, sampler)
         except TopdownError as error:
             yield MeltingOutcome(liquid=liquid, error=error)
             continue
         yield MeltingOutcome(
             liquid=liquid,
-            model=model.origin,
-            n_real=model.n_real,
-            result=result,
+            result=MeltingResult(model=model.origin, n_real=model.n_real, point=point),
             wall_s=time.perf_counter() - began,
         )
 
@@ -216,11 +228,11 @@ def melting_json(outcome: MeltingOutcome) -> dict[str, Any]:
         return {"liquid": outcome.liquid, "error": refusal_object(outcome.error)}
     return {
         "liquid": outcome.liquid,
-        "model": outcome.model,
-        "n_real": outcome.n_real,
-        "melting_temperature_K": result.temperature.value,
-        "standard_error": result.temperature.standard_error,
-        "slope_m_s_K": result.slope,
+        "model": result.model,
+        "n_real": result.n_real,
+        "melting_temperature_K": result.point.temperature.value,
+        "standard_error": result.point.temperature.standard_error,
+        "slope_m_s_K": result.point.slope,
         "runs": [
             {
                 "temperature_K": rate.temperature,
@@ -230,7 +242,7 @@ def melting_json(outcome: MeltingOutcome) -> dict[str, Any]:
                 "crystalline_last": rate.last,
                 "nanoseconds": rate.nanoseconds,
             }
-            for rate in result.rates
+            for rate in result.point.rates
         ],
         "wall_s": outcome.wall_s,
     }
