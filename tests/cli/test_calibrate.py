@@ -120,6 +120,13 @@ def test_ctrl_c_then_resume(topdown, campaign, model, tmp_path, monkeypatch):
     assert "another campaign" in err
 
 
+def test_nothing_to_resume_is_said(topdown, campaign, model, tmp_path):
+    code, out, err = topdown("calibrate", campaign, "-o", tmp_path / "typo", "--resume")
+    assert (code, out) == (2, "")
+    assert "typo: there is no campaign to continue (start it without --resume" in err
+    assert not (tmp_path / "typo").exists()
+
+
 def test_plan_counts_without_simulating(topdown, campaign, model):
     code, out, _ = topdown("calibrate", campaign, "--plan", "--json")
     assert code == 0

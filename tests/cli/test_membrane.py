@@ -230,6 +230,11 @@ def test_molecule_from_smiles_is_placed_in_the_membrane(topdown, tmp_path: Path)
         (("--lipids", "DPPC,dppc"), "named twice"),
         (("--lipids", "DPPC", "--table", "martini9"), "martini9"),
         (("--lipids", "DPPC", "--size", "6x6"), "is not three lengths in nm"),
+        (("--lipids", "POPC", "--size", "600x600x8"), "a box of 600 × 600 × 8 nm would hold 2"),
+        (
+            ("CCO", "--lipids", "DPPC", "--count", "1000000000"),
+            "the molecules would hold 1,000,000,000 beads, more than",
+        ),
         (("--lipids", "DPPC", "--size", "2x6x8"), "shorter than twice the cut-off with its buffer"),
         (("--lipids", "DPPC", "--size", "4x4x4", "--table", "martini2"), "leaves no room for water"),
         (("--lipids", "DPPC", "--relax", "2"), "not a length of time"),

@@ -52,6 +52,12 @@ def refused(topdown, *arguments: object) -> str:
         (["transfer", "CCO", "--to", "octanol,"], "--to names no phase in 'octanol,'"),
         (["transfer", "CCO", "--from", " "], "--from names no phase"),
         (["transfer", "CCO", "--instant", "--plot", "figures"], "--instant simulates nothing"),
+        (["transfer", "CCO", "--simulate", "--instant"], "--instant and --simulate exclude each other"),
+        (
+            ["density", "ethanol:1e-9,water:1"],
+            "with 1 ETO would hold 250,000,001 beads, more than the 1,000,000 allowed",
+        ),
+        (["run", "a.top", "a.gro", "--threads", "100000"], "100000 is not in the range 1<=x<=256"),
         (["density", "nowhere.itp"], "a name such as octanol, a SMILES, a model of the bead table"),
         (["density", ""], "error: E_EMPTY"),
         (

@@ -53,7 +53,11 @@ def test_installed_wheel_maps_from_another_directory(wheel: Path, tmp_path: Path
     python = home / "bin" / "python"
     # the pip at hand installs into the new environment; giving that one a pip of its own takes longer than all the rest
     pip = [str(python), "-m", "pip"] if own_pip else [sys.executable, "-m", "pip", "--python", str(python)]
-    subprocess.run([*pip, "install", "--quiet", "--no-deps", "--no-index", str(wheel)], check=True, capture_output=True)
+    subprocess.run(
+        [*pip, "install", "--quiet", "--no-compile", "--no-deps", "--no-index", str(wheel)],
+        check=True,
+        capture_output=True,
+    )
     site = next((home / "lib").glob("python*/site-packages"))
     here = [entry for entry in sys.path if entry.endswith("site-packages")]
     (site / "dependencies.pth").write_text("\n".join(here) + "\n")

@@ -98,12 +98,15 @@ class HarmonicLiquid:
 
 
 def _autoregression(rng: np.random.Generator, n: int, width: int, correlation: float) -> np.ndarray:
-    """Stationary unit-variance series with C(t) = correlation^t."""
-    noise = rng.normal(size=(n, width))
-    if not correlation:
-        return noise
-    series = np.empty_like(noise)
-    series[0] = noise[0]
-    for i in range(1, n):
-        series[i] = correlation * series[i - 1] + np.sqrt(1 - correlation**2) * noise[i]
+    """Stationary unit-variance series with C(t) = correlation^t.
+
+    y_i = c y_(i-1) + e_i is a sum over the past in which c^k weighs e_(i-k): sums over 1, 2, 4, 8… frames, each from two of the
+    last, until c^k is nothing beside 1.
+    """
+    series = rng.normal(size=(n, width))
+    series[1:] *= np.sqrt(1 - correlation**2)
+    reach = 1
+    while reach < n and correlation**reach > 1e-20:
+        series[reach:] += correlation**reach * series[:-reach]
+        reach *= 2
     return series

@@ -13,11 +13,13 @@ import numpy as np
 
 from topdown.building.aqueous import Solvent, ion_counts, water_count, water_sites
 from topdown.building.leaflets import Leaflets, leaflet_counts, staggered_grid, stand_leaflets
+from topdown.building.limits import check_bead_count
 from topdown.building.lipids import starting_areas
 from topdown.building.packing import push_apart, wrap_molecules
 from topdown.building.placement import PLACES, Placement, guests, place_solutes
 from topdown.errors import SettingsError
 from topdown.model import BeadTable, CGMolecule, System
+from topdown.model._arrays import FloatArray
 
 __all__ = [
     "PLACES",
@@ -59,7 +61,8 @@ def build_bilayer(
     Raises
     ------
     SettingsError
-        A box with no room for two leaflets and a nanometre of water, or for the lipids asked for.
+        A box with no room for two leaflets and a nanometre of water, or for the lipids asked for; more beads than
+        :data:`topdown.building.limits.MOST_BEADS`.
     TopologyError
         A lipid without head or tails.
     """
@@ -67,6 +70,7 @@ def build_bilayer(
     if box.shape != (3,) or not np.all(np.isfinite(box)) or np.any(box <= 0):
         raise SettingsError(f"a box needs three positive edges, got {list(size)}")
     areas = {**starting_areas(*filter(None, (leaflets.upper, leaflets.lower))), **(area_per_lipid or {})}
+    _check_size(leaflets, box, table, areas, placements)
     bilayer = stand_leaflets(leaflets, box, table, areas, guests(placements, table), rng)
     components: list[tuple[CGMolecule, int]] = [*bilayer.components]
     components += [(placement.solute, placement.count) for placement in placements]
@@ -89,3 +93,21 @@ def build_bilayer(
         box=box,
         title=" ".join(f"{count} {molecule.name}" for molecule, count in components),
     )
+
+
+def _check_size(
+    leaflets: Leaflets, box: FloatArray, table: BeadTable, areas: Mapping[str, float], placements: Sequence[Placement]
+) -> None:
+    """Refuse too many solutes, or a box too large: its beads from areas of lipids and volumes of beads, solutes on top."""
+    n_solute = sum(placement.count * placement.solute.n_beads for placement in placements)
+    check_bead_count(n_solute, "the molecules", hint="a smaller --count")
+    area = float(box[0] * box[1])
+    lipids = [
+        (lipid, count)
+        for leaflet in (leaflets.upper, leaflets.lower or leaflets.upper)
+        for (lipid, _), count in zip(leaflet, leaflet_counts(leaflet, area, areas))
+    ]
+    n_lipid = sum(count * lipid.n_beads for lipid, count in lipids)
+    n_water = water_count(lipids, len(lipids), box, table)
+    edges = " × ".join(f"{edge:g}" for edge in box)
+    check_bead_count(n_solute + n_lipid + n_water, f"a box of {edges} nm", hint="a smaller --size")

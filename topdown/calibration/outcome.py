@@ -15,7 +15,7 @@ from topdown.calibration.dynamics import check_diffusion, diffusion_ledger
 from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_targets, learn_errors
 from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
-from topdown.calibration.melting import liquid_records
+from topdown.calibration.liquid_records import liquid_records
 from topdown.calibration.mixtures import check_mixtures
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem

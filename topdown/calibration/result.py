@@ -12,7 +12,7 @@ import numpy.typing as npt
 from topdown.calibration.bilayers import BilayerCheck
 from topdown.calibration.dynamics import DiffusionCheck
 from topdown.calibration.failures import FailedWindow
-from topdown.calibration.melting import LiquidRecord
+from topdown.calibration.liquid_records import LiquidRecord
 from topdown.calibration.mixtures import MixtureCheck
 from topdown.calibration.parameters import Pair, Parameter
 from topdown.calibration.targets import Split

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from topdown.calibration.failures import FailedWindow
 from topdown.calibration.journal import Journal
-from topdown.calibration.melting import freezing_seen
+from topdown.calibration.liquid_records import freezing_seen
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem, derived_seed
 from topdown.calibration.sampler import Sampler

@@ -13,9 +13,8 @@ import numpy.typing as npt
 from topdown.errors import SettingsError
 from topdown.estimators.reweighting import Pair, PooledSamples, ReweightedValue
 from topdown.model.molecule import CGMolecule
-from topdown.model.samples import PairSums
+from topdown.properties.density import reweighted_density
 from topdown.properties.surface_tension import reweighted_surface_tension
-from topdown.units import U_NM3_TO_KG_M3
 
 FloatArray = npt.NDArray[np.float64]
 Split = Literal["calibration", "held-out"]
@@ -279,12 +278,8 @@ class DensityTarget(OneSystemTarget):
         error: bool,
     ) -> CalculatedValue:
         """⟨n M/V⟩."""
-        mass = self.n_molecules * self.molecule.molar_mass * U_NM3_TO_KG_M3
-
-        def density(sums: PairSums) -> FloatArray:
-            return np.asarray(mass / sums.volume)
-
-        found = samples[self.system].average(density, theta, min_effective=min_effective, error=error)
+        mass = self.n_molecules * self.molecule.molar_mass
+        found = reweighted_density(samples[self.system], mass, theta, min_effective=min_effective, error=error)
         return self._calculated(found, pairs)
 
 

@@ -130,7 +130,9 @@ def _echo_result(result: RunResult) -> None:
 @click.option("--pressure", type=float, metavar="BAR", help="[default: 1]")
 @click.option("--tau-p", type=float, metavar="PS", help="Coupling time of the barostat.  [default: 4]")
 @click.option("--compressibility", type=float, metavar="1/BAR", help="[default: 3e-4]")
-@click.option("--threads", type=int, metavar="N", help="Threads that advance this one system.  [default: 1]")
+@click.option(
+    "--threads", type=click.IntRange(1, 256), metavar="N", help="Threads that advance this one system.  [default: 1]"
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of the dynamics.")
 @click.option("--seed", type=int, metavar="N", help="Same seed, same bytes.  [default: 1]")
 @click.option("--new-velocities", is_flag=True, help="Draw velocities although CONF.gro has some.")

@@ -34,10 +34,14 @@ if TYPE_CHECKING:
     help="Standard error to reach [kJ/mol]; default 0.5 where simulated, any from stored sums.",
 )
 @click.option(
-    "--instant/--simulate",
-    default=None,
-    help="Only from the sums that ship with topdown1 (water, octanol, hexadecane, chloroform; up to 7 beads), or only by "
-    "simulation; default: stored sums where they suffice, simulation elsewhere.",
+    "--instant",
+    is_flag=True,
+    help="Only from the sums that ship with topdown1 (water, octanol, hexadecane, chloroform; up to 7 beads).",
+)
+@click.option(
+    "--simulate",
+    is_flag=True,
+    help="Only by simulation; without either: stored sums where they suffice, simulation elsewhere.",
 )
 @click.option(
     "--budget",
@@ -61,7 +65,8 @@ def command(
     table: str | None,
     temperature: float,
     target_error: float | None,
-    instant: bool | None,
+    instant: bool,
+    simulate: bool,
     budget: str | None,
     plots: Path | None,
     seed: int,
@@ -90,6 +95,8 @@ def command(
     for option, text in (("--from", from_phase), ("--to", to_phases)):
         if not all(split_phases(text)):
             raise click.UsageError(f"{option} names no phase in {text!r}; for instance octanol or octanol,hexadecane")
+    if instant and simulate:
+        raise click.UsageError("--instant and --simulate exclude each other")
     if instant and plots is not None:
         raise click.UsageError("--plot draws what was simulated, and --instant simulates nothing")
     settings = TransferSettings(
@@ -106,7 +113,7 @@ def command(
     if instant:
         outcomes = instant_transfer(requests, table, settings)
     else:
-        stored = None if instant is False or figures is not None else stored_solvation(table, settings)
+        stored = None if simulate or figures is not None else stored_solvation(table, settings)
         outcomes = transfer(
             requests, table, settings, store=store, workers=workers, progress=ProgressLine(), stored=stored
         )

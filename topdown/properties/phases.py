@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 
 from topdown.building.conformation import conformation_of
+from topdown.building.limits import check_bead_count
 from topdown.building.liquid import estimated_volume
 from topdown.errors import MoleculeError, SettingsError
 from topdown.model import BeadTable, CGMolecule
@@ -304,7 +305,8 @@ def box_components(phase: Phase, table: BeadTable, *, volume: float = 0.0, min_b
     Raises
     ------
     SettingsError
-        The gas.
+        The gas, or a first component so rare that one molecule of it needs a box larger than
+        :data:`topdown.building.limits.MOST_BEADS`.
     """
     if not phase.components:
         raise SettingsError("nothing is simulated in the gas phase")
@@ -315,6 +317,11 @@ def box_components(phase: Phase, table: BeadTable, *, volume: float = 0.0, min_b
     by_volume = volume / sum(share * estimated_volume(model, table) for share, model in zip(shares, models))
     by_beads = least / sum(share * model.n_beads for share, model in zip(shares, models))
     n_first = ceil(max(by_volume, by_beads, 1.0))
+    check_bead_count(
+        n_first * sum(share * model.n_beads for share, model in zip(shares, models)),
+        f"a box of {phase.name} with {n_first} {models[0].name}",
+        hint="mole fractions that differ less",
+    )
     return tuple((model, max(round(n_first * share), 1)) for share, model in zip(shares, models))
 
 

@@ -15,7 +15,7 @@ from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
 from topdown.calibration.sampler import Sampler
 from topdown.calibration.stickiness import VirialComparison, compare_second_virials
-from topdown.errors import SimulationError
+from topdown.errors import InputFileError, SimulationError
 from topdown.model import WindowFailure, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import BilayerRequest, DiffusionRequest, SampleRequest
@@ -212,6 +212,12 @@ def calibrate(
         Wrong input, or a run that failed; what was sampled is kept.
     """
     problem, folder = read_problem(path), Path(folder)
+    if resume and not (folder / "journal.jsonl").exists():
+        raise InputFileError(
+            "there is no campaign to continue",
+            where=str(folder),
+            hint="start it without --resume, or choose another -o",
+        )
     with locked(folder):
         journal = Journal(folder / "journal.jsonl", problem.digest(), resume=resume, name=problem.name)
         for warning in problem.warnings:

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from topdown.building import closest_distance
+from topdown.building import closest_distance, limits
 from topdown.building.bilayer import (
     Leaflets,
     Placement,
@@ -252,6 +252,17 @@ def test_impossible_requests_say_what_is_wrong() -> None:
         build((("HD", 1.0),))
     with pytest.raises(SettingsError, match="fewer than kinds"):
         build((("DPPC", 1.0), ("POPC", 1.0), ("DOPC", 1.0)), size=(1.0, 1.0, 8.0))
+
+
+def test_a_box_too_large_is_refused_with_the_beads_it_would_hold(dppc: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted before anything is built, and nearly right."""
+    monkeypatch.setattr(limits, "MOST_BEADS", dppc.n_beads // 2)
+    with pytest.raises(SettingsError, match=r"would hold [\d,]+ beads") as refused:
+        build()
+    counted = int(refused.value.message.split(" hold ")[1].split()[0].replace(",", ""))
+    assert counted == pytest.approx(dppc.n_beads, rel=0.02)
+    with pytest.raises(SettingsError, match="the molecules would hold 8,000 beads"):
+        build(placements=(Placement(solute=model("OCO"), count=4000),))
 
 
 def test_single_solutes_of_several_kinds_are_shared_out_to_both_leaflets_and_stand_apart() -> None:

@@ -29,19 +29,34 @@ BOXES = {
 }
 
 
+@kernel
+def _listed(near, owner, partner):
+    """Slot and partner of every pair of the inner list; their number. The last partners of ``partner`` are room."""
+    n = 0
+    for slot in near.slot_of:
+        found = partners_of(slot, near, partner[n:])
+        owner[n : n + found] = slot
+        n += found
+    return n
+
+
+def as_set(i: np.ndarray, j: np.ndarray) -> set[tuple[int, int]]:
+    return set(zip(i.tolist(), j.tolist()))
+
+
 def listed_pairs(near: NeighborList) -> set[tuple[int, int]]:
     """The pairs of the inner list as bead numbers, each of them once."""
     n = len(near.slot_of)
     beads = near.order[: 4 * int(near.counts[0])]
     assert sorted(beads[beads < n].tolist()) == list(range(n))
     assert beads[near.slot_of].tolist() == list(range(n))
-    partner = np.zeros(most_partners(near), np.uint32)
-    pairs = []
-    for slot in near.slot_of.tolist():
-        found = partner[: partners_of(slot, near, partner)]
-        pairs += [(min(i, j), max(i, j)) for i, j in ((int(near.order[slot]), int(j)) for j in found)]
-    assert len(pairs) == len(set(pairs)), "a pair is listed twice"
-    return set(pairs)
+    longest = most_partners(near)
+    owner, partner = np.zeros(n * longest, np.uint32), np.zeros((n + 1) * longest, np.uint32)
+    n_pairs = _listed(near, owner, partner)
+    i, j = near.order[owner[:n_pairs]], partner[:n_pairs]
+    pairs = as_set(np.minimum(i, j), np.maximum(i, j))
+    assert len(pairs) == n_pairs, "a pair is listed twice"
+    return pairs
 
 
 @kernel
@@ -60,7 +75,7 @@ def _built(system: System, radius: float, solute_component: int, longer: float =
     parameters = build_parameters(system, solute_component=solute_component)
     box, x = np.array(system.box), np.array(system.positions)
     near = fresh_list(parameters, x, box, radius + longer, radius)
-    return near, {tuple(p) for p in pairs_within(x, box, radius, parameters.pair).tolist()}
+    return near, as_set(*pairs_within(x, box, radius, parameters.pair).T)
 
 
 @pytest.mark.parametrize("solute_component", [-1, 0, 2])
@@ -84,7 +99,7 @@ def test_list_equals_all_pairs(box, buffer, solute_component):
         assert expected <= found <= outer
         assert len(expected) > 50
         allowed = build_parameters(system, solute_component=solute_component).pair
-        everything_counted = {tuple(p) for p in pairs_within(positions, edges, 1e3, allowed).tolist()}
+        everything_counted = as_set(*pairs_within(positions, edges, 1e3, allowed).T)
         assert outer <= everything_counted, "an excluded or a solute-solvent pair"
 
 
@@ -123,7 +138,7 @@ def test_no_pair_is_missed_in_a_hot_run(barostat):
 
     def check(running: Simulation) -> None:
         needed = pairs_within(running.positions, running.box, CUTOFF, running.parameters.pair)
-        assert {tuple(p) for p in needed.tolist()} <= listed_pairs(running.state.neighbor_list)
+        assert as_set(*needed.T) <= listed_pairs(running.state.neighbor_list)
         builds.append(running.state.neighbor_list.counts[1:3].tolist())
         volumes.append(running.volume)
 

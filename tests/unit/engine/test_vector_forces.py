@@ -89,32 +89,44 @@ def pair_energies(parameters: Parameters, x, box) -> float:
     return float(sum(np.abs(values).sum() for values in energies.values()))
 
 
-@pytest.mark.parametrize("name", list(CASES))
-def test_mixed_precision_equals_double_and_the_twin(name):
+def check_mixed(name: str, double: bool) -> None:
+    """One of ``CASES`` in mixed precision against its twin, or, ``double``, both against double precision."""
     make, component, lam = CASES[name]
     parameters, x, box, near = prepared(make(), component)
     assert none_at_the_cutoff(x, box, parameters.pair.cutoff)
     mixed = evaluated(parameters, x, box, near, lam, double=False)
-    double = evaluated(parameters, x, box, near, lam, double=True)
     twin, pairs = reference.total(parameters, x, box, lam=lam), reference.pair_terms(x, box, parameters.pair)
+    forces, energies, virial = twin.forces, twin.energies, twin.virial
     scale = rms(pairs.forces)
     assert scale > 1.0
-    assert np.abs(double[0] - twin.forces).max() <= 1e-10 * np.abs(twin.forces).max()
-    np.testing.assert_allclose(double[1], twin.energies, rtol=1e-10, atol=1e-10 * np.abs(twin.energies).max())
-    assert np.abs(double[2] - twin.virial).max() <= 1e-10 * np.abs(twin.virial).max()
-    for other, (forces, energies, virial) in (("double", double), ("twin", (twin.forces, twin.energies, twin.virial))):
-        gate(f"{name}: mixed force against {other}, rms, relative", rms(mixed[0] - forces) / scale, FORCE)
-        gate(
-            f"{name}: mixed energies against {other}, relative to pairs",
-            np.abs(mixed[1] - energies).max() / pair_energies(parameters, x, box),
-            ENERGY,
-        )
-        gate(
-            f"{name}: mixed virial against {other}, relative",
-            np.abs(mixed[2] - virial).max() / np.abs(pairs.virial).max(),
-            VIRIAL,
-        )
-    assert not np.array_equal(mixed[0], double[0]), "both are the same code"
+    if double:
+        forces, energies, virial = evaluated(parameters, x, box, near, lam, double=True)
+        assert np.abs(forces - twin.forces).max() <= 1e-10 * np.abs(twin.forces).max()
+        np.testing.assert_allclose(energies, twin.energies, rtol=1e-10, atol=1e-10 * np.abs(twin.energies).max())
+        assert np.abs(virial - twin.virial).max() <= 1e-10 * np.abs(twin.virial).max()
+    other = "double" if double else "twin"
+    gate(f"{name}: mixed force against {other}, rms, relative", rms(mixed[0] - forces) / scale, FORCE)
+    gate(
+        f"{name}: mixed energies against {other}, relative to pairs",
+        np.abs(mixed[1] - energies).max() / pair_energies(parameters, x, box),
+        ENERGY,
+    )
+    gate(
+        f"{name}: mixed virial against {other}, relative",
+        np.abs(mixed[2] - virial).max() / np.abs(pairs.virial).max(),
+        VIRIAL,
+    )
+    assert not np.array_equal(mixed[0], forces), "both are the same code"
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_mixed_precision_equals_the_twin(name):
+    check_mixed(name, double=False)
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_double_precision_equals_the_twin_and_mixed_equals_both(name):
+    check_mixed(name, double=True)
 
 
 @pytest.mark.parametrize("name", list(CASES))

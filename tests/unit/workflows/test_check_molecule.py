@@ -1,9 +1,11 @@
 """The check at 20 fs: good models pass, broken ones are told apart."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+import topdown.workflows.check_molecule as workflow
 from topdown.errors import SettingsError
 from topdown.mapping import map_molecule
 from topdown.model import Bond
@@ -41,7 +43,9 @@ def test_springs_too_stiff_for_the_step_are_found_out(toluene):
     assert report.reason
 
 
-def test_the_report_is_plain_json_with_surface_and_volume(toluene):
+def test_the_report_is_plain_json_with_surface_and_volume(toluene, monkeypatch):
+    """The steps of the first test; those of ``map --check`` are run in ``tests/cli/test_map_trajectory.py``."""
+    monkeypatch.setattr(workflow, "check_molecule", partial(check_molecule, nvt_steps=500, nve_steps=300))
     report = checked_molecule(toluene, M3, "martini3")
     assert report["stable"] is True
     assert report["time_step_fs"] == 20.0
