@@ -49,7 +49,9 @@ class KnownCrystals:
     def sample(self, requests: Sequence[MeltingRequest]) -> list[WindowSamples | WindowFailure]:
         self.asked.append(list(requests))
         return [
-            WindowFailure(system=r.system, lambda_index=-1, reason="it blew up") if self.fails(r) else crystal_samples(r)
+            WindowFailure(system=r.system, lambda_index=-1, reason="it blew up")
+            if self.fails(r)
+            else crystal_samples(r)
             for r in requests
         ]
 

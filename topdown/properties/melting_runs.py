@@ -88,7 +88,7 @@ def run_coexistence(request: MeltingRequest, *, key: str, seed: int) -> RunPart:
 
 
 def bead_steps(request: MeltingRequest) -> int:
-    """Cost of a run that lasts until time is up, in beads × steps; crystal and melt are half of the beads each until they meet."""
+    """Cost of a run that lasts until time is up, in beads × steps; crystal and melt, half of the beads each, are made apart."""
     ((_, n_beads),) = request.components
     apart = request.n_equilibration + _MELTING_STEPS + _COOLING_STEPS
     return n_beads // 2 * apart + n_beads * (_JOINING_STEPS + request.n_steps)

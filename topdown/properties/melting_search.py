@@ -1,8 +1,8 @@
 """Where to look for melting points, one batch of runs after another: first in steps of some 20 K, one run each, then by several
 runs at five temperatures about what that gives.
 
-Which runs come next depends on what was seen, so that a search is a generator: it gives what it wants to know, and is sent how fast
-crystals grew there. Several searches can be led by one sampler, side by side (:func:`melting_points`).
+Which runs come next depends on what was seen, so that a search is a generator: it gives what it wants to know, and is sent how
+fast crystals grew there. Several searches can be led by one sampler, side by side (:func:`melting_points`).
 """
 
 from __future__ import annotations
@@ -190,12 +190,15 @@ def melting_points(searches: Mapping[str, Search], sampler: MeltingSampler) -> d
         for name, batch in wanted.items():
             asked[name] += batch
             failed = next((run for r in batch if isinstance(run := samples[r], WindowFailure)), None)
-            point, error = None, None
+            point: MeltingPoint | None = None
+            error: SamplingError | SimulationError | None = None
             if failed is not None:
                 error = SimulationError(failed.reason, where=failed.system, hint=failed.hint)
             else:
                 try:
-                    rates = [growth_rate(request, coexistence_of(request, sampler.record(request))) for request in batch]
+                    rates = [
+                        growth_rate(request, coexistence_of(request, sampler.record(request))) for request in batch
+                    ]
                     following[name] = searches[name].send(rates)
                     continue
                 except StopIteration as end:

@@ -20,6 +20,7 @@ from topdown.properties.sampler import EngineSampler
 from topdown.tables import load_bead_table
 from topdown.workflows.refusals import refusal_object
 
+
 @dataclass(frozen=True, kw_only=True)
 class MeltingResult:
     """The melting point of a model.

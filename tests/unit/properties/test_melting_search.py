@@ -84,9 +84,7 @@ def test_a_search_that_fails_costs_itself_only(water, methanol, table):
     assert isinstance(found["other"].error, SimulationError)
     assert len(found["other"].requests) == 17, "it had got to its last batch"
     assert found["water"].point is not None
-    lost = melting_points(
-        {"water": melting_search(water, table, settings)}, KnownCrystals(lambda _: 5000.0)
-    )["water"]
+    lost = melting_points({"water": melting_search(water, table, settings)}, KnownCrystals(lambda _: 5000.0))["water"]
     assert isinstance(lost.error, SamplingError)
     with pytest.raises(SimulationError, match="it blew up"):
         melting_point(water, table, settings, KnownCrystals(truth, fails=lambda r: True))
