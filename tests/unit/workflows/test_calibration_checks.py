@@ -348,9 +348,7 @@ def test_settings_that_make_no_crystal_are_refused(tmp_path: Path) -> None:
 
 def test_all_of_no_liquid_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
-    path.write_text(
-        EXAMPLE.read_text().replace('from = "water"', 'from = "octane"') + '[checks]\nmelting = "all"\n'
-    )
+    path.write_text(EXAMPLE.read_text().replace('from = "water"', 'from = "octane"') + '[checks]\nmelting = "all"\n')
     with pytest.raises(InputFileError, match="no liquid of the campaign is of single beads"):
         melting_plans(
             read_campaign(path),
