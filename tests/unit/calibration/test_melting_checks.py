@@ -78,6 +78,7 @@ class CrystalSampler(SyntheticSampler):
         return found
 
     def record(self, request: MeltingRequest) -> dict[str, FloatArray]:
+        assert not self.fails(request), "it left nothing"
         return crystal_record(request, melts_at(request))
 
 
