@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from rdkit import Chem
+
 HALOGENS = {9: "F", 17: "Cl", 35: "Br", 53: "I"}
 
 #: An aromatic ring of carbons with nothing on it but hydrogen; one of carbons that carries or is fused to carbons and
@@ -136,6 +138,15 @@ known_facts = lru_cache(maxsize=2)(atom_facts)
 known_bonds = lru_cache(maxsize=2)(bond_facts)
 
 
+@lru_cache(maxsize=2)
+def known_rings(mol: Any) -> tuple[tuple[int, ...], ...]:
+    """Atoms of the smallest rings, in turn, of a molecule that no longer changes."""
+    # Symmetrised, so that equivalent rings of cages are all found; renumbered molecules have no rings until asked.
+    Chem.GetSymmSSSR(mol)
+    rings: tuple[tuple[int, ...], ...] = mol.GetRingInfo().AtomRings()
+    return rings
+
+
 def atom_roles(mol: Any) -> AtomRoles:
     """Roles of the atoms of a molecule of heavy atoms."""
     facts = known_facts(mol)
@@ -153,7 +164,7 @@ def _arenes(mol: Any, facts: Sequence[AtomFacts]) -> tuple[str, ...]:
     found = [""] * len(facts)
     if not any(atom.aromatic for atom in facts):
         return tuple(found)
-    for ring in mol.GetRingInfo().AtomRings():
+    for ring in known_rings(mol):
         if not all(facts[a].aromatic for a in ring):
             continue
         inside = set(ring)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
-from topdown.mapping.atom_roles import bonds_of, known_bonds
+from topdown.mapping.atom_roles import bonds_of, known_bonds, known_rings
 
 #: Rings with more atoms than this are not rigid.
 _MAX_RIGID_RING = 8
@@ -76,7 +76,7 @@ def _edges(owners: Sequence[tuple[int, ...]], bonds: Iterable[Sequence[Any]]) ->
 def ring_systems(mol: Any) -> tuple[frozenset[int], ...]:
     """Atoms of each set of fused small rings of a molecule that no longer changes."""
     systems: list[set[int]] = []
-    for ring in mol.GetRingInfo().AtomRings():
+    for ring in known_rings(mol):
         if len(ring) > _MAX_RIGID_RING:
             continue
         joined = set(ring)

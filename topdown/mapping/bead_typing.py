@@ -257,12 +257,13 @@ class _Known:
     Attributes
     ----------
     choices : dict
+        ``None`` where the free energy counts.
     evidence : dict
     by_energy : dict
         Choices by key and free energy [kJ/mol].
     """
 
-    choices: dict[tuple[int, ...], TypeChoice] = field(default_factory=dict)
+    choices: dict[tuple[int, ...], TypeChoice | None] = field(default_factory=dict)
     evidence: dict[tuple[int, ...], _Evidence] = field(default_factory=dict)
     by_energy: dict[tuple[tuple[int, ...], float], TypeChoice] = field(default_factory=dict)
 
@@ -309,18 +310,20 @@ def _choose(context: _Context, group: tuple[int, ...]) -> TypeChoice:
     if choice is not None:
         return choice
     known.forget_when_full()
-    evidence = known.evidence.get(key)
-    if evidence is None:
+    if key not in known.choices:
         evidence = _evidence(context, group)
         if not evidence.by_energy:
             choice = known.choices[key] = _decided(context, evidence, evidence.probabilities)
             return choice
+        known.choices[key] = None
         known.evidence[key] = evidence
     energy = free_energy(context.mol, group, context.shared, context.surroundings)
     choice = known.by_energy.get((key, energy))
     if choice is None:
-        probabilities = weighted_by_free_energy(evidence.probabilities, energy, context.table)
-        choice = known.by_energy[key, energy] = _decided(context, evidence, probabilities)
+        if key not in known.evidence:
+            known.evidence[key] = _evidence(context, group)
+        probabilities = weighted_by_free_energy(known.evidence[key].probabilities, energy, context.table)
+        choice = known.by_energy[key, energy] = _decided(context, known.evidence[key], probabilities)
     return choice
 
 

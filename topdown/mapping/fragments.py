@@ -22,7 +22,7 @@ from typing import Any
 
 from rdkit import Chem, rdBase
 
-from topdown.mapping.atom_roles import AtomFacts, atom_facts
+from topdown.mapping.atom_roles import AtomFacts, atom_facts, atoms_of, bonds_of
 
 #: Levels of detail, finest first.
 LEVELS = ("environment", "fragment", "skeleton")
@@ -126,9 +126,9 @@ def _read(mol: Any) -> tuple[list[_Atom], list[tuple[int, int, float]]]:
     """Atoms and bonds of a fragment string that was read without sanitising."""
     atoms = [
         (a.GetAtomicNum(), a.GetFormalCharge(), a.GetTotalNumHs(), a.GetIsAromatic(), a.GetAtomMapNum())
-        for a in mol.GetAtoms()
+        for a in atoms_of(mol)
     ]
-    return atoms, [(b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondTypeAsDouble()) for b in mol.GetBonds()]
+    return atoms, [(b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondTypeAsDouble()) for b in bonds_of(mol)]
 
 
 @lru_cache(maxsize=20000)
@@ -145,7 +145,7 @@ def coarser(environment: str) -> tuple[str, str, str]:
         mol.UpdatePropertyCache(strict=False)
         mol = Chem.RenumberAtoms(mol, _in_order(*_read(mol)))
         canonical = Chem.MolToSmiles(mol)
-        atoms = list(mol.GetAtoms())
+        atoms = atoms_of(mol)
         marks = [atom.GetAtomMapNum() for atom in atoms]
         carbon = [atom.GetAtomicNum() == 6 for atom in atoms]
         outside = [i for i, mark in enumerate(marks) if mark == _OUTSIDE]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from rdkit import Chem
 
-from topdown.mapping.atom_roles import known_bonds, known_facts
+from topdown.mapping.atom_roles import AtomFacts, BondFacts, known_bonds, known_facts, known_rings
 from topdown.mapping.bit_masks import bits, pieces_of
 from topdown.mapping.descriptions import HALOGENS, atom_share, cut_share
 
@@ -74,30 +74,10 @@ class MoleculeGraph:
         return pieces_of(mask, self.neighbors)
 
 
-class _Atom(NamedTuple):
-    """What is asked of an RDKit atom more than once."""
-
-    element: int
-    degree: int
-    charge: int
-    hydrogens: int
-    aromatic: bool
-    ring_sizes: tuple[int, ...]
-
-
-class _Bond(NamedTuple):
-    i: int
-    j: int
-    order: float
-    aromatic: bool
-    rings: int
-
-
 @lru_cache(maxsize=2)
 def _graph_of(mol: Any) -> MoleculeGraph:
-    # Symmetrised, so that equivalent rings of cages are all found; renumbered molecules have no rings until asked.
-    rings = [tuple(ring) for ring in Chem.GetSymmSSSR(mol)]
-    atoms, bonds = _atoms_and_bonds(mol, rings)
+    rings, atoms, bonds = known_rings(mol), known_facts(mol), known_bonds(mol)
+    ring_sizes, rings_of_bonds = _ring_counts(rings, len(atoms), bonds)
     neighbors, highest = [0] * len(atoms), [0.0] * len(atoms)
     for i, j, order, _, _ in bonds:
         neighbors[i] |= 1 << j
@@ -110,18 +90,18 @@ def _graph_of(mol: Any) -> MoleculeGraph:
         for i in bits(piece):
             cluster[i] = number
     flat = _flat_atoms(atoms, rings, highest)
-    substitution, single_rings = _ring_substitution(atoms, neighbors, rings, flat)
+    substitution, single_rings = _ring_substitution(neighbors, rings, ring_sizes, flat)
     carbonyl, double = _double_bonded_carbons(atoms, bonds)
     shares = [
         atom_share(
             atom.element,
-            atom.ring_sizes,
+            ring_sizes[i],
             substitution[i],
             flat=i in flat,
             polar=bool(polar >> i & 1),
             carbonyl=i in carbonyl,
             double=i in double,
-            terminal=atom.degree == 1,
+            terminal=len(atom.neighbours) == 1,
         )
         for i, atom in enumerate(atoms)
     ]
@@ -129,10 +109,10 @@ def _graph_of(mol: Any) -> MoleculeGraph:
         _End(
             atom.element == 6,
             atom.aromatic,
-            atom.degree == 1,
+            len(atom.neighbours) == 1,
             cluster[i] >= 0,
             i in carbonyl,
-            atom.element == 6 and highest[i] == 1 and sum(atoms[j].element == 8 for j in bits(neighbors[i])) > 1,
+            atom.element == 6 and highest[i] == 1 and sum(element == 8 for _, element, _, _ in atom.neighbours) > 1,
         )
         for i, atom in enumerate(atoms)
     ]
@@ -146,14 +126,17 @@ def _graph_of(mol: Any) -> MoleculeGraph:
         counts=tuple(counts for counts, _ in shares),
         flags=tuple(flags for _, flags in shares),
         cluster=tuple(cluster),
-        bonds=_cuts(bonds, ends, cluster, flat, polar),
+        bonds=_cuts(bonds, rings_of_bonds, ends, cluster, flat, polar),
         single_rings=single_rings,
         may_be_shared=tuple(a.element == 6 and not polar >> i & 1 for i, a in enumerate(atoms)),
     )
 
 
-def _atoms_and_bonds(mol: Any, rings: Sequence[tuple[int, ...]]) -> tuple[list[_Atom], list[_Bond]]:
-    sizes: list[tuple[int, ...]] = [() for _ in range(mol.GetNumAtoms())]
+def _ring_counts(
+    rings: Sequence[tuple[int, ...]], n_atoms: int, bonds: Sequence[BondFacts]
+) -> tuple[list[tuple[int, ...]], list[int]]:
+    """The sizes of the rings of each atom, and how many rings each bond is in."""
+    sizes: list[tuple[int, ...]] = [()] * n_atoms
     rings_of: dict[tuple[int, int], int] = {}
     for ring in rings:
         before = ring[-1]
@@ -162,18 +145,10 @@ def _atoms_and_bonds(mol: Any, rings: Sequence[tuple[int, ...]]) -> tuple[list[_
             pair = (before, i) if before < i else (i, before)
             rings_of[pair] = rings_of.get(pair, 0) + 1
             before = i
-    atoms = [
-        _Atom(a.element, len(a.neighbours), a.charge, a.hydrogens, a.aromatic, size)
-        for a, size in zip(known_facts(mol), sizes)
-    ]
-    bonds = [
-        _Bond(i, j, order, aromatic, rings_of.get((i, j) if i < j else (j, i), 0))
-        for i, j, order, aromatic, _ in known_bonds(mol)
-    ]
-    return atoms, bonds
+    return sizes, [rings_of.get((i, j) if i < j else (j, i), 0) for i, j, _, _, _ in bonds]
 
 
-def _flat_atoms(atoms: Sequence[_Atom], rings: Sequence[tuple[int, ...]], highest: Sequence[float]) -> set[int]:
+def _flat_atoms(atoms: Sequence[AtomFacts], rings: Sequence[tuple[int, ...]], highest: Sequence[float]) -> set[int]:
     """Aromatic atoms, and those of quinones; ``highest`` is the largest order of a bond of each atom."""
     flat = {i for i, atom in enumerate(atoms) if atom.aromatic}
     for ring in rings:
@@ -183,11 +158,11 @@ def _flat_atoms(atoms: Sequence[_Atom], rings: Sequence[tuple[int, ...]], highes
     return flat
 
 
-def _double_bonded_carbons(atoms: Sequence[_Atom], bonds: Sequence[_Bond]) -> tuple[set[int], set[int]]:
+def _double_bonded_carbons(atoms: Sequence[AtomFacts], bonds: Sequence[BondFacts]) -> tuple[set[int], set[int]]:
     """Carbons of C=O, C=N and C=S, and those of C=C, outside rings."""
     carbonyl, double = set(), set()
-    for i, j, order, _, rings in bonds:
-        if order == 2 and not rings:
+    for i, j, order, _, in_ring in bonds:
+        if order == 2 and not in_ring:
             pair = atoms[i].element, atoms[j].element
             if pair == (6, 6):
                 double |= {i, j}
@@ -210,11 +185,16 @@ class _End(NamedTuple):
 
 
 def _cuts(
-    bonds: Sequence[_Bond], ends: Sequence[_End], cluster: Sequence[int], flat: set[int], polar: int
+    bonds: Sequence[BondFacts],
+    rings_of_bonds: Sequence[int],
+    ends: Sequence[_End],
+    cluster: Sequence[int],
+    flat: set[int],
+    polar: int,
 ) -> tuple[tuple[tuple[int, str, int], ...], ...]:
     """For each atom its bonds: mask of the other atom, name of the feature that counts the cut, what it adds to the counts."""
     found: list[list[tuple[int, str, int]]] = [[] for _ in ends]
-    for i, j, order, aromatic, rings in bonds:
+    for (i, j, order, aromatic, _), rings in zip(bonds, rings_of_bonds):
         name = _cut_name(ends[i], ends[j], order, aromatic, rings, cluster[i] == cluster[j] >= 0)
         found[i].append((1 << j, name, _CUT_SHARES[not rings and i in flat, polar >> j & 1]))
         found[j].append((1 << i, name, _CUT_SHARES[not rings and j in flat, polar >> i & 1]))
@@ -259,25 +239,25 @@ def _cut_name(a: _End, b: _End, order: float, aromatic: bool, rings: int, same_g
 
 
 def _ring_substitution(
-    atoms: Sequence[_Atom], neighbors: Sequence[int], rings: Sequence[tuple[int, ...]], flat: set[int]
+    neighbors: Sequence[int], rings: Sequence[tuple[int, ...]], ring_sizes: Sequence[tuple[int, ...]], flat: set[int]
 ) -> tuple[list[str], tuple[tuple[int, ...], ...]]:
     """For each atom of one flat six-ring how many substituents that ring has, ``2p`` for two of up to three atoms in para, ``f``
     when fused; and the flat six-rings that are not fused."""
-    substitution = [""] * len(atoms)
+    substitution = [""] * len(neighbors)
     single = []
     for ring in rings:
         if len(ring) != 6 or not all(i in flat for i in ring):
             continue
-        if any(len(atoms[i].ring_sizes) > 1 for i in ring):
+        if any(len(ring_sizes[i]) > 1 for i in ring):
             word = "f"
         else:
             single.append(ring)
-            places = [place for place, i in enumerate(ring) if atoms[i].degree > 2]
+            places = [place for place, i in enumerate(ring) if neighbors[i].bit_count() > 2]
             is_para = len(places) == 2 and places[1] - places[0] == 3
             light = is_para and all(_branch_size(neighbors, ring[p], ring) <= 3 for p in places)
             word = "2p" if light else str(min(len(places), 4))
         for i in ring:
-            if len(atoms[i].ring_sizes) == 1:
+            if len(ring_sizes[i]) == 1:
                 substitution[i] = word
     return substitution, tuple(single)
 
@@ -292,7 +272,7 @@ def _branch_size(neighbors: Sequence[int], start: int, ring: Sequence[int]) -> i
     return min(branch.bit_count(), 4)
 
 
-def _polar_atoms(atoms: Sequence[_Atom], bonds: Sequence[_Bond]) -> int:
+def _polar_atoms(atoms: Sequence[AtomFacts], bonds: Sequence[BondFacts]) -> int:
     """Atoms of functional groups: N, O, S, P…, and the carbons of C=O, C=N, C#N outside aromatic rings."""
     mask = 0
     for i, atom in enumerate(atoms):
@@ -307,7 +287,7 @@ def _polar_atoms(atoms: Sequence[_Atom], bonds: Sequence[_Bond]) -> int:
     return mask
 
 
-def _units(atoms: Sequence[_Atom], bonds: Sequence[_Bond], polar: int, neighbors: Sequence[int]) -> list[int]:
+def _units(atoms: Sequence[AtomFacts], bonds: Sequence[BondFacts], polar: int, neighbors: Sequence[int]) -> list[int]:
     """Sets of atoms that are never parted (module docstring)."""
     parent = list(range(len(atoms)))
 
@@ -321,7 +301,7 @@ def _units(atoms: Sequence[_Atom], bonds: Sequence[_Bond], polar: int, neighbors
         a, b = atoms[bond.i], atoms[bond.j]
         if _is_terminal_partner(a, bond) or _is_terminal_partner(b, bond):
             parent[root(bond.i)] = root(bond.j)
-        if not bond.rings and polar >> bond.i & polar >> bond.j & 1:
+        if not bond.in_ring and polar >> bond.i & polar >> bond.j & 1:
             inside[bond.i] |= 1 << bond.j
             inside[bond.j] |= 1 << bond.i
     for group in pieces_of(polar, inside):
@@ -345,18 +325,18 @@ def _units(atoms: Sequence[_Atom], bonds: Sequence[_Bond], polar: int, neighbors
     return sorted(masks.values(), key=lambda mask: mask & -mask)
 
 
-def _phosphocholines(atoms: Sequence[_Atom], neighbors: Sequence[int]) -> list[list[int]]:
+def _phosphocholines(atoms: Sequence[AtomFacts], neighbors: Sequence[int]) -> list[list[int]]:
     """N, three methyls and two methylenes of every -O-CH2-CH2-N(CH3)3 whose oxygen is a phosphate's."""
 
     def onwards(i: int, came_from: int) -> int:
         """The other neighbour of an atom that has two, else -1."""
         others = neighbors[i] & ~(1 << came_from)
-        return others.bit_length() - 1 if atoms[i].degree == 2 and others.bit_count() == 1 else -1
+        return others.bit_length() - 1 if neighbors[i].bit_count() == 2 and others.bit_count() == 1 else -1
 
     found = []
     for n, atom in enumerate(atoms):
-        methyls = [i for i in bits(neighbors[n]) if atoms[i].element == 6 and atoms[i].degree == 1]
-        if atom.element != 7 or atom.charge != 1 or atom.degree != 4 or len(methyls) != 3:
+        methyls = [i for i in bits(neighbors[n]) if atoms[i].element == 6 and len(atoms[i].neighbours) == 1]
+        if atom.element != 7 or atom.charge != 1 or len(atom.neighbours) != 4 or len(methyls) != 3:
             continue
         (first,) = [i for i in bits(neighbors[n]) if i not in methyls]
         second = onwards(first, n)
@@ -368,8 +348,8 @@ def _phosphocholines(atoms: Sequence[_Atom], neighbors: Sequence[int]) -> list[l
     return found
 
 
-def _is_terminal_partner(atom: _Atom, bond: _Bond) -> bool:
+def _is_terminal_partner(atom: AtomFacts, bond: BondFacts) -> bool:
     """Whether a terminal atom is never cut from its neighbour: =O, =S, =N, #N, O(-), halogens."""
-    if atom.degree != 1:
+    if len(atom.neighbours) != 1:
         return False
     return atom.element in HALOGENS or (atom.element != 6 and (bond.order >= 2 or atom.charge < 0))

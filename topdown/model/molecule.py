@@ -87,7 +87,7 @@ class CGMolecule:
             *(("exclusion", t) for t in self.exclusions),
         ]
         for kind, atoms in terms:
-            if any(not 0 <= a < n for a in atoms) or len(set(atoms)) != len(atoms):
+            if min(atoms) < 0 or max(atoms) >= n or len(set(atoms)) != len(atoms):
                 one_based = "-".join(str(a + 1) for a in atoms)
                 raise TopologyError(f"{kind} {one_based} does not fit a molecule of {n} beads", where=self.name)
         self._check_virtual_sites()

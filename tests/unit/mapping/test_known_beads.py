@@ -55,6 +55,19 @@ def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(monkeypatc
     assert len(known.evidence) <= 2
 
 
+def test_a_bead_met_before_keeps_its_choice_when_its_evidence_is_forgotten(monkeypatch):
+    """Evidence takes the memory, choices do not: long lists would otherwise work out the same beads again and again."""
+    mol = Chem.MolFromSmiles("FC(F)(F)C1CC1(Br)C#N")
+    group = [(4, 5, 6, 7)]
+    choice = choose_types(mol, group, M3)
+    known = bead_typing._known_choices(M3)
+    assert choice[0].level != "environment"
+    assert known.by_energy
+    known.evidence.clear()
+    monkeypatch.setattr(bead_typing, "_evidence", lambda *_: pytest.fail("worked out again"))
+    assert choose_types(mol, group, M3) == choice
+
+
 @pytest.mark.parametrize("style", ["martini3", "martini2"])
 def test_beads_of_one_key_have_all_in_common_that_decides_their_type(style):
     """Every connected group of up to four atoms of every molecule."""
