@@ -22,6 +22,7 @@ from topdown.errors import SamplingError
 from topdown.model.bead_table import BeadTable
 from topdown.model.measurement import Estimate
 from topdown.model.requests import BilayerRequest
+from topdown.model.samples import WindowSamples
 from topdown.properties.bilayer_runs import frames_of
 from topdown.properties.measurements import MeasuredValue
 from topdown.properties.membrane import analyse_membrane
@@ -204,7 +205,7 @@ def _check(
     wanted: Collection[str],
     states: Mapping[str, BilayerState],
     reasons: Mapping[str, str],
-    found: Mapping[str, Sequence[tuple[BilayerRequest, str]]],
+    found: Mapping[str, Sequence[tuple[BilayerRequest, WindowSamples]]],
 ) -> BilayerCheck:
     labels = [_label(plan, which) for which in ("start", "new")]
     same = labels[1] not in wanted
@@ -218,5 +219,5 @@ def _check(
         after=states.get(labels[0 if same else 1]),
         same=same,
         reasons=tuple(f"{label.rpartition(', ')[2]}: {reasons[label]}" for label in labels if label in reasons),
-        runs=tuple(key for label in labels for _, key in found.get(label, ())),
+        runs=tuple(run.key for label in labels for _, run in found.get(label, ())),
     )

@@ -12,9 +12,9 @@ from topdown.calibration.sample_pool import ATTEMPTS, CAREFUL_STEP, SamplePool
 from topdown.errors import SettingsError
 from topdown.model import WindowFailure, WindowSamples
 from topdown.model._arrays import FloatArray
-from topdown.model.requests import BilayerRequest, DiffusionRequest, SampleRequest
+from topdown.model.requests import BilayerRequest, DiffusionRequest, MeltingRequest, SampleRequest
 
-Asked = TypeVar("Asked", DiffusionRequest, BilayerRequest)
+Asked = TypeVar("Asked", DiffusionRequest, BilayerRequest, MeltingRequest)
 
 
 @runtime_checkable
@@ -25,7 +25,7 @@ class Recorder(Protocol):
         """As every sampler."""
         ...
 
-    def record(self, request: DiffusionRequest | BilayerRequest) -> Mapping[str, FloatArray]:
+    def record(self, request: DiffusionRequest | BilayerRequest | MeltingRequest) -> Mapping[str, FloatArray]:
         """What is kept beside the samples of a request."""
         ...
 
@@ -53,17 +53,17 @@ class Attempt:
 
 def attempt_runs(
     pool: SamplePool, round_index: int, labels: Sequence[str], ask: Callable[[str, Attempt], Sequence[Asked]]
-) -> tuple[dict[str, tuple[tuple[Asked, str], ...]], dict[str, str]]:
+) -> tuple[dict[str, tuple[tuple[Asked, WindowSamples], ...]], dict[str, str]]:
     """Run, or find, what ``ask`` wants under each label; what fails is tried once more with another seed and smaller steps.
 
     Failures are in the journal before anything rests on them, and what the journal calls failed is not tried again.
 
     Returns
     -------
-    dict of label to ((request, key of its run), …), dict of label to str
+    dict of label to ((request, its run), …), dict of label to str
         What there is, and why there is nothing.
     """
-    found: dict[str, tuple[tuple[Asked, str], ...]] = {}
+    found: dict[str, tuple[tuple[Asked, WindowSamples], ...]] = {}
     reasons: dict[str, str] = {}
     for number in range(ATTEMPTS):
         todo = [label for label in labels if label not in found]
@@ -75,8 +75,8 @@ def attempt_runs(
             runs = [next(samples) for _ in asked[label]]
             failures = [run for run in runs if isinstance(run, WindowFailure)]
             if not failures:
-                keys = [run.key for run in runs if isinstance(run, WindowSamples)]
-                found[label] = tuple(zip(asked[label], keys, strict=True))
+                left = [run for run in runs if isinstance(run, WindowSamples)]
+                found[label] = tuple(zip(asked[label], left, strict=True))
                 continue
             failure = failures[-1]  # parts are made on the way to the last, which says why
             known[label] = FailedWindow(

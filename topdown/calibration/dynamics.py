@@ -152,8 +152,8 @@ def check_diffusion(
         if label in reasons:
             checks.append(replace(_blank(plan), reason=reasons[label]))
             continue
-        ((request, key),) = found[label]
-        checks.append(replace(_measured(plan, motion_of(request, recorder.record(request))), run=key))
+        ((request, run),) = found[label]
+        checks.append(replace(_measured(plan, motion_of(request, recorder.record(request))), run=run.key))
     return tuple(checks)
 
 

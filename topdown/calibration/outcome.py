@@ -16,6 +16,7 @@ from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_
 from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
 from topdown.calibration.melting import liquid_records
+from topdown.calibration.melting_checks import check_melting, melting_ledger, supercooling
 from topdown.calibration.mixtures import check_mixtures
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem
@@ -89,6 +90,8 @@ def conclude(
     diffusion = check_diffusion(problem, samples, x, progress)
     mixtures = check_mixtures(problem, samples, x, progress)
     bilayers = check_bilayers(problem, samples, x, progress)
+    melting = check_melting(problem, samples, x, progress)
+    cold = supercooling(problem, melting)
     return CalibrationResult(
         name=problem.name,
         digest=digest,
@@ -102,13 +105,14 @@ def conclude(
         epsilons=epsilons,
         sigmas=_sigmas(problem, x, found),
         slopes=_slopes(problem, x),
-        targets=compared,
+        targets=tuple(replace(t, supercooled_by=cold.get(t.label)) for t in compared),
         rounds=tuple(records),
         converged=last.converged,
         runs=(
             *samples.keys(),
             *(check.run for check in diffusion if check.run),
             *(run for check in bilayers for run in check.runs),
+            *dict.fromkeys(run.key for check in melting for run in check.runs),
         ),
         seed=problem.sampling.seed,
         cost_start=cost_parts(space, targets, start, found.errors, space.start()),
@@ -119,6 +123,7 @@ def conclude(
             *_ledger(problem, samples),
             *diffusion_ledger(problem, diffusion),
             *bilayer_ledger(problem.bilayers, bilayers),
+            *melting_ledger(problem.melting, melting),
         ),
         effective=tuple((s, effective[0][s], effective[1][s]) for s in sorted(everything)),
         overlaps=_overlaps(problem, samples),
@@ -129,6 +134,7 @@ def conclude(
         diffusion=diffusion,
         mixtures=mixtures,
         bilayers=bilayers,
+        melting_points=melting,
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
         limited_parts=sum(part.limited for part in parts),

@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 
 from topdown.model.bead_table import BeadTable
 from topdown.model.molecule import CGMolecule
-from topdown.model.requests import BilayerRequest
+from topdown.model.requests import BilayerRequest, MeltingRequest
 from topdown.properties.measurements import MeasuredValue
+from topdown.properties.melting import melting_request
+from topdown.properties.melting_runs import bead_steps
+from topdown.properties.melting_search import MeltingSettings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,4 +135,57 @@ class BilayerPlan:
         return tuple(
             replace(self.request, table=table, seed=seed, time_step=time_step, part=part)
             for part in range(self.n_parts)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeltingPlan:
+    """The melting point of a liquid of single beads, to be looked for with both tables.
+
+    Attributes
+    ----------
+    liquid : str
+    molecule : CGMolecule
+    n_real : int
+        Molecules that one of the model stands for.
+    table : BeadTable
+        The start table.
+    settings : MeltingSettings
+        Its seed is that of the campaign; every search has one of its own.
+    measured : MeasuredValue or None
+        [K]; None where nothing is known.
+    """
+
+    liquid: str
+    molecule: CGMolecule
+    n_real: int
+    table: BeadTable
+    settings: MeltingSettings
+    measured: MeasuredValue | None = None
+
+    @property
+    def label(self) -> str:
+        """``"melting point of water"``."""
+        return f"melting point of {self.liquid}"
+
+    @property
+    def n_beads(self) -> int:
+        """In the box."""
+        return self._any_run.components[0][1]
+
+    @property
+    def most_bead_steps(self) -> int:
+        """Most that it may cost with one table, in beads × steps."""
+        return self.settings.most_runs * bead_steps(self._any_run)
+
+    @property
+    def _any_run(self) -> MeltingRequest:
+        """One of its runs; all are as long."""
+        return melting_request(
+            self.molecule,
+            self.table,
+            temperature=300.0,
+            pressure=self.settings.pressure,
+            nanoseconds=self.settings.nanoseconds,
+            n_across=self.settings.n_across,
         )

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from topdown.calibration.campaign import OptimizerSettings, SamplingSettings, ValidationSettings
 from topdown.calibration.error_model import CostSettings
 from topdown.calibration.parameters import FloatArray, Pair, Parameter, ParameterSpace
-from topdown.calibration.planned_checks import BilayerPlan, DiffusionPlan, MixturePlan
+from topdown.calibration.planned_checks import BilayerPlan, DiffusionPlan, MeltingPlan, MixturePlan
 from topdown.calibration.targets import Split, Target
 from topdown.calibration.type_blocks import TypeSettings
 from topdown.errors import SettingsError
@@ -118,6 +118,8 @@ class CalibrationProblem:
         Pairs of liquids that are mixed with both tables; neither do they.
     bilayers : tuple of BilayerPlan
         Bilayers whose area is measured with both tables; nor do they.
+    melting : tuple of MeltingPlan
+        Liquids whose melting point is looked for with both tables; nor do they.
     lost : tuple of str
         Labels of targets that cannot be calculated because their simulations failed; they take no part in anything.
     """
@@ -140,13 +142,15 @@ class CalibrationProblem:
     diffusion: tuple[DiffusionPlan, ...] = ()
     mixtures: tuple[MixturePlan, ...] = ()
     bilayers: tuple[BilayerPlan, ...] = ()
+    melting: tuple[MeltingPlan, ...] = ()
     lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        checks: tuple[DiffusionPlan | MixturePlan | BilayerPlan, ...] = (
+        checks: tuple[DiffusionPlan | MixturePlan | BilayerPlan | MeltingPlan, ...] = (
             *self.diffusion,
             *self.mixtures,
             *self.bilayers,
+            *self.melting,
         )
         for what, labels in (("target", [t.label for t in self.targets]), ("check", [c.label for c in checks])):
             twice = next((x for i, x in enumerate(labels) if x in labels[:i]), None)

@@ -13,6 +13,7 @@ from topdown.calibration.bilayers import BilayerCheck
 from topdown.calibration.dynamics import DiffusionCheck
 from topdown.calibration.failures import FailedWindow
 from topdown.calibration.melting import LiquidRecord
+from topdown.calibration.melting_checks import MeltingCheck
 from topdown.calibration.mixtures import MixtureCheck
 from topdown.calibration.parameters import Pair, Parameter
 from topdown.calibration.targets import Split
@@ -123,6 +124,9 @@ class TargetResult:
     chemotype, molecule_key : str
     weight : float
         Of its block in the fit: below 1 for an outlier.
+    supercooled_by : float or None
+        How far the liquid of a density or surface tension is below its melting point with the new table [K]; None where it is
+        not, or no check of melting points says so.
     """
 
     label: str
@@ -140,6 +144,7 @@ class TargetResult:
     chemotype: str = ""
     molecule_key: str = ""
     weight: float = 1.0
+    supercooled_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -431,6 +436,8 @@ class CalibrationResult:
         Pairs of liquids, where the campaign asks for them.
     bilayers : tuple of BilayerCheck
         Areas per lipid, where the campaign asks for them.
+    melting_points : tuple of MeltingCheck
+        And which liquids are supercooled, where the campaign asks for them.
     n_folds, n_chemotypes : int
         Parts that were left out in turn; 0 where there were not two.
     limited_parts : int
@@ -472,6 +479,7 @@ class CalibrationResult:
     diffusion: tuple[DiffusionCheck, ...] = ()
     mixtures: tuple[MixtureCheck, ...] = ()
     bilayers: tuple[BilayerCheck, ...] = ()
+    melting_points: tuple[MeltingCheck, ...] = ()
     n_folds: int = 0
     n_chemotypes: int = 0
     limited_parts: int = 0

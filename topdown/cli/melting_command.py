@@ -43,8 +43,9 @@ def command(
     grows. About four minutes on one core for one liquid.
     """
     from topdown.errors import SettingsError
+    from topdown.properties.melting_search import MeltingSettings
     from topdown.report.melting_text import melting_lines
-    from topdown.workflows.melting import MeltingSettings, melting_json, melting_points
+    from topdown.workflows.melting import melting_json, melting_points
 
     try:
         chosen = tuple(float(text) for text in temperatures.split(",")) if temperatures is not None else ()

@@ -19,7 +19,7 @@ nothing of the size of the box or the face chosen, {100}.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +36,7 @@ from topdown.units import GAS_CONSTANT
 FIRST_GUESS: Final = 0.6
 #: Distance of the first temperatures from one another, relative.
 COARSE_STEP: Final = 0.06
-#: Temperatures that are tried before it is given up.
+#: Temperatures that are tried after the first before it is given up.
 MOST_COARSE: Final = 10
 #: Temperatures about the rough melting point, and how far from it the outer ones are, relative.
 N_FINE, FINE_WIDTH = 5, 0.03
@@ -207,19 +207,20 @@ def fit_melting_point(rates: Sequence[GrowthRate], *, where: str = "") -> Meltin
     return MeltingPoint(temperature=estimate, slope=slope / half, rates=tuple(rates))
 
 
-def rough_melting_point(
-    first: float, rate_at: Callable[[float], float], *, lowest: float = 0.0, highest: float = math.inf
-) -> float:
+def rough_search(first: float, *, lowest: float = 0.0, highest: float = math.inf) -> Generator[float, float, float]:
     """Where a crystal stops growing [K], by a straight line between the two temperatures that first differ in sign.
 
     Parameters
     ----------
     first : float
         Where to begin [K].
-    rate_at : callable
-        Speed of the faces at a temperature [K].
     lowest, highest : float
         Temperatures that are not left [K].
+
+    Yields
+    ------
+    float
+        A temperature [K]; the speed of the faces there is to be sent.
 
     Raises
     ------
@@ -227,13 +228,13 @@ def rough_melting_point(
         No such temperatures were found.
     """
     step = COARSE_STEP * first
-    here, speed = first, rate_at(first)
+    here, speed = first, (yield first)
     up = speed > 0.0
     for _ in range(MOST_COARSE):
         there = here + (step if up else -step)
         if not lowest <= there <= highest:
             break
-        there_speed = rate_at(there)
+        there_speed = yield there
         if (there_speed > 0.0) != up:
             return here + (there - here) * speed / (speed - there_speed)
         here, speed = there, there_speed

@@ -87,6 +87,13 @@ def run_coexistence(request: MeltingRequest, *, key: str, seed: int) -> RunPart:
     return RunPart(samples=samples, end=None, extra={"times": times, "crystalline": crystalline, "heights": heights})
 
 
+def bead_steps(request: MeltingRequest) -> int:
+    """Cost of a run that lasts until time is up, in beads × steps; crystal and melt, half of the beads each, are made apart."""
+    ((_, n_beads),) = request.components
+    apart = request.n_equilibration + _MELTING_STEPS + _COOLING_STEPS
+    return n_beads // 2 * apart + n_beads * (_JOINING_STEPS + request.n_steps)
+
+
 def _relaxed_crystal(request: MeltingRequest, seed: int) -> System:
     """The crystal at its temperature and pressure, still one."""
     table = request.table.subset(set(request.molecule.type_names))

@@ -14,6 +14,7 @@ from topdown.calibration.result import CalibrationResult
 from topdown.model.measurement import Estimate
 from topdown.properties.measurements import MeasuredValue
 from topdown.properties.mixing import LEAST_GAMMA, Mixing
+from topdown.report.calibration_melting import MELTING_HEADER, MELTING_NOTE, melting_line, melting_rows
 
 #: Of :func:`diffusion_rows`.
 DIFFUSION_HEADER = (
@@ -92,11 +93,12 @@ class CheckTable:
 
 def check_tables(result: CalibrationResult) -> tuple[CheckTable, ...]:
     """A table for each kind of check that a campaign has."""
-    moving, mixed, areas = result.diffusion, result.mixtures, result.bilayers
+    moving, mixed, areas, molten = result.diffusion, result.mixtures, result.bilayers, result.melting_points
     kinds = (
         ("Self-diffusion", DIFFUSION_HEADER, diffusion_rows(moving), speed_up_line(moving), DIFFUSION_NOTE),
         ("Mixtures", MIXTURE_HEADER, mixture_rows(mixed), mixture_line(mixed), MIXTURE_NOTE),
         ("Bilayers", BILAYER_HEADER, bilayer_rows(areas), bilayer_line(areas), BILAYER_NOTE),
+        ("Melting points", MELTING_HEADER, melting_rows(molten), melting_line(molten), MELTING_NOTE),
     )
     return tuple(
         CheckTable(title=title, header=header, rows=tuple(rows), summary=summary, note=note)

@@ -11,6 +11,7 @@ from topdown.errors import TopdownError
 from topdown.model import CGMolecule
 from topdown.report.calibration_checks import check_tables
 from topdown.report.calibration_figures import total_error, unseen_value, worst_targets
+from topdown.report.calibration_melting import supercooled_text
 from topdown.report.calibration_plots import (
     chemistry_svg,
     effective_svg,
@@ -238,6 +239,7 @@ def _drawn(molecule: CGMolecule) -> str:
 
 
 def _targets(result: CalibrationResult) -> str:
+    any_cold = any(supercooled_text(t) for t in result.targets)
     header = (
         "target",
         "unit",
@@ -248,6 +250,7 @@ def _targets(result: CalibrationResult) -> str:
         "left out",
         "chemotype left out",
         "weight",
+        *(["liquid"] if any_cold else []),
         "source",
     )
     rows = [
@@ -261,6 +264,7 @@ def _targets(result: CalibrationResult) -> str:
             "held out" if t.split == "held-out" else "" if t.left_out is None else f"{t.left_out:.2f}",
             "" if t.chemotype_out is None else f"{t.chemotype_out:.2f}",
             f"{t.weight:.2f}",
+            *([supercooled_text(t)] if any_cold else []),
             t.reference,
         )
         for t in result.targets

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from topdown.calibration.parameters import FreeParameter, Parameter
-from topdown.calibration.planned_checks import BilayerPlan, DiffusionPlan, MixturePlan
+from topdown.calibration.planned_checks import BilayerPlan, DiffusionPlan, MeltingPlan, MixturePlan
 from topdown.calibration.problem import CalibrationProblem
 from topdown.properties.measurements import MeasuredValue
 
@@ -91,6 +91,16 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
                 "unit": "nm2",
             }
             for check in problem.bilayers
+        ]
+        + [
+            {
+                "label": check.label,
+                "beads": check.n_beads,
+                "bead_steps": 2 * check.most_bead_steps,
+                **_measured(check.measured),
+                "unit": "K",
+            }
+            for check in problem.melting
         ],
         "type_blocks": [] if problem.types is None else [asdict(b) for b in problem.types.blocks],
         "windows_per_round": plan.n_windows,
@@ -155,6 +165,15 @@ def _bilayer_line(check: BilayerPlan) -> str:
     )
 
 
+def _melting_line(check: MeltingPlan) -> str:
+    found = check.measured
+    known = "not known" if found is None else f"{found.value:g} ± {found.uncertainty:g} K"
+    return (
+        f"check:  {check.label}  measured {known}, {check.n_beads} beads, both tables at most "
+        f"{2 * check.most_bead_steps:.2e} beads × steps"
+    )
+
+
 def plan_text(plan: Plan, workers: int) -> str:
     """The plan as lines."""
     problem = plan.problem
@@ -177,7 +196,9 @@ def plan_text(plan: Plan, workers: int) -> str:
     lines += [_check_line(check, problem.sampling.n_equilibration) for check in problem.diffusion]
     lines += [_mixture_line(pair) for pair in problem.mixtures]
     lines += [_bilayer_line(check) for check in problem.bilayers]
+    lines += [_melting_line(check) for check in problem.melting]
     budget = "no budget" if problem.budget is None else f"budget {problem.budget:.2e} beads × steps"
+    most = "at most " if problem.melting else ""
     sizes = f" and {len(problem.space.size_pairs)} σ" if problem.space.size_pairs else ""
     lines += [
         f"{len(problem.space)} parameters move {len(problem.space.pairs)} ε{sizes}; {len(problem.targets_of('calibration'))} "
@@ -185,7 +206,7 @@ def plan_text(plan: Plan, workers: int) -> str:
         f"a round: {plan.n_windows} windows, {plan.bead_steps:.2e} beads × steps; at most {problem.optimizer.max_rounds}; "
         f"{budget}",
         f"held-out targets, once: {plan.held_out_bead_steps:.2e} beads × steps",
-        *([f"checks, once: {plan.check_bead_steps:.2e} beads × steps"] if plan.check_bead_steps else []),
+        *([f"checks, once: {most}{plan.check_bead_steps:.2e} beads × steps"] if plan.check_bead_steps else []),
         f"time on {workers} processor{'s' if workers > 1 else ''}, roughly: first round "
         f"{plan.hours(plan.bead_steps, workers):.2g} h, at most {plan.hours(plan.most_bead_steps, workers):.2g} h",
     ]

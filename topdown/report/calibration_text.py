@@ -17,6 +17,7 @@ from topdown.calibration.result import CalibrationResult, ParameterResult, Split
 from topdown.calibration.stickiness import VirialComparison
 from topdown.model.measurement import Estimate
 from topdown.report.calibration_checks import bilayer_json, check_tables, diffusion_json, mixture_json
+from topdown.report.calibration_melting import melting_json, supercooled_text
 from topdown.report.calibration_types import TYPE_HEADER, runner_up_line, type_rows, type_summary
 
 #: Longest list of ε in the text; the JSON holds all.
@@ -205,6 +206,7 @@ def sigma_rows(result: CalibrationResult) -> list[tuple[str, ...]]:
 
 def _target_row(target: TargetResult) -> tuple[str, ...]:
     outlier = f"  weight {target.weight:.2f}" if target.weight < 0.5 else ""
+    cold = f"  {supercooled_text(target)}" if target.supercooled_by is not None else ""
     left_out = "" if target.split == "held-out" else "not known"
     return (
         target.label,
@@ -213,7 +215,7 @@ def _target_row(target: TargetResult) -> tuple[str, ...]:
         f"{target.model_error:.2f}",
         _estimate(target.before),
         _estimate(target.after),
-        (left_out if target.left_out is None else f"{target.left_out:.2f}") + outlier,
+        (left_out if target.left_out is None else f"{target.left_out:.2f}") + outlier + cold,
     )
 
 
@@ -303,6 +305,7 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
         "self_diffusion": diffusion_json(result.diffusion),
         "mixtures": mixture_json(result.mixtures),
         "bilayers": bilayer_json(result.bilayers),
+        "melting_points": melting_json(result.melting_points),
         "bead_steps": result.bead_steps,
         "ledger": [
             {"system": system, "windows": windows, "frames": frames, "bead_steps": steps}

@@ -18,7 +18,7 @@ from topdown.calibration.stickiness import VirialComparison, compare_second_viri
 from topdown.errors import SimulationError
 from topdown.model import WindowFailure, WindowSamples
 from topdown.model._arrays import FloatArray
-from topdown.model.requests import BilayerRequest, DiffusionRequest, SampleRequest
+from topdown.model.requests import BilayerRequest, DiffusionRequest, MeltingRequest, SampleRequest
 from topdown.properties.planned_runs import LIQUID_EQUILIBRATION
 from topdown.properties.sampler import EngineSampler
 from topdown.report.calibration_figures import figure_pngs
@@ -50,7 +50,7 @@ class CalibrationPlan:
     held_out_bead_steps : int
         Cost of the systems only held-out targets need, once.
     check_bead_steps : int
-        Cost of what ``[checks]`` asks for, once.
+        Cost of what ``[checks]`` asks for, once; at most, where it depends on what is seen.
     box_bead_steps : int
         Cost of equilibrating the boxes all of them start from, once per round for those that are simulated.
     """
@@ -110,8 +110,8 @@ class _Tolerant:
     def sample(self, requests: Sequence[SampleRequest]) -> Sequence[WindowSamples | WindowFailure]:
         return self.engine.attempt(requests)
 
-    def record(self, request: DiffusionRequest | BilayerRequest) -> Mapping[str, FloatArray]:
-        """The paths of molecules, or the frames of a bilayer, that a run left in the store."""
+    def record(self, request: DiffusionRequest | BilayerRequest | MeltingRequest) -> Mapping[str, FloatArray]:
+        """The paths of molecules, the frames of a bilayer, or what a crystal did, that a run left in the store."""
         return self.engine.record(request)
 
 
@@ -174,7 +174,8 @@ def plan_calibration(path: Path | str) -> CalibrationPlan:
         held_out_bead_steps=problem.bead_steps(held_out),
         check_bead_steps=sum(plan.bead_steps(problem.sampling.n_equilibration) for plan in problem.diffusion)
         + problem.bead_steps(mixed)
-        + sum(2 * plan.bead_steps for plan in problem.bilayers),
+        + sum(2 * plan.bead_steps for plan in problem.bilayers)
+        + sum(2 * plan.most_bead_steps for plan in problem.melting),
         box_bead_steps=LIQUID_EQUILIBRATION
         * (
             sum(problem.systems[s].n_beads() for s in (*systems, *held_out, *mixed))

@@ -27,6 +27,7 @@ from topdown.properties.surface_tension import slab_request
 from topdown.sampling.fingerprints import describe_molecule, hash_of
 from topdown.tables import find_molecule, load_bead_table, load_molecule
 from topdown.workflows.calibration_bilayers import bilayer_plan, checked_value
+from topdown.workflows.calibration_melting import melting_plans
 from topdown.workflows.calibration_types import type_settings
 
 _WATER = "water"
@@ -82,6 +83,7 @@ def read_problem(path: Path | str) -> CalibrationProblem:
             bilayer_plan(entry, campaign, resolver.place, campaign.checks.bilayer_steps)
             for entry in campaign.checks.bilayers
         ),
+        melting=melting_plans(campaign, table, resolver.phase, resolver.pure),
         warnings=tuple(resolver.warnings),
     )
 
@@ -196,7 +198,7 @@ class _Resolver:
         """The target of a ``[[targets.transfer]]`` section."""
         solute = self._solute(entry)
         where = f"{self.campaign.path}: {solute.name} {entry.origin}→{entry.destination}"
-        origin, destination = self._phase(entry.origin), self._phase(entry.destination)
+        origin, destination = self.phase(entry.origin), self.phase(entry.destination)
         value, uncertainty, reference = entry.value, entry.uncertainty, ""
         if value is None or uncertainty is None:
             oil, sign = self._oil(entry, origin, destination, where)
@@ -237,7 +239,7 @@ class _Resolver:
         found: list[Target] = []
         for entry in self.campaign.transfers:
             for name in (entry.origin, entry.destination):
-                liquid = self._phase(name, dry=True)
+                liquid = self.phase(name, dry=True)
                 molecule = liquid.components[0].molecule
                 key = molecule.canonical_smiles or molecule.name
                 if len(liquid.components) > 1 or key in known or not molecule.molar_mass > 0:
@@ -254,7 +256,7 @@ class _Resolver:
 
     def diffusion(self, entry: DiffusionCheckEntry, n_steps: int) -> DiffusionPlan:
         """The check of a ``[[checks.diffusion]]`` section; a liquid that nobody has measured is followed all the same."""
-        liquid = self._pure(entry.liquid, f"{self.campaign.path}: self-diffusion of {entry.liquid}")
+        liquid = self.pure(entry.liquid, f"{self.campaign.path}: self-diffusion of {entry.liquid}")
         (molecule, n), *_ = box_components(liquid, self.table, min_beads=self.campaign.sampling.n_beads)
         temperature = entry.temperature or self.campaign.temperature
         return DiffusionPlan(
@@ -271,7 +273,7 @@ class _Resolver:
     def mixture(self, entry: MixtureCheckEntry) -> MixturePlan:
         """The check of a ``[[checks.mixture]]`` section, and the boxes it takes."""
         where = f"{self.campaign.path}: {entry.solute} in {entry.solvent}"
-        of_a, of_b = (self._pure(name, where).components[0] for name in (entry.solute, entry.solvent))
+        of_a, of_b = (self.pure(name, where).components[0] for name in (entry.solute, entry.solvent))
         if of_a.molecule.canonical_smiles == of_b.molecule.canonical_smiles:
             raise InputFileError("solute and solvent are the same liquid", where=where, hint="choose two liquids")
         if of_a.molecule.charge:
@@ -326,7 +328,7 @@ class _Resolver:
 
     def _liquid_target(self, entry: LiquidEntry, quantity: str) -> tuple[Phase, float, float, str]:
         where = f"{self.campaign.path}: {quantity.replace('_', ' ')} of {entry.liquid}"
-        liquid = self._pure(entry.liquid, where)
+        liquid = self.pure(entry.liquid, where)
         value, uncertainty, reference = entry.value, entry.uncertainty, ""
         if value is None or uncertainty is None:
             canonical = liquid.components[0].molecule.canonical_smiles
@@ -334,8 +336,9 @@ class _Resolver:
             value, uncertainty, reference = found.value, entry.uncertainty or found.uncertainty, found.reference
         return liquid, value, uncertainty, reference
 
-    def _pure(self, name: str, where: str) -> Phase:
-        liquid = self._phase(name, dry=True)
+    def pure(self, name: str, where: str) -> Phase:
+        """The pure liquid of a name."""
+        liquid = self.phase(name, dry=True)
         if len(liquid.components) > 1:
             raise InputFileError(f"the phase {name!r} is a mixture", where=where, hint="choose a pure liquid")
         return liquid
@@ -354,7 +357,7 @@ class _Resolver:
             return replace(curated, name=name)
         return map_molecule(entry.smiles, self.table, name=name)
 
-    def _phase(self, name: str, *, dry: bool = False) -> Phase:
+    def phase(self, name: str, *, dry: bool = False) -> Phase:
         """A phase whose main molecule is named like it: by ``[phases]``, or as every command knows it.
 
         ``dry`` takes the name of a liquid for the pure liquid: octanol for a density is not the one saturated with water.

@@ -273,6 +273,8 @@ CHECKS = """
 [checks]
 diffusion_steps = 50_000
 bilayer_steps = 1_000_000
+melting_runs = 2
+melting_steps = 5_000
 [[checks.diffusion]]
 liquid = "octane"
 [[checks.diffusion]]
@@ -299,6 +301,12 @@ smiles = "CCCCCCCCCCCC(=O)OCC(COP(=O)([O-])OCC[N+](C)(C)C)OC(=O)CCCCCCCCCCC"
 n_lipids = 72
 value = 0.61
 uncertainty = 0.02
+[[checks.melting]]
+liquid = "water"
+value = 273.15
+uncertainty = 0.01
+[[checks.melting]]
+liquid = "chloroform"
 """
 
 
@@ -317,6 +325,18 @@ def test_checks_are_read(tmp_path: Path) -> None:
     assert (dppc.lipid, dppc.smiles, dppc.n_lipids, dppc.temperature, dppc.value) == ("DPPC", "", 128, 323.15, None)
     assert (mine.lipid, mine.smiles[:6], mine.n_lipids, mine.temperature) == ("MINE", "CCCCCC", 72, None)
     assert (mine.value, mine.uncertainty) == (0.61, 0.02)
+    ice, chloroform = found.melting
+    assert (ice.liquid, ice.value, ice.uncertainty) == ("water", 273.15, 0.01)
+    assert (chloroform.liquid, chloroform.value) == ("chloroform", None)
+    assert (found.melting_of_all, found.melting_runs, found.melting_steps, found.melting_cells) == (False, 2, 5000, 5)
+
+
+def test_melting_of_all_liquids_is_one_word(tmp_path: Path) -> None:
+    found = read_campaign(write(tmp_path, GOOD + '[checks]\nmelting = "all"\nmelting_cells = 6\n')).checks
+    assert (found.melting, found.melting_of_all, found.melting_cells) == ((), True, 6)
+    for words in ('"al"', "true", "[1]"):
+        with pytest.raises(InputFileError, match=r"checks\.melting must be"):
+            read_campaign(write(tmp_path, GOOD + f"[checks]\nmelting = {words}\n"))
 
 
 @pytest.mark.parametrize(
@@ -337,6 +357,12 @@ def test_checks_are_read(tmp_path: Path) -> None:
         ("n_lipids = 72", "n_lipids = 72.5", "whole number"),
         ("uncertainty = 0.02", "", "uncertainty is missing"),
         ("1_000_000", "1000", "at least 25000"),
+        ("melting_steps = 5_000", "melting_steps = 500", "at least 1000"),
+        ("melting_runs = 2", "melting_cells = 3", "at least 4"),
+        ("melting_runs = 2", "melting_ns = 0.4", "melting_"),
+        ('liquid = "chloroform"', 'liquid = "water"', "names a liquid twice"),
+        ('liquid = "chloroform"', 'liquid = "chloroform"\ntemperature = 300', "temperature"),
+        ("uncertainty = 0.01", "", "uncertainty is missing"),
     ],
 )
 def test_wrong_checks_are_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -346,7 +372,8 @@ def test_wrong_checks_are_refused(tmp_path: Path, old: str, new: str, words: str
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["diffusion", "bilayer"])
-def test_steps_of_checks_that_are_not_asked_for_are_refused(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(InputFileError, match=rf"{kind}_steps does nothing \(add \[\[checks.{kind}\]\]\)"):
-        read_campaign(write(tmp_path, GOOD + f"[checks]\n{kind}_steps = 50_000\n"))
+@pytest.mark.parametrize("key", ["diffusion_steps", "bilayer_steps", "melting_steps", "melting_runs", "melting_cells"])
+def test_settings_of_checks_that_are_not_asked_for_are_refused(tmp_path: Path, key: str) -> None:
+    kind = key.partition("_")[0]
+    with pytest.raises(InputFileError, match=rf"{key} does nothing \(add \[\[checks.{kind}\]\]\)"):
+        read_campaign(write(tmp_path, GOOD + f"[checks]\n{key} = 50_000\n"))

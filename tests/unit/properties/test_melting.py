@@ -13,7 +13,7 @@ from topdown.properties.melting import (
     fit_melting_point,
     growth_rate,
     melting_request,
-    rough_melting_point,
+    rough_search,
 )
 from topdown.properties.melting_runs import Coexistence, coexistence_of, run_coexistence
 from topdown.properties.planned_runs import windows_of
@@ -108,24 +108,29 @@ def test_noise_larger_than_the_trend_is_refused():
         fit_melting_point(rates(lambda t: 340.0 - t, [330.0], np.random.default_rng(1), 0.0))
 
 
+def follow(search, speed):
+    """Answer a search with a speed at every temperature; what it found, and where it looked."""
+    asked = [next(search)]
+    try:
+        while True:
+            asked.append(search.send(speed(asked[-1])))
+    except StopIteration as end:
+        return end.value, asked
+
+
 @pytest.mark.parametrize("truth", [250.0, 340.0, 450.0])
 def test_the_search_goes_up_or_down(truth):
-    asked = []
-
-    def speed(t):
-        asked.append(t)
-        return truth - t
-
-    assert rough_melting_point(336.0, speed) == pytest.approx(truth)
+    found, asked = follow(rough_search(336.0), lambda t: truth - t)
+    assert found == pytest.approx(truth)
     assert len(asked) < 9
     assert len(set(asked)) == len(asked)
 
 
 def test_a_search_that_finds_nothing_says_so():
     with pytest.raises(SamplingError, match="still melts at"):
-        rough_melting_point(336.0, lambda t: -1.0)
+        follow(rough_search(336.0), lambda t: -1.0)
     with pytest.raises(SamplingError, match="still grows at 336 K"):
-        rough_melting_point(336.0, lambda t: 1.0, highest=340.0)
+        follow(rough_search(336.0, highest=340.0), lambda t: 1.0)
 
 
 def test_a_crystal_grows_in_the_cold_and_melts_in_the_heat(water, table):

@@ -16,10 +16,12 @@ from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
 from topdown.calibration.targets import DensityTarget
 from topdown.errors import InputFileError
+from topdown.properties.phases import find_phase
 from topdown.report.calibration_plan import plan_json, plan_text
 from topdown.tables import load_bead_table
 from topdown.workflows.calibrate import plan_calibration
 from topdown.workflows.calibration_bilayers import bilayer_plan
+from topdown.workflows.calibration_melting import melting_plans
 from topdown.workflows.calibration_problem import _Resolver, read_problem
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "martini2_alkanes.toml"
@@ -242,3 +244,110 @@ def test_bilayers_that_cannot_be_checked_are_refused(tmp_path: Path, values: dic
     with pytest.raises(InputFileError, match=words) as caught:
         bilayer_plan(entry, campaign, "martini2", 25_000)
     assert "--" not in str(caught.value), "no words of another command"
+
+
+MELTING = """
+[checks]
+melting_runs = 2
+melting_steps = 10_000
+[[checks.melting]]
+liquid = "water"
+value = 273.15
+uncertainty = 0.01
+[[checks.melting]]
+liquid = "chloroform"
+"""
+
+
+def test_melting_points_are_found_and_planned(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + MELTING)
+    plan = plan_calibration(path)
+    water, chloroform = plan.problem.melting
+    assert (water.n_real, water.molecule.type_names, water.n_beads) == (4, ("P4",), 2000)
+    assert chloroform.molecule.n_beads == 1
+    assert water.measured is not None
+    assert (water.measured.value, water.measured.reference) == (273.15, "the campaign file")
+    assert chloroform.measured is None
+    # eleven coarse runs at most, then two at each of five temperatures; half of the beads each until crystal and melt meet
+    most = 21 * (1000 * (2_500 + 4_000) + 2000 * (250 + 10_000))
+    assert [p.most_bead_steps for p in plan.problem.melting] == [most, most]
+    assert plan.check_bead_steps == 4 * most
+    without = plan_calibration(EXAMPLE)
+    assert plan.most_bead_steps - without.most_bead_steps == plan.check_bead_steps
+    assert plan.problem.digest() == without.problem.digest(), "a campaign that is under way may be resumed"
+    text = plan_text(plan, 1)
+    assert "check:  melting point of water  measured 273.15 ± 0.01 K, 2000 beads, both tables at most" in text
+    assert "check:  melting point of chloroform  measured not known" in text
+    assert f"checks, once: at most {4 * most:.2e}" in text
+    assert "at most" not in next(line for line in plan_text(without, 1).splitlines() if line.startswith("held-out"))
+    checks = plan_json(plan, 1)["checks"]
+    assert [(c["label"], c["bead_steps"]) for c in checks] == [(p.label, 2 * most) for p in plan.problem.melting]
+
+
+def test_all_liquids_of_one_bead_are_found(tmp_path: Path) -> None:
+    """The solvents, liquids and other checks of a campaign that are one bead, each once."""
+    path = tmp_path / "campaign.toml"
+    more = section("diffusion", liquid="chloroform") + section("mixture", solute="octane", solvent="O")
+    density = '[[targets.density]]\nliquid = "methanol"\nvalue = 787\nuncertainty = 1\nsplit = "held-out"\n'
+    path.write_text(EXAMPLE.read_text() + density + '[checks]\nmelting = "all"\n' + more)
+    found = read_problem(path).melting
+    assert [p.liquid for p in found] == ["water", "methanol", "chloroform"]
+    assert found[0].n_real == 4
+    assert all(p.measured is None for p in found)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"liquid": "octane"}, "liquids of one bead, octane has 2"),
+        ({"liquid": "wate"}, "did you mean 'water'"),
+        ({"liquid": "ethanol:0.4,water:0.6"}, "is a mixture"),
+        ({"liquid": "gas"}, "not simulated"),
+        ({"liquid": "model:NA"}, "net charge"),
+    ],
+)
+def test_liquids_that_have_no_melting_point_are_refused(tmp_path: Path, values: dict[str, object], words: str) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + "\n" + section("melting", **values))
+    with pytest.raises(InputFileError, match=words):
+        read_problem(path)
+
+
+def test_one_liquid_under_two_names_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(EXAMPLE.read_text() + "\n" + section("melting", liquid="water") + section("melting", liquid="O"))
+    with pytest.raises(InputFileError, match="melting point of O: water is the same liquid"):
+        read_problem(path)
+
+
+def test_settings_that_make_no_crystal_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    for settings, words in (
+        ("melting_runs = 200", "200 runs at each temperature are out of range"),
+        ("melting_cells = 40", "40 unit cells are out of range"),
+        # small beads in the cut-off of all
+        ("melting_cells = 4", r"too thin for twice the cut-off .checks.melting_cells = 5"),
+    ):
+        path.write_text(EXAMPLE.read_text() + f"[checks]\n{settings}\n" + section("melting", liquid="model:TW"))
+        with pytest.raises(InputFileError, match=words):
+            melting_plans(
+                read_campaign(path),
+                load_bead_table("martini3"),
+                lambda name: find_phase(name, "martini3"),
+                lambda name, _: find_phase(name, "martini3"),
+            )
+
+
+def test_all_of_no_liquid_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    path.write_text(
+        EXAMPLE.read_text().replace('from = "water"', 'from = "hexadecane"') + '[checks]\nmelting = "all"\n'
+    )
+    with pytest.raises(InputFileError, match="no liquid of the campaign is of single beads"):
+        melting_plans(
+            read_campaign(path),
+            load_bead_table("martini2"),
+            lambda name: find_phase(name, "martini2"),
+            lambda name, _: find_phase(name, "martini2"),
+        )
