@@ -181,7 +181,9 @@ def check_melting(
                 seed = derived_seed(problem.sampling.seed, MELTING_ROUND, f"{plan.label}, {which} table")
                 searches[of_both[-1]] = melting_search(plan.molecule, table, replace(plan.settings, seed=seed))
         names[plan.label] = of_both[0], of_both[1]
-    progress(f"melting {len(problem.melting)} liquids, with {len(searches)} different beads in both tables together")
+    progress(
+        f"looking for the melting points of {len(problem.melting)} liquids with both tables: {len(searches)} searches"
+    )
     found = melting_points(searches, sampler)
     return tuple(_check(problem, plan, names[plan.label], found, sampler) for plan in problem.melting)
 

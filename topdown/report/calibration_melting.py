@@ -10,7 +10,6 @@ from topdown.calibration.melting_checks import LiquidState, MeltingCheck
 from topdown.calibration.result import TargetResult
 from topdown.model.measurement import Estimate
 from topdown.properties.melting import MeltingPoint
-from topdown.report.liquid_text import rounded
 
 #: Of :func:`melting_rows`.
 MELTING_HEADER = ("melting point of", "before [K]", "after [K]", "measured [K]", "state with the new table", "remark")
@@ -45,7 +44,7 @@ def _sentence(check: MeltingCheck, state: LiquidState) -> str:
     where = f"at {state.temperature:g} K ({', '.join(state.roles) or 'the temperature of the campaign, which does not use it'})"
     if state.below is None:
         return f"has no melting point with the new table, so that it is not known whether it is supercooled {where}"
-    by = rounded(_size(state.below), "K")
+    by = _distance(state.below)
     if state.kind == "unclear":
         return f"is within the errors of its melting point {where}: it is not told whether it is supercooled"
     if state.kind == "liquid":
@@ -60,12 +59,12 @@ def _sentence(check: MeltingCheck, state: LiquidState) -> str:
 def _short(state: LiquidState) -> str:
     if state.below is None or state.kind == "unclear":
         return state.kind
-    return f"{state.kind}, {rounded(_size(state.below), 'K')} {'below' if state.below.value > 0.0 else 'above'}"
+    return f"{state.kind}, {_distance(state.below)} {'below' if state.below.value > 0.0 else 'above'}"
 
 
-def _size(below: Estimate) -> Estimate:
+def _distance(below: Estimate) -> str:
     """How far, whichever way."""
-    return Estimate(value=abs(below.value), standard_error=below.standard_error, n_effective=below.n_effective)
+    return f"{abs(below.value):.1f} ± {below.standard_error:.1f} K"
 
 
 def _number(found: Estimate) -> str:

@@ -22,7 +22,7 @@ from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
 from topdown.calibration.sample_pool import SamplePool
-from topdown.calibration.targets import SurfaceTensionTarget
+from topdown.calibration.targets import SurfaceTensionTarget, TransferTarget
 from topdown.errors import SettingsError
 from topdown.model import CGMolecule, WindowFailure, WindowSamples
 from topdown.model.requests import MeltingRequest, SampleRequest
@@ -78,6 +78,7 @@ class CrystalSampler(SyntheticSampler):
         return found
 
     def record(self, request: MeltingRequest) -> dict[str, FloatArray]:
+        assert not self.fails(request), "it left nothing"
         return crystal_record(request, melts_at(request))
 
 
@@ -196,11 +197,14 @@ def test_every_temperature_at_which_the_campaign_uses_it_is_looked_at(tmp_path: 
     gamma = SurfaceTensionTarget(
         molecule=OIL, area=16.0, system=slab.name, measured=20.0, uncertainty=1.0, temperature=340.0, split="held-out"
     )
+    first = task.targets[0]
+    assert isinstance(first, TransferTarget)
+    dissolved = replace(first, molecule=OIL, split="held-out")
     task = replace(
         task,
         systems={**task.systems, slab.name: slab, mixed.name: mixed},
         diffusion=(moving,),
-        targets=(*task.targets, gamma),
+        targets=(*task.targets, gamma, dissolved),
     )
     (check,) = checks_of(pool_of(task, tmp_path, CrystalSampler()))
     assert [(s.temperature, s.kind) for s in check.states] == [

@@ -16,7 +16,7 @@ from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
 from topdown.calibration.targets import DensityTarget
 from topdown.errors import InputFileError
-from topdown.properties.phases import find_phase
+from topdown.properties.phases import Phase, find_phase
 from topdown.report.calibration_plan import plan_json, plan_text
 from topdown.tables import load_bead_table
 from topdown.workflows.calibrate import plan_calibration
@@ -321,29 +321,34 @@ def test_one_liquid_under_two_names_is_refused(tmp_path: Path) -> None:
         read_problem(path)
 
 
+def tiny_liquid(_: str, where: str = "") -> Phase:
+    """Water of tiny beads: fewer of them fill the cut-off, which is that of all."""
+    known = find_phase("water", "martini3")
+    component = known.components[0]
+    (bead,) = component.molecule.beads
+    tiny = replace(component.molecule, beads=(replace(bead, bead_type="TP1"),))
+    return replace(known, components=(replace(component, model=replace(component.model, molecule=tiny)),))
+
+
 def test_settings_that_make_no_crystal_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
+    table = load_bead_table("martini3")
     for settings, words in (
         ("melting_runs = 200", "200 runs at each temperature are out of range"),
         ("melting_cells = 40", "40 unit cells are out of range"),
-        # small beads in the cut-off of all
-        ("melting_cells = 4", r"too thin for twice the cut-off .checks.melting_cells = 5"),
+        ("melting_cells = 4", r"4 unit cells .* too thin for twice the cut-off .checks.melting_cells = 5"),
     ):
-        path.write_text(EXAMPLE.read_text() + f"[checks]\n{settings}\n" + section("melting", liquid="model:TW"))
+        path.write_text(EXAMPLE.read_text() + f"[checks]\n{settings}\n" + section("melting", liquid="water"))
         with pytest.raises(InputFileError, match=words):
-            melting_plans(
-                read_campaign(path),
-                load_bead_table("martini3"),
-                lambda name: find_phase(name, "martini3"),
-                lambda name, _: find_phase(name, "martini3"),
-            )
+            melting_plans(read_campaign(path), table, tiny_liquid, tiny_liquid)
+    path.write_text(EXAMPLE.read_text() + "\n" + section("melting", liquid="water"))
+    (plan,) = melting_plans(read_campaign(path), table, tiny_liquid, tiny_liquid)
+    assert plan.settings.n_across == 5, "the default fits the smallest beads"
 
 
 def test_all_of_no_liquid_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
-    path.write_text(
-        EXAMPLE.read_text().replace('from = "water"', 'from = "hexadecane"') + '[checks]\nmelting = "all"\n'
-    )
+    path.write_text(EXAMPLE.read_text().replace('from = "water"', 'from = "octane"') + '[checks]\nmelting = "all"\n')
     with pytest.raises(InputFileError, match="no liquid of the campaign is of single beads"):
         melting_plans(
             read_campaign(path),
