@@ -21,7 +21,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from topdown.errors import SamplingError, SettingsError
 from topdown.estimators.free_energy import FreeEnergyDifference, kish_effective_samples
@@ -180,10 +179,7 @@ class MbarReplicates:
 
     def perturb(self, u_n: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """f (B,) and weights (B, N) of the state with reduced energies ``u_n`` (N,), in every replicate."""
-        with np.errstate(divide="ignore"):
-            exponent = np.log(self.counts) - np.asarray(u_n, dtype=np.float64) - self.log_denominator
-        total = logsumexp(exponent, axis=1)
-        return -total, np.exp(exponent - total[:, None])
+        return _reweighted(np.asarray(u_n, dtype=np.float64), self.log_denominator, self.counts)
 
 
 def pairwise_overlap(weights: FloatArray) -> FloatArray:
@@ -211,14 +207,21 @@ def weakest_link(overlap: FloatArray, start: int = 0, end: int | None = None) ->
     return weakest
 
 
-def _perturb(u_n: FloatArray, log_denominator: FloatArray, counts: FloatArray) -> tuple[float, FloatArray]:
-    with np.errstate(divide="ignore"):
+def _reweighted(u_n: FloatArray, log_denominator: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """f = -ln Σ_n c_n e^{-u_n}/D_n and the weight of each frame in it, along the last axis; not a number where none has any."""
+    with np.errstate(divide="ignore", invalid="ignore"):
         exponent = np.log(counts) - u_n - log_denominator
-    total = float(logsumexp(exponent))
-    if not np.isfinite(total):
+        top = exponent.max(axis=-1, keepdims=True)
+        weights = np.exp(exponent - top)
+    total = weights.sum(axis=-1, keepdims=True)
+    return -(top + np.log(total))[..., 0], weights / total
+
+
+def _perturb(u_n: FloatArray, log_denominator: FloatArray, counts: FloatArray) -> tuple[float, FloatArray]:
+    f, weights = _reweighted(u_n, log_denominator, counts)
+    if not np.isfinite(f):
         raise SamplingError("no frame has any weight in the state asked for", hint="sample nearer to it")
-    weights: FloatArray = np.exp(exponent - total)
-    return -total, weights
+    return float(f), weights
 
 
 def _check_mbar(u_kn: npt.ArrayLike, n_k: npt.ArrayLike, counts: npt.ArrayLike | None) -> tuple[FloatArray, ...]:

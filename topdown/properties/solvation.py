@@ -86,11 +86,13 @@ class _Leg:
         self._parts: dict[int, list[WindowSamples]] = {}
         self._solvent_parts = 0
         self._inserted: WindowSamples | None = None
+        self._pool: PooledSamples | None = None
         self.cost = 0.0
         self._n_beads = sum(molecule.n_beads * count for molecule, count in base.components) + base.solute.n_beads
 
     def extend(self, more: dict[int, int]) -> None:
         """Sample so many more parts of every state; state 0 is that of the solvent's frames."""
+        self._pool = None
         requests: list[SampleRequest] = []
         owners: list[int] = []
         for state in sorted(more):
@@ -151,8 +153,10 @@ class _Leg:
         return runs
 
     def pooled(self) -> PooledSamples:
-        """MBAR over all of them."""
-        return pool_samples(self.windows(), np.random.default_rng(0), n_replicates=0)
+        """MBAR over all of them, solved once for what there is."""
+        if self._pool is None:
+            self._pool = pool_samples(self.windows(), np.random.default_rng(0), n_replicates=0)
+        return self._pool
 
 
 def solvation_request(
