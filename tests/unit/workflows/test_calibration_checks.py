@@ -11,6 +11,7 @@ from synthetic_calibration import WATER, FailingSampler, SyntheticSampler, probl
 
 from topdown.calibration.campaign import read_campaign
 from topdown.calibration.journal import Journal
+from topdown.calibration.planned_checks import MeltingPlan
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
 from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
@@ -297,6 +298,13 @@ def test_all_liquids_of_one_bead_are_found(tmp_path: Path) -> None:
     assert all(p.measured is None for p in found)
 
 
+def planned_melting(path: Path) -> tuple[MeltingPlan, ...]:
+    """The melting points of a campaign, without its targets."""
+    campaign, table = read_campaign(path), load_bead_table("martini2")
+    resolver = _Resolver(campaign, table)
+    return melting_plans(campaign, table, resolver.phase, resolver.pure)
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -311,14 +319,14 @@ def test_liquids_that_have_no_melting_point_are_refused(tmp_path: Path, values: 
     path = tmp_path / "campaign.toml"
     path.write_text(EXAMPLE.read_text() + "\n" + section("melting", **values))
     with pytest.raises(InputFileError, match=words):
-        read_problem(path)
+        planned_melting(path)
 
 
 def test_one_liquid_under_two_names_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
     path.write_text(EXAMPLE.read_text() + "\n" + section("melting", liquid="water") + section("melting", liquid="O"))
     with pytest.raises(InputFileError, match="melting point of O: water is the same liquid"):
-        read_problem(path)
+        planned_melting(path)
 
 
 def tiny_liquid(_: str, where: str = "") -> Phase:
@@ -350,9 +358,4 @@ def test_all_of_no_liquid_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
     path.write_text(EXAMPLE.read_text().replace('from = "water"', 'from = "octane"') + '[checks]\nmelting = "all"\n')
     with pytest.raises(InputFileError, match="no liquid of the campaign is of single beads"):
-        melting_plans(
-            read_campaign(path),
-            load_bead_table("martini2"),
-            lambda name: find_phase(name, "martini2"),
-            lambda name, _: find_phase(name, "martini2"),
-        )
+        planned_melting(path)
