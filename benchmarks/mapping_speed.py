@@ -120,7 +120,7 @@ def growth(mapper: Mapper) -> None:
     }
     for name, make in kinds.items():
         cells = []
-        for n in (25, 50, 100, 200, 400, 800):
+        for n in (10, 25, 50, 100, 200, 400, 800, 1000):
             smiles = make(n)
             atoms = Chem.MolFromSmiles(smiles).GetNumAtoms()
             start = time.process_time()

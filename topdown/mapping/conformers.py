@@ -177,6 +177,9 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
     Right for flat ring systems; chains come out extended. Takes no conformers.
     """
     with rdBase.BlockLogs():
+        # The drawing and, later, lengths ask how many bonds lie between atoms. RDKit keeps the answer with the molecule, and
+        # copies have it: given before, it is worked out once, which takes most of the time of a long chain.
+        Chem.GetDistanceMatrix(mol)
         drawn = Chem.Mol(mol)
         rdDepictor.Compute2DCoords(drawn, canonOrient=True)
     at = (drawn.GetConformer().GetPositions()[:, :2] * (_REAL_BOND / _DRAWN_BOND)).tolist()
