@@ -50,7 +50,10 @@ def run(options: argparse.Namespace) -> None:
     settings = LiquidSettings(
         temperatures=(TEMPERATURE,), effort=Effort(nanoseconds=options.ns), match_surface=options.match_surface
     )
-    for smiles, measured, split in liquids(options.what, options.share):
+    wanted = list(liquids(options.what, options.share))
+    if options.shuffle is not None:
+        np.random.default_rng(options.shuffle).shuffle(wanted)
+    for smiles, measured, split in wanted:
         for table in options.tables.split(","):
             label = f"{table}, surface matched" if options.match_surface else table
             if (label, options.what, smiles) in done:
@@ -107,6 +110,9 @@ def main() -> None:
     parser.add_argument("--what", choices=tuple(QUANTITY), default="density")
     parser.add_argument("--ns", type=float, default=1.0)
     parser.add_argument("--share", type=int, default=3)
+    parser.add_argument(
+        "--shuffle", type=int, metavar="SEED", help="random order: a run that is stopped is a fair sample"
+    )
     parser.add_argument("--match-surface", action="store_true", help="bonds of mapped molecules lengthened")
     parser.add_argument("--store", type=Path)
     parser.add_argument("--workers", type=int, default=0)

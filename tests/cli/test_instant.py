@@ -143,7 +143,7 @@ def test_full_simulation_agrees(topdown, smiles: str) -> None:
 def test_the_campaign_that_made_the_table_can_be_planned(topdown) -> None:
     code, out, _ = topdown("calibrate", "plan", str(bead_tables_folder() / "topdown1" / "campaign.toml"))
     assert code == 0
-    assert "classes: 48" in out
+    assert "classes: 72" in out
 
 
 def test_the_table_chosen_is_the_one_calibrated_on_the_phases(topdown) -> None:

@@ -9,6 +9,9 @@ density by ln ε_p and ln σ_p from fluctuations,
 
 S_p and its repulsive half R_p as in :class:`topdown.model.PairSums`; of the surface tension, whose fluctuations are too noisy in
 a short run, by its scaling: γ ∝ ε^a σ^-2 with a = ``TENSION_POWER``, shared among the pairs of types as their energies are.
+
+ε of two beads of one type has an upper limit, at which it does not answer to factors. A liquid of single beads whose ε is so
+small that it would evaporate asks for the ε at which it does not.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from topdown.calibration.class_table import PairFactors
 from topdown.model import BeadTable, Estimate, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.properties.shapes import SIGMA, size_pair
-from topdown.units import kt
+from topdown.units import GAS_CONSTANT, kt
 
 Quantity = Literal["density", "surface_tension"]
 
@@ -39,6 +42,13 @@ LARGEST_STEP: Final = (0.20, 0.80)
 #: What a liquid that froze or evaporated asks for: a change of ln ε between its beads, and its standard error.
 ALARM_STEP: Final = {"froze": -0.15, "evaporated": 0.15}
 _ALARM_ERROR: Final = 0.05
+#: RT/ε up to which a liquid of single beads stays together: a van der Waals liquid under no pressure ends at 27/32 of its
+#: critical temperature, 1.08 here.
+_HOTTEST_LIQUID: Final = 0.9
+#: How firmly, in ln ε.
+_RANGE_ERROR: Final = 0.03
+#: ε of a table is rounded [kJ/mol].
+_LIMIT_MARGIN: Final = 1e-3
 #: Degrees of freedom of Student's t distribution that residuals are taken from: outliers count less.
 _STUDENT: Final = 4.0
 
@@ -150,11 +160,14 @@ class FactorSpace:
         Of the classes.
     table : BeadTable
         Whose types are those classes in three sizes.
+    like_limit : float
+        ε [kJ/mol] that two beads of one type do not exceed, whatever the factors.
     """
 
-    def __init__(self, names: Sequence[str], table: BeadTable) -> None:
+    def __init__(self, names: Sequence[str], table: BeadTable, like_limit: float = np.inf) -> None:
         self._class = {name: k for k, name in enumerate(names)}
         self._table = table
+        self.like_limit = like_limit
         self._sizes = tuple(SIGMA)
         self.n_half = len(names) + len(self._sizes)
 
@@ -215,6 +228,8 @@ def next_factors(
     x: FloatArray,
     values: Sequence[LiquidValue],
     measured: Mapping[tuple[str, Quantity], tuple[float, float]],
+    table: BeadTable,
+    temperature: float,
 ) -> LiquidStep:
     """One step of Gauss and Newton from ``x``, where ``values`` were calculated.
 
@@ -224,10 +239,23 @@ def next_factors(
     x : (2 n_half,) float64
     values : sequence of LiquidValue
     measured : mapping of (smiles, quantity) to (value, uncertainty)
+    table : BeadTable
+        At ``x``.
+    temperature : float
+        [K]
     """
     rows, off, errors, weights = [], [], [], []
+    for pair, short in _too_weak(space, values, table, temperature).items():
+        rows.append(np.concatenate([np.zeros(space.n_half), space.row([pair], [1.0])]))
+        off.append(-short)
+        errors.append(_RANGE_ERROR)
+        weights.append(1.0)
     for value in values:
-        rows.append(np.concatenate([space.row(value.pairs, value.by_sigma), space.row(value.pairs, value.by_epsilon)]))
+        by_epsilon = [
+            0.0 if a == b and table.pair(a, b)[1] >= space.like_limit - _LIMIT_MARGIN else slope
+            for (a, b), slope in zip(value.pairs, value.by_epsilon, strict=True)
+        ]
+        rows.append(np.concatenate([space.row(value.pairs, value.by_sigma), space.row(value.pairs, by_epsilon)]))
         if value.alarm:
             off.append(-ALARM_STEP[value.alarm])
             errors.append(_ALARM_ERROR)
@@ -251,6 +279,16 @@ def next_factors(
         errors=np.sqrt(np.diag(np.linalg.inv(normal))),
         cost=float(robust.sum() + np.sum((x / space.widths) ** 2)),
     )
+
+
+def _too_weak(
+    space: FactorSpace, values: Sequence[LiquidValue], table: BeadTable, temperature: float
+) -> dict[tuple[str, str], float]:
+    """By how much ln ε of liquids of single beads falls short of what keeps them together."""
+    least = GAS_CONSTANT * temperature / _HOTTEST_LIQUID
+    alone = {value.pairs[0] for value in values if len(value.pairs) == 1 and value.quantity == "density"}
+    short = {pair: float(np.log(least / table.pair(*pair)[1])) for pair in sorted(alone) if space.knows(pair)}
+    return {pair: missing for pair, missing in short.items() if missing > 0.0}
 
 
 def _reach(space: FactorSpace, step: FloatArray) -> tuple[float, float]:

@@ -5,7 +5,8 @@ Three kinds of pairs:
 - class with solvent bead: fitted; place → ε by :func:`topdown.properties.shapes.place_range`;
 - class with class, and with charged bead: not seen by free energies of transfer. A class interacts as those types of the
   parent do that are like it in free energies (:func:`likeness`); measured densities and surface tensions
-  then change pairs of classes by factors (:class:`PairFactors`);
+  then change pairs of classes by factors (:class:`PairFactors`), and no type attracts its own kind so much that its liquid
+  freezes (:func:`largest_like_epsilon`);
 - beads of the parent among themselves: unchanged.
 
 σ with beads of the parent depends on the sizes alone.
@@ -25,12 +26,23 @@ from topdown.model import BeadTable
 from topdown.model.bead import SIZES, BeadType
 from topdown.model.bead_table import BondLengths, Provenance
 from topdown.properties.shapes import MASSES, SIGMA, neutral_types, place_range, size_pair
+from topdown.units import GAS_CONSTANT
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 #: How far in free energy two beads may be and still be alike [kJ/mol]. Types of martini3 left out one at a time are found again
 #: to 0.19 (R), 0.22 (S) and 0.33 (T) kJ/mol in ε with 1, and hardly worse with 0.5 or 2.
 LIKENESS: Final = 1.0
+#: Where a liquid of single beads melts, in ε/R: `topdown melting` gives 0.608 for W of martini3, 0.608 for that of martini2,
+#: and 0.606 for chloroform's X2.
+MELTS_AT: Final = 0.607
+#: How far below that, as a part of it, liquids of this many beads and nanoseconds stay liquid: W of martini3 does at 298 K.
+COLDEST_LIQUID: Final = 0.877
+
+
+def largest_like_epsilon(temperature: float) -> float:
+    """ε [kJ/mol] between beads of one type above which a liquid of such beads would freeze at a temperature [K]."""
+    return GAS_CONSTANT * temperature / (MELTS_AT * COLDEST_LIQUID)
 
 
 def places_of(table: BeadTable, types: Sequence[BeadType], solvents: Sequence[str]) -> FloatArray:
@@ -115,6 +127,7 @@ def class_bead_table(
     version: str,
     provenance: Provenance,
     bond_lengths: BondLengths = "centres",
+    like_limit: float = np.inf,
 ) -> BeadTable:
     """The table of fitted classes.
 
@@ -136,6 +149,8 @@ def class_bead_table(
     provenance : Provenance
     bond_lengths : {"centres", "surface"}
         Of molecules mapped with the table.
+    like_limit : float
+        Largest ε [kJ/mol] between two beads of one class and size, whatever the factors say.
     """
     charged = [t for t in parent.bead_types if t.chemical_class[:1] in "QD" and t.size in SIZES]
     kept = [*(parent.bead_type(v) for v in solvents), *charged]
@@ -156,6 +171,8 @@ def class_bead_table(
         parent.sigma[np.ix_(rows, rows)],
     )
     epsilon[:n_own, :n_own], sigma[:n_own, :n_own] = _between_classes(parent, rows_of, alike, factors)
+    like = np.arange(n_own)
+    epsilon[like, like] = np.minimum(epsilon[like, like], like_limit)
     ions = parent.indices([ion.name for ion in charged])
     epsilon[n_own:, :n_own] = np.hstack(
         [_with_kept(parent, s, places, solvents, alike[s], parent.epsilon[np.ix_(ions, rows_of[s])]) for s in SIZES]

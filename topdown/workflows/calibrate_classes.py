@@ -29,7 +29,7 @@ from topdown.calibration.class_fit import (
     nearest_class,
     refine_classes,
 )
-from topdown.calibration.class_table import PairFactors, class_bead_table, class_names
+from topdown.calibration.class_table import PairFactors, class_bead_table, class_names, largest_like_epsilon
 from topdown.errors import InputFileError
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.mapping import map_molecule, parse_smiles
@@ -227,6 +227,7 @@ def fit_classes(
         version="1",
         provenance=_provenance(campaign, parent, len(problem.molecules)),
         bond_lengths=campaign.bond_lengths,
+        like_limit=largest_like_epsilon(campaign.temperature),
     )
     return ClassOutcome(
         table=table_with(PairFactors.none(len(names))),

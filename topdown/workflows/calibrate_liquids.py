@@ -30,7 +30,7 @@ from topdown.calibration.class_liquids import (
     next_factors,
     tension_value,
 )
-from topdown.calibration.class_table import PairFactors
+from topdown.calibration.class_table import PairFactors, largest_like_epsilon
 from topdown.errors import InputFileError, PhaseChangeError, SimulationError, TopdownError
 from topdown.mapping import map_molecule
 from topdown.model import BeadTable, Measurement
@@ -165,7 +165,7 @@ def fit_liquids(
     workers : int
     progress : callable
     """
-    space = FactorSpace(names, mapping)
+    space = FactorSpace(names, mapping, largest_like_epsilon(_TEMPERATURE))
     measured = measured_liquids()
     phases = liquid_phases(sorted({s for s, _ in measured}), mapping, space)
     chosen = choose_liquids(phases, mapping, stage.densities)
@@ -184,7 +184,7 @@ def fit_liquids(
             for s, quantity in wanted
         ]
         values = _evaluate(tasks, rounds, workers, partial(_say, progress, f"liquids, round {number + 1}: "))
-        step = next_factors(space, x, values, measured)
+        step = next_factors(space, x, values, measured, table, _TEMPERATURE)
         costs.append(step.cost)
         progress(f"liquids, round {number + 1}: {round_text(values, measured)}, cost {step.cost:.1f}")
         if best is None or step.cost < best[0].cost:

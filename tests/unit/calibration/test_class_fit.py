@@ -15,7 +15,14 @@ from topdown.calibration.class_fit import (
     nearest_class,
     refine_classes,
 )
-from topdown.calibration.class_table import PairFactors, class_bead_table, class_names, likeness, places_of
+from topdown.calibration.class_table import (
+    PairFactors,
+    class_bead_table,
+    class_names,
+    largest_like_epsilon,
+    likeness,
+    places_of,
+)
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.model import BeadTable
 from topdown.model.bead import SIZES
@@ -217,3 +224,20 @@ def test_factors_change_pairs_of_classes_alone() -> None:
         assert after.pair(*pair)[1] == pytest.approx(before.pair(*pair)[1] * np.exp(epsilon), abs=2e-4)
     np.testing.assert_array_equal(after.sigma, after.sigma.T)
     np.testing.assert_array_equal(after.epsilon, after.epsilon.T)
+
+
+def test_no_type_attracts_its_own_kind_more_than_a_liquid_bears() -> None:
+    places, names = np.array([[0.9, 0.2], [0.1, 0.9]]), ("P01", "C01")
+    metric = np.tile(np.array([[-20.0, 18.0]]), (3, 1, 1))
+    about = {"name": "mine", "version": "1", "provenance": Provenance(parent="martini3")}
+    free, held = (
+        class_bead_table(PARENT, names, places, SOLVENTS, ("a", "b"), metric, **about, like_limit=limit)
+        for limit in (np.inf, 3.0)
+    )
+    like = np.arange(6)
+    assert free.epsilon[like, like].max() > 3.0
+    np.testing.assert_array_equal(held.epsilon[like, like], np.minimum(free.epsilon[like, like], 3.0))
+    unlike = ~np.eye(len(free.epsilon), dtype=bool)
+    np.testing.assert_array_equal(held.epsilon[unlike], free.epsilon[unlike])
+    water = PARENT.pair("W", "W")[1]
+    assert largest_like_epsilon(298.15) == pytest.approx(water, rel=0.005), "which is supercooled, and stays liquid"

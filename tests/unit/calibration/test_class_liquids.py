@@ -154,7 +154,7 @@ def test_steps_find_values_that_factors_can_give() -> None:
     measured = {(v.smiles, v.quantity): (v.value, 0.01) for v in liquids(truth)}
     x, costs = np.zeros(2 * SPACE.n_half), []
     for _ in range(8):
-        step = next_factors(SPACE, x, liquids(x), measured)
+        step = next_factors(SPACE, x, liquids(x), measured, class_table(), 298.15)
         costs.append(step.cost)
         x = step.x
     assert costs[-1] < 0.35 * costs[0]
@@ -169,7 +169,9 @@ def test_steps_find_values_that_factors_can_give() -> None:
 
 def test_one_round_does_not_go_far() -> None:
     measured = {(v.smiles, v.quantity): (5.0 * v.value, 0.01) for v in liquids(np.zeros(2 * SPACE.n_half))}
-    step = next_factors(SPACE, np.zeros(2 * SPACE.n_half), liquids(np.zeros(2 * SPACE.n_half)), measured)
+    step = next_factors(
+        SPACE, np.zeros(2 * SPACE.n_half), liquids(np.zeros(2 * SPACE.n_half)), measured, class_table(), 298.15
+    )
     factors = SPACE.factors(step.x)
     assert np.abs(factors.sigma).max() + max(map(abs, factors.sigma_sizes.values())) <= 0.20 + 1e-9
     assert np.abs(factors.epsilon).max() + max(map(abs, factors.epsilon_sizes.values())) <= 0.80 + 1e-9
@@ -179,12 +181,47 @@ def test_one_round_does_not_go_far() -> None:
 def test_a_liquid_that_froze_wants_weaker_beads_and_one_that_boiled_stronger(alarm: str) -> None:
     value = alarm_value("X", "density", alarm, [("P01", "P01")], [1.0])
     x = np.zeros(2 * SPACE.n_half)
-    stepped = next_factors(SPACE, x, [value], {}).x
+    stepped = next_factors(SPACE, x, [value], {}, class_table(), 298.15).x
     factors = SPACE.factors(stepped)
     assert np.sign(factors.epsilon[1]) == np.sign(ALARM_STEP[alarm])
     assert factors.epsilon[0] == 0.0
     assert not factors.sigma.any()
     np.testing.assert_array_equal(factors.epsilon, stepped[SPACE.n_half : SPACE.n_half + 2])
+
+
+def test_at_its_limit_a_like_pair_does_not_answer_to_factors() -> None:
+    x = np.zeros(2 * SPACE.n_half)
+    low = LiquidValue(
+        smiles="X",
+        quantity="surface_tension",
+        value=10.0,
+        error=0.1,
+        alarm="",
+        pairs=(("P01", "P01"),),
+        by_epsilon=(2.9,),
+        by_sigma=(0.0,),
+    )
+    measured = {("X", "surface_tension"): (40.0, 0.1)}
+    moved = [
+        next_factors(
+            FactorSpace(("C01", "P01"), class_table(), limit), x, [low], measured, class_table(), 298.15
+        ).x.any()
+        for limit in (3.0, 3.5)
+    ]
+    assert moved == [False, True], "ε of every pair is 3 there"
+
+
+def test_a_single_bead_that_is_too_weak_for_a_liquid_gets_stronger() -> None:
+    """RT = 0.9 ε at 325 K; above that the liquid asks for more, and for what is missing, below for nothing."""
+    dense = replace(liquids(np.zeros(2 * SPACE.n_half))[2], by_epsilon=(0.0,), by_sigma=(0.0,))
+    measured = {(dense.smiles, "density"): (100.0, 1.0)}
+    x = np.zeros(2 * SPACE.n_half)
+    for temperature, least, most in ((320.0, 0.0, 0.0), (420.0, 0.8, 1.0)):
+        stepped = SPACE.factors(next_factors(SPACE, x, [dense], measured, class_table(), temperature).x)
+        missing = np.log(0.00831446 * temperature / 0.9 / 3.0)
+        answer = (stepped.epsilon[1] + stepped.epsilon_sizes["RR"]) / missing
+        assert least <= answer <= most
+        assert stepped.epsilon[0] == 0.0
 
 
 def test_a_vector_is_sigma_then_epsilon_classes_then_sizes() -> None:
