@@ -19,6 +19,7 @@ from topdown.calibration.planned_checks import MeltingPlan
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem, derived_seed
 from topdown.calibration.sample_pool import SamplePool
 from topdown.calibration.targets import DensityTarget, SurfaceTensionTarget
+from topdown.errors import TopdownError
 from topdown.model import BeadTable, CGMolecule, WindowFailure, WindowSamples
 from topdown.model.measurement import Estimate
 from topdown.model.requests import MeltingRequest, SampleRequest
@@ -265,7 +266,7 @@ def _check(
     start, new = (found[name] for name in names)
     same = names[0] == names[1]
     both = {"": new} if same else {"start table: ": start, "new table: ": new}
-    reasons = tuple(f"{which}{end.error.message}" for which, end in both.items() if end.error is not None)
+    reasons = tuple(f"{which}{_why(end.error)}" for which, end in both.items() if end.error is not None)
     uses = liquid_uses(problem, plan.molecule) or {problem.temperature: ()}
     return MeltingCheck(
         liquid=plan.liquid,
@@ -282,6 +283,11 @@ def _check(
         reasons=reasons,
         runs=tuple(run for end in both.values() for run in sampler.runs(end)),
     )
+
+
+def _why(error: TopdownError) -> str:
+    """What went wrong, and what helps unless that is in the words of another command."""
+    return f"{error.message} ({error.hint})" if error.hint and "--" not in error.hint else error.message
 
 
 def _below(point: MeltingPoint | None, temperature: float) -> Estimate | None:

@@ -334,7 +334,19 @@ def test_a_search_that_finds_nothing_says_so_and_stops_nothing(tmp_path: Path) -
     assert oil.after is not None
     assert water.after is None
     assert "the crystal still grows at" in "; ".join(water.remarks)
+    assert "--" not in water.remarks[0], "no words of another command"
     assert len(water.runs) == 11, "they were run and are counted"
+
+
+def test_what_helps_is_said(tmp_path: Path) -> None:
+    class Flat(CrystalSampler):
+        def record(self, request: MeltingRequest) -> dict[str, FloatArray]:
+            """Crystals that grow or melt as chance has it."""
+            return crystal_record(request, request.temperature + (-1.0) ** request.seed)
+
+    oil, *_ = checks_of(pool_of(checked(plan()), tmp_path, Flat()))
+    assert oil.after is None
+    assert "(longer runs, or more seeds" in "; ".join(oil.reasons)
 
 
 def test_a_sampler_without_frames_is_refused(tmp_path: Path) -> None:
