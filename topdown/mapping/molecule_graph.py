@@ -3,6 +3,7 @@
 A *unit* is a set of atoms that no bead may part: an atom with its terminal =O, #N, -O(-) and halogens, and a functional
 group of up to four heavy atoms outside rings (amide, ester, carbamate, nitro, guanidinium) or of five around one centre
 (phosphate, sulfate, sulfonamide with its substituent). The choline of a phosphocholine is one too, as in every published lipid.
+Rings of more than eight atoms are chains here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from rdkit import Chem
 
-from topdown.mapping.atom_roles import known_bonds, known_facts
+from topdown.mapping.atom_roles import LARGEST_RING, known_bonds, known_facts
 from topdown.mapping.bit_masks import bits, pieces_of
 from topdown.mapping.descriptions import HALOGENS, atom_share, cut_share
 
@@ -96,7 +97,12 @@ class _Bond(NamedTuple):
 @lru_cache(maxsize=2)
 def _graph_of(mol: Any) -> MoleculeGraph:
     # Symmetrised, so that equivalent rings of cages are all found; renumbered molecules have no rings until asked.
-    rings = [tuple(ring) for ring in Chem.GetSymmSSSR(mol)]
+    facts = known_facts(mol)
+    rings = [
+        ring
+        for ring in map(tuple, Chem.GetSymmSSSR(mol))
+        if len(ring) <= LARGEST_RING or all(facts[a].aromatic for a in ring)
+    ]
     atoms, bonds = _atoms_and_bonds(mol, rings)
     neighbors, highest = [0] * len(atoms), [0.0] * len(atoms)
     for i, j, order, _, _ in bonds:
