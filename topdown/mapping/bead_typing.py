@@ -48,10 +48,10 @@ LEAD, ESTIMATE_POWER, ESTIMATE_FLOOR = 2, 0.4, 1e-3
 #: Style and level → (a, b): the share of right types among held-out beads is 1 / (1 + exp(-(a + b logit p))) of the
 #: winner's probability p. Written by ``scripts/fit_type_weights.py``.
 CALIBRATION: Mapping[tuple[str, str], tuple[float, float]] = {
-    ("martini3", "known"): (0.31, 0.36),
-    ("martini3", "unseen"): (0.06, 0.66),
-    ("martini2", "known"): (0.32, 0.56),
-    ("martini2", "unseen"): (-0.58, 0.65),
+    ("martini3", "known"): (0.24, 0.4),
+    ("martini3", "unseen"): (0.1, 0.72),
+    ("martini2", "known"): (0.36, 0.72),
+    ("martini2", "unseen"): (-0.27, 0.73),
 }
 MAX_ALTERNATIVES = 5
 #: Choices remembered per table, and evidence, which is larger (7 kB).
