@@ -37,7 +37,7 @@ from topdown.tables import load_bead_table
 #: Log-odds the rule of size, the rule of the functional group and its labels start with.
 RULE_SIZE, RULE_CLASS, RULE_LABEL = 4.0, 8.0, 5.0
 #: Ridge of the three models.
-RIDGE_SIZE, RIDGE_CLASS, RIDGE_LABEL = 4.0, 3.0, 4.0
+RIDGE_SIZE, RIDGE_CLASS, RIDGE_LABEL = 4.0, 3.0, 12.0
 #: How fast the start of a class falls with levels from the rule's, and how far levels share strength.
 RULE_REACH, SHARING_REACH = 1.5, 1.5
 #: Equal facts seen n times weigh n to this power.

@@ -20,6 +20,9 @@ HALOGENS = {9: "F", 17: "Cl", 35: "Br", 53: "I"}
 #: nitrogens or more. Of the rings through an atom the last of these counts.
 ARENES = ("bare", "carbon", "polar", "azole")
 
+#: Atoms of the largest ring that counts as one; larger rings bend like chains. Rigid bodies have the same limit.
+LARGEST_RING = 8
+
 #: (other atom, its element, bond order with 1.5 for aromatic bonds, whether the other atom is aromatic).
 Neighbour = tuple[int, int, float, bool]
 
@@ -31,7 +34,9 @@ class AtomFacts(NamedTuple):
     ----------
     element : int
         Atomic number.
-    aromatic, in_ring : bool
+    aromatic : bool
+    in_ring : bool
+        Whether it is aromatic or in a ring of up to :data:`LARGEST_RING` atoms.
     hydrogens : int
     charge : int
         Formal charge [e].
@@ -113,6 +118,7 @@ def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
     elements = [atom.GetAtomicNum() for atom in atoms]
     neighbours: list[list[Neighbour]] = [[] for _ in elements]
     orders: list[set[float]] = [set() for _ in elements]
+    rings = mol.GetRingInfo()
     for i, j, order, _, _ in known_bonds(mol):
         neighbours[i].append((j, elements[j], order, aromatic[j]))
         neighbours[j].append((i, elements[i], order, aromatic[i]))
@@ -122,7 +128,7 @@ def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
         AtomFacts(
             elements[i],
             aromatic[i],
-            atom.IsInRing(),
+            aromatic[i] or (atom.IsInRing() and rings.MinAtomRingSize(i) <= LARGEST_RING),
             atom.GetTotalNumHs(),
             atom.GetFormalCharge(),
             tuple(neighbours[i]),
@@ -191,6 +197,8 @@ def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
     if len(oxo) > 1:
         return "dioxide"
     others = [(j, z) for j, z, _, _ in atom.neighbours if j != oxo[0]]
+    if any(order == 2.0 for j, _, order, _ in atom.neighbours if j != oxo[0]):
+        return "isocyanate" if others[0][1] == 7 else "ketene"
     oxygens = [j for j, z in others if z == 8]
     nitrogens = sum(z == 7 for _, z in others)
     if oxygens and nitrogens:
@@ -263,11 +271,15 @@ def _nitrogen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple
             return "nitro N"
         if any(z == 8 and facts[j].charge < 0 for j, z, _, _ in near):
             return "N-oxide N"
+        if sum(z == 7 for _, z, _, _ in near) == 2 and (atom.has_double_bond or atom.has_triple_bond):
+            return "azide N"
         return "N#+" if atom.has_triple_bond else f"N+{min(atom.hydrogens, 3) or 'q'}"
     if atom.charge < 0:
         return "N-"
     if atom.has_triple_bond:
         return "nitrile N"
+    if any(carbonyls[j] == "isocyanate" and order == 2.0 for j, _, order, _ in near):
+        return "isocyanate N"
     if any(carbonyls[j] for j, _, _, _ in near):
         return f"amide N{h}"
     if any(z == 16 and len(facts[j].doubly_bonded(8)) >= 2 for j, z, _, _ in near):

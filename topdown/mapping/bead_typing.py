@@ -4,8 +4,9 @@ The votes are looked up from coarse to fine (:data:`topdown.mapping.fragments.LE
 fragment, the fragment with what it is attached to. Each level starts from the probabilities of the one before and moves
 them towards its own votes, the more the more there are (a Dirichlet prior whose weight is :data:`PRIOR_VOTES`); the first
 starts from the estimate of :mod:`topdown.mapping.type_estimate`. So one vote against chemistry does not decide, five
-do. Confidence is the probability of the winner, brought onto the hit rate of held-out beads (:data:`CALIBRATION`;
-``benchmarks/mapping_types.py`` shows it in bins).
+do. Where votes contradict each other the estimate decides, which sees more of the surroundings than the fragment shows: it
+counts once more, to the power :data:`ESTIMATE_POWER`. Confidence is the probability of the winner, brought onto the hit rate
+of held-out beads (:data:`CALIBRATION`; ``benchmarks/mapping_types.py`` shows it in bins).
 """
 
 from __future__ import annotations
@@ -41,13 +42,16 @@ from topdown.model import BeadTable, BuildingBlock
 
 #: Votes the probabilities of the next coarser level are worth, per level of LEVELS.
 PRIOR_VOTES = (0.5, 2.0, 5.0)
+#: Where the type with most votes leads by less than this many, the estimate multiplies what votes have made of it, to this
+#: power, after this much has been added so that no type is ruled out by the estimate alone.
+LEAD, ESTIMATE_POWER, ESTIMATE_FLOOR = 2, 0.4, 1e-3
 #: Style and level → (a, b): the share of right types among held-out beads is 1 / (1 + exp(-(a + b logit p))) of the
 #: winner's probability p. Written by ``scripts/fit_type_weights.py``.
 CALIBRATION: Mapping[tuple[str, str], tuple[float, float]] = {
-    ("martini3", "known"): (0.19, 0.41),
-    ("martini3", "unseen"): (0.09, 0.79),
-    ("martini2", "known"): (0.47, 0.71),
-    ("martini2", "unseen"): (-0.21, 0.75),
+    ("martini3", "known"): (0.24, 0.4),
+    ("martini3", "unseen"): (0.1, 0.72),
+    ("martini2", "known"): (0.36, 0.72),
+    ("martini2", "unseen"): (-0.27, 0.73),
 }
 MAX_ALTERNATIVES = 5
 #: Choices remembered per table, and evidence, which is larger (7 kB).
@@ -240,6 +244,7 @@ class _Evidence:
         The rules, in words.
     by_energy : bool
         Whether its free energy counts: it is neutral and nobody has published it.
+    charged : bool
     """
 
     keys: tuple[str, str, str]
@@ -248,6 +253,7 @@ class _Evidence:
     probabilities: FloatArray
     by_rule: str
     by_energy: bool
+    charged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,14 +353,19 @@ def _evidence(context: _Context, group: tuple[int, ...]) -> _Evidence:
             f"({_SIZE_NAMES[size]} by rule), and its neighbours"
         ),
         by_energy=not charge and not votes[0],
+        charged=charge != 0,
     )
 
 
 def _decided(context: _Context, evidence: _Evidence, probabilities: FloatArray) -> TypeChoice:
     """The choice once the votes have moved the probabilities of chemistry."""
     table, votes, keys = context.table, evidence.votes, evidence.keys
+    estimate = probabilities
     for level in reversed(range(len(LEVELS))):
         probabilities = _moved_by_votes(probabilities, votes[level], PRIOR_VOTES[level], table)
+    finest = next((found for found in votes if found), None)
+    if finest is not None and not evidence.charged:
+        probabilities = _weighed_again(probabilities, estimate, finest)
     ranked = _ranked(probabilities, table)
     if not ranked:
         raise BeadTableError(
@@ -393,7 +404,7 @@ def _settled(votes: dict[str, int], chemistry: FunctionalGroup, table: BeadTable
     for name, count in votes.items():
         parts = type_parts(name, style)
         size = "" if parts.size == "R" else parts.size
-        own = f"{size}{chemistry.core}"
+        own = f"{size}{chemistry.core}{chemistry.labels}"
         name = own if parts.core in chemistry.instead_of and own in table else name
         found[name] = found.get(name, 0) + count
     return found
@@ -412,6 +423,15 @@ def _moved_by_votes(
     for name, count in votes.items():
         found[table.index(name)] += count
     return np.asarray(found / (prior_votes + sum(votes.values())))
+
+
+def _weighed_again(probabilities: FloatArray, estimate: FloatArray, votes: Mapping[str, int]) -> FloatArray:
+    """What votes have made of the estimate, times the estimate where the votes do not decide."""
+    first, second = sorted((*votes.values(), 0), reverse=True)[:2]
+    if first - second >= LEAD:
+        return probabilities
+    found = probabilities * (estimate + ESTIMATE_FLOOR) ** ESTIMATE_POWER
+    return np.asarray(found / found.sum())
 
 
 def _ranked(probabilities: FloatArray, table: BeadTable) -> list[tuple[str, float]]:

@@ -27,7 +27,7 @@ class FunctionalGroup:
         Martini 3 labels that follow the class, as in ``N4a``.
     instead_of : tuple of str
         Classes published models give the same fragment elsewhere, for reasons the fragment does not show: a vote for one
-        of them speaks for ``core``.
+        of them speaks for ``core`` with its labels.
     """
 
     name: str
@@ -98,6 +98,10 @@ class _Bead:
             for j, _, _, _ in facts[a].neighbours
         )
 
+    def nitrogen_beside(self, atom: int) -> bool:
+        """Whether ``atom`` is bonded to an aromatic nitrogen."""
+        return any(z == 7 and aromatic for _, z, _, aromatic in self.roles.facts[atom].neighbours)
+
     def nitrogen_within_two(self, atom: int, *, adjacent: bool) -> bool:
         """Another ring nitrogen two bonds away from ``atom``, or also next to it."""
         facts = self.roles.facts
@@ -109,6 +113,28 @@ class _Bead:
             for j in near
             for k, _, _, _ in facts[j].neighbours
         )
+
+    @property
+    def holds_an_amide_bond(self) -> bool:
+        """Whether the nitrogen of an amide and its carbonyl carbon are both in the bead."""
+        facts, names, inside = self.roles.facts, self.roles.names, set(self.group)
+        return any(
+            names[a].startswith("amide N") and self.roles.carbonyls[j] and j in inside
+            for a in self.group
+            for j, _, _, _ in facts[a].neighbours
+        )
+
+    def on_aromatic(self, role: str) -> bool:
+        """Whether the first atom of this role is bonded to an aromatic one."""
+        return any(aromatic for _, _, _, aromatic in self.roles.facts[self.first(role)].neighbours)
+
+    @property
+    def halogens_near(self) -> int:
+        """Halogens one or two bonds outside the bead."""
+        facts, inside = self.roles.facts, set(self.group)
+        first = {j for a in self.group for j, _, _, _ in facts[a].neighbours if j not in inside}
+        second = {k for j in first for k, _, _, _ in facts[j].neighbours if k not in inside}
+        return sum(facts[a].element in HALOGENS for a in first | second)
 
     def oxygen_across_ring(self) -> bool:
         """An oxygen two bonds outside the bead: the other half of a diether ring."""
@@ -192,6 +218,8 @@ def _polar_m3(bead: _Bead) -> FunctionalGroup | None:
         return FunctionalGroup("sulfonamide", "P4") if bead.has("sulfonamide N") else FunctionalGroup("sulfone", "P5")
     if bead.has("SO", "=O S"):
         return FunctionalGroup("sulfoxide", "P6")
+    if bead.has("C(=O) isocyanate", "=O isocyanate"):
+        return FunctionalGroup("isocyanate", "N3", "a")
     if bead.starts("amide N") and bead.has("=O amide", "C(=O) amide"):
         return _amide_m3(bead)
     if bead.has("C(=O) urea", "=O urea"):
@@ -210,6 +238,9 @@ def _polar_m3(bead: _Bead) -> FunctionalGroup | None:
         return FunctionalGroup("diol", "P4", "r")
     if n_oh and bead.starts("acetal O", "ether O", "amine N"):
         return FunctionalGroup("alcohol with another polar atom", "P1", "r")
+    if bead.has("OH alcohol") and bead.n_carbons == 1 and bead.halogens_near > 1:
+        # CF3 takes from the oxygen's acceptor and adds to its donor.
+        return FunctionalGroup("alcohol beside CF3", "P1", "d", instead_of=("P1", "N6"))
     if bead.has("OH alcohol"):
         return FunctionalGroup("alcohol", "P1")
     if bead.has("OH ring alcohol"):
@@ -217,12 +248,25 @@ def _polar_m3(bead: _Bead) -> FunctionalGroup | None:
         return FunctionalGroup("alcohol on a ring", "P1" if whole else "N6")
     if bead.has("OH phenol", "OH enol"):
         return FunctionalGroup("phenol", "N6")
+    if bead.has("C=N") and bead.has("imine N") and bead.has("OH other"):
+        return FunctionalGroup("oxime", "N6")
+    if bead.has("Si") and bead.has("OH other"):
+        return FunctionalGroup("silanol", "N5")
     if bead.has("OH other"):
         return FunctionalGroup("hydroxyl on a heteroatom", "P3")
+    if bead.has("C=S") and bead.starts("amine N", "aniline N"):
+        nitrogens = sum(name.startswith(("amine N", "aniline N")) for name in bead.names)
+        return FunctionalGroup("thiourea", "P2") if nitrogens > 1 else FunctionalGroup("thioamide", "N6", "d")
     return None
 
 
 def _amide_m3(bead: _Bead) -> FunctionalGroup:
+    if not bead.holds_an_amide_bond:
+        # N, CA, C and O of a peptide: halves of two amides.
+        return FunctionalGroup("halves of two amides", "P2")
+    if bead.has("OH other"):
+        # Two donors and two acceptors: at least as polar as the primary amide.
+        return FunctionalGroup("hydroxamic acid", "P5")
     hydrogens = max(int(name[-1]) for name in bead.names if name.startswith("amide N"))
     if hydrogens == 2:
         # C(=O)N alone is more polar than with a carbon beside it.
@@ -236,10 +280,19 @@ def _amide_m3(bead: _Bead) -> FunctionalGroup:
 def _weakly_polar_m3(bead: _Bead) -> FunctionalGroup | None:
     if bead.has("nitro N"):
         return FunctionalGroup("nitro", "N3", "a")
+    if bead.has("=O N"):
+        return FunctionalGroup("nitrite or nitroso", "N3", "a")
+    if bead.has("azide N"):
+        # Between nitro and chlorine by substituent constants π (-0.28, 0.46, 0.71; Hansch, J. Med. Chem. 16, 1207 (1973)).
+        return FunctionalGroup("azide", "N2", "a")
+    if bead.has("imine N") and bead.has("=C=") and bead.has("=S"):
+        return FunctionalGroup("isothiocyanate", "N1")
     if bead.has("N-oxide N"):
         return FunctionalGroup("N-oxide", "P6", "a")
     if bead.has("C(=O) aldehyde", "=O aldehyde"):
         return FunctionalGroup("aldehyde", "N4" if bead.size == 2 else "N5" if bead.n_carbons <= 3 else "N6", "a")
+    if bead.has("C(=O) ketone") and bead.on_aromatic("C(=O) ketone"):
+        return FunctionalGroup("aryl ketone", "N4", "a")
     if bead.has("C(=O) ketone", "=O ketone"):
         return FunctionalGroup("ketone", "N6" if bead.size <= 2 or bead.in_aliphatic_ring else "N5", "a")
     if bead.has("c=O", "=O c"):
@@ -252,6 +305,8 @@ def _weakly_polar_m3(bead: _Bead) -> FunctionalGroup | None:
         return FunctionalGroup("nitrogen of an amide", *(("N5", "d") if hydrogen else ("N1", "")))
     if bead.starts("=O") and not bead.starts("=O P", "=O N", "=O other", "=O dioxide"):
         return FunctionalGroup("carbonyl", "N5", "a")
+    if bead.has("nitrile N") and bead.has("S"):
+        return FunctionalGroup("thiocyanate", "N4", "a")
     if bead.has("nitrile N", "N#+"):
         return FunctionalGroup("nitrile", "N4" if bead.size == 2 else "N5", "a")
     if bead.has("imine N", "imine NH", "amidine N"):
@@ -271,6 +326,9 @@ def _ring_nitrogen_m3(bead: _Bead) -> FunctionalGroup | None:
         return FunctionalGroup("substituted aromatic nitrogen", "N1")
     if bead.count("n") > 1:
         return FunctionalGroup("two adjacent aromatic nitrogens", "N1", "a")
+    if bead.has("n") and bead.nitrogen_beside(bead.first("n")):
+        # Pyridazine and pyrazole take hydrogen bonds less than pyridine and imidazole.
+        return FunctionalGroup("aromatic nitrogen beside another", "N4", "a")
     if bead.has("n"):
         near = bead.nitrogen_within_two(bead.first("n"), adjacent=False)
         return FunctionalGroup("aromatic nitrogen", "N5" if near else "N6", "a")

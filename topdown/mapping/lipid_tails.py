@@ -15,7 +15,7 @@ from typing import Any
 
 from rdkit import Chem
 
-from topdown.mapping.atom_roles import known_facts
+from topdown.mapping.atom_roles import atoms_of, known_facts
 
 #: Shortest tail taken for one [carbons after the carbonyl]: that of octanoyl, the shortest published.
 MIN_TAIL = 7
@@ -34,7 +34,7 @@ class MoleculeGraph:
         self.symbols: list[str] = [_symbol(a.element) for a in facts]
         self.charges: list[int] = [a.charge for a in facts]
         self.hydrogens: list[int] = [a.hydrogens for a in facts]
-        self.ring: list[bool] = [a.in_ring for a in facts]
+        self.ring: list[bool] = [a.IsInRing() for a in atoms_of(mol)]
         self.neighbours: list[list[int]] = [sorted(j for j, *_ in a.neighbours) for a in facts]
         self._mol = mol
         self._orders = {(i, j): order for i, a in enumerate(facts) for j, _, order, _ in a.neighbours}

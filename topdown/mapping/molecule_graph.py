@@ -3,6 +3,7 @@
 A *unit* is a set of atoms that no bead may part: an atom with its terminal =O, #N, -O(-) and halogens, and a functional
 group of up to four heavy atoms outside rings (amide, ester, carbamate, nitro, guanidinium) or of five around one centre
 (phosphate, sulfate, sulfonamide with its substituent). The choline of a phosphocholine is one too, as in every published lipid.
+Rings of more than eight atoms are chains here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from rdkit import Chem
 
-from topdown.mapping.atom_roles import AtomFacts, BondFacts, known_bonds, known_facts, known_rings
+from topdown.mapping.atom_roles import LARGEST_RING, AtomFacts, BondFacts, known_bonds, known_facts, known_rings
 from topdown.mapping.bit_masks import bits, pieces_of
 from topdown.mapping.descriptions import HALOGENS, atom_share, cut_share
 
@@ -76,7 +77,8 @@ class MoleculeGraph:
 
 @lru_cache(maxsize=2)
 def _graph_of(mol: Any) -> MoleculeGraph:
-    rings, atoms, bonds = known_rings(mol), known_facts(mol), known_bonds(mol)
+    atoms, bonds = known_facts(mol), known_bonds(mol)
+    rings = [r for r in known_rings(mol) if len(r) <= LARGEST_RING or all(atoms[i].aromatic for i in r)]
     ring_sizes, rings_of_bonds = _ring_counts(rings, len(atoms), bonds)
     neighbors, highest = [0] * len(atoms), [0.0] * len(atoms)
     for i, j, order, _, _ in bonds:
@@ -91,7 +93,7 @@ def _graph_of(mol: Any) -> MoleculeGraph:
             cluster[i] = number
     flat = _flat_atoms(atoms, rings, highest)
     substitution, single_rings = _ring_substitution(neighbors, rings, ring_sizes, flat)
-    carbonyl, double = _double_bonded_carbons(atoms, bonds)
+    carbonyl, double = _double_bonded_carbons(atoms, bonds, rings_of_bonds)
     shares = [
         atom_share(
             atom.element,
@@ -120,7 +122,7 @@ def _graph_of(mol: Any) -> MoleculeGraph:
     return MoleculeGraph(
         n_atoms=len(atoms),
         neighbors=tuple(neighbors),
-        units=tuple(_units(atoms, bonds, polar, neighbors)),
+        units=tuple(_units(atoms, bonds, rings_of_bonds, polar, neighbors)),
         classes=classes,
         repeated=frozenset(number for number, times in Counter(classes).items() if times > 1),
         counts=tuple(counts for counts, _ in shares),
@@ -158,11 +160,13 @@ def _flat_atoms(atoms: Sequence[AtomFacts], rings: Sequence[tuple[int, ...]], hi
     return flat
 
 
-def _double_bonded_carbons(atoms: Sequence[AtomFacts], bonds: Sequence[BondFacts]) -> tuple[set[int], set[int]]:
+def _double_bonded_carbons(
+    atoms: Sequence[AtomFacts], bonds: Sequence[BondFacts], rings_of_bonds: Sequence[int]
+) -> tuple[set[int], set[int]]:
     """Carbons of C=O, C=N and C=S, and those of C=C, outside rings."""
     carbonyl, double = set(), set()
-    for i, j, order, _, in_ring in bonds:
-        if order == 2 and not in_ring:
+    for (i, j, order, _, _), rings in zip(bonds, rings_of_bonds):
+        if order == 2 and not rings:
             pair = atoms[i].element, atoms[j].element
             if pair == (6, 6):
                 double |= {i, j}
@@ -287,7 +291,13 @@ def _polar_atoms(atoms: Sequence[AtomFacts], bonds: Sequence[BondFacts]) -> int:
     return mask
 
 
-def _units(atoms: Sequence[AtomFacts], bonds: Sequence[BondFacts], polar: int, neighbors: Sequence[int]) -> list[int]:
+def _units(
+    atoms: Sequence[AtomFacts],
+    bonds: Sequence[BondFacts],
+    rings_of_bonds: Sequence[int],
+    polar: int,
+    neighbors: Sequence[int],
+) -> list[int]:
     """Sets of atoms that are never parted (module docstring)."""
     parent = list(range(len(atoms)))
 
@@ -297,11 +307,11 @@ def _units(atoms: Sequence[AtomFacts], bonds: Sequence[BondFacts], polar: int, n
         return i
 
     inside = [0] * len(atoms)
-    for bond in bonds:
+    for bond, rings in zip(bonds, rings_of_bonds):
         a, b = atoms[bond.i], atoms[bond.j]
         if _is_terminal_partner(a, bond) or _is_terminal_partner(b, bond):
             parent[root(bond.i)] = root(bond.j)
-        if not bond.in_ring and polar >> bond.i & polar >> bond.j & 1:
+        if not rings and polar >> bond.i & polar >> bond.j & 1:
             inside[bond.i] |= 1 << bond.j
             inside[bond.j] |= 1 << bond.i
     for group in pieces_of(polar, inside):

@@ -172,7 +172,13 @@ def _kind(role: str, atom: AtomFacts) -> str:
 
 
 def _of_chemistry(roles: AtomRoles, group: tuple[int, ...], chemistry: FunctionalGroup) -> dict[str, float]:
-    return {
+    facts = roles.facts
+    # Conjugation makes a group less polar: acetophenone SN4a, ketones SN6a.
+    conjugated = not any(facts[a].aromatic for a in group) and any(
+        aromatic for a in group for _, _, _, aromatic in facts[a].neighbours
+    )
+    found = {f"group {chemistry.name} on an aromatic ring": 1.0} if conjugated else {}
+    return found | {
         f"group {chemistry.name}": 1.0,
         f"group {chemistry.name} n={min(len(group), 5)}": 1.0,
         f"class {chemistry.core}": 1.0,

@@ -122,6 +122,17 @@ def test_the_end_of_an_ethyl_group_is_no_bead_of_its_own(smiles):
     assert all(len(group) > 1 for group in partition_atoms(canonical(smiles)).groups)
 
 
+def test_large_rings_are_divided_like_chains():
+    lactone = Chem.MolFromSmiles("O=C1CCCCCCCCCCCCCCO1")
+    groups = partition_atoms(lactone, "martini3").groups
+    (ester,) = [g for g in groups if 0 in g]
+    assert {0, 1, 16} <= set(ester)
+    assert max(map(len, groups)) == 4
+    assert len(groups) <= 5
+    cyclooctane = partition_atoms(Chem.MolFromSmiles("C1CCCCCCC1"), "martini3").groups
+    assert max(map(len, cyclooctane)) == 3
+
+
 def test_toluene_shares_atoms_so_that_its_mirror_is_kept():
     mol = Chem.MolFromSmiles("Cc1ccccc1")
     groups = partition_atoms(canonical("Cc1ccccc1")).groups

@@ -43,6 +43,8 @@ def group_of(smiles, style="martini3", atoms=None, shared=()):
         ("c1ccc2ccccc2c1", "cH|cH|cH|c.fused|cH|cH|cH|cH|c.fused|cH"),
         ("C[Se]C", "C3|S|C3"),
         ("CB(O)O", "C3|B|OH other|OH other"),
+        ("CN=[N+]=[N-]", "C3p|imine N|azide N|N-"),
+        ("CN=C=O", "C3p|isocyanate N|C(=O) isocyanate|=O isocyanate"),
     ],
 )
 def test_roles(smiles, expected):
@@ -90,6 +92,16 @@ def test_roles(smiles, expected):
         ("N#N", "C6", ""),
         ("C[Si](C)(C)C", "C2", ""),
         ("C[Si](C)(C)O[Si](C)(C)C", "N1", ""),
+        ("C[Si](C)(C)O", "N5", ""),
+        ("CC(=O)NO", "P5", ""),
+        ("CC(C)=NO", "N6", ""),
+        ("CN=C=O", "N3", "a"),
+        ("CN=C=S", "N1", ""),
+        ("CSC#N", "N4", "a"),
+        ("CCN=[N+]=[N-]", "N2", "a"),
+        ("CON=O", "N3", "a"),
+        ("NC(N)=S", "P2", ""),
+        ("CC(N)=S", "N6", "d"),
     ],
 )
 def test_classes_of_martini3(smiles, core, labels):
@@ -139,6 +151,37 @@ def test_groups_that_two_beads_divide_are_still_known():
     uracil = "O=c1cc[nH]c(=O)[nH]1"
     assert group_of(uracil, atoms=(0, 1)).core == "P1"
     assert group_of(uracil, atoms=(4,)).labels == "d"
+
+
+def test_a_bead_of_two_half_amides_is_no_amide():
+    dipeptide = "CC(=O)NCC(=O)NC"
+    assert group_of(dipeptide, atoms=(3, 4, 5, 6)).name == "halves of two amides"
+    assert group_of(dipeptide, atoms=(0, 1, 2, 3)).name == "secondary amide"
+
+
+def test_a_ketone_on_an_aromatic_ring_is_less_polar():
+    assert group_of("CC(=O)c1ccccc1", atoms=(0, 1, 2)).core == "N4"
+    assert group_of("CC(=O)C1CCCCC1", atoms=(0, 1, 2)).core == "N5"
+
+
+def test_nitrogen_beside_nitrogen_takes_hydrogen_bonds_less():
+    assert group_of("c1ccnnc1", atoms=(2, 3)).core == "N4"
+    assert group_of("c1cncnc1", atoms=(1, 2)).core == "N5"
+    assert group_of("c1ccncc1", atoms=(2, 3)).core == "N6"
+
+
+def test_trifluoromethyl_makes_a_donor_of_an_alcohol():
+    assert group_of("OCC(F)(F)F", atoms=(0, 1)).labels == "d"
+    assert group_of("OCC(F)(F)F", atoms=(0, 1)).instead_of
+    assert group_of("OCCF", atoms=(0, 1)).labels == ""
+    assert group_of("OCC(C)(C)C", atoms=(0, 1)).labels == ""
+
+
+def test_large_rings_are_chains_and_aromatic_ones_are_rings():
+    assert not any(atom.in_ring for atom in roles_of("C1CCCCCCCC1").facts)
+    assert all(atom.in_ring for atom in roles_of("C1CCCCCCC1").facts)
+    annulene = roles_of("c1ccccccccccccc1")
+    assert all(atom.in_ring for atom in annulene.facts if atom.aromatic)
 
 
 @pytest.mark.parametrize(
@@ -207,3 +250,11 @@ def test_neighbours_are_seen_two_bonds_away():
     assert "apolar, polar at 2" in features("CCCCCO", (0, 1, 2, 3))
     assert "apolar, polar at 3" in features("CCCCCCO", (0, 1, 2, 3))
     assert "apolar, polar at 2" not in features("CCCO", (0, 1, 2, 3))
+
+
+def test_groups_on_aromatic_rings_are_told_from_others():
+    def features(smiles):
+        return bead_features(roles_of(smiles), (0, 1, 2, 3), NOTHING, "martini3")[0]
+
+    assert "group ester on an aromatic ring" in features("COC(=O)c1ccccc1")
+    assert "group ester on an aromatic ring" not in features("COC(=O)C1CCCCC1")
