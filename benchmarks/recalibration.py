@@ -202,8 +202,8 @@ def main() -> None:
         more["one molecule more"] = read_problem(grown)
         begun = time.process_time()
         sampler = engine_sampler(workers=1, store=options.store)
-        begun_before = (options.output / "journal.jsonl").exists()
-        calibrate(options.campaign, options.output, sampler=sampler, resume=begun_before)
+        goes_on = (options.output / "journal.jsonl").exists()
+        calibrate(options.campaign, options.output, sampler=sampler, resume=goes_on)
         report = json.loads((options.output / "report.json").read_text(encoding="utf-8"))
         print(f"the campaign itself: {time.process_time() - begun:.1f} s, {len(report['runs'])} runs")
     if options.campaign is None or options.output is None:

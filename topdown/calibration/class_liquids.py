@@ -22,7 +22,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from topdown.calibration.class_table import PairFactors
+from topdown.calibration.class_table import PairFactors, largest_like_epsilon
 from topdown.model import BeadTable, Estimate, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.properties.shapes import SIGMA, size_pair
@@ -160,14 +160,11 @@ class FactorSpace:
         Of the classes.
     table : BeadTable
         Whose types are those classes in three sizes.
-    like_limit : float
-        ε [kJ/mol] that two beads of one type do not exceed, whatever the factors.
     """
 
-    def __init__(self, names: Sequence[str], table: BeadTable, like_limit: float = np.inf) -> None:
+    def __init__(self, names: Sequence[str], table: BeadTable) -> None:
         self._class = {name: k for k, name in enumerate(names)}
         self._table = table
-        self.like_limit = like_limit
         self._sizes = tuple(SIGMA)
         self.n_half = len(names) + len(self._sizes)
 
@@ -245,6 +242,7 @@ def next_factors(
         [K]
     """
     rows, off, errors, weights = [], [], [], []
+    at_limit = largest_like_epsilon(temperature) - _LIMIT_MARGIN
     for pair, short in _too_weak(space, values, table, temperature).items():
         rows.append(np.concatenate([np.zeros(space.n_half), space.row([pair], [1.0])]))
         off.append(-short)
@@ -252,7 +250,7 @@ def next_factors(
         weights.append(1.0)
     for value in values:
         by_epsilon = [
-            0.0 if a == b and table.pair(a, b)[1] >= space.like_limit - _LIMIT_MARGIN else slope
+            0.0 if a == b and table.pair(a, b)[1] >= at_limit else slope
             for (a, b), slope in zip(value.pairs, value.by_epsilon, strict=True)
         ]
         rows.append(np.concatenate([space.row(value.pairs, value.by_sigma), space.row(value.pairs, by_epsilon)]))

@@ -18,7 +18,7 @@ from topdown.calibration.parameters import FloatArray
 from topdown.calibration.planned_checks import MeltingPlan
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem, derived_seed
 from topdown.calibration.sample_pool import SamplePool
-from topdown.calibration.targets import DensityTarget, SurfaceTensionTarget
+from topdown.calibration.targets import DensityTarget, SurfaceTensionTarget, key_of
 from topdown.errors import TopdownError
 from topdown.model import BeadTable, CGMolecule, WindowFailure, WindowSamples
 from topdown.model.measurement import Estimate
@@ -217,11 +217,6 @@ def supercooling(problem: CalibrationProblem, checks: Sequence[MeltingCheck]) ->
         if isinstance(t, DensityTarget | SurfaceTensionTarget)
     }
     return {label: below[place] for label, place in places.items() if place in below}
-
-
-def key_of(molecule: CGMolecule) -> str:
-    """What a molecule is known by."""
-    return molecule.canonical_smiles or molecule.name
 
 
 def liquid_uses(problem: CalibrationProblem, molecule: CGMolecule) -> dict[float, tuple[str, ...]]:

@@ -8,7 +8,6 @@ from topdown.model.bead_table import BeadTable
 from topdown.model.molecule import CGMolecule
 from topdown.model.requests import BilayerRequest, MeltingRequest
 from topdown.properties.measurements import MeasuredValue
-from topdown.properties.melting import melting_request
 from topdown.properties.melting_runs import bead_steps
 from topdown.properties.melting_search import MeltingSettings
 
@@ -181,11 +180,4 @@ class MeltingPlan:
     @property
     def _any_run(self) -> MeltingRequest:
         """One of its runs; all are as long."""
-        return melting_request(
-            self.molecule,
-            self.table,
-            temperature=300.0,
-            pressure=self.settings.pressure,
-            nanoseconds=self.settings.nanoseconds,
-            n_across=self.settings.n_across,
-        )
+        return self.settings.request(self.molecule, self.table, 300.0)

@@ -20,6 +20,11 @@ FloatArray = npt.NDArray[np.float64]
 Split = Literal["calibration", "held-out"]
 
 
+def key_of(molecule: CGMolecule) -> str:
+    """What a molecule is known by: its canonical SMILES, or its name where it has none."""
+    return molecule.canonical_smiles or molecule.name
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CalculatedValue:
     """A target as calculated at some ε.
@@ -111,7 +116,7 @@ class Target(ABC):
     @property
     def molecule_key(self) -> str:
         """What tells molecules apart in validation: the canonical SMILES, or the name where there is none."""
-        return self.molecule.canonical_smiles or self.molecule.name
+        return key_of(self.molecule)
 
     def at(self, temperature: float | None) -> str:
         """``" at 330 K"`` for a target with a temperature of its own, to end a label with."""

@@ -20,7 +20,7 @@ HALOGENS = {9: "F", 17: "Cl", 35: "Br", 53: "I"}
 #: nitrogens or more. Of the rings through an atom the last of these counts.
 ARENES = ("bare", "carbon", "polar", "azole")
 
-#: Atoms of the largest ring that counts as one; larger rings bend like chains. Rigid bodies have the same limit.
+#: Atoms of the largest ring that counts as one, and is rigid; larger rings bend like chains.
 LARGEST_RING = 8
 
 #: (other atom, its element, bond order with 1.5 for aromatic bonds, whether the other atom is aromatic).

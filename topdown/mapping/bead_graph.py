@@ -8,10 +8,8 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
-from topdown.mapping.atom_roles import bonds_of, known_bonds, known_rings
+from topdown.mapping.atom_roles import LARGEST_RING, bonds_of, known_bonds, known_rings
 
-#: Rings with more atoms than this are not rigid.
-_MAX_RIGID_RING = 8
 #: Most constraints joined to one another: more converge slowly in LINCS.
 _LARGEST_NETWORK = 12
 
@@ -77,7 +75,7 @@ def ring_systems(mol: Any) -> tuple[frozenset[int], ...]:
     """Atoms of each set of fused small rings of a molecule that no longer changes."""
     systems: list[set[int]] = []
     for ring in known_rings(mol):
-        if len(ring) > _MAX_RIGID_RING:
+        if len(ring) > LARGEST_RING:
             continue
         joined = set(ring)
         for other in [s for s in systems if len(s & joined) >= 2]:

@@ -90,6 +90,18 @@ class MeltingSettings:
         """That a melting point may take."""
         return self.n_runs * len(self.temperatures) if self.temperatures else 1 + MOST_COARSE + self.n_runs * N_FINE
 
+    def request(self, molecule: CGMolecule, table: BeadTable, temperature: float, run: int = 0) -> MeltingRequest:
+        """One of the runs at a temperature [K]."""
+        return melting_request(
+            molecule,
+            table,
+            temperature=temperature,
+            pressure=self.pressure,
+            nanoseconds=self.nanoseconds,
+            n_across=self.n_across,
+            seed=self.seed + run,
+        )
+
 
 class MeltingSampler(Protocol):
     """Runs crystals beside their melt, and keeps what they did."""
@@ -141,17 +153,7 @@ def melting_search(molecule: CGMolecule, table: BeadTable, settings: MeltingSett
 def _search(molecule: CGMolecule, table: BeadTable, settings: MeltingSettings) -> Search:
     def runs_at(temperatures: Sequence[float], n_runs: int) -> list[MeltingRequest]:
         return [
-            melting_request(
-                molecule,
-                table,
-                temperature=temperature,
-                pressure=settings.pressure,
-                nanoseconds=settings.nanoseconds,
-                n_across=settings.n_across,
-                seed=settings.seed + run,
-            )
-            for temperature in temperatures
-            for run in range(n_runs)
+            settings.request(molecule, table, temperature, run) for temperature in temperatures for run in range(n_runs)
         ]
 
     temperatures: Sequence[float] = settings.temperatures

@@ -30,7 +30,7 @@ from topdown.calibration.class_liquids import (
     next_factors,
     tension_value,
 )
-from topdown.calibration.class_table import PairFactors, largest_like_epsilon
+from topdown.calibration.class_table import PairFactors
 from topdown.errors import InputFileError, PhaseChangeError, SimulationError, TopdownError
 from topdown.mapping import map_molecule
 from topdown.model import BeadTable, Measurement
@@ -165,7 +165,7 @@ def fit_liquids(
     workers : int
     progress : callable
     """
-    space = FactorSpace(names, mapping, largest_like_epsilon(_TEMPERATURE))
+    space = FactorSpace(names, mapping)
     measured = measured_liquids()
     phases = liquid_phases(sorted({s for s, _ in measured}), mapping, space)
     chosen = choose_liquids(phases, mapping, stage.densities)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from topdown.building.coexistence import build_crystal
 from topdown.calibration.campaign import Campaign
 from topdown.calibration.campaign_checks import MeltingCheckEntry
-from topdown.calibration.melting_checks import key_of
 from topdown.calibration.planned_checks import MeltingPlan
+from topdown.calibration.targets import key_of
 from topdown.errors import InputFileError, SettingsError
 from topdown.model import BeadTable, CGMolecule
 from topdown.properties.measurements import MeasuredValue

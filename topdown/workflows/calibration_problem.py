@@ -15,7 +15,7 @@ from topdown.calibration.design import matrix_space
 from topdown.calibration.parameters import FreeParameter, ParameterSpace, SharedParameter
 from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
-from topdown.calibration.targets import DensityTarget, Split, SurfaceTensionTarget, Target, TransferTarget
+from topdown.calibration.targets import DensityTarget, Split, SurfaceTensionTarget, Target, TransferTarget, key_of
 from topdown.errors import InputFileError, MappingError, MoleculeError, SettingsError
 from topdown.mapping import canonical_smiles, map_molecule
 from topdown.mapping.chemotypes import chemotype
@@ -57,7 +57,7 @@ def read_problem(path: Path | str) -> CalibrationProblem:
     targets += checks
     types = None
     if campaign.types is not None:
-        liquids = {m.canonical_smiles or m.name for s in resolver.systems.values() for m, _ in s.components()}
+        liquids = {key_of(m) for s in resolver.systems.values() for m, _ in s.components()}
         types, notes = type_settings(campaign.types, targets, liquids, table, campaign.path)
         resolver.warnings += notes
     return CalibrationProblem(
@@ -241,7 +241,7 @@ class _Resolver:
             for name in (entry.origin, entry.destination):
                 liquid = self.phase(name, dry=True)
                 molecule = liquid.components[0].molecule
-                key = molecule.canonical_smiles or molecule.name
+                key = key_of(molecule)
                 if len(liquid.components) > 1 or key in known or not molecule.molar_mass > 0:
                     continue
                 known.add(key)

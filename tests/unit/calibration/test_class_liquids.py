@@ -20,7 +20,7 @@ from topdown.calibration.class_liquids import (
     next_factors,
     tension_value,
 )
-from topdown.calibration.class_table import PairFactors
+from topdown.calibration.class_table import PairFactors, largest_like_epsilon
 from topdown.engine import Simulation, SimulationSettings, potential_energy
 from topdown.errors import InputFileError, PhaseChangeError, SimulationError
 from topdown.model import BeadTable, BeadType, Estimate, PairSums, System, WindowSamples
@@ -203,9 +203,7 @@ def test_at_its_limit_a_like_pair_does_not_answer_to_factors() -> None:
     )
     measured = {("X", "surface_tension"): (40.0, 0.1)}
     moved = [
-        next_factors(
-            FactorSpace(("C01", "P01"), class_table(), limit), x, [low], measured, class_table(), 298.15
-        ).x.any()
+        next_factors(SPACE, x, [low], measured, class_table(), limit / largest_like_epsilon(1.0)).x.any()
         for limit in (3.0, 3.5)
     ]
     assert moved == [False, True], "ε of every pair is 3 there"
