@@ -1,16 +1,17 @@
 """Area per lipid and thicknesses of one-lipid bilayers against the measured rows of data/membranes. Runs for hours; goes on where
 it was stopped.
 
-    python benchmarks/membrane_areas.py run FOLDER [--until 20] [--leaflet 32]     simulate every row, a bit longer in every round
-    python benchmarks/membrane_areas.py reduce FOLDER -o FILE.csv                  average what there is and print the deviations
+    python benchmarks/membrane_areas.py run FOLDER [--until 20] [--leaflet 32] [--table topdown1] [--only DOPC_303K,POPC_323K]
+    python benchmarks/membrane_areas.py reduce FOLDER [--table topdown1] -o FILE.csv
 
-or on another machine, one with a GPU, between the first and the last of
+The first simulates every row, a bit longer in every round; the second averages what there is and prints the deviations.
+On another machine, one with a GPU, between the first and the last of
 
     python benchmarks/membrane_areas.py export SETS [--leaflet 32]                 build and settle every row, write it for OpenMM
     python benchmarks/membrane_areas_openmm.py SETS OUT --ns 10 --seconds 500      there: OpenMM and numpy are all it needs
     python benchmarks/membrane_areas.py collect FOLDER --frames OUT                turn its frames into what reduce reads
 
-Each row is a bilayer of 2 x ``leaflet`` lipids of martini3 in water without salt, counter-ions where the lipid is charged, at
+Each row is a bilayer of 2 x ``leaflet`` lipids of the table in water without salt, counter-ions where the lipid is charged, at
 the temperature of the measurement. Models are the curated ones, or those that the lipid rules of the table give the SMILES.
 """
 
@@ -51,8 +52,8 @@ from topdown.tables.molecules import find_molecule
 from topdown.workflows.membrane_relaxation import relaxed
 from topdown.workflows.membrane_request import MembraneRequest
 
-TABLE = "martini3"
 HEIGHT = 7.4
+SEED = 7
 #: Length of the run at 20 fs that an exported bilayer has behind it [ns].
 SETTLED_NS = 0.08
 BUNDLED = "topdown"
@@ -63,28 +64,28 @@ ROUNDS_NS = (5.0, 10.0, 20.0, 40.0, 80.0)
 PUBLISHED = {"area": 0.041, "DHH": 0.22, "DB": 0.17, "2DC": 0.13}
 
 
-def lipid_model(row: Measurement) -> CGMolecule:
+def lipid_model(row: Measurement, table: str) -> CGMolecule:
     """The curated model of a lipid, or the one its SMILES is given by rule."""
-    found = find_molecule(TABLE, row.canonical_smiles)
+    found = find_molecule(table, row.canonical_smiles)
     if found is not None:
         return found
     from topdown.mapping import map_molecule
 
-    return map_molecule(row.smiles, load_bead_table(TABLE), name=row.name, conformers=False)
+    return map_molecule(row.smiles, load_bead_table(table), name=row.name, conformers=False)
 
 
-def build(lipid: CGMolecule, leaflet: int, seed: int) -> System:
+def build(lipid: CGMolecule, leaflet: int, table: str) -> System:
     """2 x ``leaflet`` lipids in water, neutral."""
-    water, cation, anion = (load_molecule(TABLE, name) for name in ("W", "NA", "CL"))
+    water, cation, anion = (load_molecule(table, name) for name in ("W", "NA", "CL"))
     types = {name for molecule in (lipid, water, cation, anion) for name in molecule.type_names}
     area = starting_area(lipid)
     edge = float(np.sqrt(leaflet * area))
     return build_bilayer(
         Leaflets(upper=((lipid, 1.0),)),
         (edge, edge, HEIGHT),
-        load_bead_table(TABLE).subset(types),
+        load_bead_table(table).subset(types),
         Solvent(water=water, cation=cation, anion=anion),
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(SEED),
         area_per_lipid={lipid.name: area},
     )
 
@@ -104,27 +105,29 @@ def folder_of(root: Path, row: Measurement) -> Path:
     return root / f"{row.name}_{row.temperature:.0f}K"
 
 
-def request_of(lipid: CGMolecule, row: Measurement, length: float) -> MembraneRequest:
+def request_of(lipid: CGMolecule, row: Measurement, table: str, length: float) -> MembraneRequest:
     """What is asked of the relaxation; ``length`` in ns at 20 fs."""
     return MembraneRequest(
-        lipids=((lipid.name, 1.0),), table=TABLE, salt=0.0, temperature=row.temperature, relax_ns=length, seed=7
+        lipids=((lipid.name, 1.0),), table=table, salt=0.0, temperature=row.temperature, relax_ns=length, seed=SEED
     )
 
 
-def run(root: Path, until: float, leaflet: int) -> None:
-    """Simulate all rows in rounds, each a bit longer than the one before."""
+def run(root: Path, table: str, until: float, leaflet: int, only: set[str]) -> None:
+    """Simulate rows in rounds, each a bit longer than the one before."""
     for target in [t for t in ROUNDS_NS if t < until] + [until]:
         for row in rows():
             folder = folder_of(root, row)
+            if only and folder.name not in only:
+                continue
             folder.mkdir(parents=True, exist_ok=True)
             state = folder / "done.json"
             known: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {"ns": 0.0}
             done = known["ns"]
             if done >= target or known.get("engine", BUNDLED) != BUNDLED:
                 continue
-            lipid = lipid_model(row)
-            system = build(lipid, leaflet, seed=7)
-            request = request_of(lipid, row, target)
+            lipid = lipid_model(row, table)
+            system = build(lipid, leaflet, table)
+            request = request_of(lipid, row, table, target)
             started = time.process_time()
             relaxed(system, index_membrane(system, {lipid.name}), request, folder, resume=done > 0, tell=lambda _: None)
             state.write_text(json.dumps({"ns": target, "leaflet": leaflet}))
@@ -133,7 +136,7 @@ def run(root: Path, until: float, leaflet: int) -> None:
             )
 
 
-def export(sets: Path, leaflet: int, only: set[str]) -> None:
+def export(sets: Path, table: str, leaflet: int, only: set[str]) -> None:
     """Every row built and settled with the bundled engine, as OpenMM reads it; rows that are there are left as they are."""
     sets.mkdir(parents=True, exist_ok=True)
     for number, row in enumerate(rows()):
@@ -142,11 +145,11 @@ def export(sets: Path, leaflet: int, only: set[str]) -> None:
         if described.exists() or (only and key not in only):
             continue
         started = time.process_time()
-        lipid = lipid_model(row)
-        system = build(lipid, leaflet, seed=7)
+        lipid = lipid_model(row, table)
+        system = build(lipid, leaflet, table)
         index = index_membrane(system, {lipid.name})
         with tempfile.TemporaryDirectory(prefix="topdown-areas-") as name:
-            request = request_of(lipid, row, SETTLED_NS)
+            request = request_of(lipid, row, table, SETTLED_NS)
             simulation = relaxed(system, index, request, Path(name), resume=False, tell=lambda _: None).simulation
             settled = simulation.system()
             # The script is the same for all rows; what differs between them stands in their descriptions.
@@ -189,7 +192,7 @@ def frames_of(archives: list[Path], key: str) -> tuple[np.ndarray, np.ndarray, n
     return time_, box.astype(np.float64), heights
 
 
-def collect(root: Path, frames: Path) -> None:
+def collect(root: Path, table: str, frames: Path) -> None:
     """Frames of OpenMM as the series of each row."""
     log = json.loads((frames / "log.json").read_text())
     archives = sorted(frames.glob("frames_*.tar"))
@@ -198,9 +201,9 @@ def collect(root: Path, frames: Path) -> None:
         times, boxes, heights = frames_of(archives, folder.name)
         if not len(times):
             continue
-        lipid = lipid_model(row)
+        lipid = lipid_model(row, table)
         leaflet = int(log["rows"][folder.name]["leaflet"])
-        system = build(lipid, leaflet, seed=7)
+        system = build(lipid, leaflet, table)
         if heights.shape[1] != system.n_beads:
             raise SystemExit(f"{folder.name}: frames of {heights.shape[1]} beads, but the system has {system.n_beads}")
         index = index_membrane(system, {lipid.name})
@@ -219,7 +222,7 @@ def collect(root: Path, frames: Path) -> None:
         print(f"{folder.name}: {len(times)} frames, {done['ns']:.2f} ns", flush=True)
 
 
-def reduce(root: Path, output: Path) -> None:
+def reduce(root: Path, table: str, output: Path) -> None:
     """Averages of every row that has frames, and the deviations from experiment."""
     table: list[dict[str, str]] = []
     deviations: dict[str, list[float]] = {name: [] for name in PUBLISHED}
@@ -229,9 +232,9 @@ def reduce(root: Path, output: Path) -> None:
             continue
         with np.load(stored, allow_pickle=False) as arrays:
             series = MembraneSeries(**{name: arrays[name] for name in arrays.files})
-        lipid = lipid_model(row)
+        lipid = lipid_model(row, table)
         about = json.loads(done.read_text())
-        system = build(lipid, int(about["leaflet"]), seed=7)
+        system = build(lipid, int(about["leaflet"]), table)
         index = index_membrane(system, {lipid.name})
         start = settled_from(series)
         kept = MembraneSeries(**{name: array[start:] for name, array in series.arrays().items()})
@@ -240,7 +243,7 @@ def reduce(root: Path, output: Path) -> None:
         found = {"area": area, "DHH": d_hh, "DB": d_b, "2DC": d_c}
         entry = {
             "name": row.name,
-            "model": "curated" if find_molecule(TABLE, row.canonical_smiles) else "by rule",
+            "model": "curated" if find_molecule(table, row.canonical_smiles) else "by rule",
             "temperature_K": f"{row.temperature:g}",
             "split": row.split,
             "engine": about.get("engine", BUNDLED),
@@ -280,22 +283,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("run", "reduce", "export", "collect"))
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--table", default="martini3", help="bead table")
     parser.add_argument("--until", type=float, default=20.0, help="length of each run [ns]")
     parser.add_argument("--leaflet", type=int, default=32, help="lipids per leaflet")
-    parser.add_argument("--only", default="", help="rows to export, as DOPC_303K,POPC_323K")
+    parser.add_argument("--only", default="", help="rows to run or export, as DOPC_303K,POPC_323K")
     parser.add_argument("--frames", type=Path, help="what membrane_areas_openmm.py wrote, for collect")
     parser.add_argument("-o", "--output", type=Path, help="CSV of the averages")
     options = parser.parse_args()
+    only = set(filter(None, options.only.split(",")))
     if options.what == "run":
-        run(options.folder, options.until, options.leaflet)
+        run(options.folder, options.table, options.until, options.leaflet, only)
     elif options.what == "export":
-        export(options.folder, options.leaflet, set(filter(None, options.only.split(","))))
+        export(options.folder, options.table, options.leaflet, only)
     elif options.what == "collect":
         if options.frames is None:
             parser.error("collect needs --frames")
-        collect(options.folder, options.frames)
+        collect(options.folder, options.table, options.frames)
     else:
-        reduce(options.folder, options.output or options.folder / "membrane_areas.csv")
+        reduce(options.folder, options.table, options.output or options.folder / "membrane_areas.csv")
     return 0
 
 

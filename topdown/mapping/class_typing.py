@@ -96,7 +96,11 @@ def type_name(class_name: str, size: str) -> str:
     return class_name if size == "R" else f"{size}{class_name}"
 
 
-@lru_cache(maxsize=8)
+def size_of_type(name: str) -> str:
+    """R, S or T of a bead type of the parent table or of a class: ``"S"`` of ``SN4a``."""
+    return name[0] if name[:1] in ("S", "T") and name[1:2].isupper() else "R"
+
+
 @lru_cache(maxsize=8)
 def class_model_of(table: BeadTable) -> ClassModel | None:
     """The class model beside a table, or beside its parent when that ships; None for tables without classes."""
@@ -108,7 +112,9 @@ def class_model_of(table: BeadTable) -> ClassModel | None:
     return None if found is None else read_class_model(found)
 
 
-def choose_classes(mol: Any, groups: Sequence[Sequence[int]], table: BeadTable, model: ClassModel) -> list[TypeChoice]:
+def choose_classes(
+    mol: Any, groups: Sequence[Sequence[int]], table: BeadTable, model: ClassModel, sizes: Sequence[str] = ()
+) -> list[TypeChoice]:
     """The bead type of every group of atoms.
 
     Parameters
@@ -118,15 +124,18 @@ def choose_classes(mol: Any, groups: Sequence[Sequence[int]], table: BeadTable, 
     table : BeadTable
         Holds the types.
     model : ClassModel
+    sizes : sequence of str
+        R, S or T of every group; by :func:`bead_sizes` when empty.
 
     Raises
     ------
     BeadTableError
         The table has no type of a class and size.
     """
+    sizes = sizes or bead_sizes(mol, groups)
     return [
         _choose(mol, group, size, features, table, model)
-        for group, size, features in zip(groups, bead_sizes(mol, groups), bead_features(mol, groups), strict=True)
+        for group, size, features in zip(groups, sizes, bead_features(mol, groups), strict=True)
     ]
 
 

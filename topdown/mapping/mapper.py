@@ -19,7 +19,7 @@ from topdown.mapping.conformers import seen_as_beads
 from topdown.mapping.fragmenting import Partition, best_partitions
 from topdown.mapping.geometry import BondedTerms, bonded_terms
 from topdown.mapping.lipids import recognise
-from topdown.mapping.published import fits_table, given_choices, published_molecule
+from topdown.mapping.published import fits_table, given_choices, published_molecule, typed_by_classes
 from topdown.mapping.smiles import DEFAULT_LIMITS, ParsedMolecule, SmilesLimits, parse_smiles
 from topdown.mapping.surface import MappedSurface, largest_factor, radii_of
 from topdown.mapping.surface_match import with_longer_bonds
@@ -127,6 +127,9 @@ def map_parsed(
     style = table_style(table)
     # The user's judgement comes before that of the published models.
     blocks = None if choices.groups else recognise(mol, style)
+    classes = class_model_of(table)
+    if blocks is not None and blocks.whole and classes is not None:
+        blocks = typed_by_classes(mol, blocks, table, classes)
     molecules = []
     if blocks is not None and fits_table(blocks, table):
         model = published_molecule(parsed, order, blocks, table, name, conformers)

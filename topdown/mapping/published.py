@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rdkit.Chem import rdMolDescriptors
 
 from topdown.mapping.bead_typing import TypeChoice
+from topdown.mapping.class_typing import ClassModel, choose_classes, size_of_type
 from topdown.mapping.lipid_layout import extended
-from topdown.mapping.recognised import RecognisedBlocks
+from topdown.mapping.recognised import RecognisedBead, RecognisedBlocks
 from topdown.mapping.smiles import ParsedMolecule
 from topdown.model import Bead, BeadTable, CGMolecule
 
@@ -16,6 +18,32 @@ from topdown.model import Bead, BeadTable, CGMolecule
 def fits_table(blocks: RecognisedBlocks, table: BeadTable) -> bool:
     """Whether the whole molecule is recognised and the table holds every bead type of its model."""
     return blocks.whole and all(bead.bead_type in table for bead in blocks.beads)
+
+
+def typed_by_classes(mol: Any, blocks: RecognisedBlocks, table: BeadTable, model: ClassModel) -> RecognisedBlocks:
+    """A wholly recognised molecule with the classes of a table in place of the types of its parent.
+
+    Beads, sizes and bonded terms stay those of the published model; neutral beads get the class nearest to what their
+    atoms say, charged ones keep the type of the parent. Beads without atoms of their own keep theirs too.
+    """
+    own = [bead for bead in blocks.beads if bead.atoms]
+    sizes = [size_of_type(bead.bead_type) for bead in own]
+    chosen = dict(zip(own, choose_classes(mol, [bead.atoms for bead in own], table, model, sizes)))
+
+    def typed(bead: RecognisedBead) -> RecognisedBead:
+        choice = chosen.get(bead)
+        if choice is None or (bead.charge and bead.bead_type in table):
+            return bead
+        said = bead.reason.partition(" -> ")[0]
+        return replace(
+            bead,
+            bead_type=choice.bead_type,
+            reason=f"{said}: {choice.reason}",
+            confidence=choice.confidence,
+            alternatives=choice.alternatives,
+        )
+
+    return replace(blocks, beads=tuple(map(typed, blocks.beads)))
 
 
 def given_choices(blocks: RecognisedBlocks | None, table: BeadTable) -> dict[tuple[int, ...], TypeChoice]:
@@ -65,6 +93,7 @@ def published_molecule(
             atoms=atoms[place],
             reason=bead.reason,
             confidence=bead.confidence,
+            alternatives=bead.alternatives,
         )
         for place, bead in enumerate(blocks.beads)
     )

@@ -24,6 +24,8 @@ class RecognisedBead:
         [e]
     reason : str
     confidence : float
+    alternatives : tuple of str
+        Bead types next in line; none for those of the published model.
     """
 
     name: str
@@ -32,6 +34,7 @@ class RecognisedBead:
     charge: int
     reason: str
     confidence: float
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
