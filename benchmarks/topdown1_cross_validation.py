@@ -18,10 +18,10 @@ import numpy as np
 from topdown.calibration.class_campaign import read_class_campaign
 from topdown.calibration.class_fit import (
     ClassProblem,
+    assign_classes,
     class_metric,
     cluster,
     fit_continuous,
-    nearest_class,
     refine_classes,
 )
 from topdown.tables import load_bead_table
@@ -55,7 +55,7 @@ def main() -> None:
         for n_classes in map(int, options.classes.split(",")):
             rng = np.random.default_rng(campaign.seed)
             centres = cluster(continuous.places[fitted], problem.sizes[fitted], metric, n_classes, rng)
-            owner = nearest_class(continuous.places, problem.sizes, centres, metric)
+            owner = assign_classes(problem, continuous.places, centres, metric)
             fit = refine_classes(problem, owner, centres, width=campaign.class_width)
             collect(off, f"{n_classes} classes", problem, fit.evaluation.calculated(), held_out)
         print(f"fold {left_out + 1} of {options.folds} done", flush=True)

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.estimators.reduced_sums import ReducedSums
+from topdown.mapping.class_rounding import round_together
 from topdown.model import BeadTable
 from topdown.model.bead import SIZES
 from topdown.properties.shapes import inner_epsilon, place_range
@@ -393,12 +394,19 @@ class ClassFit:
     evaluation: Evaluation
 
 
-def nearest_class(places: FloatArray, sizes: npt.NDArray[np.str_], classes: FloatArray, metric: FloatArray) -> IntArray:
-    """The class of every bead."""
-    of_bead = metric[[SIZES.index(s) for s in sizes]]
-    off = np.einsum("ncv,nkv->nkc", of_bead, places[:, None] - classes[None])
-    found: IntArray = (off**2).sum(axis=2).argmin(axis=1)
-    return found
+def assign_classes(problem: ClassProblem, places: FloatArray, classes: FloatArray, metric: FloatArray) -> IntArray:
+    """The class of every bead, chosen for each molecule together (:func:`topdown.mapping.class_rounding.round_together`).
+
+    Parameters
+    ----------
+    problem : ClassProblem
+    places : (n_beads, V) float64
+    classes : (K, V) float64
+    metric : (3, C, V) float64 [kJ/mol]
+    """
+    of_bead = metric[[SIZES.index(s) for s in problem.sizes]]
+    off = np.einsum("ncv,nkv->nkc", of_bead, classes[None] - places[:, None])
+    return np.concatenate([round_together(off[a:b]) for a, b in zip(problem.first[:-1], problem.first[1:])])
 
 
 def refine_classes(

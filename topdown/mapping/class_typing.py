@@ -3,7 +3,8 @@
 A class is a point in the space of *places*: for each kind of solvent bead where, between the weakest (0) and the strongest
 (1) of the parent table's bead types, its interaction lies. The places of a fragment are estimated as a sum over the
 features of its atoms (:mod:`topdown.mapping.environments`); the class nearest in what it would do to free energies of
-transfer gives the type.
+transfer gives the type, or one nearly as near where that is better for the molecule as a whole
+(:mod:`topdown.mapping.class_rounding`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import atom_roles
 from topdown.mapping.bead_typing import TypeChoice
+from topdown.mapping.class_rounding import round_together
 from topdown.mapping.environments import Feature, bead_features
 from topdown.mapping.type_features import size_rule
 from topdown.model import BeadTable
@@ -85,9 +87,9 @@ class ClassModel:
                 total = total + count * found
         return np.asarray(total)
 
-    def distances(self, places: FloatArray, size: str) -> FloatArray:
-        """How far each class is from ``places``, in free energies (K,) [kJ/mol]."""
-        found: FloatArray = np.linalg.norm((self.places - places) @ self.metric[SIZES.index(size)].T, axis=1)
+    def deviations(self, places: FloatArray, size: str) -> FloatArray:
+        """What each class in place of ``places`` changes in the free energies, (K, C) [kJ/mol]."""
+        found: FloatArray = (self.places - places) @ self.metric[SIZES.index(size)].T
         return found
 
 
@@ -113,7 +115,13 @@ def class_model_of(table: BeadTable) -> ClassModel | None:
 
 
 def choose_classes(
-    mol: Any, groups: Sequence[Sequence[int]], table: BeadTable, model: ClassModel, sizes: Sequence[str] = ()
+    mol: Any,
+    groups: Sequence[Sequence[int]],
+    table: BeadTable,
+    model: ClassModel,
+    *,
+    sizes: Sequence[str] = (),
+    together: bool = True,
 ) -> list[TypeChoice]:
     """The bead type of every group of atoms.
 
@@ -126,6 +134,8 @@ def choose_classes(
     model : ClassModel
     sizes : sequence of str
         R, S or T of every group; by :func:`bead_sizes` when empty.
+    together : bool
+        Classes that are right for the molecule as a whole; else each bead gets the nearest.
 
     Raises
     ------
@@ -133,10 +143,24 @@ def choose_classes(
         The table has no type of a class and size.
     """
     sizes = sizes or bead_sizes(mol, groups)
-    return [
-        _choose(mol, group, size, features, table, model)
-        for group, size, features in zip(groups, sizes, bead_features(mol, groups), strict=True)
-    ]
+    features = bead_features(mol, groups)
+    places = [model.estimate(found, size) for found, size in zip(features, sizes, strict=True)]
+    charged = [_charged_type(mol, group, size) for group, size in zip(groups, sizes, strict=True)]
+    neutral = [k for k, name in enumerate(charged) if not name]
+    off = np.array([model.deviations(places[k], sizes[k]) for k in neutral])
+    classes: dict[int, int] = {}
+    if neutral:
+        chosen = round_together(off) if together else (off**2).sum(axis=2).argmin(axis=1)
+        classes = dict(zip(neutral, map(int, chosen)))
+    distances = dict(zip(neutral, np.linalg.norm(off, axis=-1) if neutral else ()))
+    found = []
+    for k, name in enumerate(charged):
+        if name:
+            found.append(_charged_choice(name, table))
+            continue
+        unknown = sum(feature not in model.weights for feature in features[k] if feature[0] <= 1)
+        found.append(_class_choice(classes[k], distances[k], places[k], sizes[k], unknown, table, model))
+    return found
 
 
 def bead_sizes(mol: Any, groups: Sequence[Sequence[int]]) -> tuple[str, ...]:
@@ -147,32 +171,39 @@ def bead_sizes(mol: Any, groups: Sequence[Sequence[int]]) -> tuple[str, ...]:
     return tuple(size_rule(roles, tuple(group), shared, "martini3") for group in groups)
 
 
-def _choose(
-    mol: Any, group: Sequence[int], size: str, features: Mapping[Feature, float], table: BeadTable, model: ClassModel
+def _charged_choice(name: str, table: BeadTable) -> TypeChoice:
+    table.index(name)
+    return TypeChoice(
+        bead_type=name,
+        reason="charged: as the parent table types the group",
+        confidence=0.5,
+        alternatives=(),
+        level="estimate",
+        support="",
+    )
+
+
+def _class_choice(
+    own: int, distances: FloatArray, places: FloatArray, size: str, unknown: int, table: BeadTable, model: ClassModel
 ) -> TypeChoice:
-    charged = _charged_type(mol, group, size)
-    if charged:
-        table.index(charged)
-        reason = "charged: as the parent table types the group"
-        return TypeChoice(
-            bead_type=charged, reason=reason, confidence=0.5, alternatives=(), level="estimate", support=""
-        )
-    places = model.estimate(features, size)
-    distances = model.distances(places, size)
-    order = np.argsort(distances, kind="stable")
-    likely = np.exp(-0.5 * (distances[order] ** 2 - distances[order[0]] ** 2) / _ERROR**2)
+    """Class ``own`` of a bead with the strengths ``places``, and what there is to say about it."""
+    nearest = int(np.argmin(distances))
+    order = [own, *(int(k) for k in np.argsort(distances, kind="stable") if k != own)]
+    likely = np.exp(-0.5 * (distances[order] ** 2 - distances[nearest] ** 2) / _ERROR**2)
     likely /= likely.sum()
     names = [type_name(model.names[k], size) for k in order[:4]]
-    for name in names[:1]:
-        table.index(name)
-    unknown = sum(feature not in model.weights for feature in features if feature[0] <= 1)
+    table.index(names[0])
     strengths = ", ".join(f"{solvent} {place:.2f}" for solvent, place in zip(model.solvents, places))
-    reason = (
-        f"nearest class to the strengths estimated from its atoms ({strengths}), {distances[order[0]]:.1f} kJ/mol away"
-    )
+    away = f"strengths estimated from its atoms ({strengths}), {distances[own]:.1f} kJ/mol away"
+    reason = f"nearest class to the {away}"
+    if own != nearest:
+        near = type_name(model.names[nearest], size)
+        reason = (
+            f"class near the {away}; {near} is at {distances[nearest]:.1f}, but this makes the molecule's sum right"
+        )
     if unknown:
         reason += f"; {unknown} of its features were never measured"
-    unlike = bool(unknown) or distances[order[0]] > FAR
+    unlike = bool(unknown) or distances[nearest] > FAR
     return TypeChoice(
         bead_type=names[0],
         reason=reason,

@@ -41,14 +41,18 @@ def atom_features(mol: Any) -> tuple[tuple[Feature, ...], ...]:
     features = [_own(atom) for atom in atoms_of(mol)]
     polar = [atom for atom in atoms_of(mol) if atom.GetSymbol() in _POLAR]
     steps = Chem.GetDistanceMatrix(mol) if len(polar) > 1 else None
+    seen: set[tuple[int, tuple[str, int]]] = set()
     for i, a in enumerate(polar):
         for b in polar[:i]:
             assert steps is not None
             n = int(steps[a.GetIdx(), b.GetIdx()])
             if 1 < n <= REACH:
                 kinds = ",".join(sorted((_kind(a), _kind(b))))
-                for atom in (a, b):
-                    features[atom.GetIdx()] += [(4, f"d{n}"), (5, f"{kinds}{n}")]
+                for atom, other in ((a, b), (b, a)):
+                    group = (atom.GetIdx(), _group(other))
+                    if group not in seen:
+                        seen.add(group)
+                        features[atom.GetIdx()] += [(4, f"d{n}"), (5, f"{kinds}{n}")]
     return tuple(tuple(found) for found in features)
 
 
@@ -143,6 +147,12 @@ def _neighbour(atom: Any) -> str:
     if any(order == 3.0 for order, _ in orders):
         return f"{name}#"
     return f"{name}=" if any(order == 2.0 for order, _ in orders) else name
+
+
+def _group(atom: Any) -> tuple[str, int]:
+    """What counts once as a neighbour: the halogens of one carbon together, every other polar atom."""
+    halogen = atom.GetSymbol() in _HALOGENS and atom.GetDegree() == 1
+    return ("X", atom.GetNeighbors()[0].GetIdx()) if halogen else (atom.GetSymbol(), atom.GetIdx())
 
 
 def _kind(atom: Any) -> str:

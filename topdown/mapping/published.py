@@ -28,7 +28,9 @@ def typed_by_classes(mol: Any, blocks: RecognisedBlocks, table: BeadTable, model
     """
     own = [bead for bead in blocks.beads if bead.atoms]
     sizes = [size_of_type(bead.bead_type) for bead in own]
-    chosen = dict(zip(own, choose_classes(mol, [bead.atoms for bead in own], table, model, sizes)))
+    # Each bead by itself: a tail is the same in every lipid.
+    choices = choose_classes(mol, [bead.atoms for bead in own], table, model, sizes=sizes, together=False)
+    chosen = dict(zip(own, choices))
 
     def typed(bead: RecognisedBead) -> RecognisedBead:
         choice = chosen.get(bead)

@@ -23,10 +23,10 @@ from topdown.calibration.class_fit import (
     ClassProblem,
     ContinuousFit,
     Observation,
+    assign_classes,
     class_metric,
     cluster,
     fit_continuous,
-    nearest_class,
     refine_classes,
 )
 from topdown.calibration.class_table import PairFactors, class_bead_table, class_names, largest_like_epsilon
@@ -194,7 +194,7 @@ def fit_classes(
     labels = (*(f"{p}→water" for p in phases), "half hydration")
     judge = labels[phases.index("hexadecane")] if "hexadecane" in phases else labels[0]
     names, centres = _named_classes(campaign, problem, continuous, metric, labels, judge)
-    owner = nearest_class(continuous.places, problem.sizes, centres, metric)
+    owner = assign_classes(problem, continuous.places, centres, metric)
     classes = refine_classes(problem, owner, centres, width=campaign.class_width)
     # Beads are given to classes by the centroids; what a class does is its refined place.
     model = ClassModel(

@@ -9,10 +9,10 @@ from topdown.calibration.class_fit import (
     ClassMolecule,
     ClassProblem,
     Observation,
+    assign_classes,
     class_metric,
     cluster,
     fit_continuous,
-    nearest_class,
     refine_classes,
 )
 from topdown.calibration.class_table import (
@@ -137,7 +137,7 @@ def test_classes_are_found_and_refined() -> None:
     evaluation = asked.evaluate(places)
     metric = class_metric(evaluation, ["oil"])
     centres = cluster(places, asked.sizes, metric, 3, np.random.default_rng(0))
-    owner = nearest_class(places, asked.sizes, centres, metric)
+    owner = assign_classes(asked, places, centres, metric)
     assert len(set(owner.tolist())) == 3
     np.testing.assert_allclose(centres[owner], places, atol=1e-9)
     off = centres + 0.08
@@ -153,7 +153,7 @@ def test_the_posterior_covers_the_truth() -> None:
     exact = problem().evaluate(places).calculated()
     metric = class_metric(problem().evaluate(places), ["oil"])
     centres = cluster(places, problem().sizes, metric, 3, np.random.default_rng(0))
-    owner = nearest_class(places, problem().sizes, centres, metric)
+    owner = assign_classes(problem(), places, centres, metric)
     z = []
     for seed in range(40):
         rng = np.random.default_rng(100 + seed)
