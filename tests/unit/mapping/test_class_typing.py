@@ -57,6 +57,22 @@ def test_features_do_not_depend_on_the_order_of_atoms(smiles: str, random: objec
         assert sorted(after[new]) == sorted(before[old])
 
 
+def test_halogens_of_one_carbon_count_once_as_neighbours() -> None:
+    """Counted one by one, what six fluorines do to a hydroxyl would be six times what one does."""
+
+    def counted(smiles: str, atom: int, feature: tuple[int, str]) -> int:
+        return atom_features(parse_smiles(smiles).mol)[atom].count(feature)
+
+    one, three, six = "OCCF", "OCC(F)(F)F", "OC(C(F)(F)F)C(F)(F)F"
+    assert [counted(s, 0, (5, "OH,X3")) for s in (one, three, six)] == [1, 1, 2]
+    assert [counted(s, 0, (4, "d3")) for s in (one, three, six)] == [1, 1, 2]
+    assert counted(three, 3, (5, "OH,X3")) == 1, "each fluorine sees the hydroxyl"
+    assert counted(three, 3, (5, "X,X2")) == 1
+    assert counted("OCC(O)O", 0, (5, "OH,OH3")) == 2, "other atoms count one by one"
+    assert counted("OCC(F)CF", 0, (4, "d3")) == 1
+    assert counted("OCC(F)CF", 0, (4, "d4")) == 1
+
+
 def test_a_shared_atom_counts_in_parts() -> None:
     mol = parse_smiles("CCO").mol
     alone = bead_features(mol, [(0, 1), (1, 2)])
