@@ -12,6 +12,7 @@ from topdown.engine import reference, reference_bonded
 from topdown.engine.bonded_forces import BLOCK, angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.excluded_pairs import excluded_pair_forces
 from topdown.engine.parameters import TERMS, build_parameters
+from topdown.engine.potentials import arc_cosine
 from topdown.model import Angle, Bond, CGMolecule, Constraint, Dihedral, System
 
 BOX = np.array([3.0, 2.5, 3.5])
@@ -170,3 +171,12 @@ def test_excluded_pairs_without_charge_are_not_listed_and_the_others_equal_the_t
     parameters = build_parameters(neutral)
     assert len(parameters.pair.excluded_pairs) == 1
     assert len(parameters.pair.charged_exclusions) == len(parameters.pair.charged) == 0
+
+
+def test_the_angle_of_a_cosine():
+    """To a few units in the last place, everywhere and where its two branches meet."""
+    cosines = np.concatenate(
+        [np.linspace(-1.0, 1.0, 4001), np.cos(np.geomspace(1e-7, 1.0, 500)), np.nextafter(0.5, [0.0, 1.0]), [-0.5, 0.5]]
+    )
+    angles = np.array([arc_cosine(float(c)) for c in cosines])
+    np.testing.assert_allclose(angles, np.arccos(cosines), rtol=5e-16, atol=4e-16)
