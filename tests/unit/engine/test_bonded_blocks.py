@@ -34,6 +34,13 @@ def _zigzag(components: list[tuple[CGMolecule, int]], seed: int = 1) -> tuple[Sy
     return system, x + rng.integers(-2, 3, x.shape) * BOX
 
 
+def _parts_of(system: System, n_parts: int) -> list[tuple[int, int]]:
+    """Beads of whole molecules, cut into parts that cover the system."""
+    starts = [start for _, start in system.molecules()]
+    cuts = [0, *(starts[len(starts) * k // n_parts] for k in range(1, n_parts)), system.n_beads]
+    return list(zip(cuts[:-1], cuts[1:]))
+
+
 def _both_kernels_equal_the_twin(system: System, x: np.ndarray, constraint_stiffness: float = 0.0) -> None:
     bonded = build_parameters(system, constraint_stiffness=constraint_stiffness).bonded
     twin = (
@@ -45,9 +52,14 @@ def _both_kernels_equal_the_twin(system: System, x: np.ndarray, constraint_stiff
     for measure in (True, False):
         energies, virial, forces = np.full(len(TERMS), 7.0), np.full((3, 3), 7.0), np.full(x.shape, 7.0)
         for kernel in (bond_forces, angle_forces, dihedral_forces, bending_torsion_forces):
-            kernel(x, BOX, bonded, forces, energies, virial, measure)
+            kernel((0, len(x)), x, BOX, bonded, forces, energies, virial, measure)
         largest = max(np.abs(twin.forces).max(initial=0.0), 1.0)
         assert np.abs(forces - 7.0 - twin.forces).max(initial=0.0) <= 1e-11 * largest
+        shared = np.full(x.shape, 7.0)
+        for own in _parts_of(system, 3):
+            for kernel in (bond_forces, angle_forces, dihedral_forces, bending_torsion_forces):
+                kernel(own, x, BOX, bonded, shared, np.zeros(len(TERMS)), np.zeros((3, 3)), measure)
+        assert np.abs(shared - forces).max(initial=0.0) <= 1e-12 * largest, "terms left out or done twice"
         if measure:
             assert energies - 7.0 == pytest.approx(twin.energies, rel=1e-11, abs=1e-11)
             assert np.abs(virial - 7.0 - twin.virial).max() <= 1e-11 * max(np.abs(twin.virial).max(), 1.0)
@@ -143,7 +155,7 @@ def test_the_same_positions_give_the_same_bits():
     for measure in (False, False, True, True):
         forces = np.zeros_like(x)
         for kernel in (bond_forces, angle_forces, dihedral_forces, bending_torsion_forces):
-            kernel(x.copy(), BOX, bonded, forces, np.zeros(len(TERMS)), np.zeros((3, 3)), measure)
+            kernel((0, len(x)), x.copy(), BOX, bonded, forces, np.zeros(len(TERMS)), np.zeros((3, 3)), measure)
         results.append(forces)
     assert np.array_equal(results[0], results[1])
     assert np.array_equal(results[2], results[3])
@@ -160,7 +172,7 @@ def test_excluded_pairs_without_charge_are_not_listed_and_the_others_equal_the_t
     x, box = np.array(system.positions), np.array(system.box)
     twin = reference.excluded_terms(x, box, pair)
     forces, energies, virial = np.zeros_like(x), np.zeros(len(TERMS)), np.zeros((3, 3))
-    excluded_pair_forces(x, box, pair, forces, energies, virial, True)
+    excluded_pair_forces((0, len(x)), x, box, pair, forces, energies, virial, True)
     assert energies == pytest.approx(twin.energies, rel=1e-13)
     assert np.abs(forces - twin.forces).max() <= 1e-12 * np.abs(twin.forces).max()
     assert np.abs(virial - twin.virial).max() <= 1e-12 * np.abs(twin.virial).max()
