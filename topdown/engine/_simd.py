@@ -469,6 +469,21 @@ subtract_from_lone_cluster = _subtracting_from_cluster(True, "As subtract_from_c
 
 
 @intrinsic
+def prefetch(typing: Any, array: Any, index: Any) -> Any:
+    """Have the line of array[index] fetched, to be written to, while other work goes on."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = _typed_pointer(context, builder, signature.args[0], values[0], values[1], ir.IntType(8))
+        module, name = builder.module, "llvm.prefetch.p0"
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        builder.call(function, [pointer, _I32(1), _I32(3), _I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+@intrinsic
 def in_order(typing: Any, early: Any, late: Any) -> Any:
     """``late``, which the compiler may not use before ``early`` is there; the processor may.
 

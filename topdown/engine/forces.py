@@ -319,7 +319,7 @@ def share_out(pair: Any, bonded: Any, near: Any, team: Any) -> None:
         for kind in range(bonded.angle_kinds.shape[0] - 1):
             begin, end = np.int64(bonded.angle_kinds[kind]), np.int64(bonded.angle_kinds[kind + 1])
             n_angles = first_row_of(last, bonded.angles, begin, end) - first_row_of(first, bonded.angles, begin, end)
-            team.elsewhere[thread] += 1.8 * n_angles
+            team.elsewhere[thread] += 2.0 * n_angles
         for k in range(bonded.dihedrals.shape[0]):
             team.elsewhere[thread] += 8.0 * (first <= bonded.dihedrals[k, 0] < last)
     solute = np.int64(pair.solute_block[1]) - np.int64(pair.solute_block[0])

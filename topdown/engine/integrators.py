@@ -41,6 +41,7 @@ from topdown.engine.forces import (
 )
 from topdown.engine.frame import Frame
 from topdown.engine.neighbor_list import NeighborList, place
+from topdown.engine.pair_forces import prefetch_slots
 from topdown.engine.parameters import BondedParameters, ConstraintParameters, MoleculeParameters, PairParameters
 from topdown.engine.soft_core import Lambda
 from topdown.engine.team import Team, agreed, announce, announced, divide_beads, meet, team_size
@@ -48,7 +49,7 @@ from topdown.engine.virtual_sites import settle_sites
 
 NO_THERMOSTAT, V_RESCALE, LANGEVIN = 0, 1, 2
 #: Beads carried from one step to the next at a time: all that is theirs fits the first-level cache.
-_BLOCK = 128
+_BLOCK = 64
 
 
 @lent
@@ -316,6 +317,8 @@ def _on_to_next(
     is_near = True
     for begin in range(first, last, _BLOCK):
         end = min(begin + _BLOCK, last)
+        if team_size(team) > 1:
+            prefetch_slots(end, min(end + _BLOCK, last), near, team)
         add_pair_forces(begin, end, frame, near, team)
         _kick(begin, end, v, forces, inverse_masses, half)
         _kick_and_drift(begin, end, x, v, forces, inverse_masses, half)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from topdown.engine._jit import helper
-from topdown.engine._simd import LANES
+from topdown.engine._simd import LANES, prefetch
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
 from topdown.engine.vector_forces import force_units
 
@@ -150,6 +150,18 @@ def add_vector_forces(first: int, last: int, single: Any, box: Any, slot_of: Any
         forces[i, 0] -= unit_x * single[k]
         forces[i, 1] -= unit_y * single[k + 1]
         forces[i, 2] -= unit_z * single[k + 2]
+
+
+@helper
+def prefetch_slots(first: int, last: int, near: Any, team: Any) -> None:
+    """Have fetched what the threads of a team have for beads ``first`` … ``last - 1``: much of it other processors hold."""
+    slot_of, split, parts = near.slot_of, team.split, team.forces
+    for i in range(first, last):
+        slot = np.int64(slot_of[i])
+        prefetch(near.slots, 8 * slot)
+        for thread in range(parts.shape[0]):
+            if 4 * split[thread] <= slot:
+                prefetch(parts, thread * parts.shape[1] + 4 * slot)
 
 
 @helper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def _parts_of(system: System, n_parts: int) -> list[tuple[int, int]]:
     """Beads of whole molecules, cut into parts that cover the system."""
     starts = [start for _, start in system.molecules()]
     cuts = [0, *(starts[len(starts) * k // n_parts] for k in range(1, n_parts)), system.n_beads]
-    return list(zip(cuts[:-1], cuts[1:]))
+    return list(pairwise(cuts))
 
 
 def _both_kernels_equal_the_twin(system: System, x: np.ndarray, constraint_stiffness: float = 0.0) -> None:
