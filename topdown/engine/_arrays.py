@@ -61,7 +61,7 @@ def copy_rows(source: Any, target: Any) -> None:
 
 
 @helper
-def first_row_of(bead: int, beads: Any, begin: int, end: int) -> int:
+def first_row_of(bead: Any, beads: Any, begin: Any, end: Any) -> int:
     """The first of the rows ``begin`` … ``end - 1`` of ``beads`` (n, k) whose first bead is ``bead`` or later, else ``end``.
 
     Rows must be in the order of molecules, and ``bead`` the first of one.
@@ -72,11 +72,11 @@ def first_row_of(bead: int, beads: Any, begin: int, end: int) -> int:
             begin = middle + 1
         else:
             end = middle
-    return begin
+    return int(begin)
 
 
 @helper
-def first_of(bead: int, beads: Any) -> int:
+def first_of(bead: Any, beads: Any) -> int:
     """As :func:`first_row_of`, in all of a vector."""
     begin, end = 0, beads.shape[0]
     while begin < end:

@@ -127,9 +127,9 @@ def angle_forces(
     cosine, per_ab, per_a2, per_b2, energy, slope = room[12], room[13], room[14], room[15], room[16], room[17]
     pull_a, pull_b, bond_energy = room[18], room[19], room[20]
     for kind in range(len(ANGLE_KINDS)):
-        begin, end = np.int64(kinds[kind]), np.int64(kinds[kind + 1])
-        begin, end = first_row_of(own[0], bonded.angles, begin, end), first_row_of(own[1], bonded.angles, begin, end)
-        for first in range(begin, end, BLOCK):
+        of_kind, past = np.int64(kinds[kind]), np.int64(kinds[kind + 1])
+        end = first_row_of(own[1], bonded.angles, of_kind, past)
+        for first in range(first_row_of(own[0], bonded.angles, of_kind, past), end, BLOCK):
             last = min(first + BLOCK, end)
             beads, bond, count = angles[3 * first : 3 * last], bonds[4 * first : 4 * last], last - first
             for n in range(count):

@@ -319,7 +319,7 @@ def _ranges_within(
         begin = max(begin, q + 1)
         begins[used], ends[used] = begin, end
         used += np.uint64(is_any and begin < end)
-    return np.int64(used)
+    return int(np.int64(used))
 
 
 @inlined
@@ -430,7 +430,7 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, notes: Any, ne
 
 
 @uncounted
-def _take_marked(bits: Any, slot: int, marks: Any, rows: Any, masks: Any, masked: int) -> Any:
+def _take_marked(bits: Any, slot: Any, marks: Any, rows: Any, masks: Any, masked: int) -> Any:
     """Move beads with excluded pairs from ``bits`` to the masked list."""
     for k in range(WIDTH):
         if (bits >> np.uint32(k)) & np.uint32(1) and marks[slot + k] != _ALL:
