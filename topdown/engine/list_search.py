@@ -506,8 +506,8 @@ def _close_gaps(sorting: Any, near: Any, team: Any) -> None:
             stretches[k, 0], stretches[k, 1], stretches[k, 2], stretches[k, 3], stretches[k, 4], stretches[k, 5]
         )  # fmt: skip
         if plain_from > plain:
-            for n in range(plain_end - plain_from):
-                near.outer_rows[plain + n] = near.outer_rows[plain_from + n]
+            for n in range(0, plain_end - plain_from, WIDTH):  # both begin with whole registers
+                store_where(near.outer_rows, plain + n, load(near.outer_rows, plain_from + n), _EVERY_BIT)
         if masked_from > masked:
             for n in range(masked_end - masked_from):
                 near.masked_rows[masked + n] = near.masked_rows[masked_from + n]
