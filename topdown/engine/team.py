@@ -27,8 +27,6 @@ _CAN_YIELD = hasattr(os, "sched_yield")
 _LINE = 8
 #: Looks at the counter before a waiting thread gives its processor up.
 _PATIENCE = 4000
-#: What one more buffer of forces adds to the work on a bead between two rounds of pairs: about what two threads showed.
-_FURTHER_BUFFER = 0.1
 
 
 @lent
@@ -161,18 +159,11 @@ def share(thread: int, team: Any, n: int) -> tuple[int, int]:
 
 @helper
 def divide_beads(start: Any, team: Any) -> None:
-    """Give each thread a share of beads in whole molecules, which begin at ``start``, one past the last bead at its end.
-
-    Forces on the clusters of a thread come from it and all threads before it, so that later threads have more to fetch.
-    """
+    """Give each thread about as many beads in whole molecules, which begin at ``start``, one past the last bead at its end."""
     n, n_molecules = team_size(team), start.shape[0] - 1
-    n_beads, total, done = np.int64(start[n_molecules]), 0.0, 0.0
-    for thread in range(n):
-        total += 1.0 / (1.0 + _FURTHER_BUFFER * thread)
-    for thread in range(n):
-        team.beads[thread] = np.int64(start[first_of(np.int64(n_beads * (done / total)), start)])
-        done += 1.0 / (1.0 + _FURTHER_BUFFER * thread)
-    team.beads[n] = n_beads
+    n_beads = np.int64(start[n_molecules])
+    for thread in range(n + 1):
+        team.beads[thread] = np.int64(start[first_of(n_beads * thread // n, start)])
 
 
 @helper

@@ -228,7 +228,7 @@ def test_molecules_are_not_divided(threads):
     assert team.beads[-1] == 45
     assert (np.diff(team.beads) >= 0).all()
     assert set(team.beads.tolist()) <= set(start.tolist())
-    assert np.diff(team.beads).max() <= 1.6 * 45 / threads + 12
+    assert np.diff(team.beads).max() <= 45 / threads + 12
 
 
 # -- restarts, failures, settings ----------------------------------------------------------------------------------------
