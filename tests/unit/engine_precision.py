@@ -44,7 +44,7 @@ def evaluated(
     if double and measure:
         frame = total_forces(x, box, pair, bonded, lam, near)
     else:
-        frame, team = frame_of(x, box), new_team(1, 0, len(TERMS))
+        frame, team = frame_of(x, box), new_team(1, 0, len(TERMS), len(x))
         settings = SimulationSettings(precision="double" if double else "mixed").dynamics(
             n_beads=len(x), n_constraints=0, cutoff=pair.cutoff, lam=lam
         )
@@ -63,4 +63,4 @@ def place_all(x, box, near, needed):
 @kernel
 def _forces_of_a_step(frame, pair, bonded, near, settings, team, parts, measure):
     share_out(pair, bonded, near, team)
-    team_forces(0, frame, pair, bonded, near, settings, team, parts, measure)
+    team_forces(0, frame, pair, bonded, near, settings, team, parts, measure, True)

@@ -58,3 +58,31 @@ def copy_some_rows(first: int, last: int, source: Any, target: Any) -> None:
 def copy_rows(source: Any, target: Any) -> None:
     """``target[:, :] = source`` for matrices of one shape."""
     copy_some_rows(0, source.shape[0], source, target)
+
+
+@helper
+def first_row_of(bead: Any, beads: Any, begin: Any, end: Any) -> int:
+    """The first of the rows ``begin`` … ``end - 1`` of ``beads`` (n, k) whose first bead is ``bead`` or later, else ``end``.
+
+    Rows must be in the order of molecules, and ``bead`` the first of one.
+    """
+    while begin < end:
+        middle = (begin + end) // 2
+        if np.int64(beads[middle, 0]) < bead:
+            begin = middle + 1
+        else:
+            end = middle
+    return int(begin)
+
+
+@helper
+def first_of(bead: Any, beads: Any) -> int:
+    """As :func:`first_row_of`, in all of a vector."""
+    begin, end = 0, beads.shape[0]
+    while begin < end:
+        middle = (begin + end) // 2
+        if np.int64(beads[middle]) < bead:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin

@@ -395,59 +395,92 @@ def gather_values(typing: Any, values: Any, rows: Any, first: Any) -> Any:
     return F32(values, rows, types.intp), generate
 
 
+def _force_words(builder: Any, place: Any, alone: bool) -> Any:
+    """Where the force is of what is four times ``place``: behind the position in a slot, or in an array of forces alone."""
+    return place if alone else builder.add(builder.shl(place, _I64(1)), _I64(4))
+
+
+def _adding_to_rows(alone: bool, doc: str) -> Any:
+    def operation(typing: Any, forces: Any, rows: Any, first: Any, x: Any, y: Any, z: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            forces, rows, first, x, y, z = values
+
+            def across(a: Any, b: Any, picks: tuple[int, ...]) -> Any:
+                """From each lane of a (0 … 3) and of b (4 … 7)."""
+                return _shuffle(
+                    builder, a, b, [4 * n + p % 4 + (WIDTH if p > 3 else 0) for n in range(LANES) for p in picks]
+                )
+
+            xy = builder.fadd(across(x, y, (0, 4, 1, 5)), across(x, y, (2, 6, 3, 7)))  # x02 y02 x13 y13
+            zz = builder.fadd(z, across(z, z, (2, 3, 2, 3)))  # z02 z13 - -
+            sums = builder.fadd(across(xy, zz, (0, 1, 4, 4)), across(xy, zz, (2, 3, 5, 5)))
+            for k in range(LANES):
+                place = _force_words(builder, _row(context, builder, signature.args[1], rows, first, k), alone)
+                pointer = _typed_pointer(context, builder, signature.args[0], forces, place, _QUAD)
+                own = _pick(builder, sums, [4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3])
+                builder.store(builder.fadd(builder.load(pointer, align=4), own), pointer, align=4)
+            return context.get_dummy_value()
+
+        return types.void(forces, rows, types.intp, F32, F32, F32), generate
+
+    operation.__doc__ = doc
+    return intrinsic(operation)
+
+
+def _subtracting_from_cluster(alone: bool, doc: str) -> Any:
+    def operation(typing: Any, forces: Any, cluster: Any, x: Any, y: Any, z: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            forces, cluster, *components = values
+
+            def over_lanes(v: Any) -> Any:
+                parts = [_pick(builder, v, [4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3]) for k in range(LANES)]
+                result = parts[0]
+                for part in parts[1:]:
+                    result = builder.fadd(result, part)
+                return result
+
+            x, y, z = (over_lanes(v) for v in components)
+            nothing = ir.Constant(_QUAD, None)
+            xy = [_shuffle(builder, x, y, picks) for picks in ([0, 4, 1, 5], [2, 6, 3, 7])]
+            zw = [_shuffle(builder, z, nothing, picks) for picks in ([0, 4, 1, 5], [2, 6, 3, 7])]
+            first = builder.shl(cluster, _I64(4))
+            for i in range(4):
+                own = _shuffle(builder, xy[i // 2], zw[i // 2], [0, 1, 4, 5] if i % 2 == 0 else [2, 3, 6, 7])
+                place = _force_words(builder, builder.add(first, _I64(4 * i)), alone)
+                pointer = _typed_pointer(context, builder, signature.args[0], forces, place, _QUAD)
+                builder.store(builder.fsub(builder.load(pointer, align=4), own), pointer, align=4)
+            return context.get_dummy_value()
+
+        return types.void(forces, types.intp, F32, F32, F32), generate
+
+    operation.__doc__ = doc
+    return intrinsic(operation)
+
+
+add_to_rows = _adding_to_rows(
+    False, "Add the sum of (x, y, z) over lane k to the force in the slot of row rows[first + k]."
+)
+add_to_lone_rows = _adding_to_rows(True, "As add_to_rows, onto forces alone, four words to a slot.")
+subtract_from_cluster = _subtracting_from_cluster(
+    False,
+    "Subtract (x, y, z) of element i, summed over the lanes, from the force of bead i of a cluster, for all four.",
+)
+subtract_from_lone_cluster = _subtracting_from_cluster(True, "As subtract_from_cluster, from forces alone.")
+
+
 @intrinsic
-def add_to_rows(typing: Any, forces: Any, rows: Any, first: Any, x: Any, y: Any, z: Any) -> Any:
-    """Add the sum of (x, y, z) over lane k to the force of row rows[first + k]."""
+def prefetch(typing: Any, array: Any, index: Any) -> Any:
+    """Have the line of array[index] fetched, to be written to, while other work goes on."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        forces, rows, first, x, y, z = values
-
-        def across(a: Any, b: Any, picks: tuple[int, ...]) -> Any:
-            """From each lane of a (0 … 3) and of b (4 … 7)."""
-            return _shuffle(
-                builder, a, b, [4 * n + p % 4 + (WIDTH if p > 3 else 0) for n in range(LANES) for p in picks]
-            )
-
-        xy = builder.fadd(across(x, y, (0, 4, 1, 5)), across(x, y, (2, 6, 3, 7)))  # x02 y02 x13 y13
-        zz = builder.fadd(z, across(z, z, (2, 3, 2, 3)))  # z02 z13 - -
-        sums = builder.fadd(across(xy, zz, (0, 1, 4, 4)), across(xy, zz, (2, 3, 5, 5)))
-        for k in range(LANES):
-            index = builder.shl(_row(context, builder, signature.args[1], rows, first, k), _I64(1))
-            pointer = _typed_pointer(context, builder, signature.args[0], forces, builder.add(index, _I64(4)), _QUAD)
-            own = _pick(builder, sums, [4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3])
-            builder.store(builder.fadd(builder.load(pointer, align=4), own), pointer, align=4)
+        pointer = _typed_pointer(context, builder, signature.args[0], values[0], values[1], ir.IntType(8))
+        module, name = builder.module, "llvm.prefetch.p0"
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, _I32, _I32, _I32])
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        builder.call(function, [pointer, _I32(1), _I32(3), _I32(1)])
         return context.get_dummy_value()
 
-    return types.void(forces, rows, types.intp, F32, F32, F32), generate
-
-
-@intrinsic
-def subtract_from_cluster(typing: Any, forces: Any, cluster: Any, x: Any, y: Any, z: Any) -> Any:
-    """Subtract (x, y, z) of element i, summed over the lanes, from the force of bead i of a cluster, for all four."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        forces, cluster, *components = values
-
-        def over_lanes(v: Any) -> Any:
-            parts = [_pick(builder, v, [4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3]) for k in range(LANES)]
-            result = parts[0]
-            for part in parts[1:]:
-                result = builder.fadd(result, part)
-            return result
-
-        x, y, z = (over_lanes(v) for v in components)
-        nothing = ir.Constant(_QUAD, None)
-        xy = [_shuffle(builder, x, y, picks) for picks in ([0, 4, 1, 5], [2, 6, 3, 7])]
-        zw = [_shuffle(builder, z, nothing, picks) for picks in ([0, 4, 1, 5], [2, 6, 3, 7])]
-        first = builder.shl(cluster, _I64(5))
-        for i in range(4):
-            own = _shuffle(builder, xy[i // 2], zw[i // 2], [0, 1, 4, 5] if i % 2 == 0 else [2, 3, 6, 7])
-            place = builder.add(first, _I64(8 * i + 4))
-            pointer = _typed_pointer(context, builder, signature.args[0], forces, place, _QUAD)
-            builder.store(builder.fsub(builder.load(pointer, align=4), own), pointer, align=4)
-        return context.get_dummy_value()
-
-    return types.void(forces, types.intp, F32, F32, F32), generate
+    return types.void(array, types.intp), generate
 
 
 @intrinsic

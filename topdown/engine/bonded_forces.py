@@ -2,7 +2,8 @@
 
 Bonds and angles are worked through in blocks of :data:`BLOCK`. A first loop gathers the arms of the terms, differences of
 positions that may lie anywhere in memory, into rows of ``room``; the loops that hold the physics run along these rows, without
-branches, and compile to vector instructions; a last loop scatters the forces. Arrays are read as flat ones, so that the compiler
+branches, and compile to vector instructions; a last loop scatters the forces. A kernel does the terms of the molecules of beads
+``own[0]`` … ``own[1] - 1``. Arrays are read as flat ones, so that the compiler
 knows how far their rows are apart.
 """
 
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from topdown.engine._arrays import first_row_of
 from topdown.engine._jit import helper
 from topdown.engine.pair_forces import add_virial
 from topdown.engine.parameters import ANGLE_KINDS
@@ -57,16 +59,20 @@ def _add(forces: Any, i: int, fx: float, fy: float, fz: float) -> None:
 
 
 @helper
-def bond_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
+def bond_forces(
+    own: tuple[int, int], x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool
+) -> None:
     """Harmonic bonds i-j that lie along no arm of an angle."""
     edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
     positions, onto = x.reshape(-1), forces.reshape(-1)
     bonds, values = bonded.lone_bonds.reshape(-1), bonded.lone_bond_values.reshape(-1)
     room = np.empty((7, BLOCK))
     dx, dy, dz, fx, fy, fz, energy = room[0], room[1], room[2], room[3], room[4], room[5], room[6]
-    for first in range(0, bonded.lone_bonds.shape[0], BLOCK):
-        beads, value = bonds[2 * first : 2 * (first + BLOCK)], values[2 * first : 2 * (first + BLOCK)]
-        count = beads.shape[0] // 2
+    n_bonds = bonded.lone_bonds.shape[0]
+    end = first_row_of(own[1], bonded.lone_bonds, 0, n_bonds)
+    for first in range(first_row_of(own[0], bonded.lone_bonds, 0, n_bonds), end, BLOCK):
+        last = min(first + BLOCK, end)
+        beads, value, count = bonds[2 * first : 2 * last], values[2 * first : 2 * last], last - first
         for n in range(count):
             dx[n], dy[n], dz[n] = _between(positions, beads[2 * n], beads[2 * n + 1])
         for n in range(count):
@@ -104,7 +110,9 @@ def _angle_potential(kind: int, count: int, cosine: Any, value: Any, tables: Any
 
 
 @helper
-def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
+def angle_forces(
+    own: tuple[int, int], x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool
+) -> None:
     """Harmonic (1), cosine (2), tabulated (8) and restricted (10) angles i-j-k, a kind at a time, and the bonds along their arms.
 
     The arms are a = r_i - r_j and b = r_k - r_j.
@@ -119,8 +127,9 @@ def angle_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, viri
     cosine, per_ab, per_a2, per_b2, energy, slope = room[12], room[13], room[14], room[15], room[16], room[17]
     pull_a, pull_b, bond_energy = room[18], room[19], room[20]
     for kind in range(len(ANGLE_KINDS)):
-        end = int(kinds[kind + 1])
-        for first in range(int(kinds[kind]), end, BLOCK):
+        of_kind, past = np.int64(kinds[kind]), np.int64(kinds[kind + 1])
+        end = first_row_of(own[1], bonded.angles, of_kind, past)
+        for first in range(first_row_of(own[0], bonded.angles, of_kind, past), end, BLOCK):
             last = min(first + BLOCK, end)
             beads, bond, count = angles[3 * first : 3 * last], bonds[4 * first : 4 * last], last - first
             for n in range(count):
@@ -166,12 +175,16 @@ def _difference(x: Any, i: int, j: int, edges: Any) -> tuple[float, float, float
 
 
 @helper
-def dihedral_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
+def dihedral_forces(
+    own: tuple[int, int], x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool
+) -> None:
     """Proper (1), improper (2) and Ryckaert-Bellemans (3) dihedrals i-j-k-l (Blondel & Karplus 1996)."""
     edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
     positions, onto = x.reshape(-1), forces.reshape(-1)
     for n in range(bonded.dihedrals.shape[0]):
         i, j = bonded.dihedrals[n, 0], bonded.dihedrals[n, 1]
+        if not own[0] <= i < own[1]:  # they are sorted by function
+            continue
         k, m = bonded.dihedrals[n, 2], bonded.dihedrals[n, 3]
         fx, fy, fz = _difference(positions, i, j, edges)
         gx, gy, gz = _difference(positions, j, k, edges)
@@ -210,7 +223,7 @@ def dihedral_forces(x: Any, box: Any, bonded: Any, forces: Any, energies: Any, v
 
 @helper
 def bending_torsion_forces(
-    x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool
+    own: tuple[int, int], x: Any, box: Any, bonded: Any, forces: Any, energies: Any, virial: Any, measure: bool
 ) -> None:
     """Combined bending-torsion (11) of i-j-k-l.
 
@@ -219,7 +232,11 @@ def bending_torsion_forces(
     """
     edges = (box[0], box[1], box[2], 1.0 / box[0], 1.0 / box[1], 1.0 / box[2])
     positions, onto = x.reshape(-1), forces.reshape(-1)
-    for n in range(bonded.bending_torsions.shape[0]):
+    n_terms = bonded.bending_torsions.shape[0]
+    begin, end = (
+        first_row_of(own[0], bonded.bending_torsions, 0, n_terms), first_row_of(own[1], bonded.bending_torsions, 0, n_terms)
+    )  # fmt: skip
+    for n in range(begin, end):
         i, j = bonded.bending_torsions[n, 0], bonded.bending_torsions[n, 1]
         k, m = bonded.bending_torsions[n, 2], bonded.bending_torsions[n, 3]
         fx, fy, fz = _difference(positions, i, j, edges)

@@ -73,11 +73,11 @@ def _is_worth_it() -> bool:
 
 def first_parts(
     frame: Any, pair: Any, bonded: Any, constraints: Any, molecules: Any, near: Any, settings: Any, scratch: Any, team: Any,
-    trial: Any, rng: Any
+    trial: Any, rng: Any, teams: bool
 ) -> StepParts:  # fmt: skip
     """As :func:`step_parts`; the first time on a machine :func:`advance` is compiled as well, by a second process."""
     global _asked
-    own = (frame, pair, bonded, constraints, molecules, near, settings, team, trial)
+    own = (frame, pair, bonded, constraints, molecules, near, settings, team, trial, teams)
     if _asked or not _is_worth_it():
         return step_parts(*own)
     _asked = True

@@ -212,14 +212,35 @@ def _room() -> tuple[Any, Any, Any, Any]:
     )
 
 
+@helper
+def _group_at(bead: int, constraints: Any) -> int:
+    """The first group of ``bead``, the first of a molecule, and those after it."""
+    begin, end = 0, constraints.group_start.shape[0] - 1
+    while begin < end:
+        middle = (begin + end) // 2
+        if np.int64(constraints.pairs[constraints.group_start[middle], 0]) < bead:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
 @shared
 def constrain_positions(x: Any, reference: Any, constraints: Any, inverse_masses: Any) -> bool:
     """Move ``x`` along the bond directions of ``reference`` until every constraint holds; False if one does not.
 
     Molecules must be whole in both arrays.
     """
+    return constrain_some_positions(0, x.shape[0], x, reference, constraints, inverse_masses)
+
+
+@helper
+def constrain_some_positions(
+    first_bead: int, last_bead: int, x: Any, reference: Any, constraints: Any, inverse_masses: Any
+) -> bool:
+    """As :func:`constrain_positions`, of the molecules of beads ``first_bead`` … ``last_bead - 1``."""
     room = _room()
-    for group in range(constraints.group_start.shape[0] - 1):
+    for group in range(_group_at(first_bead, constraints), _group_at(last_bead, constraints)):
         first, last = int(constraints.group_start[group]), int(constraints.group_start[group + 1])
         pairs, lengths = constraints.pairs[first:last], constraints.lengths[first:last]
         if last - first <= LARGEST_DIRECT and _solve_positions(x, reference, pairs, lengths, inverse_masses, room):
@@ -232,8 +253,16 @@ def constrain_positions(x: Any, reference: Any, constraints: Any, inverse_masses
 @shared
 def constrain_velocities(v: Any, x: Any, constraints: Any, inverse_masses: Any) -> bool:
     """Remove the velocity components along the constraints; False if that does not converge."""
+    return constrain_some_velocities(0, v.shape[0], v, x, constraints, inverse_masses)
+
+
+@helper
+def constrain_some_velocities(
+    first_bead: int, last_bead: int, v: Any, x: Any, constraints: Any, inverse_masses: Any
+) -> bool:
+    """As :func:`constrain_velocities`, of the molecules of beads ``first_bead`` … ``last_bead - 1``."""
     room = _room()
-    for group in range(constraints.group_start.shape[0] - 1):
+    for group in range(_group_at(first_bead, constraints), _group_at(last_bead, constraints)):
         first, last = int(constraints.group_start[group]), int(constraints.group_start[group + 1])
         pairs, lengths = constraints.pairs[first:last], constraints.lengths[first:last]
         if last - first <= LARGEST_DIRECT and _solve_velocities(v, x, pairs, lengths, inverse_masses, room):

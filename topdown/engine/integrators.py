@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from topdown.engine._arrays import copy_numbers, copy_rows, total_of
+from topdown.engine._arrays import copy_numbers, copy_rows, first_row_of, total_of
 from topdown.engine._jit import Part, call_part, helper, kernel, kind_of, part
 from topdown.engine._lent import lent
 from topdown.engine.barostats import (
@@ -27,25 +27,29 @@ from topdown.engine.barostats import (
     scale_molecules,
     step_distribution,
 )
-from topdown.engine.constraints import constrain_positions, constrain_velocities
+from topdown.engine.constraints import constrain_some_positions, constrain_some_velocities
 from topdown.engine.forces import (
     BOX_TOO_SMALL,
     DONE,
     UNCONSTRAINED,
     ForceParts,
+    add_pair_forces,
     force_parts,
     share_out,
     team_forces,
     team_place,
 )
 from topdown.engine.frame import Frame
-from topdown.engine.neighbor_list import NeighborList
+from topdown.engine.neighbor_list import NeighborList, place
+from topdown.engine.pair_forces import prefetch_slots
 from topdown.engine.parameters import BondedParameters, ConstraintParameters, MoleculeParameters, PairParameters
 from topdown.engine.soft_core import Lambda
-from topdown.engine.team import Team, announce, announced, meet, share
+from topdown.engine.team import Team, agreed, announce, announced, divide_beads, meet, team_size
 from topdown.engine.virtual_sites import settle_sites
 
 NO_THERMOSTAT, V_RESCALE, LANGEVIN = 0, 1, 2
+#: Beads carried from one step to the next at a time: all that is theirs fits the first-level cache.
+_BLOCK = 64
 
 
 @lent
@@ -89,10 +93,10 @@ class Scratch(NamedTuple):
 
 
 @helper
-def kinetic_energy(v: Any, masses: Any) -> float:
-    """1/2 Σ m v²."""
+def kinetic_energy(first: int, last: int, v: Any, masses: Any) -> float:
+    """1/2 Σ m v² of beads ``first`` … ``last - 1``."""
     total = 0.0
-    for i in range(v.shape[0]):
+    for i in range(first, last):
         total += masses[i] * (v[i, 0] * v[i, 0] + v[i, 1] * v[i, 1] + v[i, 2] * v[i, 2])
     return 0.5 * total
 
@@ -107,7 +111,7 @@ def _kick(first: int, last: int, v: Any, forces: Any, inverse_masses: Any, dt: f
 
 
 @helper
-def _copy_constrained(x: Any, pairs: Any, copy: Any) -> None:
+def _copy_constrained(pairs: Any, x: Any, copy: Any) -> None:
     for n in range(pairs.shape[0]):
         for end in range(2):
             for d in range(3):
@@ -115,16 +119,19 @@ def _copy_constrained(x: Any, pairs: Any, copy: Any) -> None:
 
 
 @part
-def _constrained_drift(frame: Any, constraints: Any, molecules: Any, settings: Any) -> int:
-    """Half drift with constraints, whose displacement enters the velocities; 0 if they cannot be met."""
-    x, v, pairs, dt = frame.positions, frame.velocities, constraints.pairs, 0.5 * settings.time_step
+def _constrained_drift(first: int, last: int, frame: Any, constraints: Any, molecules: Any, settings: Any) -> int:
+    """Half drift of some molecules with constraints, whose displacement enters the velocities; 0 if they cannot be met."""
+    x, v, dt, n_pairs = frame.positions, frame.velocities, 0.5 * settings.time_step, constraints.pairs.shape[0]
+    pairs = constraints.pairs[
+        first_row_of(first, constraints.pairs, 0, n_pairs) : first_row_of(last, constraints.pairs, 0, n_pairs)
+    ]
     reference, free = np.empty(x.shape), np.empty(x.shape)
-    _copy_constrained(x, pairs, reference)
-    for i in range(x.shape[0]):
+    _copy_constrained(pairs, x, reference)
+    for i in range(first, last):
         for d in range(3):
             x[i, d] += dt * v[i, d]
-    _copy_constrained(x, pairs, free)
-    if not constrain_positions(x, reference, constraints, molecules.inverse_masses):
+    _copy_constrained(pairs, x, free)
+    if not constrain_some_positions(first, last, x, reference, constraints, molecules.inverse_masses):
         return 0
     for n in range(pairs.shape[0]):
         for end in range(2):
@@ -132,18 +139,19 @@ def _constrained_drift(frame: Any, constraints: Any, molecules: Any, settings: A
             for d in range(3):
                 v[i, d] += (x[i, d] - free[i, d]) / dt
                 free[i, d] = x[i, d]  # a bead of several constraints gets it once
-    return int(constrain_velocities(v, x, constraints, molecules.inverse_masses))
+    return int(constrain_some_velocities(first, last, v, x, constraints, molecules.inverse_masses))
 
 
 @part
-def _constrained_velocities(frame: Any, constraints: Any, molecules: Any) -> int:
-    """Velocities along constraints taken away; 0 if that does not work."""
-    return int(constrain_velocities(frame.velocities, frame.positions, constraints, molecules.inverse_masses))
+def _constrained_velocities(first: int, last: int, frame: Any, constraints: Any, molecules: Any) -> int:
+    """Velocities of some molecules along constraints taken away; 0 if that does not work."""
+    x, v = frame.positions, frame.velocities
+    return int(constrain_some_velocities(first, last, v, x, constraints, molecules.inverse_masses))
 
 
 @part
-def _settled_sites(frame: Any, bonded: Any) -> int:
-    settle_sites(frame.positions, frame.velocities, bonded.sites)
+def _settled_sites(first: int, last: int, frame: Any, bonded: Any) -> int:
+    settle_sites(first, last, frame.positions, frame.velocities, bonded.sites)
     return 0
 
 
@@ -176,31 +184,56 @@ def rescale_factor(kinetic: float, kt: float, n_dof: float, ratio: float, rng: A
 
 
 @helper
-def _thermostat(v: Any, masses: Any, settings: Any, rng: Any, step: int) -> None:
+def _sum_of_partial(column: int, team: Any) -> float:
+    """What all threads have added up, in their order."""
+    total = team.partial[0, column]
+    for thread in range(1, team_size(team)):
+        total += team.partial[thread, column]
+    return float(total)
+
+
+@helper
+def _thermostat(
+    thread: int, first: int, last: int, v: Any, masses: Any, settings: Any, team: Any, rng: Any, step: int
+) -> None:  # fmt: skip
     if settings.thermostat == LANGEVIN:
-        keep = math.exp(-settings.time_step / settings.tau_t)
-        for i in range(v.shape[0]):
-            noise = math.sqrt(settings.kt / masses[i] * (1.0 - keep * keep)) if masses[i] > 0.0 else 0.0
-            for d in range(3):
-                v[i, d] = keep * v[i, d] + noise * rng.standard_normal()
-    elif settings.thermostat == V_RESCALE and step % settings.thermostat_every == 0:
-        kinetic = kinetic_energy(v, masses)
-        if kinetic > 0.0:
-            ratio = math.exp(-settings.time_step * settings.thermostat_every / settings.tau_t)
-            factor = rescale_factor(kinetic, settings.kt, settings.degrees_of_freedom, ratio, rng)
+        meet(thread, team)
+        if thread == 0:  # one after the other, as the numbers are drawn
+            keep = math.exp(-settings.time_step / settings.tau_t)
             for i in range(v.shape[0]):
+                noise = math.sqrt(settings.kt / masses[i] * (1.0 - keep * keep)) if masses[i] > 0.0 else 0.0
+                for d in range(3):
+                    v[i, d] = keep * v[i, d] + noise * rng.standard_normal()
+        meet(thread, team)
+    elif settings.thermostat == V_RESCALE and step % settings.thermostat_every == 0:
+        team.partial[thread, 0] = kinetic_energy(first, last, v, masses)
+        meet(thread, team)
+        kinetic, drawn = _sum_of_partial(0, team), team_size(team)
+        if kinetic > 0.0:
+            if thread == 0:
+                ratio = math.exp(-settings.time_step * settings.thermostat_every / settings.tau_t)
+                team.partial[drawn, 0] = rescale_factor(
+                    kinetic, settings.kt, settings.degrees_of_freedom, ratio, rng
+                )  # fmt: skip
+            meet(thread, team)
+            factor = team.partial[drawn, 0]
+            for i in range(first, last):
                 for d in range(3):
                     v[i, d] *= factor
 
 
 @helper
-def _remove_com_motion(v: Any, masses: Any) -> None:
-    total = total_of(masses)
+def _remove_com_motion(thread: int, first: int, last: int, v: Any, masses: Any, team: Any) -> None:
     for d in range(3):
         momentum = 0.0
-        for i in range(v.shape[0]):
+        for i in range(first, last):
             momentum += masses[i] * v[i, d]
-        for i in range(v.shape[0]):
+        team.partial[thread, 1 + d] = momentum
+    meet(thread, team)
+    total = total_of(masses)
+    for d in range(3):
+        momentum = _sum_of_partial(1 + d, team)
+        for i in range(first, last):
             v[i, d] -= momentum / total
 
 
@@ -227,43 +260,72 @@ def _kick_and_drift(first: int, last: int, x: Any, v: Any, forces: Any, inverse_
 
 @helper
 def _first_half(
-    frame: Any, bonded: Any, constraints: Any, molecules: Any, settings: Any, scratch: Any, parts: Any, rng: Any, step: int,
-    last: bool
+    thread: int, frame: Any, bonded: Any, constraints: Any, molecules: Any, settings: Any, scratch: Any, team: Any,
+    parts: Any, rng: Any, step: int, is_last: bool
 ) -> bool:  # fmt: skip
-    """Half kick, half drift, thermostat, half drift; the ``last`` of many leaves kinetic energy and tensor."""
-    half, v = 0.5 * settings.time_step, frame.velocities
-    constrained = parts.drift != 0
-    _kick(0, v.shape[0], v, frame.forces, molecules.inverse_masses, half)
-    if constrained and call_part(parts.velocities, (frame, constraints, molecules)) == 0:
-        return False
-    if not _drift(frame, constraints, molecules, settings, parts):
-        return False
-    _thermostat(v, molecules.masses, settings, rng, step)
-    if constrained and call_part(parts.velocities, (frame, constraints, molecules)) == 0:
-        return False
+    """Half kick, half drift, thermostat, half drift of the thread's beads; whether their constraints were met.
+
+    The last of many leaves kinetic energy and tensor.
+    """
+    half, v, masses = 0.5 * settings.time_step, frame.velocities, molecules.masses
+    first, last = team.beads[thread], team.beads[thread + 1]
+    constrained, fine = parts.drift != 0, True
+    _kick(first, last, v, frame.forces, molecules.inverse_masses, half)
+    if constrained:
+        fine &= call_part(parts.velocities, (first, last, frame, constraints, molecules)) != 0
+    fine &= _drift(first, last, frame, constraints, molecules, settings, parts)
+    _thermostat(thread, first, last, v, masses, settings, team, rng, step)
+    if constrained:
+        fine &= call_part(parts.velocities, (first, last, frame, constraints, molecules)) != 0
     if settings.com_every > 0 and step % settings.com_every == 0:
-        _remove_com_motion(v, molecules.masses)
-    if last:
-        scratch.kinetic[0] = kinetic_energy(v, molecules.masses)
-        kinetic_tensor(v, molecules, scratch.molecular_kinetic)
-    if not _drift(frame, constraints, molecules, settings, parts):
-        return False
+        _remove_com_motion(thread, first, last, v, masses, team)
+    if is_last:
+        meet(thread, team)
+        if thread == 0:
+            scratch.kinetic[0] = kinetic_energy(0, v.shape[0], v, masses)
+            kinetic_tensor(v, molecules, scratch.molecular_kinetic)
+        meet(thread, team)
+    fine &= _drift(first, last, frame, constraints, molecules, settings, parts)
     if parts.settle != 0:
-        call_part(parts.settle, (frame, bonded))
-    return True
+        call_part(parts.settle, (first, last, frame, bonded))
+    return bool(fine)
 
 
 @helper
-def _drift(frame: Any, constraints: Any, molecules: Any, settings: Any, parts: Any) -> bool:
-    """Half drift."""
+def _drift(first: int, last: int, frame: Any, constraints: Any, molecules: Any, settings: Any, parts: Any) -> bool:
+    """Half drift; whether constraints were met."""
     if parts.drift != 0:
-        return bool(call_part(parts.drift, (frame, constraints, molecules, settings)) != 0)
+        return bool(call_part(parts.drift, (first, last, frame, constraints, molecules, settings)) != 0)
     x, v, dt = frame.positions, frame.velocities, 0.5 * settings.time_step
-    for i in range(x.shape[0]):
+    for i in range(first, last):
         x[i, 0] += dt * v[i, 0]
         x[i, 1] += dt * v[i, 1]
         x[i, 2] += dt * v[i, 2]
     return True
+
+
+@helper
+def _on_to_next(
+    first: int, last: int, frame: Any, pair: Any, inverse_masses: Any, near: Any, team: Any, half: float
+) -> bool:  # fmt: skip
+    """The end of one step and the beginning of the next, a few beads at a time, so that all that is theirs is fetched once.
+
+    As :func:`add_pair_forces`, :func:`_kick`, :func:`_kick_and_drift` and what :func:`team_place` does to begin with; whether
+    all beads are near where the lists were made.
+    """
+    x, v, forces, box = frame.positions, frame.velocities, frame.forces, frame.box
+    is_near = True
+    for begin in range(first, last, _BLOCK):
+        end = min(begin + _BLOCK, last)
+        if team_size(team) > 1:
+            prefetch_slots(end, min(end + _BLOCK, last), near, team)
+        add_pair_forces(begin, end, frame, near, team)
+        _kick(begin, end, v, forces, inverse_masses, half)
+        _kick_and_drift(begin, end, x, v, forces, inverse_masses, half)
+        is_near &= place(begin, end, x, box, near, pair.cutoff)
+        for i in range(begin, end):
+            forces[i, 0] = forces[i, 1] = forces[i, 2] = 0.0
+    return is_near
 
 
 @lent
@@ -385,11 +447,12 @@ class StepParts(NamedTuple):
 
 def step_parts(
     frame: Frame, pair: PairParameters, bonded: BondedParameters, constraints: ConstraintParameters,
-    molecules: MoleculeParameters, near: NeighborList, settings: Dynamics, team: Team, trial: Trial
+    molecules: MoleculeParameters, near: NeighborList, settings: Dynamics, team: Team, trial: Trial, teams: bool
 ) -> StepParts:  # fmt: skip
-    """The parts for a system and its settings, compiled where they have not been."""
+    """The parts for a system and its settings, compiled where they have not been; those of several threads for ``teams``."""
     types = {
-        "frame": kind_of(frame), "pair": kind_of(pair), "bonded": kind_of(bonded), "constraints": kind_of(constraints),
+        "n": kind_of(0), "frame": kind_of(frame), "pair": kind_of(pair), "bonded": kind_of(bonded),
+        "constraints": kind_of(constraints),
         "molecules": kind_of(molecules), "near": kind_of(near), "settings": kind_of(settings), "trial": kind_of(trial),
     }  # fmt: skip
 
@@ -398,10 +461,12 @@ def step_parts(
 
     constrained, coupled = len(constraints.pairs) > 0, settings.barostat > 0
     return StepParts(
-        forces=force_parts(frame, pair, bonded, settings.lam, near, team, double=settings.double, settings=settings),
-        drift=address(_constrained_drift, "frame constraints molecules settings", constrained),
-        velocities=address(_constrained_velocities, "frame constraints molecules", constrained),
-        settle=address(_settled_sites, "frame bonded", len(bonded.sites.beads) > 0),
+        forces=force_parts(
+            frame, pair, bonded, settings.lam, near, team, double=settings.double, settings=settings, teams=teams
+        ),
+        drift=address(_constrained_drift, "n n frame constraints molecules settings", constrained),
+        velocities=address(_constrained_velocities, "n n frame constraints molecules", constrained),
+        settle=address(_settled_sites, "n n frame bonded", len(bonded.sites.beads) > 0),
         box_distribution=address(_box_distribution, "frame molecules settings trial", coupled),
         box_step=address(_stepped_box, "frame pair molecules near settings trial", coupled),
         box_back=address(_box_as_before, "frame near trial", coupled),
@@ -422,39 +487,46 @@ def advance(
     half, counters, inverse_masses = 0.5 * settings.time_step, scratch.counters, molecules.inverse_masses
     constrained = parts.drift != 0
     together = constrained or parts.settle != 0
-    first, last = share(thread, team, x.shape[0])
+    if thread == 0:
+        divide_beads(molecules.start, team)
+        share_out(pair, bonded, near, team)
+    meet(thread, team)
+    first, last = team.beads[thread], team.beads[thread + 1]
     phase, step = counters[0], counters[1]
     status, done, tries_box, measure = DONE, 0, False, 1
-    if thread == 0:
-        share_out(pair, bonded, near, team)
+    is_placed = is_near = False
     meet(thread, team)  # all have read the counters
     while done < n_steps or tries_box or n_steps == 0:
         if phase == 0 and not tries_box and n_steps > 0:
             if together or done == n_steps - 1 or _is_velocity_changed(settings, step):
-                meet(thread, team)
-                if thread == 0:
-                    fine = _first_half(
-                        frame, bonded, constraints, molecules, settings, scratch, parts, rng, step, done == n_steps - 1
-                    )
-                    announce(DONE if fine else UNCONSTRAINED, team)
-                meet(thread, team)
-                status = announced(team)
-                if status != DONE:
+                fine = _first_half(
+                    thread, frame, bonded, constraints, molecules, settings, scratch, team, parts, rng, step,
+                    done == n_steps - 1
+                )  # fmt: skip
+                if constrained and not agreed(thread, fine, True, team):
+                    status = UNCONSTRAINED
                     break
-            else:
+            elif not is_placed:
                 _kick_and_drift(first, last, x, v, forces, inverse_masses, half)
             phase = 1
-        status = team_place(thread, frame, pair, bonded, near, settings, team, parts.forces)
+        status = team_place(thread, frame, pair, bonded, near, settings, team, parts.forces, is_placed, is_near)
+        is_placed = False
         if status != DONE and not tries_box:
             break
         if n_steps > 0:
             measure = 1 if settings.barostat > 0 and (tries_box or (step + 1) % settings.barostat_every == 0) else 0
+        # nothing comes between this step and the next
+        flows = done + 2 < n_steps and not (
+            together or measure or settings.double or _is_velocity_changed(settings, step + 1)
+        )
         if status == DONE:
-            team_forces(thread, frame, pair, bonded, near, settings, team, parts.forces, measure)
+            team_forces(
+                thread, frame, pair, bonded, near, settings, team, parts.forces, measure, not flows
+            )  # fmt: skip
         if n_steps == 0:
             phase = 0
             if thread == 0:
-                scratch.kinetic[0] = kinetic_energy(v, molecules.masses)
+                scratch.kinetic[0] = kinetic_energy(0, v.shape[0], v, molecules.masses)
                 kinetic_tensor(v, molecules, scratch.molecular_kinetic)
             break
         if tries_box:
@@ -463,15 +535,15 @@ def advance(
             meet(thread, team)
             tries_box, status = False, DONE
             continue
-        _kick(first, last, v, forces, inverse_masses, half)
+        if flows:
+            is_near = _on_to_next(first, last, frame, pair, inverse_masses, near, team, half)
+            is_placed = True
+        else:
+            _kick(first, last, v, forces, inverse_masses, half)
         if constrained:
-            meet(thread, team)
-            if thread == 0:
-                fine = call_part(parts.velocities, (frame, constraints, molecules)) != 0
-                announce(DONE if fine else UNCONSTRAINED, team)
-            meet(thread, team)
-            status = announced(team)
-            if status != DONE:
+            fine = call_part(parts.velocities, (first, last, frame, constraints, molecules)) != 0
+            if not agreed(thread, fine, False, team):
+                status = UNCONSTRAINED
                 break
         phase = 0
         step += 1

@@ -7,12 +7,13 @@ stretches are closed: a list is the same whoever made it.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from topdown.engine._arrays import copy_some_rows, fill
-from topdown.engine._jit import helper, kernel, uncounted
+from topdown.engine._jit import helper, inlined, kernel, uncounted
 from topdown.engine._simd import (
     LANES,
     WIDTH,
@@ -33,6 +34,7 @@ from topdown.engine._simd import (
 )
 from topdown.engine.neighbor_list import (
     MIXED,
+    TURN,
     column_grid,
     fill_clusters,
     margin,
@@ -168,12 +170,11 @@ def _set_masked(rows: Any, masks: Any, entry: int, slot: Any, bits: Any) -> int:
 
 @helper
 def _column_offsets(box: Any, grid: tuple[int, int, int], wide: float) -> Any:
-    """Steps (n, 2) from a column to those within ``wide`` of it, each once, and how far along z to look (fraction of the box)."""
+    """Steps (n, 2) from a column to those that may be within ``wide`` of it, each once."""
     n_x, n_y, _ = grid
     width_x, width_y = box[0] / n_x, box[1] / n_y
     reach_x, reach_y = min(int(wide / width_x) + 1, n_x // 2), min(int(wide / width_y) + 1, n_y // 2)
     steps = np.empty(((2 * reach_x + 1) * (2 * reach_y + 1), 2), np.int64)
-    along = np.empty(steps.shape[0])
     used = 0
     for a in range(-reach_x, reach_x + 1):
         for b in range(-reach_y, reach_y + 1):
@@ -181,21 +182,19 @@ def _column_offsets(box: Any, grid: tuple[int, int, int], wide: float) -> Any:
             if (2 * a == n_x and a > 0) or (2 * b == n_y and b > 0):
                 continue
             gap_x, gap_y = max(0, abs(a) - 1) * width_x, max(0, abs(b) - 1) * width_y
-            left = wide * wide - gap_x * gap_x - gap_y * gap_y
-            if left > 0.0:
+            if gap_x * gap_x + gap_y * gap_y < wide * wide:
                 steps[used, 0], steps[used, 1] = a, b
-                along[used] = np.sqrt(left) / box[2]
                 used += 1
-    return steps[:used], along[:used]
+    return steps[:used]
 
 
 @uncounted
-def _neighbor_columns(column: int, steps: Any, along: Any, sorting: Any, columns: Any, depths: Any) -> int:
-    """Write the columns around ``column`` that hold clusters of its own or later number, and their depths; their number."""
+def _neighbor_columns(column: int, steps: Any, sorting: Any, columns: Any, middles_x: Any, middles_y: Any) -> int:
+    """Write the columns around ``column`` that hold clusters of its own or later number, and their middles; their number."""
     n_x, n_y, _ = sorting.grid
     starts = sorting.column_start
     if column == n_x * n_y:  # the solute
-        columns[0], depths[0] = column, 1.0
+        columns[0] = column
         return 1
     a, b = column // n_y, column % n_y
     used = 0
@@ -204,48 +203,57 @@ def _neighbor_columns(column: int, steps: Any, along: Any, sorting: Any, columns
         c += n_x if c < 0 else (-n_x if c >= n_x else 0)
         d += n_y if d < 0 else (-n_y if d >= n_y else 0)
         other = c * n_y + d
-        columns[used], depths[used] = other, along[k]
+        columns[used], middles_x[used], middles_y[used] = other, (c + 0.5) / n_x, (d + 0.5) / n_y
         used += starts[other + 1] > starts[other] and other >= column
     return used
 
 
-@uncounted
-def _rows_of(
-    other: int, low: float, high: float, depth: float, bin_start: Any, shift: Any, column_start: Any, n_z: int
-) -> Any:
-    """The clusters of a column within ``depth`` of low … high along z: first … last - 1, and a second range over the boundary."""
-    begin, end = column_start[other], column_start[other + 1]
-    first, last = int(np.floor((low - depth) * n_z)), int(np.floor((high + depth) * n_z))
-    if last - first + 1 >= n_z:
-        return begin, end, end, end
-    base, move = other * n_z, shift[other]
-    below, above = first < 0, last >= n_z
-    first += n_z if below else (-n_z if first >= n_z else 0)
-    last -= n_z if above else (-n_z if last < 0 else 0)
-    upper, lower = (bin_start[base + first] + move) // 4, (bin_start[base + last + 1] + move + 3) // 4
-    if first <= last:
-        return upper, lower, end, end
-    # over the boundary: two parts, which must not share a cluster
-    return (begin, lower, upper, end) if lower < upper else (begin, end, end, end)
+@inlined
+def _bins_within(
+    around: int, bounds: Any, middles_x: Any, middles_y: Any, box: Any, grid: Any, wide: float, first: Any, last: Any
+) -> None:
+    """First and last bin of each column around a cluster within ``wide`` of its ``bounds``, unwrapped; none: last before first.
+
+    Without branches: it compiles to vector instructions.
+    """
+    n_x, n_y, n_z = grid
+    low_x, high_x, low_y, high_y, low_z, high_z = bounds
+    at_x, at_y = 0.5 * (low_x + high_x), 0.5 * (low_y + high_y)
+    covered_x, covered_y = 0.5 * (high_x - low_x) + 0.5 / n_x, 0.5 * (high_y - low_y) + 0.5 / n_y
+    edge_x, edge_y, per_z, wide2 = box[0], box[1], 1.0 / box[2], wide * wide
+    low, high, bins = low_z, high_z, 1.0 * n_z
+    for n in range((around + 3) // 4 * 4):  # whole registers; what lies past the end is never read
+        gap_x, gap_y = at_x - middles_x[n], at_y - middles_y[n]
+        gap_x = max(abs(gap_x - np.rint(gap_x)) - covered_x, 0.0) * edge_x
+        gap_y = max(abs(gap_y - np.rint(gap_y)) - covered_y, 0.0) * edge_y
+        left = wide2 - gap_x * gap_x - gap_y * gap_y
+        depth = math.sqrt(max(left, 0.0)) * per_z
+        bottom, top = np.floor((low - depth) * bins), np.floor((high + depth) * bins)
+        first[n] = np.int32(bottom)
+        last[n] = np.int32(top if left > 0.0 else bottom - 1.0)
 
 
 class _Notes(NamedTuple):
     """Room for what :func:`_list_pairs` notes on its way.
 
     ``marks``: of the pairs of each slot with the present cluster, a bit for each that is not excluded; ``marked``: whether a
-    cluster has a mark. ``steps``, ``along``: :func:`_column_offsets`. ``columns``, ``depths``: :func:`_neighbor_columns`.
-    ``looks``, ``wanted``: where registers of beads to look at begin, and a bit for each that is wanted. ``odd``: a bit for each
-    slot from a cluster on whose bead is not of the most frequent type, which is ``usual`` eighths.
+    cluster has a mark. ``steps``: :func:`_column_offsets`, and ``wide``, how far they reach. ``columns``, ``middles_x`` and
+    ``middles_y``: :func:`_neighbor_columns`. ``first``, ``last``: :func:`_bins_within`. ``begins``, ``ends``:
+    :func:`_ranges_within`. ``odd``: a bit for each slot from a cluster on whose bead is not of the most frequent type, which is
+    ``usual`` eighths.
     """
 
     marks: Any
     marked: Any
     steps: Any
-    along: Any
+    wide: float
     columns: Any
-    depths: Any
-    looks: Any
-    wanted: Any
+    middles_x: Any
+    middles_y: Any
+    first: Any
+    last: Any
+    begins: Any
+    ends: Any
     odd: Any
     usual: Any
 
@@ -266,7 +274,7 @@ def _most_frequent(types: Any, n_types: int) -> int:
 
 @helper
 def _new_notes(box: Any, wide: float, pair: Any, sorting: Any, near: Any) -> Any:
-    steps, along = _column_offsets(box, sorting.grid, wide)
+    steps = _column_offsets(box, sorting.grid, wide)
     usual = np.int32(8 * _most_frequent(pair.types, pair.lj.shape[0]))
     odd, marks = np.empty(near.charged.shape[0] + 4, np.uint32), np.empty(near.order.shape[0] + 16, np.uint32)
     marked = np.empty(near.charged.shape[0] + 4, np.bool_)
@@ -277,32 +285,55 @@ def _new_notes(box: Any, wide: float, pair: Any, sorting: Any, near: Any) -> Any
         for k in range(4):
             odd[q] |= np.uint32(near.slots[8 * (4 * q + k) + 3] != usual) << np.uint32(k)
     _join(near.counts[0], odd)
+    room = steps.shape[0] + 4
     return _Notes(
-        marks, marked, steps, along, np.empty(steps.shape[0] + 1, np.int64), np.empty(steps.shape[0] + 1),
-        np.empty(near.charged.shape[0] + 8, np.int64), np.empty(near.charged.shape[0] + 8, np.uint32), odd, usual
+        marks, marked, steps, wide, np.empty(room, np.int64), np.empty(room), np.empty(room), np.empty(room, np.int32),
+        np.empty(room, np.int32), np.empty(2 * room, np.int64), np.empty(2 * room, np.int64), odd, usual
     )  # fmt: skip
 
 
-@uncounted
-def _looks_of(
-    q: int, around: int, columns: Any, depths: Any, low: float, high: float, bin_start: Any, shift: Any, column_start: Any,
-    n_z: int, occupied: Any, looks: Any, wanted: Any
+@inlined
+def _ranges_within(
+    q: int, around: int, columns: Any, first: Any, last: Any, bin_start: Any, shift: Any, column_start: Any, n_z: int,
+    begins: Any, ends: Any
 ) -> int:  # fmt: skip
-    """Where to look for j beads of cluster q, in ``looks`` and ``wanted``; how often.
+    """The clusters after q in the bins of each column, ``begins`` … ``ends`` - 1 of some ranges; how many ranges."""
+    used, one = np.uint64(0), np.uint64(1)  # unsigned: nobody asks whether an index counts from the end
+    for n in range(np.uint64(around)):
+        bottom, top, other = np.int64(first[n]), np.int64(last[n]), np.uint64(columns[n])
+        base, move, is_any = np.int64(other) * n_z, shift[other] + 3, top >= bottom
+        if bottom >= 0 and top < n_z:
+            begin = (bin_start[np.uint64(base + bottom)] + move - 3) >> 2
+            end = (bin_start[np.uint64(base + top + 1)] + move) >> 2
+        else:
+            begin, end = column_start[other], column_start[other + one]
+            if is_any and top < bottom + n_z - 1:  # over the boundary: two parts, which must not share a cluster
+                bottom += n_z if bottom < 0 else 0
+                top -= n_z if top >= n_z else 0
+                below = (bin_start[np.uint64(base + top + 1)] + move) >> 2
+                above = max((bin_start[np.uint64(base + bottom)] + move - 3) >> 2, q + 1)
+                if below < above:
+                    begins[used], ends[used] = above, end
+                    used += np.uint64(above < end)
+                    end = below
+        begin = max(begin, q + 1)
+        begins[used], ends[used] = begin, end
+        used += np.uint64(is_any and begin < end)
+    return int(np.int64(used))
 
-    Apart from looking, so that of the two loops none has a length that nobody can guess and much work in it.
-    """
-    used = 0
-    for n in range(around):
-        begin, end, second, second_end = _rows_of(columns[n], low, high, depths[n], bin_start, shift, column_start, n_z)
-        for part in range(2):
-            if part == 1:
-                begin, end = second, second_end
-            for r in range(max(begin, q + 1), end, LANES):
-                looks[used] = r
-                wanted[used] = occupied[r] & (_EVERY_BIT >> np.uint32(4 * max(LANES - (end - r), 0)))
-                used += 1
-    return used
+
+@inlined
+def _bounds(q: int, sorting: Any) -> Any:
+    """Least and largest fraction of the box along x, y and z of the beads of cluster q."""
+    low_x = low_y = low_z = np.uint32(0xFFFFFFFF)
+    high_x = high_y = high_z = np.uint32(0)
+    for k in range(4):
+        if (sorting.occupied[q] >> np.uint32(k)) & np.uint32(1):
+            x, y, z = np.uint32(sorting.x[4 * q + k]), np.uint32(sorting.y[4 * q + k]), np.uint32(sorting.z[4 * q + k])
+            low_x, high_x = min(low_x, x), max(high_x, x)
+            low_y, high_y = min(low_y, y), max(high_y, y)
+            low_z, high_z = min(low_z, z), max(high_z, z)
+    return low_x / TURN, high_x / TURN, low_y / TURN, high_y / TURN, low_z / TURN, high_z / TURN
 
 
 @helper
@@ -318,7 +349,7 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, notes: Any, ne
     Each pair of clusters is looked at once, from the one that comes first: its bounding box against the other's beads.
     """
     n_z = sorting.grid[2]
-    inside, u, v, w, occupied = sorting.inside, sorting.x, sorting.y, sorting.z, sorting.occupied
+    u, v, w, occupied = sorting.x, sorting.y, sorting.z, sorting.occupied
     bin_start, shift, column_start = sorting.bin_start, sorting.shift, sorting.column_start
     outer, outer_start, masked_start, masked_rows = (
         near.outer_rows,
@@ -328,62 +359,67 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, notes: Any, ne
     )
     masks, order, slot_of, n_beads = near.masks, near.order, near.slot_of, near.slot_of.shape[0]
     exclusion_start, exclusions = pair.exclusion_start, pair.exclusions
-    marks, marked, steps, along, columns, depths, looks, wanted, odd, usual = notes
+    marks, marked, steps, wide, columns, middles_x, middles_y, first, last, begins, ends, odd, usual = notes
     scale_x, scale_y, scale_z = scales(box)
     limit, zero = splat(np.float32((radius + margin(box)) ** 2)), splat(np.float32(0.0))
+    dummy, n_columns = 4 * (order.shape[0] - 1), column_start.shape[0] - 1
     plain, plain_end, masked, masked_end = stretch[2], stretch[3], stretch[4], stretch[5]
     for column in range(stretch[0], stretch[1]):
-        around = _neighbor_columns(column, steps, along, sorting, columns, depths)
+        around = _neighbor_columns(column, steps, sorting, columns, middles_x, middles_y)
+        is_solute = column == n_columns - 1
         for q in range(column_start[column], column_start[column + 1]):
             if masked + 16 > masked_end or plain + 16 > plain_end:
                 return False
             outer_start[q], masked_start[q] = plain // LANES, masked // LANES
             strange = np.uint32(0)
             has_exclusions = False
-            low_x, low_y, low_z, high_x, high_y, high_z = 2.0, 2.0, 2.0, -1.0, -1.0, -1.0
             for k in range(4):
                 i = order[4 * q + k]
                 if i < n_beads:
                     has_exclusions |= exclusion_start[i] != exclusion_start[i + 1]
-                    low_x, high_x = min(low_x, inside[i, 0]), max(high_x, inside[i, 0])
-                    low_y, high_y = min(low_y, inside[i, 1]), max(high_y, inside[i, 1])
-                    low_z, high_z = min(low_z, inside[i, 2]), max(high_z, inside[i, 2])
+            bounds = _bounds(q, sorting)
             if has_exclusions:
                 _mark_exclusions(q, order, slot_of, exclusion_start, exclusions, marks, marked, True)
             for k in range(1, 4):
                 if order[4 * q + k] < n_beads:
                     own = marks[4 * q + k] & np.uint32((1 << k) - 1)
                     masked = _set_masked(masked_rows, masks, masked, 4 * q + k, own)
-            center_x, half_x = _middle(low_x, high_x, box[0])
-            center_y, half_y = _middle(low_y, high_y, box[1])
-            center_z, half_z = _middle(low_z, high_z, box[2])
-            n_looks = _looks_of(
-                q, around, columns, depths, low_z, high_z, bin_start, shift, column_start, n_z, occupied, looks, wanted
+            center_x, half_x = _middle(bounds[0], bounds[1], box[0])
+            center_y, half_y = _middle(bounds[2], bounds[3], box[1])
+            center_z, half_z = _middle(bounds[4], bounds[5], box[2])
+            if is_solute:
+                first[0], last[0] = 0, n_z - 1
+            else:
+                _bins_within(around, bounds, middles_x, middles_y, box, sorting.grid, wide, first, last)
+            n_ranges = _ranges_within(
+                q, around, columns, first, last, bin_start, shift, column_start, n_z, begins, ends
             )
-            if plain + WIDTH * n_looks + 16 > plain_end:
-                return False
-            for n in range(n_looks):
-                slot = 4 * looks[n]
-                dx = maximum(sub(magnitude(mul(to_float(isub(load(u, slot), center_x)), scale_x)), half_x), zero)
-                dy = maximum(sub(magnitude(mul(to_float(isub(load(v, slot), center_y)), scale_y)), half_y), zero)
-                dz = maximum(sub(magnitude(mul(to_float(isub(load(w, slot), center_z)), scale_z)), half_z), zero)
-                bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit)) & wanted[n]
-                if has_exclusions:
-                    has_mark = False
-                    for lane in range(LANES):
-                        has_mark |= marked[looks[n] + lane]
-                    if has_mark:
-                        bits, masked = _take_marked(bits, slot, marks, masked_rows, masks, masked)
-                        if masked + 16 > masked_end:
-                            return False
-                strange |= bits & odd[looks[n]]
-                plain = store_where(outer, plain, ramp(np.int32(4 * slot)), np.uint32(bits))
+            for n in range(np.uint64(n_ranges)):
+                begin, end = begins[n], ends[n]
+                if plain + 4 * (end - begin) + 2 * WIDTH > plain_end:
+                    return False
+                for r in range(np.uint64(begin), np.uint64(end), np.uint64(LANES)):
+                    slot, left = 4 * np.int64(r), end - np.int64(r)
+                    dx = maximum(sub(magnitude(mul(to_float(isub(load(u, slot), center_x)), scale_x)), half_x), zero)
+                    dy = maximum(sub(magnitude(mul(to_float(isub(load(v, slot), center_y)), scale_y)), half_y), zero)
+                    dz = maximum(sub(magnitude(mul(to_float(isub(load(w, slot), center_z)), scale_z)), half_z), zero)
+                    bits = get_bits(less(fma(dx, dx, fma(dy, dy, mul(dz, dz))), limit)) & occupied[r]
+                    bits &= _EVERY_BIT >> np.uint32(4 * max(LANES - left, 0))
+                    if has_exclusions:
+                        has_mark = False
+                        for lane in range(LANES):
+                            has_mark |= marked[r + np.uint64(lane)]
+                        if has_mark:
+                            bits, masked = _take_marked(bits, slot, marks, masked_rows, masks, masked)
+                            if masked + 16 > masked_end:
+                                return False
+                    strange |= bits & odd[r]
+                    plain = store_where(outer, plain, ramp(np.int32(4 * slot)), np.uint32(bits))
             if has_exclusions:
                 _mark_exclusions(q, order, slot_of, exclusion_start, exclusions, marks, marked, False)
             # filled up with the dummy: to whole registers, as many as are pruned at a time
-            while plain % WIDTH:
-                outer[plain] = np.uint32(4 * (order.shape[0] - 1))
-                plain += 1
+            store_where(outer, plain, splat_whole(np.int32(dummy)), _EVERY_BIT)
+            plain = (plain + WIDTH - 1) // WIDTH * WIDTH
             while masked % LANES:
                 masked = _set_masked(masked_rows, masks, masked, order.shape[0] - 1, np.uint32(0))
             for _ in range(LANES):  # for what the inner list leaves over
@@ -394,7 +430,7 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, notes: Any, ne
 
 
 @uncounted
-def _take_marked(bits: Any, slot: int, marks: Any, rows: Any, masks: Any, masked: int) -> Any:
+def _take_marked(bits: Any, slot: Any, marks: Any, rows: Any, masks: Any, masked: int) -> Any:
     """Move beads with excluded pairs from ``bits`` to the masked list."""
     for k in range(WIDTH):
         if (bits >> np.uint32(k)) & np.uint32(1) and marks[slot + k] != _ALL:
@@ -432,7 +468,8 @@ def _work_of_columns(n_stretches: int, sorting: Any, notes: Any) -> Any:
         return work
     for column in range(work.shape[0]):
         beside = 0
-        for n in range(_neighbor_columns(column, notes.steps, notes.along, sorting, notes.columns, notes.depths)):
+        around = _neighbor_columns(column, notes.steps, sorting, notes.columns, notes.middles_x, notes.middles_y)
+        for n in range(around):
             beside += starts[notes.columns[n] + 1] - starts[notes.columns[n]]
         work[column] = (starts[column + 1] - starts[column]) * beside
     return work
@@ -469,8 +506,8 @@ def _close_gaps(sorting: Any, near: Any, team: Any) -> None:
             stretches[k, 0], stretches[k, 1], stretches[k, 2], stretches[k, 3], stretches[k, 4], stretches[k, 5]
         )  # fmt: skip
         if plain_from > plain:
-            for n in range(plain_end - plain_from):
-                near.outer_rows[plain + n] = near.outer_rows[plain_from + n]
+            for n in range(0, plain_end - plain_from, WIDTH):  # both begin with whole registers
+                store_where(near.outer_rows, plain + n, load(near.outer_rows, plain_from + n), _EVERY_BIT)
         if masked_from > masked:
             for n in range(masked_end - masked_from):
                 near.masked_rows[masked + n] = near.masked_rows[masked_from + n]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from topdown.engine._jit import helper
-from topdown.engine._simd import LANES
+from topdown.engine._simd import LANES, prefetch
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
 from topdown.engine.vector_forces import force_units
 
@@ -153,20 +153,38 @@ def add_vector_forces(first: int, last: int, single: Any, box: Any, slot_of: Any
 
 
 @helper
-def add_team_forces(first: int, last: int, team: Any, box: Any, slot_of: Any, forces: Any) -> None:
-    """As :func:`add_vector_forces` from the slots of every thread that has written there: none does before its first cluster."""
-    unit_x, unit_y, unit_z = force_units(box)
-    split, parts, n = team.split, team.forces, team.forces.shape[0]
+def prefetch_slots(first: int, last: int, near: Any, team: Any) -> None:
+    """Have fetched what the threads of a team have for beads ``first`` … ``last - 1``: much of it other processors hold."""
+    slot_of, split, parts = near.slot_of, team.split, team.forces
     for i in range(first, last):
         slot = np.int64(slot_of[i])
-        k = 8 * slot + 4
+        prefetch(near.slots, 8 * slot)
+        for thread in range(parts.shape[0]):
+            if 4 * split[thread] <= slot:
+                prefetch(parts, thread * parts.shape[1] + 4 * slot)
+
+
+@helper
+def add_team_forces(first: int, last: int, team: Any, box: Any, slot_of: Any, forces: Any) -> None:
+    """As :func:`add_vector_forces` from the buffers of every thread that has written there, which are left zero.
+
+    No thread writes to slots before its first cluster.
+    """
+    unit_x, unit_y, unit_z = force_units(box)
+    split, parts, n = team.split, team.forces, team.forces.shape[0]
+    none = np.float32(0.0)
+    for i in range(first, last):
+        slot = np.int64(slot_of[i])
+        k = 4 * slot
         x, y, z = parts[0, k], parts[0, k + 1], parts[0, k + 2]
+        parts[0, k] = parts[0, k + 1] = parts[0, k + 2] = parts[0, k + 3] = none
         for thread in range(1, n):
             if 4 * split[thread] > slot:
                 break
             x += parts[thread, k]
             y += parts[thread, k + 1]
             z += parts[thread, k + 2]
+            parts[thread, k] = parts[thread, k + 1] = parts[thread, k + 2] = parts[thread, k + 3] = none
         forces[i, 0] -= unit_x * x
         forces[i, 1] -= unit_y * y
         forces[i, 2] -= unit_z * z

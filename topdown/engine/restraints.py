@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from topdown.engine._arrays import first_of
 from topdown.engine._jit import helper
 from topdown.engine.neighbor_list import minimum_image
 from topdown.engine.pair_forces import add_virial
@@ -40,15 +41,20 @@ def _push(forces: Any, virial: Any, i: int, lever: Any, fx: float, fy: float, fz
 
 
 @helper
-def restraint_forces(x: Any, box: Any, restraints: Any, forces: Any, energies: Any, virial: Any, measure: bool) -> None:
-    """U = Σ_d k_d/2 d_d² of position restraints; U = k/2 (d - |r|)² outside (r < 0: inside) a flat-bottomed region."""
-    for n in range(restraints.beads.shape[0]):
+def restraint_forces(
+    own: tuple[int, int], x: Any, box: Any, restraints: Any, forces: Any, energies: Any, virial: Any, measure: bool
+) -> None:
+    """U = Σ_d k_d/2 d_d² of position restraints; U = k/2 (d - |r|)² outside (r < 0: inside) a flat-bottomed region.
+
+    Of the molecules of beads ``own[0]`` … ``own[1] - 1``.
+    """
+    for n in range(first_of(own[0], restraints.beads), first_of(own[1], restraints.beads)):
         i, k = restraints.beads[n], restraints.constants[n]
         away, lever = _from_reference(x, i, restraints.points[n], box, restraints.scaled)
         _push(forces, virial, i, lever, -k[0] * away[0], -k[1] * away[1], -k[2] * away[2], measure)
         if measure:
             energies[5] += 0.5 * (k[0] * away[0] ** 2 + k[1] * away[1] ** 2 + k[2] * away[2] ** 2)
-    for n in range(restraints.flat_beads.shape[0]):
+    for n in range(first_of(own[0], restraints.flat_beads), first_of(own[1], restraints.flat_beads)):
         i, axes = restraints.flat_beads[n], restraints.flat_axes[n]
         away, lever = _from_reference(x, i, restraints.flat_points[n], box, restraints.scaled)
         dx, dy, dz = axes[0] * away[0], axes[1] * away[1], axes[2] * away[2]

@@ -436,8 +436,8 @@ class Simulation:
         state, p, n = self.state, self.parameters, self.settings.threads if n_steps > 0 else 1
         near = state.neighbor_list
         team = self._team
-        if team is None or len(team.split) != n + 1 or (n > 1 and team.forces.shape[1] != len(near.slots)):
-            team = self._team = new_team(n, len(near.slots), len(TERMS))
+        if team is None or len(team.split) != n + 1 or (n > 1 and team.forces.shape[1] != 4 * len(near.order)):
+            team = self._team = new_team(n, len(near.order), len(TERMS))
         scratch = state.scratch
         frame = Frame(state.positions, state.velocities, state.forces, state.box, scratch.energies, scratch.virial)
         if self._trial is None:
@@ -445,7 +445,7 @@ class Simulation:
         if self._parts is None:
             self._parts = first_parts(
                 frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, scratch, team, self._trial,
-                self.rng
+                self.rng, self.settings.threads > 1
             )  # fmt: skip
         gate = threading.Barrier(n)  # inside the kernel they wait for one another without end: all enter or none
 

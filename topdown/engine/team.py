@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from topdown.engine._arrays import first_of
 from topdown.engine._jit import helper
 from topdown.engine._lent import lent
 
@@ -38,9 +39,14 @@ class Team(NamedTuple):
         Arrivals at meetings; the status that thread 0 announces; and for each thread a flag, the arrivals it waits for and a
         second flag.
     forces : (n, m) float32
-        What each thread adds up, laid out as ``NeighborList.slots``; empty for a single thread, which uses the slots themselves.
-    split : (n + 1,) int64
-        First cluster of each thread.
+        The negative force that each thread adds up, four words to a slot, and zero outside of a step; empty for a single thread,
+        which uses the slots themselves.
+    split, beads : (n + 1,) int64
+        First cluster and first bead of each thread; molecules are not divided.
+    elsewhere : (n,) float64
+        Work that each thread has besides its clusters, in packs of pairs.
+    partial : (n + 1, 8) float64
+        What each thread adds up where something acts on all velocities; in the last row what the first thread draws.
     energies, virials : (n, n_terms), (n, 3, 3) float64 [kJ/mol]
         Each thread's part.
     stretches : (n, 6) int64
@@ -51,17 +57,23 @@ class Team(NamedTuple):
     sync: npt.NDArray[np.int64]
     forces: npt.NDArray[np.float32]
     split: npt.NDArray[np.int64]
+    beads: npt.NDArray[np.int64]
+    elsewhere: npt.NDArray[np.float64]
+    partial: npt.NDArray[np.float64]
     energies: npt.NDArray[np.float64]
     virials: npt.NDArray[np.float64]
     stretches: npt.NDArray[np.int64]
 
 
-def new_team(n_threads: int, n_words: int, n_terms: int) -> Team:
-    """A team whose force buffers have ``n_words`` each."""
+def new_team(n_threads: int, n_slots: int, n_terms: int, n_beads: int = 0) -> Team:
+    """A team whose force buffers have ``n_slots`` each; its last thread has all beads as long as nobody divides them."""
     return Team(
         sync=np.zeros(_LINE * (n_threads + 2), np.int64),
-        forces=np.zeros((n_threads, n_words if n_threads > 1 else 0), np.float32),
+        forces=np.zeros((n_threads, 4 * n_slots if n_threads > 1 else 0), np.float32),
         split=np.zeros(n_threads + 1, np.int64),
+        beads=np.array([0] * n_threads + [n_beads], np.int64),
+        elsewhere=np.zeros(n_threads),
+        partial=np.zeros((n_threads + 1, 8)),
         energies=np.zeros((n_threads, n_terms)),
         virials=np.zeros((n_threads, 3, 3)),
         stretches=np.zeros((n_threads, 6), np.int64),
@@ -146,6 +158,15 @@ def share(thread: int, team: Any, n: int) -> tuple[int, int]:
 
 
 @helper
+def divide_beads(start: Any, team: Any) -> None:
+    """Give each thread about as many beads in whole molecules, which begin at ``start``, one past the last bead at its end."""
+    n, n_molecules = team_size(team), start.shape[0] - 1
+    n_beads = np.int64(start[n_molecules])
+    for thread in range(n + 1):
+        team.beads[thread] = np.int64(start[first_of(n_beads * thread // n, start)])
+
+
+@helper
 def announce(status: int, team: Any) -> None:
     """Leave a status for the others, by thread 0 before a meeting."""
     team.sync[_LINE] = status
@@ -194,18 +215,28 @@ def _cluster_at(k: int, near: Any, team: Any) -> int:
 
 
 @helper
-def split_clusters(near: Any, elsewhere: float, team: Any) -> None:
-    """Give each thread clusters with about the same number of packs; the last has other work too, of ``elsewhere`` packs."""
+def _packs(q: int, near: Any) -> float:
+    """Packs of cluster q, and four for what each cluster costs."""
+    packs: float = 4.0 + near.inner_end[q] - near.outer_start[q] + near.masked_start[q + 1] - near.masked_start[q]
+    return packs
+
+
+@helper
+def split_clusters(near: Any, team: Any) -> None:
+    """Give each thread clusters such that, with its work ``elsewhere``, all have about the same to do."""
     n = team_size(team)
     split, n_clusters = team.split, near.counts[0]
-    total = elsewhere
+    total = 0.0
+    for thread in range(n):
+        total += team.elsewhere[thread]
     for q in range(n_clusters):
-        total += 4.0 + near.inner_end[q] - near.outer_start[q] + near.masked_start[q + 1] - near.masked_start[q]
+        total += _packs(q, near)
     split[0] = 0
-    thread, done = 1, 0.0
+    thread, done = 1, team.elsewhere[0]
     for q in range(n_clusters):
         while thread < n and done >= total * thread / n:
             split[thread] = q
+            done += team.elsewhere[thread]
             thread += 1
-        done += 4.0 + near.inner_end[q] - near.outer_start[q] + near.masked_start[q + 1] - near.masked_start[q]
+        done += _packs(q, near)
     split[thread:] = n_clusters

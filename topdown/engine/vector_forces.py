@@ -1,7 +1,8 @@
 """Non-bonded forces in mixed precision: pairs in float32, a register at a time; their sums over one step in float32.
 
 The loops run over the lists of :mod:`neighbor_list` and gather the *negative* of each force: what is to be taken from the j bead
-is added, so that the processor reads, adds and writes in two instructions. ``forces`` is laid out as ``NeighborList.slots`` are.
+is added, so that the processor reads, adds and writes in two instructions. ``forces`` is laid out as ``NeighborList.slots`` are,
+or, where several threads each have their own (``alone``), has four words to a slot.
 
 What limits the innermost loop is how many results the processor can keep in flight. So each pack of j beads goes through three
 stages, distances, their inverses, forces, and while one pack is in the last stage those behind it are in the others: no stage
@@ -21,6 +22,7 @@ from topdown.engine._simd import (
     LANES,
     WIDTH,
     add,
+    add_to_lone_rows,
     add_to_rows,
     cluster_positions,
     div,
@@ -42,6 +44,7 @@ from topdown.engine._simd import (
     square_root,
     sub,
     subtract_from_cluster,
+    subtract_from_lone_cluster,
     to_float,
     total,
     where,
@@ -112,8 +115,9 @@ def _last_stage(charged: bool, measured: bool) -> tuple[Any, Any]:
     return force_over_r, with_pack
 
 
-def _masked(charged: bool, measured: bool) -> Any:
+def _masked(charged: bool, measured: bool, alone: bool) -> Any:
     """One i-cluster against its masked packs ``first`` … ``last - 1``: a few, one after the other."""
+    add_forces = add_to_lone_rows if alone else add_to_rows
     force_over_r, with_pack = _last_stage(charged, measured)
 
     @inlined
@@ -134,15 +138,16 @@ def _masked(charged: bool, measured: bool) -> Any:
                 qq = where(less(zero, inverse), mul(charges, gather_values(charge_of, rows, start)), zero)
             force = force_over_r(inverse, inverse6, c6, c12, qq, constants)
             f = (mul(force, apart[0]), mul(force, apart[1]), mul(force, apart[2]))
-            add_to_rows(forces, rows, start, f[0], f[1], f[2])
+            add_forces(forces, rows, start, f[0], f[1], f[2])
             sums = with_pack(sums, apart, f, inverse, inverse6, c6, c12, qq, constants)
         return sums
 
     return packs
 
 
-def _plain(charged: bool, uniform: bool, measured: bool) -> Any:
+def _plain(charged: bool, uniform: bool, measured: bool, alone: bool) -> Any:
     """One i-cluster against its packs ``first`` … ``last - 1`` of the inner list: several kernels from one text."""
+    add_forces = add_to_lone_rows if alone else add_to_rows
     force_over_r, with_pack = _last_stage(charged, measured)
 
     @inlined
@@ -177,7 +182,7 @@ def _plain(charged: bool, uniform: bool, measured: bool) -> Any:
                 qq = where(less(zero, inverse), mul(charges, gather_values(charge_of, rows, start)), zero)
             force = force_over_r(inverse, inverse6, c6, c12, qq, constants)
             f = (mul(force, apart[0]), mul(force, apart[1]), mul(force, apart[2]))
-            add_to_rows(forces, rows, start, f[0], f[1], f[2])
+            add_forces(forces, rows, start, f[0], f[1], f[2])
             sums = with_pack(sums, apart, f, inverse, inverse6, c6, c12, qq, constants)
             apart, inverse = second, next_inverse
             if _DEEP:
@@ -185,14 +190,6 @@ def _plain(charged: bool, uniform: bool, measured: bool) -> Any:
         return sums
 
     return packs
-
-
-_masked_neutral, _masked_charged = _masked(False, False), _masked(True, False)
-_plain_neutral, _plain_charged = _plain(False, False, False), _plain(True, False, False)
-_plain_uniform = _plain(False, True, False)
-# measuring is rare: fewer kernels to compile
-_measured_masked, _measured_neutral = _masked(True, True), _plain(False, False, True)
-_measured_charged = _plain(True, False, True)
 
 
 @uncounted
@@ -213,37 +210,6 @@ def _constants(box: Any, pair: Any) -> Any:
 
 
 @uncounted
-def vector_forces(first: int, last: int, box: Any, pair: Any, near: Any, forces: Any) -> None:
-    """Subtract the forces of the lists of clusters ``first`` … ``last - 1`` from ``forces``; positions must be placed.
-
-    Times :func:`force_units` they are in kJ/mol/nm.
-    """
-    slots, table, charged, uniform = near.slots, near.table, near.charged, near.uniform
-    masked_start, start, end = near.masked_start, near.outer_start, near.inner_end
-    stride = 8 * (pair.lj.shape[0] + 1)
-    constants = _constants(box, pair)
-    f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
-    for q in range(first, last):
-        at = cluster_positions(slots, q)
-        f = (zero, zero, zero)
-        own = stride * q
-        m0, m1, p0, p1 = masked_start[q], masked_start[q + 1], start[q], end[q]
-        if charged[q]:
-            charges = mul(f_r, quad(near.charges, 4 * q))
-            f = _masked_charged(m0, m1, at, charges, own, constants, near, forces, f)
-            f = _plain_charged(p0, p1, at, charges, own, constants, near, forces, f)
-        else:
-            f = _masked_neutral(m0, m1, at, zero, own, constants, near, forces, f)
-            if uniform[q] >= 0:
-                place = own + np.int64(uniform[q])
-                lj = quad(table, place), quad(table, place + 4)
-                f = _plain_uniform(p0, p1, at, zero, lj, constants, near, forces, f)
-            else:
-                f = _plain_neutral(p0, p1, at, zero, own, constants, near, forces, f)
-        subtract_from_cluster(forces, q, f[0], f[1], f[2])
-
-
-@uncounted
 def _is_shifted(lj: Any) -> bool:
     for a in range(lj.shape[0]):
         for b in range(lj.shape[1]):
@@ -252,45 +218,96 @@ def _is_shifted(lj: Any) -> bool:
     return False
 
 
-@uncounted
-def vector_forces_and_energies(
-    first: int, last: int, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any
-) -> None:
-    """As :func:`vector_forces`, with energies and virial; sums over a cluster in float32, over clusters in float64."""
-    slots = near.slots
-    masked_start, start, end = near.masked_start, near.outer_start, near.inner_end
-    stride = 8 * (pair.lj.shape[0] + 1)
-    unit_x, unit_y, unit_z = force_units(box)
-    at_cutoff6 = pair.cutoff**-6 if _is_shifted(pair.lj) else 0.0
-    constants = (
-        *_constants(box, pair),
-        splat(np.float32(at_cutoff6 / 6.0)), splat(np.float32(at_cutoff6 * at_cutoff6 / 12.0)),
-        splat(np.float32(1.0 / 6.0)), splat(np.float32(1.0 / 12.0)),
-        splat(np.float32(pair.coulomb[1] * unit_x * unit_x)), splat(np.float32(pair.coulomb[2])),
-    )  # fmt: skip
-    f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
-    for q in range(first, last):
-        at = cluster_positions(slots, q)
-        s = (zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero)
-        own, p0, p1 = stride * q, start[q], end[q]
-        charges = mul(f_r, quad(near.charges, 4 * q))
-        s = _measured_masked(masked_start[q], masked_start[q + 1], at, charges, own, constants, near, forces, s)
-        if near.charged[q]:
-            s = _measured_charged(p0, p1, at, charges, own, constants, near, forces, s)
-        else:
-            s = _measured_neutral(p0, p1, at, charges, own, constants, near, forces, s)
-        subtract_from_cluster(forces, q, s[0], s[1], s[2])
-        energies[0] += total(s[3])
-        energies[1] += total(s[4])
-        xy, xz, yz = (
-            0.5 * unit_x * unit_y * total(s[8]), 0.5 * unit_x * unit_z * total(s[9]), 0.5 * unit_y * unit_z * total(s[10])
+def _unmeasured(alone: bool) -> Any:
+    subtract = subtract_from_lone_cluster if alone else subtract_from_cluster
+    masked_neutral, masked_charged = _masked(False, False, alone), _masked(True, False, alone)
+    plain_neutral, plain_charged = _plain(False, False, False, alone), _plain(True, False, False, alone)
+    plain_uniform = _plain(False, True, False, alone)
+
+    @uncounted
+    def forces_of_clusters(first: int, last: int, box: Any, pair: Any, near: Any, forces: Any) -> None:
+        """Subtract the forces of the lists of clusters ``first`` … ``last - 1`` from ``forces``; positions must be placed.
+
+        Times :func:`force_units` they are in kJ/mol/nm.
+        """
+        slots, table, charged, uniform = near.slots, near.table, near.charged, near.uniform
+        masked_start, start, end = near.masked_start, near.outer_start, near.inner_end
+        stride = 8 * (pair.lj.shape[0] + 1)
+        constants = _constants(box, pair)
+        f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
+        for q in range(first, last):
+            at = cluster_positions(slots, q)
+            f = (zero, zero, zero)
+            own = stride * q
+            m0, m1, p0, p1 = masked_start[q], masked_start[q + 1], start[q], end[q]
+            if charged[q]:
+                charges = mul(f_r, quad(near.charges, 4 * q))
+                f = masked_charged(m0, m1, at, charges, own, constants, near, forces, f)
+                f = plain_charged(p0, p1, at, charges, own, constants, near, forces, f)
+            else:
+                f = masked_neutral(m0, m1, at, zero, own, constants, near, forces, f)
+                if uniform[q] >= 0:
+                    place = own + np.int64(uniform[q])
+                    lj = quad(table, place), quad(table, place + 4)
+                    f = plain_uniform(p0, p1, at, zero, lj, constants, near, forces, f)
+                else:
+                    f = plain_neutral(p0, p1, at, zero, own, constants, near, forces, f)
+            subtract(forces, q, f[0], f[1], f[2])
+
+    return forces_of_clusters
+
+
+def _measured(alone: bool) -> Any:
+    subtract = subtract_from_lone_cluster if alone else subtract_from_cluster
+    # measuring is rare: fewer kernels to compile
+    masked, plain_neutral = _masked(True, True, alone), _plain(False, False, True, alone)
+    plain_charged = _plain(True, False, True, alone)
+
+    @uncounted
+    def forces_and_energies(
+        first: int, last: int, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any
+    ) -> None:
+        """As :func:`vector_forces`, with energies and virial; sums over a cluster in float32, over clusters in float64."""
+        slots = near.slots
+        masked_start, start, end = near.masked_start, near.outer_start, near.inner_end
+        stride = 8 * (pair.lj.shape[0] + 1)
+        unit_x, unit_y, unit_z = force_units(box)
+        at_cutoff6 = pair.cutoff**-6 if _is_shifted(pair.lj) else 0.0
+        constants = (
+            *_constants(box, pair),
+            splat(np.float32(at_cutoff6 / 6.0)), splat(np.float32(at_cutoff6 * at_cutoff6 / 12.0)),
+            splat(np.float32(1.0 / 6.0)), splat(np.float32(1.0 / 12.0)),
+            splat(np.float32(pair.coulomb[1] * unit_x * unit_x)), splat(np.float32(pair.coulomb[2])),
         )  # fmt: skip
-        virial[0, 0] -= 0.5 * unit_x * unit_x * total(s[5])
-        virial[1, 1] -= 0.5 * unit_y * unit_y * total(s[6])
-        virial[2, 2] -= 0.5 * unit_z * unit_z * total(s[7])
-        virial[0, 1] -= xy
-        virial[1, 0] -= xy
-        virial[0, 2] -= xz
-        virial[2, 0] -= xz
-        virial[1, 2] -= yz
-        virial[2, 1] -= yz
+        f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
+        for q in range(first, last):
+            at = cluster_positions(slots, q)
+            s = (zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero)
+            own, p0, p1 = stride * q, start[q], end[q]
+            charges = mul(f_r, quad(near.charges, 4 * q))
+            s = masked(masked_start[q], masked_start[q + 1], at, charges, own, constants, near, forces, s)
+            if near.charged[q]:
+                s = plain_charged(p0, p1, at, charges, own, constants, near, forces, s)
+            else:
+                s = plain_neutral(p0, p1, at, charges, own, constants, near, forces, s)
+            subtract(forces, q, s[0], s[1], s[2])
+            energies[0] += total(s[3])
+            energies[1] += total(s[4])
+            xy, xz, yz = (
+                0.5 * unit_x * unit_y * total(s[8]), 0.5 * unit_x * unit_z * total(s[9]), 0.5 * unit_y * unit_z * total(s[10])
+            )  # fmt: skip
+            virial[0, 0] -= 0.5 * unit_x * unit_x * total(s[5])
+            virial[1, 1] -= 0.5 * unit_y * unit_y * total(s[6])
+            virial[2, 2] -= 0.5 * unit_z * unit_z * total(s[7])
+            virial[0, 1] -= xy
+            virial[1, 0] -= xy
+            virial[0, 2] -= xz
+            virial[2, 0] -= xz
+            virial[1, 2] -= yz
+            virial[2, 1] -= yz
+
+    return forces_and_energies
+
+
+vector_forces, team_vector_forces = _unmeasured(False), _unmeasured(True)
+vector_forces_and_energies, team_vector_forces_and_energies = _measured(False), _measured(True)

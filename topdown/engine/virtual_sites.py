@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from topdown.engine._arrays import first_of
 from topdown.engine._jit import helper, shared
 from topdown.engine.pair_forces import add_virial
 from topdown.engine.parameters import FIXED_ANGLE_3, FIXED_DISTANCE, FIXED_DISTANCE_3, LINEAR, OUT_OF_PLANE_3
@@ -114,10 +115,16 @@ def _shares(kind: int, x: Any, atoms: Any, first: int, p: Vector, f: Vector) -> 
 @shared
 def place_sites(x: Any, sites: Any) -> None:
     """Put every virtual site of ``x`` (n, 3) where its construction says."""
+    _place_some_sites(0, sites.beads.shape[0], x, sites)
+
+
+@helper
+def _place_some_sites(first_site: int, last_site: int, x: Any, sites: Any) -> None:
+    """Sites ``first_site`` … ``last_site - 1``."""
     beads, kinds, start, atoms, weights, values = (
         sites.beads, sites.kinds, sites.start, sites.atoms, sites.weights, sites.values
     )  # fmt: skip
-    for n in range(beads.shape[0]):
+    for n in range(first_site, last_site):
         s, first, last = beads[n], int(start[n]), int(start[n + 1])
         if kinds[n] == LINEAR:
             for d in range(3):
@@ -132,11 +139,12 @@ def place_sites(x: Any, sites: Any) -> None:
 
 
 @helper
-def settle_sites(x: Any, v: Any, sites: Any) -> None:
-    """Place the sites after a move, and take their velocities away: they carry neither momentum nor energy."""
-    place_sites(x, sites)
+def settle_sites(first_bead: int, last_bead: int, x: Any, v: Any, sites: Any) -> None:
+    """Place the sites of some molecules after a move, and take their velocities away: they carry neither momentum nor energy."""
     beads = sites.beads
-    for n in range(beads.shape[0]):
+    first, last = first_of(first_bead, beads), first_of(last_bead, beads)
+    _place_some_sites(first, last, x, sites)
+    for n in range(first, last):
         v[beads[n], 0], v[beads[n], 1], v[beads[n], 2] = 0.0, 0.0, 0.0
 
 
@@ -147,10 +155,26 @@ def spread_forces(x: Any, sites: Any, forces: Any, virial: Any, measure: bool) -
     ``virial`` becomes that of the forces on beads with mass, Ξ -= 1/2 Σ_k (r_k - r_s) ⊗ f_k: half the strain derivative of the
     energy when sites follow strained beads. For weighted means this changes nothing.
     """
+    _spread_some_forces(0, sites.beads.shape[0], x, sites, forces, virial, measure)
+
+
+@helper
+def spread_molecule_forces(
+    first_bead: int, last_bead: int, x: Any, sites: Any, forces: Any, virial: Any, measure: bool
+) -> None:
+    """As :func:`spread_forces`, of the molecules of beads ``first_bead`` … ``last_bead - 1``."""
+    first, last = first_of(first_bead, sites.beads), first_of(last_bead, sites.beads)
+    _spread_some_forces(first, last, x, sites, forces, virial, measure)
+
+
+@helper
+def _spread_some_forces(
+    first_site: int, last_site: int, x: Any, sites: Any, forces: Any, virial: Any, measure: bool
+) -> None:
     beads, kinds, start, atoms, weights, values = (
         sites.beads, sites.kinds, sites.start, sites.atoms, sites.weights, sites.values
     )  # fmt: skip
-    for n in range(beads.shape[0] - 1, -1, -1):
+    for n in range(last_site - 1, first_site - 1, -1):
         s, first, last = beads[n], int(start[n]), int(start[n + 1])
         f = (forces[s, 0], forces[s, 1], forces[s, 2])
         forces[s, 0], forces[s, 1], forces[s, 2] = 0.0, 0.0, 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from topdown.engine import reference, reference_bonded
 from topdown.engine.bonded_forces import BLOCK, angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.excluded_pairs import excluded_pair_forces
 from topdown.engine.parameters import TERMS, build_parameters
+from topdown.engine.potentials import arc_cosine
 from topdown.model import Angle, Bond, CGMolecule, Constraint, Dihedral, System
 
 BOX = np.array([3.0, 2.5, 3.5])
@@ -33,6 +35,13 @@ def _zigzag(components: list[tuple[CGMolecule, int]], seed: int = 1) -> tuple[Sy
     return system, x + rng.integers(-2, 3, x.shape) * BOX
 
 
+def _parts_of(system: System, n_parts: int) -> list[tuple[int, int]]:
+    """Beads of whole molecules, cut into parts that cover the system."""
+    starts = [start for _, start in system.molecules()]
+    cuts = [0, *(starts[len(starts) * k // n_parts] for k in range(1, n_parts)), system.n_beads]
+    return list(pairwise(cuts))
+
+
 def _both_kernels_equal_the_twin(system: System, x: np.ndarray, constraint_stiffness: float = 0.0) -> None:
     bonded = build_parameters(system, constraint_stiffness=constraint_stiffness).bonded
     twin = (
@@ -44,9 +53,14 @@ def _both_kernels_equal_the_twin(system: System, x: np.ndarray, constraint_stiff
     for measure in (True, False):
         energies, virial, forces = np.full(len(TERMS), 7.0), np.full((3, 3), 7.0), np.full(x.shape, 7.0)
         for kernel in (bond_forces, angle_forces, dihedral_forces, bending_torsion_forces):
-            kernel(x, BOX, bonded, forces, energies, virial, measure)
+            kernel((0, len(x)), x, BOX, bonded, forces, energies, virial, measure)
         largest = max(np.abs(twin.forces).max(initial=0.0), 1.0)
         assert np.abs(forces - 7.0 - twin.forces).max(initial=0.0) <= 1e-11 * largest
+        shared = np.full(x.shape, 7.0)
+        for own in _parts_of(system, 3):
+            for kernel in (bond_forces, angle_forces, dihedral_forces, bending_torsion_forces):
+                kernel(own, x, BOX, bonded, shared, np.zeros(len(TERMS)), np.zeros((3, 3)), measure)
+        assert np.abs(shared - forces).max(initial=0.0) <= 1e-12 * largest, "terms left out or done twice"
         if measure:
             assert energies - 7.0 == pytest.approx(twin.energies, rel=1e-11, abs=1e-11)
             assert np.abs(virial - 7.0 - twin.virial).max() <= 1e-11 * max(np.abs(twin.virial).max(), 1.0)
@@ -142,7 +156,7 @@ def test_the_same_positions_give_the_same_bits():
     for measure in (False, False, True, True):
         forces = np.zeros_like(x)
         for kernel in (bond_forces, angle_forces, dihedral_forces, bending_torsion_forces):
-            kernel(x.copy(), BOX, bonded, forces, np.zeros(len(TERMS)), np.zeros((3, 3)), measure)
+            kernel((0, len(x)), x.copy(), BOX, bonded, forces, np.zeros(len(TERMS)), np.zeros((3, 3)), measure)
         results.append(forces)
     assert np.array_equal(results[0], results[1])
     assert np.array_equal(results[2], results[3])
@@ -159,7 +173,7 @@ def test_excluded_pairs_without_charge_are_not_listed_and_the_others_equal_the_t
     x, box = np.array(system.positions), np.array(system.box)
     twin = reference.excluded_terms(x, box, pair)
     forces, energies, virial = np.zeros_like(x), np.zeros(len(TERMS)), np.zeros((3, 3))
-    excluded_pair_forces(x, box, pair, forces, energies, virial, True)
+    excluded_pair_forces((0, len(x)), x, box, pair, forces, energies, virial, True)
     assert energies == pytest.approx(twin.energies, rel=1e-13)
     assert np.abs(forces - twin.forces).max() <= 1e-12 * np.abs(twin.forces).max()
     assert np.abs(virial - twin.virial).max() <= 1e-12 * np.abs(twin.virial).max()
@@ -170,3 +184,12 @@ def test_excluded_pairs_without_charge_are_not_listed_and_the_others_equal_the_t
     parameters = build_parameters(neutral)
     assert len(parameters.pair.excluded_pairs) == 1
     assert len(parameters.pair.charged_exclusions) == len(parameters.pair.charged) == 0
+
+
+def test_the_angle_of_a_cosine():
+    """To a few units in the last place, everywhere and where its two branches meet."""
+    cosines = np.concatenate(
+        [np.linspace(-1.0, 1.0, 4001), np.cos(np.geomspace(1e-7, 1.0, 500)), np.nextafter(0.5, [0.0, 1.0]), [-0.5, 0.5]]
+    )
+    angles = np.array([arc_cosine(float(c)) for c in cosines])
+    np.testing.assert_allclose(angles, np.arccos(cosines), rtol=5e-16, atol=4e-16)

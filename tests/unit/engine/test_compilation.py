@@ -172,7 +172,7 @@ def arguments(monkeypatch):
     """What the first simulation on a machine hands to :func:`cold_start.first_parts`."""
     seen = []
     monkeypatch.setattr(
-        simulation, "first_parts", lambda *own: seen.append(own) or cold_start.step_parts(*own[:7], *own[8:10])
+        simulation, "first_parts", lambda *own: seen.append(own) or cold_start.step_parts(*own[:7], *own[8:10], own[11])
     )
     Simulation(placed(((W, 60),), (2.7, 2.7, 2.7)), SimulationSettings(time_step=0.001))
     return seen[0]

@@ -350,6 +350,13 @@ def _scatter(forces, rows, first, cluster, values):
     _simd.subtract_from_cluster(forces, cluster, x, y, z)
 
 
+@compiled
+def _scatter_alone(forces, rows, first, cluster, values):
+    x, y, z = floats(values, 0), floats(values, WIDTH), floats(values, 2 * WIDTH)
+    _simd.add_to_lone_rows(forces, rows, first, x, y, z)
+    _simd.subtract_from_lone_cluster(forces, cluster, x, y, z)
+
+
 @pytest.mark.parametrize("first", [0, 1, 2, 4])
 def test_forces_go_to_their_slots_and_nowhere_else(first):
     """Two rows of one slot (as the dummies that fill up packs are) both count."""
@@ -366,6 +373,9 @@ def test_forces_go_to_their_slots_and_nowhere_else(first):
     kept[7] = False  # nobody's
     np.testing.assert_allclose(after[:, kept], expected[:, kept], rtol=0, atol=3e-6)
     assert after[:, :4].tobytes() == before[:, :4].tobytes()
+    alone = np.ascontiguousarray(before[:, 4:])
+    _scatter_alone(alone.reshape(-1), ROWS, first, 1, values.ravel())
+    assert alone[:, :3].tobytes() == after[:, 4:7].tobytes()
 
 
 # -- the other width -----------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from engine_systems import (
 from topdown.engine import Coupling, Simulation, SimulationSettings, reference
 from topdown.engine._jit import kernel
 from topdown.engine.forces import share_out
-from topdown.engine.team import new_team, split_clusters
+from topdown.engine.team import divide_beads, new_team, split_clusters
 from topdown.errors import SettingsError
 from topdown.model import System
 
@@ -73,11 +73,11 @@ def started(name: str, threads: int, **changes) -> Simulation:
 @pytest.mark.parametrize("threads", TEAMS)
 @pytest.mark.parametrize("name", list(RUNS))
 def test_a_team_finds_the_forces_of_one_thread(name, threads):
-    """After one step, to which both came with the same forces: positions are the same bytes."""
+    """After one step, to which both came with the same forces: but for how sums over all velocities are rounded."""
     alone, team = started(name, 1), started(name, threads)
     for run in (alone, team):
         run.run(1)
-    assert team.positions.tobytes() == alone.positions.tobytes()
+    np.testing.assert_allclose(team.positions, alone.positions, rtol=0, atol=1e-13)
     error = rms(team.state.forces - alone.state.forces) / rms(alone.state.forces)
     gate(f"{name}: forces of {threads} threads against one's, rms, relative", error, 1e-6)
     twin = reference.total(team.parameters, team.positions, team.box, lam=team._lambda)
@@ -188,14 +188,19 @@ def _share_out(pair, bonded, near, team):
 
 
 @kernel
-def _split(near, elsewhere, team):
-    split_clusters(near, elsewhere, team)
+def _split(near, team):
+    split_clusters(near, team)
+
+
+@kernel
+def _divide(start, team):
+    divide_beads(start, team)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 def test_clusters_are_shared_evenly(threads):
     run = Simulation(water(2000), SimulationSettings())
-    near, team = run.state.neighbor_list, new_team(threads, 8, 6)
+    near, team = run.state.neighbor_list, new_team(threads, 8, 6, 2000)
     n = int(near.counts[0])
     packs = (near.inner_end[:n].astype(int) - near.outer_start[:n] + 4) + np.diff(
         near.masked_start[: n + 1].astype(int)
@@ -205,9 +210,25 @@ def test_clusters_are_shared_evenly(threads):
     assert team.split[-1] == n
     shares = [packs[a:b].sum() for a, b in zip(team.split[:-1], team.split[1:], strict=True)]
     assert max(shares) - min(shares) <= 2 * packs.max()
-    _split(near, float(packs.sum()), team)  # as much again besides: the last thread does only that
-    assert threads < 2 or team.split[-2] == n
-    assert (np.diff(team.split) >= 0).all()
+    for busy in (0, threads - 1):
+        team.elsewhere[:] = 0.0
+        team.elsewhere[busy] = packs.sum()  # as much again besides: of two threads one does only that
+        _split(near, team)
+        assert (np.diff(team.split) >= 0).all()
+        shares = [packs[a:b].sum() for a, b in zip(team.split[:-1], team.split[1:], strict=True)]
+        assert threads != 2 or shares[busy] <= packs.max()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+def test_molecules_are_not_divided(threads):
+    start = np.array([0, 12, 24, 36, 40, 41, 42, 43, 44, 45], np.uint32)
+    team = new_team(threads, 8, 6)
+    _divide(start, team)
+    assert team.beads[0] == 0
+    assert team.beads[-1] == 45
+    assert (np.diff(team.beads) >= 0).all()
+    assert set(team.beads.tolist()) <= set(start.tolist())
+    assert np.diff(team.beads).max() <= 45 / threads + 12
 
 
 # -- restarts, failures, settings ----------------------------------------------------------------------------------------
