@@ -5,6 +5,11 @@ ChemMedChem 3, 1503 (2008), as RDKit has it), and the pieces are joined at rando
 600 g/mol, at most 12 rotatable bonds and a Crippen logP of -2 to 7, as their canonical SMILES, sorted. Same seed, same list.
 
     python benchmarks/druglike_list.py --source CURATED.csv --count 5000 --output benchmarks/druglike.smi.gz
+
+Longer lists are made of one that is there by putting one to three substituents on its molecules, which is a hundred times
+quicker; they come in random order:
+
+    python benchmarks/druglike_list.py --substitute benchmarks/druglike.smi.gz --count 100000 --output long.smi.gz
 """
 
 from __future__ import annotations
@@ -13,7 +18,9 @@ import argparse
 import csv
 import gzip
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rdkit import Chem, rdBase
 from rdkit.Chem import BRICS, Crippen, Descriptors, rdMolDescriptors
@@ -28,11 +35,15 @@ def main() -> None:
     parser.add_argument(
         "--source", type=Path, action="append", default=[], help="further CSV files with a column smiles"
     )
+    parser.add_argument("--substitute", type=Path, help="make the list of the molecules of this one")
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     rdBase.DisableLog("rdApp.*")
+    if options.substitute is not None:
+        write(options.output, substituted(options.substitute, options.count, random.Random(options.seed)))
+        return
     molecules = read_molecules([*sorted((data_folder() / "partition").glob("*.csv")), *options.source])
     found = {Chem.MolToSmiles(mol) for mol in molecules if is_druglike(mol)}
     print(f"{len(molecules)} molecules read, {len(found)} of them drug-like")
@@ -49,9 +60,59 @@ def main() -> None:
         mol = joined(rng, mols, by_label)
         if mol is not None and is_druglike(mol):
             found.add(Chem.MolToSmiles(mol))
-    text = "".join(f"{smiles} d{number:04d}\n" for number, smiles in enumerate(sorted(found), start=1))
-    options.output.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-    print(f"{len(found)} molecules, {options.output.stat().st_size} bytes")
+    write(options.output, sorted(found))
+
+
+def write(path: Path, found: Sequence[str]) -> None:
+    """The list, each molecule named by its number."""
+    width = len(str(len(found)))
+    text = "".join(f"{smiles} d{number:0{width}d}\n" for number, smiles in enumerate(found, start=1))
+    path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    print(f"{len(found)} molecules, {path.stat().st_size} bytes")
+
+
+#: What takes the place of a hydrogen on carbon.
+SUBSTITUENTS: Final = (
+    "C",
+    "F",
+    "Cl",
+    "O",
+    "N",
+    "CC",
+    "OC",
+    "C#N",
+    "C(F)(F)F",
+    "C(=O)N",
+    "NC(=O)C",
+    "S(=O)(=O)C",
+    "C1CC1",
+    "CO",
+)
+
+
+def substituted(path: Path, count: int, rng: random.Random) -> list[str]:
+    """``count`` different molecules of a list, itself included, with substituents put on."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        parents = [line.split()[0] for line in file]
+    found = dict.fromkeys(parents[:count])
+    groups = [Chem.MolFromSmiles(text) for text in SUBSTITUENTS]
+    while len(found) < count:
+        grown = Chem.RWMol(Chem.MolFromSmiles(rng.choice(parents)))
+        for _ in range(rng.randint(1, 3)):
+            places = [a.GetIdx() for a in grown.GetAtoms() if a.GetAtomicNum() == 6 and a.GetTotalNumHs() > 0]
+            if not places:
+                break
+            place, first = rng.choice(places), grown.GetNumAtoms()
+            grown.InsertMol(rng.choice(groups))
+            grown.AddBond(place, first, Chem.BondType.SINGLE)
+            atom = grown.GetAtomWithIdx(place)
+            if atom.GetNoImplicit():
+                atom.SetNumExplicitHs(max(atom.GetNumExplicitHs() - 1, 0))
+            Chem.SanitizeMol(grown)
+        found.setdefault(Chem.MolToSmiles(grown))
+    listed = list(found)
+    rng.shuffle(listed)
+    return listed
 
 
 def joined(rng: random.Random, mols: list[Chem.Mol], by_label: dict[int, list[Chem.Mol]]) -> Chem.Mol | None:

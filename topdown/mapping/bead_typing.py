@@ -26,6 +26,7 @@ from topdown.mapping.fragment_keys import stored_keys
 from topdown.mapping.fragments import LEVELS, coarser, environment
 from topdown.mapping.functional_groups import FunctionalGroup
 from topdown.mapping.ions import published_ion
+from topdown.mapping.remembered import Remembered
 from topdown.mapping.surroundings import Surroundings
 from topdown.mapping.type_estimate import (
     FloatArray,
@@ -54,8 +55,8 @@ CALIBRATION: Mapping[tuple[str, str], tuple[float, float]] = {
     ("martini2", "unseen"): (-0.27, 0.73),
 }
 MAX_ALTERNATIVES = 5
-#: Choices remembered per table, and evidence, which is larger (7 kB).
-_MOST_KNOWN, _MOST_EVIDENCE = 50_000, 4_000
+#: Choices remembered per table, of either kind; one takes about 2 kB.
+_MOST_KNOWN = 16_000
 _LEVEL_NAMES = ("fragment in its environment", "fragment", "skeleton")
 _SIZE_NAMES = {"R": "regular", "S": "small", "T": "tiny"}
 
@@ -256,28 +257,18 @@ class _Evidence:
     charged: bool
 
 
+#: Stands for the choice of a bead whose free energy counts, which is remembered under that as well.
+_BY_ENERGY = TypeChoice(bead_type="", reason="", confidence=0.0, alternatives=(), level="", support="")
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Beads met before, by :meth:`Surroundings.bead_key`: the choice, or where the free energy counts the evidence.
+    """Choices for beads met before, by :meth:`Surroundings.bead_key`; where the free energy counts by key and free energy [kJ/mol]."""
 
-    Attributes
-    ----------
-    choices : dict
-        ``None`` where the free energy counts.
-    evidence : dict
-    by_energy : dict
-        Choices by key and free energy [kJ/mol].
-    """
-
-    choices: dict[tuple[int, ...], TypeChoice | None] = field(default_factory=dict)
-    evidence: dict[tuple[int, ...], _Evidence] = field(default_factory=dict)
-    by_energy: dict[tuple[tuple[int, ...], float], TypeChoice] = field(default_factory=dict)
-
-    def forget_when_full(self) -> None:
-        """Keep memory bounded."""
-        for kept, most in ((self.choices, _MOST_KNOWN), (self.by_energy, _MOST_KNOWN), (self.evidence, _MOST_EVIDENCE)):
-            if len(kept) >= most:
-                kept.clear()
+    choices: Remembered[tuple[int, ...], TypeChoice] = field(default_factory=lambda: Remembered(_MOST_KNOWN))
+    by_energy: Remembered[tuple[tuple[int, ...], float], TypeChoice] = field(
+        default_factory=lambda: Remembered(_MOST_KNOWN)
+    )
 
 
 @lru_cache(maxsize=8)
@@ -313,23 +304,20 @@ def _choose(context: _Context, group: tuple[int, ...]) -> TypeChoice:
     group = context.surroundings.in_order(group)
     key = context.surroundings.bead_key(group)
     choice = known.choices.get(key)
-    if choice is not None:
-        return choice
-    known.forget_when_full()
-    if key not in known.choices:
+    evidence = None
+    if choice is None:
         evidence = _evidence(context, group)
-        if not evidence.by_energy:
-            choice = known.choices[key] = _decided(context, evidence, evidence.probabilities)
-            return choice
-        known.choices[key] = None
-        known.evidence[key] = evidence
+        choice = _BY_ENERGY if evidence.by_energy else _decided(context, evidence, evidence.probabilities)
+        known.choices[key] = choice
+    if choice is not _BY_ENERGY:
+        return choice
     energy = free_energy(context.mol, group, context.shared, context.surroundings)
     choice = known.by_energy.get((key, energy))
     if choice is None:
-        if key not in known.evidence:
-            known.evidence[key] = _evidence(context, group)
-        probabilities = weighted_by_free_energy(known.evidence[key].probabilities, energy, context.table)
-        choice = known.by_energy[key, energy] = _decided(context, known.evidence[key], probabilities)
+        # Kept by itself, evidence would be the largest part of what is remembered, and is hardly ever asked for again.
+        evidence = evidence or _evidence(context, group)
+        probabilities = weighted_by_free_energy(evidence.probabilities, energy, context.table)
+        choice = known.by_energy[key, energy] = _decided(context, evidence, probabilities)
     return choice
 
 

@@ -94,6 +94,8 @@ _COUNTS = (1 << _SHIFT) - 1
 _AROMATIC, _FULL = count_mask("aromatic"), packed("aromatic", MAX_AROMATIC)
 #: The five entries of a :class:`Description`.
 _Shape = tuple[int, int, int, int, bool]
+#: Descriptions whose cost is remembered; one takes about 250 bytes, and drug-like molecules bring some four each.
+_MOST_SHAPES = 50_000
 #: Cost of the shape features of a description, per table of costs.
 _SHAPE_COSTS: dict[int, tuple[Mapping[str, int], dict[_Shape, int]]] = {}
 
@@ -105,6 +107,8 @@ def _shape_costs(weights: Mapping[str, int]) -> dict[_Shape, int]:
         if len(_SHAPE_COSTS) > 8:
             _SHAPE_COSTS.clear()
         known = _SHAPE_COSTS[id(weights)] = (weights, {})
+    if len(known[1]) > _MOST_SHAPES:
+        known[1].clear()
     return known[1]
 
 

@@ -23,6 +23,7 @@ from rdkit.Chem import rdMolDescriptors
 
 from topdown.mapping.atom_roles import known_facts
 from topdown.mapping.functional_groups import FunctionalGroup
+from topdown.mapping.remembered import Remembered
 from topdown.mapping.surroundings import Surroundings
 from topdown.model import BeadTable
 from topdown.resources import bead_tables_folder
@@ -61,9 +62,8 @@ _FREE_ENERGY_M2 = {
 #: Loss of log-probability per kJ/mol between the free energies of fragment and bead; the flat optimum of held-out beads.
 FREE_ENERGY_WEIGHT = 0.1
 _TEMPERATURE = 298.15
-#: Contributions of atoms [kJ/mol] by what lies around them, and how many are kept.
-_ATOM_ENERGIES: dict[tuple[object, ...], float] = {}
-_MOST_ATOMS = 50_000
+#: Contributions of atoms [kJ/mol] by what lies around them.
+_ATOM_ENERGIES: Remembered[tuple[object, ...], float] = Remembered(20_000)
 #: Log-odds a charged type loses per step of Q level, and for other labels than the rule's.
 _ION_LEVEL, _ION_LABEL = 1.5, 1.0
 
@@ -286,13 +286,13 @@ def free_energy(mol: Any, group: tuple[int, ...], shared: frozenset[int], surrou
 
     Atoms in surroundings met before are looked up; otherwise those of the whole molecule are worked out and remembered.
     """
-    keys = [surroundings.atom_key(a) for a in group]
-    if any(key not in _ATOM_ENERGIES for key in keys):
-        if len(_ATOM_ENERGIES) > _MOST_ATOMS:
-            _ATOM_ENERGIES.clear()
-        for atom, energy in enumerate(atom_free_energies(mol).tolist()):
+    found = [_ATOM_ENERGIES.get(surroundings.atom_key(a)) for a in group]
+    if None in found:
+        energies: list[float] = atom_free_energies(mol).tolist()
+        for atom, energy in enumerate(energies):
             _ATOM_ENERGIES[surroundings.atom_key(atom)] = energy
-    return math.fsum((0.5 if a in shared else 1.0) * _ATOM_ENERGIES[key] for a, key in zip(group, keys))
+        found = [energies[a] for a in group]
+    return math.fsum((0.5 if a in shared else 1.0) * (energy or 0.0) for a, energy in zip(group, found))
 
 
 def weighted_by_free_energy(probabilities: FloatArray, target: float, table: BeadTable) -> FloatArray:

@@ -5,11 +5,12 @@ import random
 import pytest
 from rdkit import Chem
 
-from topdown.mapping import bead_typing
+from topdown.mapping import bead_typing, candidate_groups, type_estimate
 from topdown.mapping.atom_roles import atom_roles
 from topdown.mapping.bead_typing import building_block_index, choose_type, choose_types
 from topdown.mapping.fragmenting import canonical_order, partition_atoms
 from topdown.mapping.fragments import environment
+from topdown.mapping.remembered import Remembered
 from topdown.mapping.surroundings import Surroundings
 from topdown.mapping.type_estimate import atom_free_energies, free_energy
 from topdown.mapping.type_features import bead_features, effective_atoms, size_rule
@@ -46,24 +47,33 @@ def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(monkeypatc
         return [choose_types(mol, [tuple(range(mol.GetNumAtoms()))[:4]], M3) for mol in mols]
 
     wanted = types()
-    monkeypatch.setattr(bead_typing, "_MOST_KNOWN", 3)
-    monkeypatch.setattr(bead_typing, "_MOST_EVIDENCE", 2)
-    known = bead_typing._known_choices(M3)
+    known = bead_typing._Known(choices=Remembered(4), by_energy=Remembered(4))
+    monkeypatch.setattr(bead_typing, "_known_choices", lambda _: known)
+    monkeypatch.setattr(type_estimate, "_ATOM_ENERGIES", Remembered(4))
     assert types() == wanted
-    assert len(known.choices) <= 3
-    assert len(known.by_energy) <= 3
-    assert len(known.evidence) <= 2
+    assert types() == wanted
+    assert 0 < len(known.choices) <= 4
+    assert 0 < len(known.by_energy) <= 4
+    assert 0 < len(type_estimate._ATOM_ENERGIES) <= 4
 
 
-def test_a_bead_met_before_keeps_its_choice_when_its_evidence_is_forgotten(monkeypatch):
-    """Evidence takes the memory, choices do not: long lists would otherwise work out the same beads again and again."""
-    mol = Chem.MolFromSmiles("FC(F)(F)C1CC1(Br)C#N")
-    group = [(4, 5, 6, 7)]
+def test_costs_of_descriptions_are_bounded_and_forgetting_changes_nothing(monkeypatch):
+    def partitions():
+        return [partition_atoms(Chem.MolFromSmiles(smiles), "martini3").groups for smiles in ALIKE]
+
+    wanted = partitions()
+    monkeypatch.setattr(candidate_groups, "_MOST_SHAPES", 20)
+    assert partitions() == wanted
+    partition_atoms(Chem.MolFromSmiles("C"), "martini3")
+    assert all(len(costs) <= 20 for _, costs in candidate_groups._SHAPE_COSTS.values())
+
+
+@pytest.mark.parametrize("smiles", ["FC(F)(F)C1CC1(Br)C#N", "CCCCCC"])
+def test_a_bead_met_before_is_looked_up(smiles, monkeypatch):
+    mol = Chem.MolFromSmiles(smiles)
+    group = [tuple(range(mol.GetNumAtoms()))[-4:]]
     choice = choose_types(mol, group, M3)
-    known = bead_typing._known_choices(M3)
-    assert choice[0].level != "environment"
-    assert known.by_energy
-    known.evidence.clear()
+    assert (choice[0].level == "environment") == (smiles == "CCCCCC")
     monkeypatch.setattr(bead_typing, "_evidence", lambda *_: pytest.fail("worked out again"))
     assert choose_types(mol, group, M3) == choice
 
