@@ -224,7 +224,7 @@ def collect(root: Path, table: str, frames: Path) -> None:
 
 def reduce(root: Path, table: str, output: Path) -> None:
     """Averages of every row that has frames, and the deviations from experiment."""
-    table: list[dict[str, str]] = []
+    entries: list[dict[str, str]] = []
     deviations: dict[str, list[float]] = {name: [] for name in PUBLISHED}
     for row in rows():
         stored, done = folder_of(root, row) / "series.npz", folder_of(root, row) / "done.json"
@@ -258,13 +258,13 @@ def reduce(root: Path, table: str, output: Path) -> None:
             entry[f"{name}_measured"] = "" if measured is None else f"{measured.value:g}"
             if estimate is not None and measured is not None:
                 deviations[name].append(estimate.value - measured.value)
-        table.append(entry)
-    if not table:
+        entries.append(entry)
+    if not entries:
         raise SystemExit(f"no finished run in {root}")
     with output.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(table[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, list(entries[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(table)
+        writer.writerows(entries)
     for name, values in deviations.items():
         off = np.array(values)
         if len(off):

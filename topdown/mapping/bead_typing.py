@@ -263,7 +263,7 @@ _BY_ENERGY = TypeChoice(bead_type="", reason="", confidence=0.0, alternatives=()
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Choices for beads met before, by :meth:`Surroundings.bead_key`; where the free energy counts by key and free energy [kJ/mol]."""
+    """Choices for beads met before, by :meth:`Surroundings.bead_key`; where the free energy counts, by key and free energy."""
 
     choices: Remembered[tuple[int, ...], TypeChoice] = field(default_factory=lambda: Remembered(_MOST_KNOWN))
     by_energy: Remembered[tuple[tuple[int, ...], float], TypeChoice] = field(
