@@ -27,7 +27,7 @@ from rdkit import Chem
 from scipy.optimize import minimize
 
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
-from topdown.mapping.bead_typing import BuildingBlockIndex, TypeChoice, choose_type
+from topdown.mapping.bead_typing import BuildingBlockIndex, TypeChoice, calibration_terms, choose_type
 from topdown.mapping.fragments import coarser
 from topdown.mapping.type_estimate import CLASSES, LABELS, SIZES, WEIGHTS_FILE, TypeModel, type_parts, weight_columns
 from topdown.mapping.type_features import bead_features
@@ -269,19 +269,37 @@ def by_origin(fact: derive.Observation) -> str:
     return fact.origin
 
 
-def calibration(results: Iterable[Held]) -> tuple[float, float]:
-    """(a, b) of right = 1 / (1 + exp(-(a + b logit p))), by maximum likelihood with a weak pull towards (0, 1)."""
+def calibration(results: Iterable[Held], *, with_votes: bool) -> tuple[float, float, float, float]:
+    """The numbers of ``CALIBRATION``, by maximum likelihood with a weak pull towards (0, 1, 0, 0).
+
+    Without votes the last two are 0.
+    """
     held = list(results)
-    p = np.clip([r.choice.probabilities[0] for r in held], 1e-6, 1 - 1e-6)
     right = np.array([r.right for r in held], dtype=float)
-    x = np.column_stack([np.ones(len(p)), np.log(p / (1 - p))])
+    x = np.array([calibration_terms(r.choice.probabilities[0], r.choice.chemistry, r.choice.n_votes) for r in held])
+    start = np.array([0.0, 1.0, 0.0, 0.0])
+    x = x if with_votes else x * [1.0, 1.0, 0.0, 0.0]
 
     def cost(beta: np.ndarray) -> float:
         z = x @ beta
-        return float((np.logaddexp(0.0, z) - right * z).sum() + 0.5 * ((beta - [0.0, 1.0]) ** 2).sum())
+        return float((np.logaddexp(0.0, z) - right * z).sum() + 0.5 * ((beta - start) ** 2).sum())
 
-    a, b = minimize(cost, np.array([0.0, 1.0])).x
-    return round(float(a), 2), round(float(b), 2)
+    a, b, c, d = (round(float(value), 2) + 0.0 for value in minimize(cost, start).x)
+    return a, b, c, d
+
+
+def left_out_loss(results: Iterable[Held], *, with_votes: bool) -> float:
+    """Mean log-loss of the stated confidence of each source's beads under the calibration of all other sources."""
+    held = list(results)
+    loss = 0.0
+    for origin in {r.fact.origin for r in held}:
+        numbers = calibration([r for r in held if r.fact.origin != origin], with_votes=with_votes)
+        for r in held:
+            if r.fact.origin == origin:
+                terms = calibration_terms(r.choice.probabilities[0], r.choice.chemistry, r.choice.n_votes)
+                z = float(np.dot(numbers, terms))
+                loss += float(np.logaddexp(0.0, -z if r.right else z))
+    return loss / max(len(held), 1)
 
 
 def main() -> None:
@@ -306,7 +324,10 @@ def main() -> None:
         ]
         for name, known in (("known", True), ("unseen", False)):
             chosen = [r for r in results if r.known == known]
-            print(f'    ("{style}", "{name}"): {calibration(chosen)},  # {len(chosen)} beads', flush=True)
+            losses = [left_out_loss(chosen, with_votes=with_votes) for with_votes in (False, True)]
+            numbers = calibration(chosen, with_votes=losses[1] < losses[0])
+            told = f"{len(chosen)} beads, log-loss with a source left out {losses[0]:.3f}, with votes {losses[1]:.3f}"
+            print(f'    ("{style}", "{name}"): {numbers},  # {told}', flush=True)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ fragment, the fragment with what it is attached to. Each level starts from the p
 them towards its own votes, the more the more there are (a Dirichlet prior whose weight is :data:`PRIOR_VOTES`); the first
 starts from the estimate of :mod:`topdown.mapping.type_estimate`. So one vote against chemistry does not decide, five
 do. Where votes contradict each other the estimate decides, which sees more of the surroundings than the fragment shows: it
-counts once more, to the power :data:`ESTIMATE_POWER`. Confidence is the probability of the winner, brought onto the hit rate
-of held-out beads (:data:`CALIBRATION`; ``benchmarks/mapping_types.py`` shows it in bins).
+counts once more, to the power :data:`ESTIMATE_POWER`. Confidence comes from the probability of the winner, what chemistry
+alone gave it and the number of votes, brought onto the hit rate of held-out beads (:data:`CALIBRATION`;
+``benchmarks/mapping_types.py`` shows it in bins).
 """
 
 from __future__ import annotations
@@ -46,14 +47,18 @@ PRIOR_VOTES = (0.5, 2.0, 5.0)
 #: Where the type with most votes leads by less than this many, the estimate multiplies what votes have made of it, to this
 #: power, after this much has been added so that no type is ruled out by the estimate alone.
 LEAD, ESTIMATE_POWER, ESTIMATE_FLOOR = 2, 0.4, 1e-3
-#: Style and level → (a, b): the share of right types among held-out beads is 1 / (1 + exp(-(a + b logit p))) of the
-#: winner's probability p. Written by ``scripts/fit_type_weights.py``.
-CALIBRATION: Mapping[tuple[str, str], tuple[float, float]] = {
-    ("martini3", "known"): (0.24, 0.4),
-    ("martini3", "unseen"): (0.1, 0.72),
-    ("martini2", "known"): (0.36, 0.72),
-    ("martini2", "unseen"): (-0.27, 0.73),
+#: Style and level → (a, b, c, d): the share of right types among held-out beads is 1 / (1 + exp(-z)) with
+#: z = a + b logit p + c logit q + d log(1 + n): the winner's probability p, what chemistry alone gave it (q), and the number n
+#: of votes at the finest level. Few votes against chemistry have moved p far, which is why q says more where they contradict it.
+#: c and d are 0 where they do not help for sources left out. Written by ``scripts/fit_type_weights.py``.
+CALIBRATION: Mapping[tuple[str, str], tuple[float, float, float, float]] = {
+    ("martini3", "known"): (-0.4, 0.26, 0.4, 0.44),
+    ("martini3", "unseen"): (0.1, 0.72, 0.0, 0.0),
+    ("martini2", "known"): (0.36, 0.72, 0.0, 0.0),
+    ("martini2", "unseen"): (-0.27, 0.73, 0.0, 0.0),
 }
+#: What the probability by chemistry alone is taken to be at least, and one less it at most: beyond, its odds say no more.
+LEAST_CHEMISTRY = 1e-3
 MAX_ALTERNATIVES = 5
 #: Choices remembered per table, of either kind; one takes about 2 kB.
 _MOST_KNOWN = 16_000
@@ -80,6 +85,10 @@ class TypeChoice:
         Of the votes: ``unanimous`` (several), ``single``, ``split``; empty without any.
     probabilities : tuple of float
         Of the winner and the alternatives, before calibration.
+    chemistry : float
+        Probability of the winner by chemistry alone.
+    n_votes : int
+        Votes at the finest level with votes, for any type.
     """
 
     bead_type: str
@@ -89,6 +98,8 @@ class TypeChoice:
     level: str
     support: str
     probabilities: tuple[float, ...] = ()
+    chemistry: float = 0.0
+    n_votes: int = 0
 
 
 class BuildingBlockIndex:
@@ -263,7 +274,15 @@ _BY_ENERGY = TypeChoice(bead_type="", reason="", confidence=0.0, alternatives=()
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Choices for beads met before, by :meth:`Surroundings.bead_key`; where the free energy counts, by key and free energy."""
+    """Choices for beads met before, by :meth:`Surroundings.bead_key`.
+
+    Attributes
+    ----------
+    choices : Remembered
+        ``_BY_ENERGY`` where the free energy counts.
+    by_energy : Remembered
+        Choices by key and free energy [kJ/mol].
+    """
 
     choices: Remembered[tuple[int, ...], TypeChoice] = field(default_factory=lambda: Remembered(_MOST_KNOWN))
     by_energy: Remembered[tuple[tuple[int, ...], float], TypeChoice] = field(
@@ -364,14 +383,17 @@ def _decided(context: _Context, evidence: _Evidence, probabilities: FloatArray) 
     found = next((level for level in range(len(LEVELS)) if votes[level]), None)
     level_name = "estimate" if found is None else LEVELS[found]
     best, probability = ranked[0]
+    by_chemistry, n_votes = float(estimate[table.index(best)]), sum(finest.values()) if finest else 0
     return TypeChoice(
         bead_type=best,
         reason=_reason(context, evidence, found, best),
-        confidence=_calibrated(probability, context.model.style, level_name),
+        confidence=_calibrated(context.model.style, level_name, probability, by_chemistry, n_votes),
         alternatives=tuple(name for name, _ in ranked[1:]),
         level=level_name,
         support="" if found is None else _support(votes[found]),
         probabilities=tuple(p for _, p in ranked),
+        chemistry=by_chemistry,
+        n_votes=n_votes,
     )
 
 
@@ -432,10 +454,17 @@ def _ranked(probabilities: FloatArray, table: BeadTable) -> list[tuple[str, floa
     return [(table.bead_types[i].name, float(probabilities[i])) for i in order if probabilities[i] > 0.0]
 
 
-def _calibrated(probability: float, style: str, level: str) -> float:
-    a, b = CALIBRATION[style, "known" if level == "environment" else "unseen"]
+def calibration_terms(probability: float, chemistry: float, n_votes: int) -> tuple[float, float, float, float]:
+    """What the four numbers of :data:`CALIBRATION` are multiplied by."""
+    q = min(max(chemistry, LEAST_CHEMISTRY), 1.0 - LEAST_CHEMISTRY)
     p = min(max(probability, 1e-6), 1.0 - 1e-6)
-    return round(1.0 / (1.0 + exp(-(a + b * log(p / (1.0 - p))))), 3)
+    return 1.0, log(p / (1.0 - p)), log(q / (1.0 - q)), log(1.0 + n_votes)
+
+
+def _calibrated(style: str, level: str, probability: float, chemistry: float, n_votes: int) -> float:
+    numbers = CALIBRATION[style, "known" if level == "environment" else "unseen"]
+    z = sum(number * term for number, term in zip(numbers, calibration_terms(probability, chemistry, n_votes)))
+    return round(1.0 / (1.0 + exp(-z)), 3)
 
 
 def _support(votes: Mapping[str, int]) -> str:

@@ -292,13 +292,30 @@ def test_probabilities_fall_from_the_winner_and_go_with_the_names():
 
 
 def test_confidence_grows_with_probability():
-    assert all(b > 0 for _, b in CALIBRATION.values())
+    assert all(b > 0 and c >= 0 and d >= 0 for _, b, c, d in CALIBRATION.values())
     sure = choose("c1ccccc1", (0, 1), M3)
     split = choose("CCCCC", (1, 2, 3), M3)
     unknown = choose("CCNC(=O)N(C)O", range(7), M3)
     assert sure.confidence > 0.95
     assert sure.confidence > split.confidence
     assert sure.confidence > unknown.confidence
+
+
+def test_votes_against_chemistry_are_trusted_less_than_votes_for_it_and_many_more_than_few():
+    mol, group = Chem.MolFromSmiles("CCCCC"), (0, 1, 2, 3)
+    fragment = environment_of(mol, group)
+
+    def voted(name, count):
+        blocks = (BuildingBlock(fragment=fragment, bead_type=name, n_seen=count, source="a paper"),)
+        return choose_type(mol, group, M3, index=BuildingBlockIndex(blocks))
+
+    agreed, few, many = voted("C1", 8), voted("P1", 8), voted("P1", 80)
+    assert [choice.bead_type for choice in (agreed, few, many)] == ["C1", "P1", "P1"]
+    assert [choice.n_votes for choice in (agreed, few, many)] == [8, 8, 80]
+    assert agreed.chemistry > 0.5 > few.chemistry == many.chemistry
+    assert min(agreed.probabilities[0], few.probabilities[0]) > 0.9
+    assert agreed.confidence > many.confidence > few.confidence
+    assert few.confidence < 0.6
 
 
 @pytest.mark.parametrize("table", [M3, M2], ids=["martini3", "martini2"])
