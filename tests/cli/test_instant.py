@@ -176,7 +176,7 @@ def test_the_number_does_not_depend_on_how_the_molecule_is_written(topdown) -> N
 
 
 def test_a_molecule_unlike_any_calibrated_says_so(topdown) -> None:
-    _, out, _ = topdown("transfer", "OC(C(F)(F)F)C(F)(F)F", "--to", "octanol", "--json", "--instant")
+    _, out, _ = topdown("transfer", "CP(C)(C)=O", "--to", "octanol", "--json", "--instant")
     assert any("unlike what topdown1 was calibrated on" in remark for remark in lines(out)[0]["remarks"])
     _, out, _ = topdown("transfer", "CCCCCO", "--to", "octanol", "--json", "--instant")
     assert not any("unlike" in remark for remark in lines(out)[0]["remarks"])

@@ -1,5 +1,6 @@
 """Typing by classes: features of atoms and beads, the nearest class, and what is said about it."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -89,9 +90,20 @@ def test_a_molecule_gets_classes_with_reasons() -> None:
     assert all(name in TABLE for name in model.type_names)
     for bead in model.beads:
         assert 0.0 < bead.confidence <= 1.0
-        assert "nearest class" in bead.reason
+        assert re.match(r"(nearest class to|class near) the strengths estimated from its atoms \(W -?\d", bead.reason)
         assert len(bead.alternatives) == 3
         assert all(name in TABLE for name in bead.alternatives)
+
+
+def test_a_class_taken_for_the_molecule_s_sake_is_told() -> None:
+    beads = map_molecule("CC(=O)Nc1ccc(O)cc1", TABLE, conformers=False).beads
+    told = [bead for bead in beads if "makes the molecule's sum right" in bead.reason]
+    assert told
+    for bead in told:
+        nearest, distance = re.search(r"away; (\w+) is at ([\d.]+)", bead.reason).groups()  # type: ignore[union-attr]
+        own = float(re.search(r", ([\d.]+) kJ/mol away", bead.reason).group(1))  # type: ignore[union-attr]
+        assert nearest == bead.alternatives[0] != bead.bead_type
+        assert float(distance) <= own <= float(distance) + 2.05
 
 
 def test_polar_and_apolar_differ_as_they_should() -> None:
