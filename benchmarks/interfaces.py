@@ -14,13 +14,12 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from topdown.building.liquid import build_liquid
-from topdown.building.packing import wrap_molecules
+from topdown.building.slab import reshape_liquid
 from topdown.engine import Simulation, SimulationSettings
 from topdown.model import System
 from topdown.properties.averages import series_estimate
@@ -48,12 +47,7 @@ def slab(name: str, table_name: str, width: float, thickness: float) -> System:
     liquid = equilibrate_liquid(
         built, temperature=TEMPERATURE, pressure=PRESSURE, n_steps=EQUILIBRATION_STEPS, seed=SEED
     )
-    box = np.array([width, width, float(np.prod(liquid.box)) / width**2])
-    whole = wrap_molecules(np.array(liquid.positions), liquid.box, liquid.components)
-    beads = whole.reshape(count, molecule.n_beads, 3)
-    centres = beads.mean(axis=1, keepdims=True)
-    moved = (beads + centres * (box / liquid.box - 1.0)).reshape(-1, 3)
-    return replace(liquid, positions=moved, velocities=None, box=box)
+    return reshape_liquid(liquid, np.array([width, width, float(np.prod(liquid.box)) / width**2]))
 
 
 def beside(water: System, oil: System, table_name: str) -> System:

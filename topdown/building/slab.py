@@ -9,6 +9,7 @@ import numpy as np
 from topdown.building.packing import wrap_molecules
 from topdown.errors import SettingsError
 from topdown.model import System
+from topdown.model._arrays import FloatArray
 
 
 def build_slab(liquid: System, *, width: float, height: float) -> System:
@@ -36,7 +37,22 @@ def build_slab(liquid: System, *, width: float, height: float) -> System:
             where=liquid.title,
             hint="a taller box, or fewer molecules",
         )
-    factors = np.array([width, width, thickness]) / liquid.box
+    slab = reshape_liquid(liquid, np.array([width, width, thickness]))
+    positions = np.array(slab.positions)
+    positions[:, 2] += 0.5 * (height - thickness)
+    return replace(slab, positions=positions, box=np.array([width, width, height]), title=f"slab of {liquid.title}")
+
+
+def reshape_liquid(liquid: System, box: FloatArray) -> System:
+    """A liquid in a box of other edges: molecules move whole, by their centres. Velocities are dropped.
+
+    Parameters
+    ----------
+    liquid : System
+        A box full of liquid, molecules whole.
+    box : (3,) float64 [nm]
+    """
+    factors = box / liquid.box
     wrapped = wrap_molecules(np.array(liquid.positions), liquid.box, liquid.components)
     blocks, start = [], 0
     for molecule, count in liquid.components:
@@ -45,12 +61,4 @@ def build_slab(liquid: System, *, width: float, height: float) -> System:
         centres = block.mean(axis=1, keepdims=True)
         blocks.append((block + centres * (factors - 1.0)).reshape(-1, 3))
         start = stop
-    positions = np.concatenate(blocks)
-    positions[:, 2] += 0.5 * (height - thickness)
-    return replace(
-        liquid,
-        positions=positions,
-        velocities=None,
-        box=np.array([width, width, height]),
-        title=f"slab of {liquid.title}",
-    )
+    return replace(liquid, positions=np.concatenate(blocks), velocities=None, box=box)

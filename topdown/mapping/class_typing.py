@@ -146,20 +146,21 @@ def choose_classes(
     features = bead_features(mol, groups)
     places = [model.estimate(found, size) for found, size in zip(features, sizes, strict=True)]
     charged = [_charged_type(mol, group, size) for group, size in zip(groups, sizes, strict=True)]
-    neutral = [k for k, name in enumerate(charged) if not name]
-    off = np.array([model.deviations(places[k], sizes[k]) for k in neutral])
+    # what the classes change, of neutral beads
+    off = {k: model.deviations(places[k], sizes[k]) for k, name in enumerate(charged) if not name}
     classes: dict[int, int] = {}
-    if neutral:
-        chosen = round_together(off) if together else (off**2).sum(axis=2).argmin(axis=1)
-        classes = dict(zip(neutral, map(int, chosen)))
-    distances = dict(zip(neutral, np.linalg.norm(off, axis=-1) if neutral else ()))
+    if off:
+        rows = np.array(list(off.values()))
+        chosen = round_together(rows) if together else (rows**2).sum(axis=2).argmin(axis=1)
+        classes = dict(zip(off, map(int, chosen)))
     found = []
     for k, name in enumerate(charged):
         if name:
             found.append(_charged_choice(name, table))
             continue
         unknown = sum(feature not in model.weights for feature in features[k] if feature[0] <= 1)
-        found.append(_class_choice(classes[k], distances[k], places[k], sizes[k], unknown, table, model))
+        distances = np.linalg.norm(off[k], axis=1)
+        found.append(_class_choice(classes[k], distances, places[k], sizes[k], unknown, table, model))
     return found
 
 
