@@ -31,7 +31,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--to", "output", type=click.Choice(["xtc", "trr", "dcd"]), default="xtc", show_default=True, help="Format written."
 )
 @click.option(
-    "-o", "folder", type=OutputFolder(), default=Path("mapped"), show_default=True,
+    "-o", "--output", "folder", type=OutputFolder(), default=Path("mapped"), show_default=True,
     help="Folder for the results.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the distributions as one JSON object.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from topdown.building.single import single_molecule
-from topdown.errors import InputFileError, SettingsError, TopologyError
+from topdown.errors import BeadTableError, InputFileError, SettingsError, TopologyError
 from topdown.formats.gro import read_gro
 from topdown.formats.gromacs_read import read_gromacs_topology, read_topology
 from topdown.formats.gromacs_write import force_field_itp
@@ -114,7 +114,7 @@ def export(
     """
     chosen = export_format(to)
     name, system, origin = _read(source)
-    target = folder or Path(f"{name}-{chosen.name}")
+    target = folder or Path(f"{_stem(source.source) or name}-{chosen.name}")
     if target.resolve() == origin:
         raise SettingsError(f"{target} holds what is to be exported", hint="choose another folder with -o")
     try:
@@ -122,6 +122,14 @@ def export(
     except OSError as error:
         raise InputFileError(f"cannot write there: {error.strerror}", where=str(target)) from None
     return ExportResult(system=system, to=chosen.name, folder=target, files=files, notes=chosen.notes(system))
+
+
+def _stem(source: str) -> str:
+    """What a file or folder is called; nothing for the name of a model."""
+    path = Path(source).resolve()
+    if path.is_dir():
+        return path.name
+    return path.stem if path.is_file() else ""
 
 
 def _read(source: ExportSource) -> tuple[str, System, Path | None]:
@@ -144,7 +152,11 @@ def _read(source: ExportSource) -> tuple[str, System, Path | None]:
             reason, where=source.source, hint="a .top, .itp or .toml file, a folder, or the name of a model"
         )
     table_name = source.table or _DEFAULT_TABLE
-    return _alone(source, load_molecule(table_name, source.source), load_bead_table(table_name), None)
+    try:
+        model = load_molecule(table_name, source.source)
+    except BeadTableError as error:
+        raise InputFileError(f"no such file or folder; {error}", where=source.source) from None
+    return _alone(source, model, load_bead_table(table_name), None)
 
 
 def _alone(
