@@ -86,6 +86,12 @@ def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: 
     Give one SMILES, a .smi file (SMILES and name per line) or a .csv file (columns smiles, name); both may be gzipped.
 
     Exit code 0: all mapped; 3: some refused; 2: none mapped; 1: --check found it unstable.
+
+    \b
+    Examples:
+      topdown map "CC(=O)Nc1ccc(O)cc1" --name paracetamol -o out
+      topdown map molecules.smi -o mapped --workers 4
+      topdown map CCCCO --types 1=SC2 --check
     """
     from topdown.workflows.map_lists import list_file
 

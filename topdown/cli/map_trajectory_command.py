@@ -53,6 +53,10 @@ def command(
 
     MODEL is the .json that topdown map wrote, or an .itp with --mapping. TRAJECTORY is any file chemfiles reads; several
     copies of the molecule, other molecules and broken periodic images are no obstacle.
+
+    \b
+    Examples:
+      topdown map-trajectory out/paracetamol.json md.xtc --topology md.gro
     """
     from topdown.workflows.map_trajectory import map_trajectory, read_model
 

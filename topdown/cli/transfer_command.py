@@ -88,6 +88,12 @@ def command(
     molecule in its order, a molecule or a phase that is refused does not stop the others.
 
     Exit code 0: all computed; 3: some refused or failed; 2: none computed; 1: none computed, all failed while running.
+
+    \b
+    Examples:
+      topdown transfer CCCCO
+      topdown transfer solutes.csv --to octanol,hexadecane,chloroform --json
+      topdown transfer CCCCO --to heptane --error 0.3 --plot figures
     """
     from topdown.properties.phases import split_phases
     from topdown.workflows.liquids import parse_wall_time
