@@ -21,8 +21,7 @@ from topdown.formats.registry import export_format
 from topdown.model import BeadTable, CGMolecule, System
 from topdown.tables import load_bead_table, load_bead_types, load_molecule
 from topdown.tables.molecules import read_molecule
-from topdown.workflows.run_files import FINAL_FILE, RUN_FILE
-from topdown.workflows.run_request import request_from_json
+from topdown.workflows.run_files import FINAL_FILE, RUN_FILE, request_of_run
 
 _DEFAULT_TABLE = "martini3"
 Box = tuple[float, float, float]
@@ -197,11 +196,7 @@ def _from_folder(source: ExportSource, folder: Path) -> tuple[str, System, Path 
 
 
 def _from_run(source: ExportSource, folder: Path) -> tuple[str, System, Path | None]:
-    try:
-        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        request = request_from_json(record["request"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputFileError(f"cannot be read: {error}", where=str(folder / RUN_FILE)) from None
+    request = request_of_run(folder)
     final = source.coordinates or folder / FINAL_FILE
     if not final.is_file():
         raise InputFileError(f"there is no {final.name}: is the run finished?", where=str(folder))
