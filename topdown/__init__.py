@@ -23,7 +23,7 @@ _FRONT_DOOR = {
     "map": "topdown.workflows.map_view",
     "map_molecule": "topdown.mapping",
     "prepare_membrane": "topdown.workflows.membrane",
-    "transfer": "topdown.workflows.transfer",
+    "transfer": "topdown.workflows.transfer_view",
 }
 
 __all__ = ["__version__", *_FRONT_DOOR]

@@ -107,7 +107,7 @@ def test_a_molecule_file_uses_the_table_around_it(topdown, tmp_path: Path) -> No
     assert code == 0
 
 
-def test_a_mapped_molecule(topdown, tmp_path: Path) -> None:
+def test_a_mapped_molecule(topdown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mapped = tmp_path / "mapped"
     assert topdown("map", "CC(=O)Nc1ccc(O)cc1", "--name", "PARA", "--table", "martini2", "-o", mapped)[0] == 0
     code, _, err = topdown("export", mapped, "--to", "gromacs", "-o", tmp_path / "out")
@@ -119,6 +119,9 @@ def test_a_mapped_molecule(topdown, tmp_path: Path) -> None:
     assert [c.length for c in molecule.constraints] == [c["length"] for c in described["constraints"]]
     here, there = found.positions, read_gro(mapped / "PARA.gro").positions
     np.testing.assert_allclose(here - here.mean(axis=0), there - there.mean(axis=0), atol=2e-3)
+    monkeypatch.chdir(tmp_path)
+    assert topdown("export", mapped, "--to", "pdb")[0] == 0
+    assert [path.name for path in Path("mapped-pdb").iterdir()] == ["PARA.pdb"]  # another folder's would not meet it
     assert topdown("map", "CCCCO", "--name", "BUOL", "-o", mapped)[0] == 0
     code, _, err = topdown("export", mapped, "--to", "gromacs", "-o", tmp_path / "both")
     assert (code, "several: BUOL.itp, PARA.itp" in err) == (2, True)
@@ -172,7 +175,10 @@ def test_notes_name_what_is_not_exact() -> None:
         (("POPC", "--to", "gromax"), "no format 'gromax' to export to (did you mean gromacs?)"),
         (("POPC", "--to", "xyz"), "there are gromacs, openmm, lammps, pdb"),
         (("POPC",), "Missing option '--to'"),
-        (("POPX", "--to", "pdb"), "no molecule 'POPX' (did you mean"),
+        (
+            ("POPX", "--to", "pdb"),
+            "POPX: no such file or folder; bead table martini3: no molecule 'POPX' (did you mean",
+        ),
         (("POPC", "--to", "pdb", "--table", "martini9"), "martini9"),
         (("no.top", "--to", "pdb"), "no such file or folder"),
         (("no/where", "--to", "pdb"), "no such file or folder"),

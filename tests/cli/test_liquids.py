@@ -241,7 +241,7 @@ def test_surface_tension_as_json_and_text(topdown, tmp_path: Path) -> None:
     assert code == 0
     assert "γ, pressure tensor" in out
     assert "γ, test area" in out
-    assert "none in data/" in out
+    assert "none known" in out
 
 
 def test_help_is_clear(topdown) -> None:

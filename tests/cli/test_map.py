@@ -340,7 +340,11 @@ def test_a_list_into_a_folder_goes_on(topdown, molecules, tmp_path):
 
 
 def test_which_files_are_written(topdown, molecules, tmp_path):
-    assert topdown("map", str(molecules), "-o", str(tmp_path / "a"), "--write", "itp,png", "--no-conformers")[0] == 3
+    code, out, _ = topdown("map", str(molecules), "-o", str(tmp_path / "a"), "--write", "itp,png", "--no-conformers")
+    assert code == 3
+    tables = "mappings.jsonl, mappings.csv, rejects.csv"
+    assert out.splitlines()[-1] == f"wrote into {tmp_path / 'a'}: {tables}, and 6 files of molecules"
+    assert out.count("wrote") == 1
     assert {p.suffix for p in (tmp_path / "a").iterdir()} == {".itp", ".png", ".csv", ".jsonl", ".json"}
     for arguments in (["--write", "doc"], ["--write", "gro", "--no-conformers"]):
         assert topdown("map", "CCO", "-o", str(tmp_path / "b"), *arguments)[0] == 2

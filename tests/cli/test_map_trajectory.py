@@ -107,3 +107,15 @@ def test_wrong_options_are_one_line(topdown, arguments, text):
     assert (code, out) == (2, "")
     assert text in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_beads_are_no_atoms(topdown, tmp_path):
+    assert topdown("map", "CCCCO", "--name", "model", "-o", tmp_path, "--write", "json,itp,gro")[0] == 0
+    beads = tmp_path / "beads.gro"
+    lines = [
+        f"{1:5d}{'POPC':<5s}{name:>5s}{k:5d}{0.4 * k:8.3f}{0:8.3f}{0:8.3f}" for k, name in enumerate(("GL1", "GL2"), 1)
+    ]
+    beads.write_text("\n".join(["beads", "    2", *lines, "   3.0 3.0 3.0", ""]))
+    code, _, err = topdown("map-trajectory", tmp_path / "model.json", beads, "-o", tmp_path / "out")
+    assert code == 2
+    assert "beads.gro: the elements are not known: atom 1 is called 'GL1' (give a structure with all atoms" in err

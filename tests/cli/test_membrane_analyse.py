@@ -16,6 +16,7 @@ from topdown.formats.trajectory import TrajectoryWriter
 from topdown.model import System
 from topdown.properties.membrane import empty_series, index_membrane, join_series, observe_membrane
 from topdown.tables import load_bead_table, load_molecule
+from topdown.workflows.run_request import make_request
 
 TABLE = load_bead_table("martini2")
 DPPC, WATER, OCTANOL = (load_molecule("martini2", name) for name in ("DPPC", "W", "OCO"))
@@ -163,6 +164,18 @@ def test_mistakes_are_one_line(topdown, run: Path, tmp_path: Path, arguments: tu
     assert out == ""
     assert message in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_the_folder_of_a_run_is_analysed_with_the_topology_that_ran(topdown, run: Path, tmp_path: Path) -> None:
+    request = make_request(run / "system.top", run / "system.gro", {"n_steps": 10})
+    (tmp_path / "run.json").write_text(json.dumps({"request": request.as_json()}))
+    shutil.copy(run / "md.xtc", tmp_path / "trajectory.xtc")
+    code, out, err = topdown("membrane", "analyse", tmp_path, "--json", "--no-plots")
+    assert code == 0, err
+    assert json.loads(out)["area_per_lipid_nm2"]["value"] == pytest.approx(1.0, abs=0.02)
+    (tmp_path / "run.json").write_text("{}")
+    code, _, err = topdown("membrane", "analyse", tmp_path, "--no-plots")
+    assert (code, "run.json: this is no record of a run" in err) == (2, True)
 
 
 def test_folders_without_or_with_too_many_trajectories(topdown, run: Path, tmp_path: Path) -> None:

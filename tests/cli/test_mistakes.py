@@ -52,6 +52,7 @@ def refused(topdown, *arguments: object) -> str:
         (["transfer", "CCO", "--to", "octanol,"], "--to names no phase in 'octanol,'"),
         (["transfer", "CCO", "--from", " "], "--from names no phase"),
         (["transfer", "CCO", "--instant", "--plot", "figures"], "--instant simulates nothing"),
+        (["transfer", "CCO", "--error", "-1"], "--error: -1 kJ/mol cannot be aimed at (0.02 to 100)"),
         (["transfer", "CCO", "--simulate", "--instant"], "--instant and --simulate exclude each other"),
         (
             ["density", "ethanol:1e-9,water:1"],
@@ -71,6 +72,15 @@ def refused(topdown, *arguments: object) -> str:
             "empty.json: not a model as topdown map writes it: it lacks 'beads' (map",
         ),
         (["window", "run", "no.json"], "no.json: no JSON (topdown calibrate plan CAMPAIGN.toml --specs FOLDER"),
+        (
+            ["membrane", "--lipids", "POPC", "--temperature", "37"],
+            "a temperature of 37 K is out of range (200 to 500 K)",
+        ),
+        (
+            ["membrane", "--lipids", "POPC", "--relax", "5"],
+            "--relax '5' is not a length of time (for instance steady, 5ns or 0)",
+        ),
+        (["help"], "no command 'help'; there are map,"),
         (["calibrate", "paln", "campaign.toml"], 'no command "calibrate paln"; did you mean "calibrate plan"?'),
     ],
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from topdown.cli.commands import SUBCOMMANDS
 from topdown.cli.main import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,3 +72,22 @@ def test_version_is_the_same_everywhere(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["--version"])
     assert topdown.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", [*COMMANDS, *(f"{name} {beside}" for name in SUBCOMMANDS for beside in SUBCOMMANDS[name])]
+)
+def test_examples_in_the_help_can_be_typed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = name.split()
+    module = COMMANDS[name][0] if len(words) == 1 else SUBCOMMANDS[words[0]][words[1]][0]
+    command = import_module(module).command
+    shown = re.search(r"Examples:\n((?: +topdown .*\n?)+)", command.help or "")
+    if name in ("calibrate", "window", "table"):
+        assert shown is None  # groups, whose commands say for themselves what they take
+        return
+    assert shown is not None
+    for line in shown[1].splitlines():
+        program, *given = shlex.split(line)
+        assert [program, *given[: len(words)]] == ["topdown", *words]
+        command.make_context(name, given[len(words) :])  # refuses options that do not exist

@@ -68,7 +68,7 @@ class TargetCost:
     targets : sequence of Target
     samples : mapping of system to PooledSamples
     sigmas : (n_targets,) float64
-        Total errors, see :func:`total_errors`; not looked at when there is a whitener.
+        Total errors; not looked at when there is a whitener.
     whitener : (n_targets, n_targets) float64, optional
         A, see :meth:`topdown.calibration.error_model.ErrorModel.whitener`.
     """
@@ -99,18 +99,3 @@ class SumCost:
         return Residuals(
             values=np.concatenate([f.values for f in found]), jacobian=np.concatenate([f.jacobian for f in found])
         )
-
-
-def total_errors(
-    targets: Sequence[Target], samples: Mapping[str, PooledSamples], space: ParameterSpace, x: FloatArray
-) -> FloatArray:
-    """σ_i of every target, (n_targets,), with the statistical error of the calculated value at ``x``.
-
-    Raises
-    ------
-    SamplingError
-        Too little overlap along λ.
-    """
-    found = calculate_targets(targets, samples, space, x)
-    squares = [t.uncertainty**2 + t.model_error**2 for t in targets] + found.standard_errors**2
-    return np.asarray(np.sqrt(squares), dtype=np.float64)

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from topdown.calibration.bilayers import bilayer_ledger, check_bilayers
+from topdown.calibration.bilayers import BilayerCheck, bilayer_ledger, check_bilayers
 from topdown.calibration.cost import PriorCost
 from topdown.calibration.cross_validation import LeftOut, chemotype_parts, leave_out, molecule_folds
-from topdown.calibration.dynamics import check_diffusion, diffusion_ledger
+from topdown.calibration.dynamics import DiffusionCheck, check_diffusion, diffusion_ledger
 from topdown.calibration.error_model import ErrorModel, TargetValues, calculate_targets, learn_errors
 from topdown.calibration.failures import REPORT_ROUND, Progress, report_failures, report_losses
 from topdown.calibration.fit import cost_parts, posterior_covariance
 from topdown.calibration.liquid_records import liquid_records
-from topdown.calibration.melting_checks import check_melting, melting_ledger, supercooling
-from topdown.calibration.mixtures import check_mixtures
+from topdown.calibration.melting_checks import MeltingCheck, check_melting, melting_ledger, supercooling
+from topdown.calibration.mixtures import MixtureCheck, check_mixtures
 from topdown.calibration.parameters import Pair
 from topdown.calibration.problem import CalibrationProblem
 from topdown.calibration.result import (
@@ -52,6 +52,42 @@ class _Assessment:
     wanted: FloatArray
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Checks:
+    """What both tables say of properties that are reported and never fitted."""
+
+    diffusion: tuple[DiffusionCheck, ...]
+    mixtures: tuple[MixtureCheck, ...]
+    bilayers: tuple[BilayerCheck, ...]
+    melting: tuple[MeltingCheck, ...]
+
+    @classmethod
+    def of(cls, problem: CalibrationProblem, samples: SamplePool, x: FloatArray, progress: Progress) -> _Checks:
+        """All that the campaign asks for, run where the store does not have it."""
+        return cls(
+            diffusion=check_diffusion(problem, samples, x, progress),
+            mixtures=check_mixtures(problem, samples, x, progress),
+            bilayers=check_bilayers(problem, samples, x, progress),
+            melting=check_melting(problem, samples, x, progress),
+        )
+
+    def runs(self) -> tuple[str, ...]:
+        """Keys of their runs."""
+        return (
+            *(check.run for check in self.diffusion if check.run),
+            *(run for check in self.bilayers for run in check.runs),
+            *dict.fromkeys(run.key for check in self.melting for run in check.runs),
+        )
+
+    def ledger(self, problem: CalibrationProblem) -> tuple[tuple[str, int, int, int], ...]:
+        """System, runs, frames, beads times steps."""
+        return (
+            *diffusion_ledger(problem, self.diffusion),
+            *bilayer_ledger(problem.bilayers, self.bilayers),
+            *melting_ledger(problem.melting, self.melting),
+        )
+
+
 def conclude(
     problem: CalibrationProblem,
     samples: SamplePool,
@@ -76,10 +112,8 @@ def conclude(
     start = calculate_targets(targets, pooled, space, space.start(), error=False)
     trusted = samples.trusted(systems)
     folds = molecule_folds(targets, problem.validation.folds, problem.sampling.seed)
-    left_out = leave_out(problem, pooled, x, folds, trusted)
     kinds = chemotype_parts(targets) if problem.validation.chemotypes else ()
-    chemotype_out = leave_out(problem, pooled, x, kinds, trusted)
-    parts = [part for part in (left_out, chemotype_out) if part is not None]
+    left_out, chemotype_out = (leave_out(problem, pooled, x, parts, trusted) for parts in (folds, kinds))
     digest, everything = problem.digest(), problem.systems_in_use()
     effective = [samples.effective_samples(everything, point) for point in (space.start(), x)]
     epsilons, covariance = _epsilons(problem, x, found)
@@ -87,11 +121,8 @@ def conclude(
     scorer = TypeScorer(problem, samples, x, found.errors, found.values.differences, compared)
     types = choose_types(scorer, problem.types.blocks, problem.types.least_gain) if problem.types else None
     table = _new_table(problem, x, digest)
-    diffusion = check_diffusion(problem, samples, x, progress)
-    mixtures = check_mixtures(problem, samples, x, progress)
-    bilayers = check_bilayers(problem, samples, x, progress)
-    melting = check_melting(problem, samples, x, progress)
-    cold = supercooling(problem, melting)
+    checks = _Checks.of(problem, samples, x, progress)
+    cold = supercooling(problem, checks.melting)
     return CalibrationResult(
         name=problem.name,
         digest=digest,
@@ -108,36 +139,26 @@ def conclude(
         targets=tuple(replace(t, supercooled_by=cold.get(t.label)) for t in compared),
         rounds=tuple(records),
         converged=last.converged,
-        runs=(
-            *samples.keys(),
-            *(check.run for check in diffusion if check.run),
-            *(run for check in bilayers for run in check.runs),
-            *dict.fromkeys(run.key for check in melting for run in check.runs),
-        ),
+        runs=(*samples.keys(), *checks.runs()),
         seed=problem.sampling.seed,
         cost_start=cost_parts(space, targets, start, found.errors, space.start()),
         cost_end=cost_parts(space, targets, found.values, found.errors, x),
         model_errors=dict(sorted(found.errors.learnt.items())),
         bead_steps=samples.spent,
-        ledger=(
-            *_ledger(problem, samples),
-            *diffusion_ledger(problem, diffusion),
-            *bilayer_ledger(problem.bilayers, bilayers),
-            *melting_ledger(problem.melting, melting),
-        ),
+        ledger=(*_ledger(problem, samples), *checks.ledger(problem)),
         effective=tuple((s, effective[0][s], effective[1][s]) for s in sorted(everything)),
         overlaps=_overlaps(problem, samples),
         sensitivities=_sensitivities(problem, samples, x),
         types=types,
         runner_ups=runner_ups(scorer),
         failed=tuple((s, run.alarm) for s, runs in sorted(samples.runs.items()) for run in runs if run.alarm),
-        diffusion=diffusion,
-        mixtures=mixtures,
-        bilayers=bilayers,
-        melting_points=melting,
+        diffusion=checks.diffusion,
+        mixtures=checks.mixtures,
+        bilayers=checks.bilayers,
+        melting_points=checks.melting,
         n_folds=left_out.n_parts if left_out else 0,
         n_chemotypes=chemotype_out.n_parts if chemotype_out else 0,
-        limited_parts=sum(part.limited for part in parts),
+        limited_parts=sum(part.limited for part in (left_out, chemotype_out) if part),
         failed_windows=tuple(samples.failures),
         lost_targets=_lost_targets(problem, lost),
         liquids=liquid_records(problem, samples.runs, samples.failures, samples.last_freezing),

@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from topdown.calibration.error_model import ErrorModel
 from topdown.calibration.problem import CalibrationProblem
-from topdown.calibration.result import RunnerUp, TargetResult, TypeCandidate, TypeOutcome, TypeResult
+from topdown.calibration.result import TargetResult
 from topdown.calibration.sample_pool import SamplePool
 from topdown.calibration.targets import TransferTarget
 from topdown.calibration.type_blocks import TypeBlock
+from topdown.calibration.type_results import RunnerUp, TypeCandidate, TypeOutcome, TypeResult
 from topdown.errors import SamplingError
 from topdown.estimators.retyping import own_name, real_type, retyped
 from topdown.estimators.reweighting import PooledSamples

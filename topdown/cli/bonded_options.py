@@ -70,10 +70,14 @@ class BondedOptions:
         """The report of ``--check``, written beside the other files of the molecule if there are any."""
         if not self.check or result.molecule is None:
             return None
+        from topdown.cli.progress import StatusLine
         from topdown.resources import atomic_write_text
         from topdown.workflows.check_molecule import checked_molecule
 
+        line = StatusLine()
+        line.show("check: running it in water", "the first run on a machine compiles the engine")
         report = checked_molecule(result.molecule, table, table_name, seed=seed, center=self.center, matched=self.match)
+        line.close()
         for path in result.files:
             if path.suffix == ".itp":
                 text = json.dumps(report, indent=1, allow_nan=False) + "\n"

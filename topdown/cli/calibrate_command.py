@@ -88,9 +88,10 @@ def run(
     as_json: bool,
 ) -> None:
     """Run a campaign."""
+    from topdown.calibration.campaign_file import read_campaign
     from topdown.calibration.class_campaign import is_class_campaign
     from topdown.report.calibration_text import calibration_json, calibration_text
-    from topdown.workflows.calibrate import calibrate, engine_sampler, plan_calibration
+    from topdown.workflows.calibrate import calibrate, engine_sampler
 
     if plan_only:
         _print_plan(campaign, workers, as_json)
@@ -100,7 +101,7 @@ def run(
             raise click.UsageError("a campaign of classes runs in processes of this machine: --executor is not for it")
         _run_classes(campaign, output, store, workers, as_json)
         return
-    folder = output or Path(plan_calibration(campaign).problem.name)
+    folder = output or Path(read_campaign(campaign).name)
     try:
         outcome = calibrate(
             campaign,
@@ -112,7 +113,8 @@ def run(
             progress=_say,
         )
     except KeyboardInterrupt:
-        _say(f"stopped; topdown calibrate {campaign} -o {folder} --resume goes on from here")
+        if (folder / "journal.jsonl").exists():
+            _say(f"stopped; topdown calibrate {campaign} -o {folder} --resume goes on from here")
         raise
     if as_json:
         found = calibration_json(outcome.result, outcome.stickiness)

@@ -19,6 +19,11 @@ def command(**options: Any) -> int:
     mole fractions (ethanol:0.4,water:0.6). 'octanol' is saturated with water; 'dry octanol' is the pure liquid. --error is in
     kg/m3. Runs are stored in parts of 0.5 ns and extended by a later command that asks for more; --budget, --ns and --error
     hold for each liquid and temperature.
+
+    \b
+    Examples:
+      topdown density octane ethanol:0.4,water:0.6
+      topdown density CCCCO --temperature 298.15,320 --error 1
     """
     settings = liquid_settings(options)
     from topdown.report.liquid_text import density_lines

@@ -52,6 +52,10 @@ def command(
 
     Lennard-Jones is cut and shifted at 1.1 nm and charges see a reaction field, as in Martini; constraints are not
     applied. Whatever the topology holds beyond that is refused by file and line.
+
+    \b
+    Examples:
+      topdown energy bilayer/system.top bilayer/system.gro
     """
     from topdown.workflows.energy import single_point
 

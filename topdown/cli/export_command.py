@@ -40,6 +40,11 @@ def command(
 
     SOURCE is SYSTEM.top (with --conf CONF.gro), a folder that topdown membrane, map, run or export wrote, an .itp file or a
     molecule .toml, or the name of a curated model such as POPC. Says what the other program cannot hold exactly.
+
+    \b
+    Examples:
+      topdown export bilayer --to lammps
+      topdown export system.top --conf system.gro --to openmm -o out
     """
     from topdown.formats.mdp import RunSettings
     from topdown.workflows.export import ExportSource, export

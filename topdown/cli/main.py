@@ -40,7 +40,7 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
-            near = get_close_matches(args[0], list(COMMANDS), n=1, cutoff=0.4)
+            near = get_close_matches(args[0], list(COMMANDS), n=1, cutoff=0.6)
             hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command {args[0]!r}{hint}")
         beside = SUBCOMMANDS.get(args[0], {}) if args else {}

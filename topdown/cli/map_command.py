@@ -61,7 +61,13 @@ def _number(ctx: click.Context, option: click.Parameter, value: float | None) ->
     help="Lengths and coordinates from conformers, or estimates from the graph.  [default: conformers for a SMILES and "
     "with -o, none for a file]",
 )
-@click.option("--write", default="", metavar="ENDING,…", help="Which files -o writes per molecule, or 'none'.")
+@click.option(
+    "--write",
+    default="",
+    metavar="ENDING,…",
+    help="Which files -o writes per molecule, of cgsmiles, gro, html, itp, json, map, ndx, png and svg; or 'none'.  "
+    "[default: all; for a file all but html and png]",
+)
 @click.option("--workers", type=click.IntRange(1, 256), default=None, help="Processes for a file.  [default: all CPUs]")
 @click.option(
     "--time-limit",
@@ -80,6 +86,12 @@ def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: 
     Give one SMILES, a .smi file (SMILES and name per line) or a .csv file (columns smiles, name); both may be gzipped.
 
     Exit code 0: all mapped; 3: some refused; 2: none mapped; 1: --check found it unstable.
+
+    \b
+    Examples:
+      topdown map "CC(=O)Nc1ccc(O)cc1" --name paracetamol -o out
+      topdown map molecules.smi -o mapped --workers 4
+      topdown map CCCCO --types 1=SC2 --check
     """
     from topdown.workflows.map_lists import list_file
 
@@ -152,20 +164,24 @@ def _endings(options: dict[str, Any], *, listed: bool, conformers: bool) -> tupl
 
 def _map_list(path: Path, settings: BatchSettings, options: dict[str, Any]) -> int:
     """Map a file; returns the exit code."""
-    from topdown.workflows.map_batch import map_list
+    from topdown.workflows.map_batch import CSV_FILE, LINES_FILE, REJECTS_FILE, map_list
 
     if options["name"] is not None:
         raise click.UsageError("--name is for one SMILES; a file names its molecules itself")
     for option in ("mapping", "types"):
         if options[option]:
             raise click.UsageError(f"--{option} is for one SMILES: beads are numbered by molecule")
-    refused = total = 0
+    refused = total = files = 0
     progress = _Progress()
     for line in map_list(path, settings, workers=options["workers"], folder=options["output"]):
         total += 1
         refused += bool(line.code)
+        files += len(line.files)
         _echo_list_line(line, as_json=options["as_json"])
         progress(line, refused)
+    if options["output"] is not None and not options["as_json"]:
+        lists = ", ".join((LINES_FILE, CSV_FILE, REJECTS_FILE))
+        click.echo(f"wrote into {options['output']}: {lists}" + (f", and {files} files of molecules" if files else ""))
     return 0 if not refused else 2 if refused == total else 3
 
 
@@ -206,15 +222,13 @@ def _echo_list_line(line: BatchLine, *, as_json: bool) -> None:
         return
     types = "-".join(bead["type"] for bead in found["beads"])
     click.echo(f"{found['name'] or found['smiles']}\t{found['smiles']}\t{types}")
-    for path in line.files:
-        click.echo(f"wrote {path}")
 
 
 def _map_one(
     smiles: str, settings: BatchSettings, options: dict[str, Any], bonded: BondedOptions, refine: Refine | None
 ) -> int:
     """Map one SMILES; returns the exit code."""
-    from topdown.cli.map_text import mapping_text
+    from topdown.report.mapping_text import mapping_text
     from topdown.tables.folder import calibrated_phases
     from topdown.workflows.map_molecules import map_one, mapping_json, refusal_json
 

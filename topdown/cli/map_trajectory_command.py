@@ -31,7 +31,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--to", "output", type=click.Choice(["xtc", "trr", "dcd"]), default="xtc", show_default=True, help="Format written."
 )
 @click.option(
-    "-o", "folder", type=OutputFolder(), default=Path("mapped"), show_default=True,
+    "-o", "--output", "folder", type=OutputFolder(), default=Path("mapped"), show_default=True,
     help="Folder for the results.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the distributions as one JSON object.")
@@ -53,6 +53,10 @@ def command(
 
     MODEL is the .json that topdown map wrote, or an .itp with --mapping. TRAJECTORY is any file chemfiles reads; several
     copies of the molecule, other molecules and broken periodic images are no obstacle.
+
+    \b
+    Examples:
+      topdown map-trajectory out/paracetamol.json md.xtc --topology md.gro
     """
     from topdown.workflows.map_trajectory import map_trajectory, read_model
 

@@ -41,6 +41,10 @@ def command(
     Many liquids of beads are supercooled at room temperature, Martini water among them, and freeze when something gives them a
     nucleus. A face-centred cubic crystal and its melt share a box at constant pressure; the melting point is where neither
     grows. About four minutes on one core for one liquid.
+
+    \b
+    Examples:
+      topdown melting water --table martini2
     """
     from topdown.errors import SettingsError
     from topdown.properties.melting_search import MeltingSettings

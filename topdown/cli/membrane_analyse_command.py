@@ -37,6 +37,10 @@ def command(
 
     Give a topology and an .xtc, .trr, .dcd or many-frame .gro of it, or a folder that holds both. Every number has an error from
     blocks and correlation times of what is left after equilibration. Results go to analysis.json, profiles.csv and plots.
+
+    \b
+    Examples:
+      topdown membrane analyse bilayer/system.top md.xtc -o analysis
     """
     from topdown.report.membrane_analysis_text import analysis_lines
     from topdown.workflows.membrane_analysis import analyse_membrane_run, parse_names

@@ -88,6 +88,11 @@ def command(output: Path, resume: bool, overwrite: bool, compare: bool, as_json:
     Each SMILES is mapped to beads and placed in it. The output folder gets system.top with its includes, system.gro,
     system.pdb, index.ndx, em.mdp, eq.mdp, md.mdp, run_gromacs.sh, viewer.html, report.json, and the folders openmm, lammps
     and mapping. Ctrl-C leaves a checkpoint; --continue goes on.
+
+    \b
+    Examples:
+      topdown membrane CCCCCCCCO --lipids POPC:7,CHOL:3 --size 7x7x9 -o bilayer
+      topdown membrane --upper POPC:1 --lower POPE:3,POPG:1 --relax 20ns
     """
     from topdown.workflows.membrane import prepare_membrane, report_data
 

@@ -56,6 +56,10 @@ def command(
     Windows reach from the water of one side to that of the other. Each is run twice, from where the molecule came by on its way
     in and on its way out; that, both halves of time and both leaflets are compared. Finished runs are stored and never repeated:
     interrupt and repeat the command to go on, ask for a longer --length to go further.
+
+    \b
+    Examples:
+      topdown membrane profile CCCO --lipids POPC --length 10ns
     """
     from topdown.report.membrane_profile_text import profile_lines
     from topdown.workflows.membrane_profile import ProfileSettings, membrane_profile

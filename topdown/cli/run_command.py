@@ -172,6 +172,11 @@ def command(
     The output folder gets energies.csv, trajectory.xtc, final.gro, checkpoints, run.json (what ran, on what) and run.log.
     Ctrl-C, SIGTERM and SIGUSR1 finish the step and write a checkpoint; `topdown run --continue -o FOLDER` goes on, with a
     longer --time if you like, and leaves the same bytes as a run that was never stopped.
+
+    \b
+    Examples:
+      topdown run bilayer/system.top bilayer/system.gro --mdp bilayer/md.mdp -o run
+      topdown run --continue -o run --time 200ns
     """
     from topdown.workflows.run import earlier_request, run
     from topdown.workflows.run_request import continued_request, make_request

@@ -19,6 +19,10 @@ def command(**options: Any) -> int:
     itself. Printed beside the two surface tensions: the densities of liquid and vapour, the width of the surface, and the
     measured value. --error is in mN/m. Runs are stored in parts of 0.5 ns and extended by a later command that asks for more;
     --budget, --ns and --error hold for each liquid and temperature.
+
+    \b
+    Examples:
+      topdown surface-tension octane --table topdown1 --budget 10min
     """
     settings = liquid_settings(options)
     from topdown.report.liquid_text import surface_tension_lines

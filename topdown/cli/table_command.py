@@ -50,7 +50,7 @@ def list_(as_json: bool) -> None:
         click.echo(f"{'':<{width}}  licence: {header.provenance.licence}")
 
 
-@command.command()
+@command.command(short_help="Draw the matrix of a table; print a pair of types, or curated models.")
 @click.argument("table")
 @click.argument("pair", nargs=-1, metavar="[TYPE TYPE]")
 @click.option("--types", help="Bead types to draw, separated by commas; default: regular types without labels.")
@@ -90,7 +90,7 @@ def show(
         _draw(view, sigma)
 
 
-@command.command()
+@command.command(short_help="Read every file of a table and say what is wrong.")
 @click.argument("table")
 @_JSON
 def check(table: str, as_json: bool) -> None:
@@ -104,7 +104,7 @@ def check(table: str, as_json: bool) -> None:
         click.echo(f"  note: {remark}")
 
 
-@command.command()
+@command.command(short_help="List the pairs that differ between two tables.")
 @click.argument("a")
 @click.argument("b")
 @click.option("--limit", type=click.IntRange(min=1), help="Print only this many pairs, those that changed most.")

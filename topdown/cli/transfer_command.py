@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--to", "to_phases", default="octanol", show_default=True, help="Phase to end in, or several: a,b,c.")
 @click.option(
     "--table",
+    default="",
     help="Bead table, a name or folder; default topdown1 for gas, water, octanol, hexadecane and chloroform, else martini3.",
 )
 @click.option("--temperature", type=float, default=298.15, show_default=True, help="[K]")
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--instant",
     is_flag=True,
-    help="Only from the sums that ship with topdown1 (water, octanol, hexadecane, chloroform; up to 7 beads).",
+    help="Only from the sums that ship with topdown1 (water, octanol, hexadecane, chloroform), put together from parts of "
+    "the molecule, with larger errors, where its own shape is not among them.",
 )
 @click.option(
     "--simulate",
@@ -62,7 +64,7 @@ def command(
     what: str,
     from_phase: str,
     to_phases: str,
-    table: str | None,
+    table: str,
     temperature: float,
     target_error: float | None,
     instant: bool,
@@ -86,17 +88,21 @@ def command(
     molecule in its order, a molecule or a phase that is refused does not stop the others.
 
     Exit code 0: all computed; 3: some refused or failed; 2: none computed; 1: none computed, all failed while running.
+
+    \b
+    Examples:
+      topdown transfer CCCCO
+      topdown transfer solutes.csv --to octanol,hexadecane,chloroform --json
+      topdown transfer CCCCO --to heptane --error 0.3 --plot figures
     """
     from topdown.properties.phases import split_phases
-    from topdown.workflows.instant import instant_transfer, stored_solvation
     from topdown.workflows.liquids import parse_wall_time
-    from topdown.workflows.transfer import TransferPlots, TransferSettings, default_table, transfer
+    from topdown.workflows.transfer import TransferPlots, TransferSettings
+    from topdown.workflows.transfer_view import transfers
 
     for option, text in (("--from", from_phase), ("--to", to_phases)):
         if not all(split_phases(text)):
             raise click.UsageError(f"{option} names no phase in {text!r}; for instance octanol or octanol,hexadecane")
-    if instant and simulate:
-        raise click.UsageError("--instant and --simulate exclude each other")
     if instant and plots is not None:
         raise click.UsageError("--plot draws what was simulated, and --instant simulates nothing")
     settings = TransferSettings(
@@ -107,16 +113,18 @@ def command(
         budget_s=None if budget is None else parse_wall_time(budget),
         seed=seed,
     )
-    table = table or default_table([settings.from_phase, *settings.to_phases])
     requests = _requests(what)
     figures = None if plots is None else TransferPlots(plots)
-    if instant:
-        outcomes = instant_transfer(requests, table, settings)
-    else:
-        stored = None if simulate or figures is not None else stored_solvation(table, settings)
-        outcomes = transfer(
-            requests, table, settings, store=store, workers=workers, progress=ProgressLine(), stored=stored
-        )
+    outcomes = transfers(
+        requests,
+        settings,
+        table=table,
+        instant=instant,
+        simulate=simulate or figures is not None,
+        store=store,
+        workers=workers,
+        progress=ProgressLine(),
+    )
     return _told(outcomes, figures, as_json=as_json)
 
 
@@ -132,6 +140,7 @@ def _requests(what: str) -> Sequence[MoleculeRequest]:
 
 def _told(outcomes: Iterable[TransferOutcome], figures: TransferPlots | None, *, as_json: bool) -> int:
     """Print what is found, one after the other; the exit code."""
+    from topdown.report.transfer_text import transfer_lines
     from topdown.workflows.transfer import transfer_json
 
     codes = []
@@ -145,8 +154,11 @@ def _told(outcomes: Iterable[TransferOutcome], figures: TransferPlots | None, *,
             figures.add(outcome)
         if as_json:
             click.echo(json.dumps(transfer_json(outcome), allow_nan=False, ensure_ascii=False))
-        elif not outcome.error:
-            _echo(outcome)
+        elif outcome.result is not None:
+            name = outcome.request.name or outcome.request.smiles
+            for line in transfer_lines(name, f"{outcome.table}, {outcome.model}", outcome.result):
+                click.echo(line)
+            click.echo(f"  {outcome.wall_s:.1f} s")
     failed = sum(code != 0 for code in codes)
     return 0 if failed == 0 else 3 if failed < len(codes) else max(codes)
 
@@ -161,33 +173,3 @@ def _refusal_text(outcome: TransferOutcome) -> str:
     if outcome.canonical_smiles:
         name = f"{name + ', ' if name else ''}to {outcome.to_phase}"
     return refusal_line({**found, "name": name})
-
-
-def _echo(outcome: TransferOutcome) -> None:
-    result = outcome.result
-    assert result is not None
-    click.echo(
-        f"{outcome.request.name or outcome.request.smiles}  {result.from_phase} → {result.to_phase} at {result.temperature:g} K"
-    )
-    click.echo(f"  model       {outcome.table}, {outcome.model}")
-    for leg in result.legs:
-        sampled = f"{leg.n_solvent} solvent molecules, {leg.n_windows} windows, overlap {leg.overlap:.2f}, "
-        click.echo(
-            f"  ΔG(gas → {leg.phase})".ljust(26)
-            + f"{leg.delta_g.value:8.2f} ± {leg.delta_g.standard_error:.2f} kJ/mol   "
-            f"{sampled if leg.n_windows else ''}{leg.delta_g.n_effective:.0f} effective samples"
-        )
-    click.echo("  ΔG transfer".ljust(26) + f"{result.delta_g.value:8.2f} ± {result.delta_g.standard_error:.2f} kJ/mol")
-    click.echo("  log P".ljust(26) + f"{result.log_p:8.2f} ± {result.log_p_error:.2f}")
-    measured = result.experiment
-    if measured is None:
-        click.echo("  measured".ljust(26) + "    none in data/")
-    else:
-        suspect = f"; suspect: {measured.flag}" if measured.flag else ""
-        click.echo(
-            "  measured ΔG".ljust(26)
-            + f"{measured.value:8.2f} ± {measured.uncertainty:.2f} kJ/mol   ({measured.reference}{suspect})"
-        )
-    for remark in result.remarks:
-        click.echo(f"  note: {remark}")
-    click.echo(f"  {outcome.wall_s:.1f} s")

@@ -105,13 +105,6 @@ class MbarResult:
         overlap: FloatArray = (w * inverse) @ w.T * self.n_k
         return overlap
 
-    def minimum_neighbour_overlap(self) -> float:
-        """Smallest O between states next to each other, as along one λ path; 1 for a single state."""
-        overlap = self.overlap_matrix()
-        if len(overlap) < 2:
-            return 1.0
-        return float(min(np.min(np.diag(overlap, 1)), np.min(np.diag(overlap, -1))))
-
     def pairwise_overlap(self) -> FloatArray:
         """∫ ρ_i ρ_j/(ρ_i + ρ_j) for every two states, (K, K): what :meth:`overlap_matrix` would be with only those two.
 

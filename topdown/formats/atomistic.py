@@ -90,7 +90,7 @@ def read_atoms(path: Path | str, *, guess_bonds: bool = True) -> AtomFile:
             frame = file.read_step(0)
             atoms = list(frame.atoms)
             if not len(frame.topology.bonds) and guess_bonds and len(atoms):
-                _name_elements(frame)
+                _name_elements(frame, path)
                 frame.guess_bonds()
         except chemfiles.ChemfilesError as error:
             raise InputFileError(f"cannot be read: {error}", where=str(path)) from None
@@ -109,14 +109,21 @@ def _element(atom: Any) -> int:
     return by_name if number == 0 or (number not in (*_TWO_LETTERS.values(), *_ONE_LETTER.values())) else number
 
 
-def _name_elements(frame: Any) -> None:
-    """Set the types by which chemfiles guesses bonds."""
+def _name_elements(frame: Any, path: Path) -> None:
+    """Set the types by which chemfiles guesses bonds; refuse atoms without an element, of which it knows no radius."""
     symbols = {number: symbol for symbol, number in (*_ONE_LETTER.items(), *_TWO_LETTERS.items())}
     for k in range(len(frame.atoms)):
         atom = frame.atoms[k]
         number = _element(atom)
         if number:
             atom.type = symbols[number].capitalize()
+        elif not int(atom.atomic_number or 0):
+            what = f"atom {k + 1} is called {str(atom.name)!r}" if str(atom.name) else "atoms have no names"
+            raise InputFileError(
+                f"the elements are not known: {what}",
+                where=str(path),
+                hint="give a structure with all atoms, --topology FILE, beside a trajectory",
+            )
 
 
 def read_atom_frames(

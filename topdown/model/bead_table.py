@@ -132,6 +132,10 @@ class BeadTable:
             twice = next(t.name for t in self.bead_types if t.name in seen or seen.add(t.name))  # type: ignore[func-returns-value]
             raise BeadTableError(f"bead type {twice!r} is defined twice", where=self.name)
 
+    def __repr__(self) -> str:
+        n, blocks = len(self.bead_types), len(self.building_blocks)
+        return f"<BeadTable {self.name} {self.version}: {n} bead types, {blocks} building blocks>"
+
     @cached_property
     def _index(self) -> dict[str, int]:
         return {bead_type.name: i for i, bead_type in enumerate(self.bead_types)}

@@ -138,11 +138,6 @@ def heights(positions: FloatArray, box: FloatArray, index: MembraneIndex) -> Flo
     return nearest
 
 
-def assign_leaflets(positions: FloatArray, box: FloatArray, index: MembraneIndex) -> IntArray:
-    """+1 for lipids of the upper leaflet, -1 for the lower one, by where the marker bead is, (n_lipids,) int64."""
-    return np.where(heights(positions, box, index)[index.markers] >= 0, 1, -1).astype(np.int64)
-
-
 def orientations(positions: FloatArray, index: MembraneIndex) -> FloatArray:
     """Height of each lipid's marker above the mean of its tail ends [nm], (n_lipids,): positive when it stands upright
     as in the upper leaflet. Molecules must be whole."""

@@ -69,7 +69,7 @@ MIXTURES: Final[dict[str, tuple[tuple[tuple[str, float], ...], str]]] = {
         f"octanol saturated with water, mole fraction {WATER_IN_OCTANOL:g}; 'dry octanol' is the pure liquid",
     ),
 }
-_OTHER_NAMES: Final = {"wet octanol": "octanol", "octanol(dry)": "dry octanol", "n-hexadecane": "hexadecane"}
+_OTHER_NAMES: Final = {"wet octanol": "octanol", "octanol(dry)": "dry octanol"}
 #: What the partition data call a phase, where it is not our name for it.
 DATA_NAMES: Final = {
     "dry octanol": "octanol(dry)",
@@ -202,7 +202,8 @@ def plain_name(name: str) -> str:
     """The one spelling of a known name; any other text as it is, without blanks around it."""
     key = name.strip()
     lower = _OTHER_NAMES.get(key.lower(), key.lower())
-    return lower if lower == "gas" or lower in MIXTURES or lower in SOLVENTS or lower in _liquid_names() else key
+    known = {"gas", *MIXTURES, *SOLVENTS, *_liquid_names()}
+    return next((name for name in (lower, lower.removeprefix("n-")) if name in known), key)
 
 
 def _liquid_names() -> dict[str, str]:

@@ -32,6 +32,10 @@ class Plan(Protocol):
         ...
 
 
+#: What is said of a target.
+_TARGET_KEYS = ("label", "split", "measured", "uncertainty", "unit", "chemotype", "error_class")
+
+
 def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
     """The plan as plain data."""
     problem = plan.problem
@@ -42,18 +46,7 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
         "parameters": [_parameter(p) for p in problem.space.all],
         "n_epsilons": len(problem.space.pairs),
         "n_sigmas": len(problem.space.size_pairs),
-        "targets": [
-            {
-                "label": t.label,
-                "split": t.split,
-                "measured": t.measured,
-                "uncertainty": t.uncertainty,
-                "unit": t.unit,
-                "chemotype": t.chemotype,
-                "error_class": t.error_class,
-            }
-            for t in problem.targets
-        ],
+        "targets": [{key: getattr(target, key) for key in _TARGET_KEYS} for target in problem.targets],
         "systems": [
             {
                 "name": name,
@@ -63,45 +56,7 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
             }
             for name, box in sorted(problem.systems.items())
         ],
-        "checks": [
-            {
-                "label": check.label,
-                "beads": check.n_beads,
-                "bead_steps": check.bead_steps(problem.sampling.n_equilibration),
-                **_measured(check.measured),
-                "unit": "1e-9 m2/s",
-            }
-            for check in problem.diffusion
-        ]
-        + [
-            {
-                "label": pair.label,
-                "systems": list(pair.systems),
-                **_measured(pair.measured),
-                "unit": "log10 mol/L",
-            }
-            for pair in problem.mixtures
-        ]
-        + [
-            {
-                "label": check.label,
-                "beads": check.n_beads,
-                "bead_steps": 2 * check.bead_steps,
-                **_measured(check.measured),
-                "unit": "nm2",
-            }
-            for check in problem.bilayers
-        ]
-        + [
-            {
-                "label": check.label,
-                "beads": check.n_beads,
-                "bead_steps": 2 * check.most_bead_steps,
-                **_measured(check.measured),
-                "unit": "K",
-            }
-            for check in problem.melting
-        ],
+        "checks": _checks(problem),
         "type_blocks": [] if problem.types is None else [asdict(b) for b in problem.types.blocks],
         "windows_per_round": plan.n_windows,
         "bead_steps_per_round": plan.bead_steps,
@@ -114,6 +69,31 @@ def plan_json(plan: Plan, workers: int) -> dict[str, Any]:
         "hours_first_round": plan.hours(plan.bead_steps, workers),
         "hours_at_most": plan.hours(plan.most_bead_steps, workers),
         "warnings": list(problem.warnings),
+    }
+
+
+def _checks(problem: CalibrationProblem) -> list[dict[str, Any]]:
+    """What is reported and not fitted; bilayers and crystals are run with both tables."""
+    n_equilibration = problem.sampling.n_equilibration
+    mixtures: list[dict[str, Any]] = [
+        {"label": pair.label, "systems": list(pair.systems), **_measured(pair.measured), "unit": "log10 mol/L"}
+        for pair in problem.mixtures
+    ]
+    return [
+        *(_simulated(check, check.bead_steps(n_equilibration), "1e-9 m2/s") for check in problem.diffusion),
+        *mixtures,
+        *(_simulated(check, 2 * check.bead_steps, "nm2") for check in problem.bilayers),
+        *(_simulated(check, 2 * check.most_bead_steps, "K") for check in problem.melting),
+    ]
+
+
+def _simulated(check: DiffusionPlan | BilayerPlan | MeltingPlan, bead_steps: int, unit: str) -> dict[str, Any]:
+    return {
+        "label": check.label,
+        "beads": check.n_beads,
+        "bead_steps": bead_steps,
+        **_measured(check.measured),
+        "unit": unit,
     }
 
 

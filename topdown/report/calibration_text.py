@@ -60,7 +60,7 @@ def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialCompa
     lines += type_lines(result)
     if result.runner_ups:
         lines += ["", runner_up_line(result)]
-    lines += ["", *melting_lines(result)]
+    lines += ["", *freezing_lines(result)]
     if result.failed_windows:
         lines += ["", "failed windows", *_table(WINDOW_HEADER, window_table(result.failed_windows))]
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -84,18 +84,18 @@ def lost_lines(result: CalibrationResult) -> list[str]:
     return [f"the target {label} is left out: {reason}" for label, reason in result.lost_targets]
 
 
-def melting_lines(result: CalibrationResult) -> list[str]:
+def freezing_lines(result: CalibrationResult) -> list[str]:
     """Which liquids froze, or that none was seen to."""
     froze = [record for record in result.liquids if record.n_froze]
     n_runs = sum(record.n_runs for record in result.liquids)
     if not froze:
         return [
-            f"melting: none of {len(result.liquids)} liquids was seen to freeze in {n_runs} runs; a supercooled liquid without a "
-            "nucleus, or a glass, is not recognised"
+            f"freezing: none of {len(result.liquids)} liquids was seen to freeze in {n_runs} runs; a supercooled liquid without "
+            "a nucleus, or a glass, is not recognised"
         ]
     ends = {True: "at the last parameters it was sampled at, too", False: "but not at the last parameters"}
     return [
-        f"melting: {r.name} at {r.temperature:g} K froze in {r.n_froze} of {r.n_runs} runs, {ends[r.at_the_end]} ({r.seen})"
+        f"freezing: {r.name} at {r.temperature:g} K froze in {r.n_froze} of {r.n_runs} runs, {ends[r.at_the_end]} ({r.seen})"
         for r in froze
     ]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from topdown.calibration.result import CalibrationResult, TypeOutcome
+from topdown.calibration.result import CalibrationResult
+from topdown.calibration.type_results import TypeOutcome
 
 #: Of :func:`type_rows` and :func:`runner_up_rows`.
 TYPE_HEADER = ("building block", "beads", "type", "chosen", "gain", "gain left out", "tested on", "", "candidates")

@@ -26,7 +26,7 @@ def rounded(estimate: Estimate, unit: str) -> str:
 
 def _measured(experiment: MeasuredValue | None, unit: str, z: float | None) -> str:
     if experiment is None or z is None:
-        return _row("measured", "none in data/")
+        return _row("measured", "none known")
     how = "" if experiment.how == "measured" else f", {experiment.how}"
     suspect = f"; suspect: {experiment.flag}" if experiment.flag else ""
     return _row(

@@ -212,13 +212,14 @@ def calibrate(
     TopdownError
         Wrong input, or a run that failed; what was sampled is kept.
     """
-    problem, folder = read_problem(path), Path(folder)
+    folder = Path(folder)
     if resume and not (folder / "journal.jsonl").exists():
         raise InputFileError(
             "there is no campaign to continue",
             where=str(folder),
             hint="start it without --resume, or choose another -o",
         )
+    problem = read_problem(path)
     with locked(folder):
         journal = Journal(folder / "journal.jsonl", problem.digest(), resume=resume, name=problem.name)
         for warning in problem.warnings:

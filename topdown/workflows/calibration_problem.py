@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypedDict
 
-from topdown.calibration.campaign import Campaign, GroupEntry, LiquidEntry, ParameterEntry, TransferEntry, read_campaign
+from topdown.calibration.campaign import Campaign, GroupEntry, LiquidEntry, ParameterEntry, TransferEntry
 from topdown.calibration.campaign_checks import DiffusionCheckEntry, MixtureCheckEntry
+from topdown.calibration.campaign_file import read_campaign
 from topdown.calibration.design import matrix_space
 from topdown.calibration.parameters import FreeParameter, ParameterSpace, SharedParameter
 from topdown.calibration.planned_checks import DiffusionPlan, MixturePlan

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from topdown.building.single import single_molecule
-from topdown.errors import InputFileError, SettingsError, TopologyError
+from topdown.errors import BeadTableError, InputFileError, SettingsError, TopologyError
 from topdown.formats.gro import read_gro
 from topdown.formats.gromacs_read import read_gromacs_topology, read_topology
 from topdown.formats.gromacs_write import force_field_itp
@@ -21,8 +21,7 @@ from topdown.formats.registry import export_format
 from topdown.model import BeadTable, CGMolecule, System
 from topdown.tables import load_bead_table, load_bead_types, load_molecule
 from topdown.tables.molecules import read_molecule
-from topdown.workflows.run_files import FINAL_FILE, RUN_FILE
-from topdown.workflows.run_request import request_from_json
+from topdown.workflows.run_files import FINAL_FILE, RUN_FILE, request_of_run
 
 _DEFAULT_TABLE = "martini3"
 Box = tuple[float, float, float]
@@ -114,7 +113,7 @@ def export(
     """
     chosen = export_format(to)
     name, system, origin = _read(source)
-    target = folder or Path(f"{name}-{chosen.name}")
+    target = folder or Path(f"{_stem(source.source) or name}-{chosen.name}")
     if target.resolve() == origin:
         raise SettingsError(f"{target} holds what is to be exported", hint="choose another folder with -o")
     try:
@@ -122,6 +121,14 @@ def export(
     except OSError as error:
         raise InputFileError(f"cannot write there: {error.strerror}", where=str(target)) from None
     return ExportResult(system=system, to=chosen.name, folder=target, files=files, notes=chosen.notes(system))
+
+
+def _stem(source: str) -> str:
+    """What a file or folder is called; nothing for the name of a model."""
+    path = Path(source).resolve()
+    if path.is_dir():
+        return path.name
+    return path.stem if path.is_file() else ""
 
 
 def _read(source: ExportSource) -> tuple[str, System, Path | None]:
@@ -144,7 +151,11 @@ def _read(source: ExportSource) -> tuple[str, System, Path | None]:
             reason, where=source.source, hint="a .top, .itp or .toml file, a folder, or the name of a model"
         )
     table_name = source.table or _DEFAULT_TABLE
-    return _alone(source, load_molecule(table_name, source.source), load_bead_table(table_name), None)
+    try:
+        model = load_molecule(table_name, source.source)
+    except BeadTableError as error:
+        raise InputFileError(f"no such file or folder; {error}", where=source.source) from None
+    return _alone(source, model, load_bead_table(table_name), None)
 
 
 def _alone(
@@ -185,11 +196,7 @@ def _from_folder(source: ExportSource, folder: Path) -> tuple[str, System, Path 
 
 
 def _from_run(source: ExportSource, folder: Path) -> tuple[str, System, Path | None]:
-    try:
-        record = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        request = request_from_json(record["request"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputFileError(f"cannot be read: {error}", where=str(folder / RUN_FILE)) from None
+    request = request_of_run(folder)
     final = source.coordinates or folder / FINAL_FILE
     if not final.is_file():
         raise InputFileError(f"there is no {final.name}: is the run finished?", where=str(folder))

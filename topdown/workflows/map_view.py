@@ -44,6 +44,16 @@ class MappedMolecule:
         request = MoleculeRequest(smiles=self.smiles, name=self.name)
         return write_mapping(self.molecule, self.table, request, Path(folder), slug=slug, label=label)
 
+    def __repr__(self) -> str:
+        what = self.name or self.smiles
+        return f"<MappedMolecule {what!r}, {self.table.name}: {' '.join(self.molecule.type_names)}>"
+
+    def __str__(self) -> str:
+        """Beads with their reasons, and bonded terms, as ``topdown map`` prints them."""
+        from topdown.report.mapping_text import mapping_text
+
+        return mapping_text(self.molecule, 3).rstrip()
+
     def _repr_svg_(self) -> str:
         from topdown.report.mapping_svg import mapping_svg
 

@@ -36,6 +36,7 @@ from topdown.properties.membrane_structure import (
 )
 from topdown.resources import atomic_write_bytes, atomic_write_text
 from topdown.workflows.membrane_relaxation import SERIES_FILE
+from topdown.workflows.run_files import RUN_FILE, request_of_run
 
 _TRAJECTORIES: Final = (".xtc", ".trr", ".dcd")
 _STRUCTURES: Final = (".gro", ".pdb")
@@ -103,7 +104,11 @@ def analyse_membrane_run(
 
         require_matplotlib()
     top, path = find_inputs(target, trajectory)
-    topology = read_topology(top)
+    if (target / RUN_FILE).is_file():
+        run = request_of_run(target)
+        topology = read_topology(top, dict(run.defines), include=run.include, scheme=run.scheme)
+    else:
+        topology = read_topology(top)
     if path.name == SERIES_FILE:
         series, parts, names = read_stored(topology, path, lipids=lipids, frames=slice(start, stop, stride))
     else:
@@ -144,7 +149,7 @@ def find_inputs(target: Path, trajectory: Path | None) -> tuple[Path, Path]:
     if not target.exists():
         raise InputFileError("no such file or folder", where=str(target))
     if target.is_dir():
-        top = target / "system.top" if (target / "system.top").is_file() else _only(target, (".top",), "topology")
+        top = _topology_of(target)
         stored = target / SERIES_FILE
         if trajectory is None and stored.is_file() and not _of_kind(target, _TRAJECTORIES):
             return top, stored
@@ -164,6 +169,14 @@ def find_inputs(target: Path, trajectory: Path | None) -> tuple[Path, Path]:
             "this is no trajectory", where=str(trajectory), hint=f"of kind {', '.join((*_TRAJECTORIES, '.gro'))}"
         )
     return target, trajectory
+
+
+def _topology_of(folder: Path) -> Path:
+    """That of a run, ``system.top``, or the only one there is."""
+    if (folder / RUN_FILE).is_file():
+        return request_of_run(folder).topology
+    known = folder / "system.top"
+    return known if known.is_file() else _only(folder, (".top",), "topology")
 
 
 def _of_kind(folder: Path, endings: Sequence[str]) -> list[Path]:

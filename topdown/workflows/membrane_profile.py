@@ -16,7 +16,7 @@ from topdown import __version__
 from topdown.errors import InputFileError, SettingsError
 from topdown.model import CGMolecule, Estimate
 from topdown.properties.membrane_profile import Comparison, PartitionProfile, partition_profile
-from topdown.properties.membrane_umbrella import ProfileRequest, ProfileSamples, Progress, missing_parts, sample_profile
+from topdown.properties.membrane_umbrella import ProfileRequest, ProfileSamples, Progress, sample_profile
 from topdown.resources import atomic_write_bytes, atomic_write_text, cache_folder
 from topdown.sampling.equilibrate import TIME_STEP
 from topdown.tables import load_bead_table, load_molecule
@@ -230,11 +230,6 @@ def membrane_profile(
     result.files["json"] = output / "profile.json"
     atomic_write_text(result.files["json"], json.dumps(result.as_json(), indent=1, allow_nan=False) + "\n")
     return result
-
-
-def runs_missing(smiles: str, settings: ProfileSettings, store: Path | None = None) -> int:
-    """How many parts of windows the same command would have to run."""
-    return missing_parts(profile_request(smiles, settings), store or cache_folder() / "runs")
 
 
 def mean_molar_mass(request: ProfileRequest) -> float:

@@ -102,8 +102,8 @@ class MembraneRequest:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < 1000:
-            raise SettingsError(f"the temperature must be between 0 and 1000 K, got {self.temperature:g}")
+        if not 200.0 <= self.temperature <= 500.0:
+            raise SettingsError(f"a temperature of {self.temperature:g} K is out of range", hint="200 to 500 K")
         if not 0 <= self.relax_ns < 1e6:
             raise SettingsError(f"the length of the relaxation must be 0 or more ns, got {self.relax_ns:g}")
         if self.seed < 0:
@@ -302,7 +302,7 @@ def parse_relaxation(text: str) -> tuple[float, bool]:
         return (parse_duration(limit) if colon else STEADY_LIMIT), True
     if get_close_matches(word, ["steady"], cutoff=0.7):
         raise SettingsError(f"--relax {text!r} is not a length of time", hint="did you mean steady?")
-    return parse_duration(text), False
+    return parse_duration(text, example="steady, 5ns or 0"), False
 
 
 def parse_size(text: str, *, option: str = "--size") -> tuple[float, float, float]:
@@ -322,7 +322,7 @@ def parse_size(text: str, *, option: str = "--size") -> tuple[float, float, floa
     return edges[0], edges[1], edges[2]
 
 
-def parse_duration(text: str, *, option: str = "--relax") -> float:
+def parse_duration(text: str, *, option: str = "--relax", example: str = "2ns or 500ps") -> float:
     """``"2ns"``, ``"500ps"`` or ``"1us"`` → nanoseconds; 0 needs no unit.
 
     Raises
@@ -332,6 +332,6 @@ def parse_duration(text: str, *, option: str = "--relax") -> float:
     """
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*(fs|ps|ns|us|µs|μs)?\s*", text)
     if match is None or (match[2] is None and float(match[1]) != 0):
-        raise SettingsError(f"{option} {text!r} is not a length of time", hint="for instance 2ns or 500ps")
+        raise SettingsError(f"{option} {text!r} is not a length of time", hint=f"for instance {example}")
     unit = (match[2] or "ns").replace("µ", "u").replace("μ", "u")
     return float(match[1]) * _NANOSECONDS[unit]

@@ -29,8 +29,17 @@ from topdown.formats.preprocessor import preprocess
 from topdown.model import System
 from topdown.units import U_NM3_TO_KG_M3
 from topdown.workflows.run_failure import worst_place
-from topdown.workflows.run_files import CHECKPOINT_FILE, ENERGY_FILE, FINAL_FILE, RunFolder, RunOutput, load_checkpoint
-from topdown.workflows.run_request import RunRequest, request_from_json
+from topdown.workflows.run_files import (
+    CHECKPOINT_FILE,
+    ENERGY_FILE,
+    FINAL_FILE,
+    RunFolder,
+    RunOutput,
+    load_checkpoint,
+    read_record,
+    request_of_run,
+)
+from topdown.workflows.run_request import RunRequest
 from topdown.workflows.stopping import StopFlag, StopNow, stop_signals
 
 _TERMS: Final = ("bond", "angle", "dihedral", "restraint", "lj", "coulomb")
@@ -141,7 +150,7 @@ def earlier_request(folder: Path) -> RunRequest:
     if not path.exists():
         raise SettingsError(f"there is no run to continue in {folder}", hint="start it without --continue")
     with RunFolder(folder, resume=True, overwrite=False) as home:
-        return request_from_json(home.read_record().get("request", {}))
+        return request_of_run(home.folder)
 
 
 def run(
@@ -283,8 +292,8 @@ def _checked_record(request: RunRequest, home: RunFolder, resume: bool) -> dict[
     }
     if not resume:
         return record
-    earlier = home.read_record()
-    different = request.difference(request_from_json(earlier.get("request", {})))
+    earlier = read_record(home.folder)
+    different = request.difference(request_of_run(home.folder))
     if different:
         raise SettingsError(f"the run was started with another {different}", hint="only its length may change")
     before = earlier.get("inputs", {})

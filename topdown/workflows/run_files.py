@@ -21,7 +21,7 @@ from topdown.errors import InputFileError, SettingsError, SimulationError
 from topdown.formats.trajectory import TrajectoryWriter
 from topdown.model import System
 from topdown.resources import atomic_write_text
-from topdown.workflows.run_request import RunRequest
+from topdown.workflows.run_request import RunRequest, request_from_json
 
 try:
     import fcntl
@@ -45,6 +45,38 @@ _BYTES_PER_BEAD: Final = {"xtc": 3, "trr": 24, "dcd": 12, "none": 0}
 
 def _unwritable(path: Path, error: OSError) -> InputFileError:
     return InputFileError(f"cannot write there: {error.strerror}", where=str(path))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The contents of ``run.json``.
+
+    Raises
+    ------
+    InputFileError
+        It is missing or damaged.
+    """
+    path = folder / RUN_FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputFileError(f"cannot be read: {error}", where=str(path)) from None
+    if not isinstance(data, dict):
+        raise InputFileError("this is no record of a run", where=str(path))
+    return data
+
+
+def request_of_run(folder: Path) -> RunRequest:
+    """What the run in ``folder`` was asked to do.
+
+    Raises
+    ------
+    InputFileError
+        Its ``run.json`` is missing or damaged.
+    """
+    try:
+        return request_from_json(read_record(folder)["request"])
+    except KeyError:
+        raise InputFileError("this is no record of a run", where=str(folder / RUN_FILE)) from None
 
 
 class RunFolder:
@@ -112,17 +144,6 @@ class RunFolder:
     def path(self, name: str) -> Path:
         """A file of the folder."""
         return self.folder / name
-
-    def read_record(self) -> dict[str, Any]:
-        """The contents of ``run.json``."""
-        path = self.path(RUN_FILE)
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputFileError(f"cannot be read: {error}", where=str(path)) from None
-        if not isinstance(data, dict):
-            raise InputFileError("this is no record of a run", where=str(path))
-        return data
 
     def write_record(self, data: Mapping[str, Any]) -> None:
         """Write ``run.json``."""

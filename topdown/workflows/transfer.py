@@ -102,7 +102,10 @@ class TransferSettings:
     def __post_init__(self) -> None:
         if not 200.0 <= self.temperature <= 500.0:
             raise SettingsError(f"a temperature of {self.temperature:g} K is out of range", hint="200 to 500 K")
-        self.effort(2)
+        if self.target_error is not None and not 0.02 <= self.target_error <= 100.0:
+            raise SettingsError(f"--error: {self.target_error:g} kJ/mol cannot be aimed at", hint="0.02 to 100")
+        if self.budget_s is not None and not self.budget_s > 0.0:
+            raise SettingsError(f"--budget: {self.budget_s:g} s is no time")
         if self.seed < 0:
             raise SettingsError(f"the seed must not be negative, got {self.seed}")
         names = [name.strip().lower() for name in (self.from_phase, *self.to_phases)]
@@ -131,7 +134,7 @@ def default_table(phases: Sequence[str]) -> str:
     return CALIBRATED_TABLE if all(plain_name(name) in known for name in phases) else PUBLISHED_TABLE
 
 
-def transfer(
+def simulated_transfer(
     requests: Sequence[MoleculeRequest],
     table_name: str | Path,
     settings: TransferSettings,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from topdown.calibration.campaign import read_campaign
+from topdown.calibration.campaign_file import read_campaign
 from topdown.calibration.design import MatrixSettings
 from topdown.calibration.journal import Journal
 from topdown.errors import InputFileError

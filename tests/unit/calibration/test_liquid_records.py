@@ -66,7 +66,7 @@ def test_a_liquid_that_froze_is_no_target(tmp_path: Path) -> None:
     assert any("WARNING: the target oil density is LEFT OUT" in line for line in said)
     text = calibration_text(result)
     assert "WARNING: the target oil density is left out" in text.splitlines()[2]
-    seen = "melting: oil at 300 K froze in 1 of "
+    seen = "freezing: oil at 300 K froze in 1 of "
     assert seen in text
     assert "at the last parameters it was sampled at, too" in text
     assert seen in calibration_html(result, {})
@@ -81,7 +81,7 @@ def test_a_liquid_that_froze_is_no_target(tmp_path: Path) -> None:
 def test_other_alarms_do_not_refuse(tmp_path: Path, kind: str) -> None:
     result = run(tmp_path, FreezingSampler(alarm=oil(kind)))
     assert not result.lost_targets
-    assert "melting: none of 2 liquids was seen to freeze" in calibration_text(result)
+    assert "freezing: none of 2 liquids was seen to freeze" in calibration_text(result)
 
 
 def test_a_solvent_that_froze_in_one_window_is_reported(tmp_path: Path) -> None:

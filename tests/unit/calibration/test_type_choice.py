@@ -15,11 +15,12 @@ from topdown.calibration.error_model import CostSettings
 from topdown.calibration.journal import Journal
 from topdown.calibration.parameters import FreeParameter, ParameterSpace
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem
-from topdown.calibration.result import CalibrationResult, TypeOutcome, TypeResult
+from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
 from topdown.calibration.targets import TransferTarget
 from topdown.calibration.type_blocks import TypeBlock, TypeSettings
 from topdown.calibration.type_choice import with_chosen_types
+from topdown.calibration.type_results import TypeOutcome, TypeResult
 from topdown.mapping import map_molecule
 from topdown.model import BeadTable, BeadType
 from topdown.report.calibration_html import calibration_html

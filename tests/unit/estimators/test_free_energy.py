@@ -116,7 +116,6 @@ def test_energies_that_overflow_are_weightless() -> None:
 def test_overlaps_tell_a_gap() -> None:
     u_kn = 0.5 * (np.random.default_rng(1).normal(size=(1, 400)) - np.array([[0.0], [0.0]])) ** 2
     same = mbar(u_kn, [200, 200])
-    assert same.minimum_neighbour_overlap() == pytest.approx(0.5)
     assert same.bottleneck_overlap() == pytest.approx(0.5)
     rng = np.random.default_rng(2)
     centres = np.array([0.0, 1.0, 9.0])

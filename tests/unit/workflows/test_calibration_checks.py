@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from synthetic_calibration import WATER, FailingSampler, SyntheticSampler, problem
 
-from topdown.calibration.campaign import read_campaign
+from topdown.calibration.campaign_file import read_campaign
 from topdown.calibration.journal import Journal
 from topdown.calibration.planned_checks import MeltingPlan
 from topdown.calibration.problem import CalibrationProblem, SimulatedSystem

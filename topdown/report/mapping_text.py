@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from topdown.model import CGMolecule
+from topdown.model import CGMolecule
 
 
 def mapping_text(molecule: CGMolecule, alternatives: int, others: Sequence[CGMolecule] = ()) -> str:
