@@ -310,21 +310,24 @@ def _on_to_next(
 ) -> bool:  # fmt: skip
     """The end of one step and the beginning of the next, a few beads at a time, so that all that is theirs is fetched once.
 
-    As :func:`add_pair_forces`, :func:`_kick`, :func:`_kick_and_drift` and what :func:`team_place` does to begin with; whether
-    all beads are near where the lists were made.
+    As :func:`add_pair_forces`, :func:`_kick`, :func:`_kick_and_drift` and what :func:`team_place` does to begin with, one kick
+    after the other at once; whether all beads are near where the lists were made.
     """
     x, v, forces, box = frame.positions, frame.velocities, frame.forces, frame.box
     is_near = True
     for begin in range(first, last, _BLOCK):
         end = min(begin + _BLOCK, last)
-        if team_size(team) > 1:
-            prefetch_slots(end, min(end + _BLOCK, last), near, team)
+        prefetch_slots(end, min(end + _BLOCK, last), near, team)
         add_pair_forces(begin, end, frame, near, team)
-        _kick(begin, end, v, forces, inverse_masses, half)
-        _kick_and_drift(begin, end, x, v, forces, inverse_masses, half)
-        is_near &= place(begin, end, x, box, near, pair.cutoff)
         for i in range(begin, end):
-            forces[i, 0] = forces[i, 1] = forces[i, 2] = 0.0
+            s = half * inverse_masses[i]
+            for d in range(3):
+                v[i, d] += s * forces[i, d]
+                v[i, d] += s * forces[i, d]
+                forces[i, d] = 0.0
+                x[i, d] += half * v[i, d]
+                x[i, d] += half * v[i, d]
+        is_near &= place(begin, end, x, box, near, pair.cutoff)
     return is_near
 
 

@@ -420,9 +420,9 @@ def _list_pairs(box: Any, radius: float, pair: Any, sorting: Any, notes: Any, ne
             # filled up with the dummy: to whole registers, as many as are pruned at a time
             store_where(outer, plain, splat_whole(np.int32(dummy)), _EVERY_BIT)
             plain = (plain + WIDTH - 1) // WIDTH * WIDTH
-            while masked % LANES:
+            for _ in range(LANES - 1):  # for what the inner list leaves over
                 masked = _set_masked(masked_rows, masks, masked, order.shape[0] - 1, np.uint32(0))
-            for _ in range(LANES):  # for what the inner list leaves over
+            while masked % LANES:
                 masked = _set_masked(masked_rows, masks, masked, order.shape[0] - 1, np.uint32(0))
             near.uniform[q] = usual if strange == 0 else MIXED
     stretch[3], stretch[5] = plain, masked

@@ -343,10 +343,13 @@ def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: 
             used -= 1  # the dummies of the outer list came last
         whole = used - (used - begin) % LANES
         inner_end[q] = whole // LANES
-        rest = np.int64(masked_start[q + 1]) - 1
-        masks[rest] = np.uint32((1 << (4 * (used - whole))) - 1)
-        for lane in range(LANES):
-            masked_rows[LANES * rest + lane] = inner[whole + lane] if whole + lane < used else dummy
+        if LANES > 1:  # what is left over goes to the masked pack whose lanes but the first are kept for it
+            rest = np.int64(masked_start[q + 1]) - 1
+            left = np.uint32((1 << (4 * (used - whole))) - 1)
+            masks[rest] = (masks[rest] & np.uint32(15)) | (left << np.uint32(4))
+            for lane in range(1, LANES):
+                entry = whole + lane - 1
+                masked_rows[LANES * rest + lane] = inner[entry] if entry < used else dummy
 
 
 @helper
