@@ -61,14 +61,11 @@ def copy_rows(source: Any, target: Any) -> None:
 
 
 @helper
-def first_row_of(bead: Any, beads: Any, begin: Any, end: Any) -> int:
-    """The first of the rows ``begin`` … ``end - 1`` of ``beads`` (n, k) whose first bead is ``bead`` or later, else ``end``.
-
-    Rows must be in the order of molecules, and ``bead`` the first of one.
-    """
+def first_at_least(wanted: Any, numbers: Any, begin: Any, end: Any) -> int:
+    """The first of ``numbers[begin:end]``, which never fall, that is ``wanted`` or more; else ``end``."""
     while begin < end:
         middle = (begin + end) // 2
-        if np.int64(beads[middle, 0]) < bead:
+        if np.int64(numbers[middle]) < wanted:
             begin = middle + 1
         else:
             end = middle
@@ -76,13 +73,15 @@ def first_row_of(bead: Any, beads: Any, begin: Any, end: Any) -> int:
 
 
 @helper
+def first_row_of(bead: Any, beads: Any, begin: Any, end: Any) -> int:
+    """The first of the rows ``begin`` … ``end - 1`` of ``beads`` (n, k) whose first bead is ``bead`` or later, else ``end``.
+
+    Rows must be in the order of molecules, and ``bead`` the first of one.
+    """
+    return first_at_least(bead, beads[:, 0], begin, end)
+
+
+@helper
 def first_of(bead: Any, beads: Any) -> int:
     """As :func:`first_row_of`, in all of a vector."""
-    begin, end = 0, beads.shape[0]
-    while begin < end:
-        middle = (begin + end) // 2
-        if np.int64(beads[middle]) < bead:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
+    return first_at_least(bead, beads, 0, beads.shape[0])

@@ -178,6 +178,9 @@ isub = _operation(I32, (I32, I32), lambda b, x, y: b.sub(x, y), "x - y of whole 
 to_float = _operation(F32, (I32,), lambda b, x: b.sitofp(x, _V), "Whole numbers as floats")
 square_root = _operation(F32, (F32,), _square_root, "The root of x to about 23 bits; 0 for less than 1e-30")
 div = _operation(F32, (F32, F32), _divide, "x / y to about 23 bits")
+minimum = _operation(
+    F32, (F32, F32), lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), "The smaller; y where x is not a number"
+)
 magnitude = _operation(F32, (F32,), lambda b, x: _call(b, f"llvm.fabs.v{WIDTH}f32", _V, x), "|x|")
 less = _operation(BITS, (F32, F32), lambda b, x, y: b.fcmp_ordered("<", x, y), "x < y; false for what is not a number")
 both = _operation(BITS, (BITS, BITS), lambda b, x, y: b.and_(x, y), "x and y")
@@ -189,6 +192,7 @@ maximum = _operation(
 lane0 = _operation(I32, (I32,), lambda b, x: _pick(b, x, _repeated(0)), "Element 0 of each lane in all of it")
 lane1 = _operation(I32, (I32,), lambda b, x: _pick(b, x, _repeated(1)), "Element 1 of each lane in all of it")
 lane2 = _operation(I32, (I32,), lambda b, x: _pick(b, x, _repeated(2)), "Element 2 of each lane in all of it")
+lane3 = _operation(I32, (I32,), lambda b, x: _pick(b, x, _repeated(3)), "Element 3 of each lane in all of it")
 
 
 @intrinsic
@@ -328,25 +332,49 @@ def quad(typing: Any, array: Any, index: Any) -> Any:
 # the number of the slot, so that the processor's addressing multiplies it out.
 
 
+def _coordinates(builder: Any, rows: list[Any]) -> list[Any]:
+    """x, y and z of four registers or quads whose lanes are slots: of the four first lanes, the four second ones, …"""
+    a, b, c, d = rows
+    size = a.type.count
+
+    def across(a: Any, b: Any, picks: tuple[int, ...]) -> Any:
+        """From each lane of a (0 … 3) and of b (4 … 7)."""
+        return _shuffle(builder, a, b, [n + p % 4 + (size if p > 3 else 0) for n in range(0, size, 4) for p in picks])
+
+    low, high = across(a, b, (0, 4, 1, 5)), across(c, d, (0, 4, 1, 5))
+    above = across(a, b, (2, 6, 3, 7)), across(c, d, (2, 6, 3, 7))
+    return [across(low, high, (0, 1, 4, 5)), across(low, high, (2, 3, 6, 7)), across(*above, (0, 1, 4, 5))]
+
+
 @intrinsic
 def cluster_positions(typing: Any, slots: Any, cluster: Any) -> Any:
     """x, y and z of the four beads of a cluster, in every lane."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         first = builder.shl(values[1], _I64(5))
-        a, b, c, d = (
+        beads = [
             _load(context, builder, signature.args[0], values[0], builder.add(first, _I64(8 * k)), _QUADI)
             for k in range(4)
-        )
-        low, high = _shuffle(builder, a, b, [0, 4, 1, 5]), _shuffle(builder, c, d, [0, 4, 1, 5])
-        x, y = _shuffle(builder, low, high, [0, 1, 4, 5]), _shuffle(builder, low, high, [2, 3, 6, 7])
-        z = _shuffle(
-            builder, _shuffle(builder, a, b, [2, 6, 3, 7]), _shuffle(builder, c, d, [2, 6, 3, 7]), [0, 1, 4, 5]
-        )
-        wide = [_pick(builder, v, [0, 1, 2, 3] * LANES) for v in (x, y, z)]
+        ]
+        wide = [_pick(builder, v, [0, 1, 2, 3] * LANES) for v in _coordinates(builder, beads)]
         return context.make_tuple(builder, signature.return_type, wide)
 
     return types.UniTuple(I32, 3)(slots, types.intp), generate
+
+
+@intrinsic
+def row_positions(typing: Any, slots: Any, rows: Any, first: Any) -> Any:
+    """x, y and z of the beads of rows[first : first + WIDTH], one after the other."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        beads = []
+        for k in range(WIDTH):
+            index = builder.shl(_row(context, builder, signature.args[1], values[1], values[2], k), _I64(1))
+            beads.append(_load(context, builder, signature.args[0], values[0], index, _QUADI))
+        found = _coordinates(builder, [_side_by_side(builder, beads[k::4]) for k in range(4)])
+        return context.make_tuple(builder, signature.return_type, found)
+
+    return types.UniTuple(I32, 3)(slots, rows, types.intp), generate
 
 
 @intrinsic

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from topdown.engine._arrays import first_at_least, first_row_of
 from topdown.engine._jit import helper, shared
 
 #: Relative tolerance of constrained distances; the promise to users is 1e-5.
@@ -215,14 +216,8 @@ def _room() -> tuple[Any, Any, Any, Any]:
 @helper
 def _group_at(bead: int, constraints: Any) -> int:
     """The first group of ``bead``, the first of a molecule, and those after it."""
-    begin, end = 0, constraints.group_start.shape[0] - 1
-    while begin < end:
-        middle = (begin + end) // 2
-        if np.int64(constraints.pairs[constraints.group_start[middle], 0]) < bead:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
+    n_pairs, n_groups = constraints.pairs.shape[0], constraints.group_start.shape[0] - 1
+    return first_at_least(first_row_of(bead, constraints.pairs, 0, n_pairs), constraints.group_start, 0, n_groups)
 
 
 @shared

@@ -13,23 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from topdown.engine._arrays import copy_numbers, copy_rows, first_row_of, total_of
+from topdown.engine._arrays import first_row_of, total_of
 from topdown.engine._jit import Part, call_part, helper, kernel, kind_of, part
 from topdown.engine._lent import lent
-from topdown.engine.barostats import (
-    draw_step,
-    edge_factors,
-    expected_pressure,
-    is_accepted,
-    kinetic_tensor,
-    log_probability,
-    scale_list,
-    scale_molecules,
-    step_distribution,
-)
+from topdown.engine.barostats import kinetic_tensor
+from topdown.engine.box_steps import Trial, box_as_before, box_distribution, judge_box, propose_box, stepped_box
 from topdown.engine.constraints import constrain_some_positions, constrain_some_velocities
 from topdown.engine.forces import (
-    BOX_TOO_SMALL,
     DONE,
     UNCONSTRAINED,
     ForceParts,
@@ -310,126 +300,25 @@ def _on_to_next(
 ) -> bool:  # fmt: skip
     """The end of one step and the beginning of the next, a few beads at a time, so that all that is theirs is fetched once.
 
-    As :func:`add_pair_forces`, :func:`_kick`, :func:`_kick_and_drift` and what :func:`team_place` does to begin with; whether
-    all beads are near where the lists were made.
+    As :func:`add_pair_forces`, :func:`_kick`, :func:`_kick_and_drift` and what :func:`team_place` does to begin with, one kick
+    after the other at once; whether all beads are near where the lists were made.
     """
     x, v, forces, box = frame.positions, frame.velocities, frame.forces, frame.box
     is_near = True
     for begin in range(first, last, _BLOCK):
         end = min(begin + _BLOCK, last)
-        if team_size(team) > 1:
-            prefetch_slots(end, min(end + _BLOCK, last), near, team)
+        prefetch_slots(end, min(end + _BLOCK, last), near, team)
         add_pair_forces(begin, end, frame, near, team)
-        _kick(begin, end, v, forces, inverse_masses, half)
-        _kick_and_drift(begin, end, x, v, forces, inverse_masses, half)
-        is_near &= place(begin, end, x, box, near, pair.cutoff)
         for i in range(begin, end):
-            forces[i, 0] = forces[i, 1] = forces[i, 2] = 0.0
+            s = half * inverse_masses[i]
+            for d in range(3):
+                v[i, d] += s * forces[i, d]
+                v[i, d] += s * forces[i, d]
+                forces[i, d] = 0.0
+                x[i, d] += half * v[i, d]
+                x[i, d] += half * v[i, d]
+        is_near &= place(begin, end, x, box, near, pair.cutoff)
     return is_near
-
-
-@lent
-class Trial(NamedTuple):
-    """What a refused step of the box goes back to, and what the judgement needs; filled by the first thread of a team."""
-
-    positions: Any
-    forces: Any
-    box: Any
-    energies: Any
-    virial: Any
-    drift: Any
-    variance: Any
-    changes: Any
-    factors: Any
-    log_forward: Any
-
-
-def new_trial(n_beads: int, n_terms: int) -> Trial:
-    """Room for a system of this size."""
-    return Trial(
-        positions=np.zeros((n_beads, 3)),
-        forces=np.zeros((n_beads, 3)),
-        box=np.zeros(3),
-        energies=np.zeros(n_terms),
-        virial=np.zeros((3, 3)),
-        drift=np.zeros(3),
-        variance=np.zeros(3),
-        changes=np.zeros(3),
-        factors=np.zeros(3),
-        log_forward=np.zeros(1),
-    )
-
-
-@part
-def _box_distribution(frame: Any, molecules: Any, settings: Any, trial: Any) -> int:
-    """Where the present frame would have its box go; forces, energies and virial must be those of its positions."""
-    pressure = np.empty((3, 3))
-    expected_pressure(frame.positions, frame.forces, frame.box, molecules, settings.kt, frame.virial, pressure)
-    step_distribution(frame.box, settings, pressure, trial.drift, trial.variance)
-    return 0
-
-
-@part
-def _stepped_box(frame: Any, pair: Any, molecules: Any, near: Any, settings: Any, trial: Any) -> int:
-    """Take the step drawn with molecules and lists; ``BOX_TOO_SMALL`` when an edge is shorter than twice the cut-off."""
-    box = frame.box
-    copy_rows(frame.positions, trial.positions)
-    copy_rows(frame.forces, trial.forces)
-    copy_numbers(box, trial.box)
-    copy_numbers(frame.energies, trial.energies)
-    copy_rows(frame.virial, trial.virial)
-    trial.log_forward[0] = log_probability(trial.drift, trial.variance, trial.changes, 1.0)
-    factors = edge_factors(settings, trial.changes)
-    scale_molecules(frame.positions, molecules, factors)
-    scale_list(near, factors)
-    smallest = np.inf
-    for d in range(3):
-        trial.factors[d] = factors[d]
-        box[d] *= factors[d]
-        smallest = min(smallest, box[d])
-    return BOX_TOO_SMALL if smallest < 2.0 * pair.cutoff else DONE
-
-
-@part
-def _box_as_before(frame: Any, near: Any, trial: Any) -> int:
-    """Undo the step."""
-    factors = trial.factors
-    scale_list(near, (1.0 / factors[0], 1.0 / factors[1], 1.0 / factors[2]))
-    copy_rows(trial.positions, frame.positions)
-    copy_rows(trial.forces, frame.forces)
-    copy_numbers(trial.box, frame.box)
-    copy_numbers(trial.energies, frame.energies)
-    copy_rows(trial.virial, frame.virial)
-    return 0
-
-
-@helper
-def _propose_box(
-    frame: Any, pair: Any, molecules: Any, near: Any, settings: Any, parts: Any, rng: Any, trial: Any
-) -> int:  # fmt: skip
-    """Step the box; a status."""
-    call_part(parts.box_distribution, (frame, molecules, settings, trial))
-    draw_step(trial.drift, trial.variance, rng, trial.changes)
-    return int(call_part(parts.box_step, (frame, pair, molecules, near, settings, trial)))
-
-
-@helper
-def _judge_box(
-    fits: bool, frame: Any, molecules: Any, near: Any, settings: Any, scratch: Any, parts: Any, rng: Any, trial: Any
-) -> None:  # fmt: skip
-    """Keep the step proposed, or go back; ``fits`` is whether the lists could be made for it."""
-    if fits:
-        call_part(parts.box_distribution, (frame, molecules, settings, trial))
-        if is_accepted(
-            total_of(frame.energies) - total_of(trial.energies), molecules.start.shape[0] - 1, trial.box,
-            (trial.factors[0], trial.factors[1], trial.factors[2]), settings,
-            trial.log_forward[0], log_probability(trial.drift, trial.variance, trial.changes, -1.0), rng
-        ):  # fmt: skip
-            scratch.counters[2] += 1
-            return
-    call_part(parts.box_back, (frame, near, trial))
-    if not fits:
-        near.radii[0] = near.radii[1] = 0.0  # the next step builds it, with more room
 
 
 @lent
@@ -467,9 +356,9 @@ def step_parts(
         drift=address(_constrained_drift, "n n frame constraints molecules settings", constrained),
         velocities=address(_constrained_velocities, "n n frame constraints molecules", constrained),
         settle=address(_settled_sites, "n n frame bonded", len(bonded.sites.beads) > 0),
-        box_distribution=address(_box_distribution, "frame molecules settings trial", coupled),
-        box_step=address(_stepped_box, "frame pair molecules near settings trial", coupled),
-        box_back=address(_box_as_before, "frame near trial", coupled),
+        box_distribution=address(box_distribution, "frame molecules settings trial", coupled),
+        box_step=address(stepped_box, "frame pair molecules near settings trial", coupled),
+        box_back=address(box_as_before, "frame near trial", coupled),
     )
 
 
@@ -531,7 +420,7 @@ def advance(
             break
         if tries_box:
             if thread == 0:
-                _judge_box(status == DONE, frame, molecules, near, settings, scratch, parts, rng, trial)
+                judge_box(status == DONE, frame, molecules, near, settings, scratch, parts, rng, trial)
             meet(thread, team)
             tries_box, status = False, DONE
             continue
@@ -551,7 +440,7 @@ def advance(
         if measure:
             meet(thread, team)
             if thread == 0:
-                announce(_propose_box(frame, pair, molecules, near, settings, parts, rng, trial), team)
+                announce(propose_box(frame, pair, molecules, near, settings, parts, rng, trial), team)
             meet(thread, team)
             status = announced(team)
             if status != DONE:

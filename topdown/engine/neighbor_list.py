@@ -19,22 +19,24 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from topdown.engine._jit import helper, shared, uncounted
+from topdown.engine._jit import helper, inlined, shared, uncounted
 from topdown.engine._lent import lent
 from topdown.engine._simd import (
     LANES,
     WIDTH,
     cluster_positions,
     fma,
-    gather,
     get_bits,
     isub,
     lane0,
     lane1,
     lane2,
+    lane3,
     less,
     load,
+    minimum,
     mul,
+    row_positions,
     splat,
     store_where,
     to_float,
@@ -300,6 +302,13 @@ def _fill_up(q: int, order: Any, n_beads: int, slots: Any) -> None:
                 slots[8 * (4 * q + k) + d] = slots[32 * q + d]
 
 
+@inlined
+def _squared(a: Any, b: Any, ratio_y: Any, ratio_z: Any) -> Any:
+    """Squared distances in the first edge's unit."""
+    dx, dy, dz = to_float(isub(a[0], b[0])), to_float(isub(a[1], b[1])), to_float(isub(a[2], b[2]))
+    return fma(dz, mul(dz, ratio_z), fma(dy, mul(dy, ratio_y), mul(dx, dx)))
+
+
 @uncounted
 def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: Any) -> None:
     """Copy from the outer to the inner list the j beads within ``radius`` of any bead of the cluster; positions are placed.
@@ -318,31 +327,29 @@ def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: 
         used: Any = begin
         if order[4 * q + 3] == n_beads:
             _fill_up(q, order, n_beads, slots)
-        xi, yi, zi = cluster_positions(slots, q)
+        x, y, z = cluster_positions(slots, q)
+        one, two, three, four = (
+            (lane0(x), lane0(y), lane0(z)), (lane1(x), lane1(y), lane1(z)),
+            (lane2(x), lane2(y), lane2(z)), (lane3(x), lane3(y), lane3(z))
+        )  # fmt: skip
         for first in range(begin, end, WIDTH):
-            bits = np.uint64(0)  # four for each of WIDTH rows
-            for pack in range(4):
-                j = gather(slots, outer, first + LANES * pack)
-                dx, dy, dz = to_float(isub(xi, lane0(j))), to_float(isub(yi, lane1(j))), to_float(isub(zi, lane2(j)))
-                r2 = fma(dz, mul(dz, ratio_z), fma(dy, mul(dy, ratio_y), mul(dx, dx)))
-                near_bits = get_bits(less(r2, limit))
-                bits |= np.uint64(near_bits) << np.uint64(WIDTH * pack)
-            bits |= bits >> np.uint64(1)
-            bits |= bits >> np.uint64(2)
-            bits &= np.uint64(0x1111111111111111)  # one for each row, four places apart; then side by side
-            bits = (bits | (bits >> np.uint64(3))) & np.uint64(0x0303030303030303)
-            bits = (bits | (bits >> np.uint64(6))) & np.uint64(0x000F000F000F000F)
-            bits = (bits | (bits >> np.uint64(12))) & np.uint64(0x000000FF000000FF)
-            bits = (bits | (bits >> np.uint64(24))) & np.uint64(0xFFFF)
-            used = store_where(inner, used, load(outer, first), np.uint32(bits))
+            j = row_positions(slots, outer, first)
+            nearest = minimum(
+                minimum(_squared(j, one, ratio_y, ratio_z), _squared(j, two, ratio_y, ratio_z)),
+                minimum(_squared(j, three, ratio_y, ratio_z), _squared(j, four, ratio_y, ratio_z)),
+            )
+            used = store_where(inner, used, load(outer, first), get_bits(less(nearest, limit)))
         while used > begin and inner[used - 1] == dummy:
             used -= 1  # the dummies of the outer list came last
         whole = used - (used - begin) % LANES
         inner_end[q] = whole // LANES
-        rest = np.int64(masked_start[q + 1]) - 1
-        masks[rest] = np.uint32((1 << (4 * (used - whole))) - 1)
-        for lane in range(LANES):
-            masked_rows[LANES * rest + lane] = inner[whole + lane] if whole + lane < used else dummy
+        if LANES > 1:  # what is left over goes to the masked pack whose lanes but the first are kept for it
+            rest = np.int64(masked_start[q + 1]) - 1
+            left = np.uint32((1 << (4 * (used - whole))) - 1)
+            masks[rest] = (masks[rest] & np.uint32(15)) | (left << np.uint32(4))
+            for lane in range(1, LANES):
+                entry = whole + lane - 1
+                masked_rows[LANES * rest + lane] = inner[entry] if entry < used else dummy
 
 
 @helper

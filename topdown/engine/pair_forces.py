@@ -154,12 +154,16 @@ def add_vector_forces(first: int, last: int, single: Any, box: Any, slot_of: Any
 
 @helper
 def prefetch_slots(first: int, last: int, near: Any, team: Any) -> None:
-    """Have fetched what the threads of a team have for beads ``first`` … ``last - 1``: much of it other processors hold."""
+    """Have fetched what :func:`add_vector_forces` or :func:`add_team_forces` will need for beads ``first`` … ``last - 1``.
+
+    Slots lie anywhere, and of several threads' forces other processors hold much.
+    """
     slot_of, split, parts = near.slot_of, team.split, team.forces
+    n = parts.shape[0] if parts.shape[0] > 1 else 0
     for i in range(first, last):
         slot = np.int64(slot_of[i])
         prefetch(near.slots, 8 * slot)
-        for thread in range(parts.shape[0]):
+        for thread in range(n):
             if 4 * split[thread] <= slot:
                 prefetch(parts, thread * parts.shape[1] + 4 * slot)
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from topdown.engine import checkpoint
 from topdown.engine.barostats import pressure_tensor
 from topdown.engine.basis import build_basis, measure_sums
+from topdown.engine.box_steps import Trial, new_trial
 from topdown.engine.centre_restraint import CentreRestraint, centre_heights
 from topdown.engine.cold_start import first_parts
 from topdown.engine.constraints import constrain_positions, constrain_velocities
@@ -28,7 +29,7 @@ from topdown.engine.forces import (
     total_forces,
 )
 from topdown.engine.frame import Frame
-from topdown.engine.integrators import Scratch, StepParts, Trial, advance, new_trial
+from topdown.engine.integrators import Scratch, StepParts, advance
 from topdown.engine.minimizer import CONSTRAINT_STIFFNESS, MinimizationResult, fire
 from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, list_is_valid, roomier
 from topdown.engine.observables import EnergyTerms, check_box, fresh_list, measure

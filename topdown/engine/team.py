@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from topdown.engine._arrays import first_of
+from topdown.engine._arrays import first_at_least, first_of
 from topdown.engine._jit import helper
 from topdown.engine._lent import lent
 
@@ -204,14 +204,7 @@ def _cluster_at(k: int, near: Any, team: Any) -> int:
     """The first cluster before which there are ``k`` n-ths of the outer rows."""
     n_clusters = near.counts[0]
     wanted = np.int64(near.outer_start[n_clusters]) * k // team_size(team)
-    low, high = np.int64(0), n_clusters
-    while low < high:
-        middle = (low + high) // 2
-        if np.int64(near.outer_start[middle]) < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return int(n_clusters if k == team_size(team) else low)
+    return int(n_clusters if k == team_size(team) else first_at_least(wanted, near.outer_start, 0, n_clusters))
 
 
 @helper

@@ -53,7 +53,7 @@ from topdown.engine.neighbor_list import TURN
 from topdown.engine.potentials import SMALLEST_R2
 
 #: Whether there are the registers for three packs at a time.
-_DEEP = WIDTH == 16
+_DEEP = WIDTH >= 8
 
 
 # The stages take and give registers only: an array handed on to them would have its references counted.

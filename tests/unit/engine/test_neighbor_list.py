@@ -67,7 +67,7 @@ def _pruned(first_cluster, last_cluster, box, radius, near):
 def _as_inner(near: NeighborList) -> NeighborList:
     """The same list with the outer one in the place of the inner one, which leaves nothing over for the masked packs."""
     masks = near.masks.copy()
-    masks[near.masked_start[1 : int(near.counts[0]) + 1].astype(int) - 1] = 0
+    masks[near.masked_start[1 : int(near.counts[0]) + 1].astype(int) - 1] &= 15
     return near._replace(inner_end=near.outer_start[1:], inner_rows=near.outer_rows, masks=masks)
 
 

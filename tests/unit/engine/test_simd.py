@@ -213,7 +213,12 @@ def test_maximum_is_the_second_where_the_first_is_not_a_number():
     assert np.isfinite(B[np.isnan(NOT_NUMBERS)]).any()
 
 
-@pytest.mark.parametrize("element", [0, 1, 2])
+def test_minimum_is_the_second_where_the_first_is_not_a_number():
+    for a, b in ((A, B), (A, NEXT_TO_A), (NOT_NUMBERS, B)):
+        np.testing.assert_array_equal(applied("minimum", a, b), np.where(np.isnan(a), b, np.minimum(a, b)))
+
+
+@pytest.mark.parametrize("element", [0, 1, 2, 3])
 def test_an_element_of_each_lane_in_all_of_it(element):
     a = np.arange(64, dtype=np.int32) * 7 - 100
     expected = np.repeat(a.reshape(-1, 4)[:, element], 4)
@@ -341,6 +346,22 @@ def test_what_is_gathered_from_slots():
     assert beads.tolist() == words[chosen, :4].ravel().tolist()
     assert parameters.tolist() == np.concatenate([table[4 + k : 8 + k] for k in words[chosen, 3]]).tolist()
     assert charges.tolist() == np.repeat(values[chosen], 4).tolist()
+
+
+@compiled
+def _positions_of_rows(words, rows, x, y, z):
+    a, b, c = _simd.row_positions(words, rows, 2)
+    write(x, 0, a)
+    write(y, 0, b)
+    write(z, 0, c)
+
+
+def test_positions_of_rows_one_after_the_other():
+    words, rows = slots(), 4 * np.random.default_rng(12).integers(0, N_SLOTS, WIDTH + 2).astype(np.uint32)
+    found = [np.zeros(WIDTH, np.int32) for _ in range(3)]
+    _positions_of_rows(words.ravel(), rows, *found)
+    for d in range(3):
+        assert found[d].tolist() == words[rows[2:] // 4, d].tolist()
 
 
 @compiled
