@@ -7,14 +7,14 @@ candidate; a unit that is larger by itself is one, too.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from topdown.mapping.bit_masks import bits
 from topdown.mapping.descriptions import Description, count_mask, packed
 from topdown.mapping.group_features import shape_features
 from topdown.mapping.molecule_graph import MoleculeGraph
-from topdown.mapping.partition_search import Divisions, PricedGroup, cheapest_divisions
+from topdown.mapping.partition_search import Divisions, FewRemainders, PricedGroup, cheapest_divisions
 from topdown.mapping.partition_symmetry import Groups
 
 #: Largest group considered [heavy atoms], and the most of them aromatic; a unit may be larger.
@@ -34,11 +34,14 @@ class Candidates:
         Mask over units of the neighbours of each.
     priced : tuple of PricedGroup
         Cost of each group, its units and those beside it.
+    searched : dict
+        What the first search has found out, for the lists that may follow.
     """
 
     units: tuple[int, ...]
     neighbors: tuple[int, ...]
     priced: tuple[PricedGroup, ...]
+    searched: dict[int, FewRemainders] = field(default_factory=dict)
 
     @classmethod
     def of(cls, graph: MoleculeGraph, weights: Mapping[str, int], *, taken: int = 0) -> Candidates:
@@ -52,7 +55,9 @@ class Candidates:
 
     def cheapest(self, count: int, *, relevant: int = -1, ceiling: int | None = None) -> Divisions:
         """The ``count`` cheapest divisions of the units into groups, see :func:`cheapest_divisions`."""
-        return cheapest_divisions(self.neighbors, self.priced, count, relevant=relevant, ceiling=ceiling)
+        return cheapest_divisions(
+            self.neighbors, self.priced, count, relevant=relevant, ceiling=ceiling, known=self.searched
+        )
 
     def atoms(self, groups: Iterable[int]) -> Groups:
         """Sorted atoms of each group of units."""

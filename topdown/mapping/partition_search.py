@@ -13,12 +13,12 @@ All budgets count steps, never time, so that results do not depend on the machin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 from topdown.mapping.bit_masks import bits
+from topdown.mapping.unit_graph import UnitGraph
 
 #: Most (remainder, group) pairs looked at by the dynamic programming.
 MAX_STEPS = 25_000
@@ -37,6 +37,10 @@ MANY_CANDIDATES = 20_000
 
 #: A group that may be used: its cost, the mask of its units, and the mask of the units beside it.
 PricedGroup = tuple[int, int, int]
+#: A division: its cost, and the masks of units of its groups.
+Division = tuple[int, tuple[int, ...]]
+#: Every way to take the first group of each remainder: its cost, its units, and the remainders it leaves.
+Options = dict[int, list[tuple[int, int, tuple[int, ...]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,105 +62,44 @@ class Divisions:
     bound: int
 
 
-@dataclass(slots=True)
-class UnitGraph:
-    """Units and their connections, with what is needed to split remainders quickly.
+@dataclass(frozen=True, slots=True)
+class FewRemainders:
+    """The dynamic programming among all of few candidates: a list of divisions starts from it.
 
     Attributes
     ----------
-    neighbors : sequence of int
-        Bit mask over units of the neighbours of each unit.
-    side : dict of (int, int) to int
-        For each bridge u–v (a connection that is in no cycle), the mask of the units on v's side.
-    in_cycles : list of int
-        Neighbours of each unit by connections that are no bridges.
-    hanging : list of int
-        The unit itself and all that hangs on it by bridges.
+    options : Options
+    cheapest : Division
+    value : dict of int to int
+        What the cheapest division of each remainder costs.
     """
 
-    neighbors: Sequence[int]
-    side: dict[tuple[int, int], int] = field(default_factory=dict)
-    in_cycles: list[int] = field(default_factory=list)
-    hanging: list[int] = field(default_factory=list)
+    options: Options
+    cheapest: Division
+    value: dict[int, int]
 
-    def __post_init__(self) -> None:
-        n = len(self.neighbors)
-        order, parent, low, below = _depth_first(self.neighbors)
-        place = [0] * n
-        for number, u in enumerate(order):
-            place[u] = number
-        component = [0] * n
-        for u in order:
-            component[u] = below[u] if parent[u] < 0 else component[parent[u]]
-        self.in_cycles = list(self.neighbors)
-        self.hanging = [1 << u for u in range(n)]
-        for v in order:
-            u = parent[v]
-            if u >= 0 and low[v] == place[v]:
-                self.side[u, v] = below[v]
-                self.side[v, u] = component[v] & ~below[v]
-                self.in_cycles[u] &= ~(1 << v)
-                self.in_cycles[v] &= ~(1 << u)
-        for (u, _), units in self.side.items():
-            self.hanging[u] |= units
-
-    def pieces_without(self, rest: int, group: int, boundary: int) -> tuple[int, ...]:
-        """Connected pieces of ``rest``, which together with ``group`` is connected; ``boundary``, neighbours of ``group``."""
-        near = boundary & rest
-        if near & (near - 1) == 0:
-            return (rest,) if rest else ()
-        pieces = []
-        while near:
-            one = near & -near
-            v = one.bit_length() - 1
-            inner = self.neighbors[v] & group
-            side = self.side.get((inner.bit_length() - 1, v)) if inner & (inner - 1) == 0 else None
-            if side is not None:
-                piece = side & rest
-            else:
-                reached = frontier = one
-                piece = self.hanging[v] & rest
-                while frontier:
-                    found = 0
-                    for w in bits(frontier):
-                        found |= self.in_cycles[w]
-                        piece |= self.hanging[w]
-                    frontier = found & rest & ~reached
-                    reached |= frontier
-                piece = (piece | reached) & rest & ~group
-            pieces.append(piece)
-            near &= ~piece
-        return tuple(pieces)
-
-
-def _depth_first(neighbors: Sequence[int]) -> tuple[list[int], list[int], list[int], list[int]]:
-    """Depth-first order, parents (-1 for none), low points and masks of descendants (Tarjan's bridges)."""
-    n = len(neighbors)
-    parent, place, low, below = [-1] * n, [-1] * n, [0] * n, [1 << u for u in range(n)]
-    order: list[int] = []
-    for root in range(n):
-        if place[root] >= 0:
-            continue
-        stack = [(root, list(bits(neighbors[root])))]
-        place[root] = low[root] = len(order)
-        order.append(root)
-        while stack:
-            u, ahead = stack[-1]
-            if ahead:
-                v = ahead.pop()
-                if place[v] < 0:
-                    parent[v] = u
-                    place[v] = low[v] = len(order)
-                    order.append(v)
-                    stack.append((v, list(bits(neighbors[v]))))
-                elif v != parent[u]:
-                    low[u] = min(low[u], place[v])
+    def within(self, whole: int, ceiling: int) -> tuple[Options, dict[int, int]]:
+        """The options that a division of ``whole`` no dearer than ``ceiling`` can hold, and how dear each remainder may be."""
+        value = self.value
+        beside = {whole: 0}
+        kept: Options = {}
+        for mask in sorted(self.options, key=int.bit_count, reverse=True):
+            before = beside.get(mask)
+            if before is None:
                 continue
-            stack.pop()
-            if parent[u] >= 0:
-                low[parent[u]] = min(low[parent[u]], low[u])
-                below[parent[u]] |= below[u]
-    return order, parent, low, below
+            kept[mask] = found = []
+            for option in self.options[mask]:
+                total = before + option[0]
+                for piece in option[2]:
+                    total += value[piece]
+                if total > ceiling:
+                    continue
+                found.append(option)
+                for piece in option[2]:
+                    without = total - value[piece]
+                    if without < beside.get(piece, without + 1):
+                        beside[piece] = without
+        return kept, {mask: ceiling - beside[mask] for mask in kept}
 
 
 def cheapest_divisions(
@@ -167,6 +110,7 @@ def cheapest_divisions(
     relevant: int = -1,
     ceiling: int | None = None,
     max_steps: int | None = None,
+    known: dict[int, FewRemainders] | None = None,
 ) -> Divisions:
     """The ``count`` cheapest divisions of all units into candidate groups.
 
@@ -184,20 +128,32 @@ def cheapest_divisions(
     max_steps : int, optional
         Budget of the exact search. A list that would take more than :data:`MAX_LIST_WORK` steps times ``count`` is
         not made: the answer then is the cheapest division alone, not exact.
+    known : dict, optional
+        What a search among few candidates has found out is kept here, for lists of the same candidates.
     """
-    graph = UnitGraph(neighbors)
     budget = MAX_STEPS if max_steps is None else max_steps
     if count > 1:
         budget = min(budget, MAX_LIST_WORK // count)
+    whole = (1 << len(neighbors)) - 1
+    if ceiling is not None and known and whole in known:
+        listed = _listed(known[whole], whole, count, relevant, ceiling, budget)
+        if listed is not None:
+            return Divisions(ranked=tuple(listed), exact=True, bound=listed[0][0])
+    graph = UnitGraph(neighbors)
     if ceiling is not None:
-        candidates = _worth_it((1 << len(neighbors)) - 1, candidates, ceiling)
-    ranked: list[tuple[int, tuple[int, ...]]] = [(0, ())]
+        candidates = _worth_it(whole, candidates, ceiling)
+    ranked: list[Division] = [(0, ())]
     exact, bound = True, 0
     for whole in _components(neighbors):
         every = inside = [c for c in candidates if c[1] & whole]
         solved = None
         if count == 1 and len(every) <= FEW_CANDIDATES:
-            solved = _by_remainders(graph, whole, every, 1, relevant, min(budget, FEW_STEPS))
+            options = _options(graph, whole, every, min(budget, FEW_STEPS))
+            if options is not None:
+                few = FewRemainders(options, *_best(options, whole))
+                solved = [few.cheapest]
+                if known is not None:
+                    known[whole] = few
         if solved is None:
             if count == 1:
                 inside = _worth_it(whole, _without_dominated(every))
@@ -220,7 +176,7 @@ def cheapest_divisions(
     return Divisions(ranked=tuple(ranked), exact=exact, bound=bound)
 
 
-def _groups_in_order(option: tuple[int, tuple[int, ...]]) -> list[int]:
+def _groups_in_order(option: Division) -> list[int]:
     return sorted(option[1])
 
 
@@ -292,12 +248,20 @@ def _unit_prices(whole: int, candidates: Sequence[PricedGroup]) -> dict[int, int
 
 def _by_remainders(
     graph: UnitGraph, whole: int, candidates: Sequence[PricedGroup], count: int, relevant: int, max_steps: int
-) -> list[tuple[int, tuple[int, ...]]] | None:
+) -> list[Division] | None:
     """Dynamic programming (module docstring), or None when it takes more than ``max_steps`` steps."""
+    options = _options(graph, whole, candidates, max_steps)
+    if options is None:
+        return None
+    return [_best(options, whole)[0]] if count == 1 else _best_few(options, whole, count, relevant)
+
+
+def _options(graph: UnitGraph, whole: int, candidates: Sequence[PricedGroup], max_steps: int) -> Options | None:
+    """What may become of ``whole`` and of every remainder it leads to, or None after ``max_steps`` steps."""
     by_first: dict[int, list[PricedGroup]] = {}
     for group in candidates:
         by_first.setdefault(group[1] & -group[1], []).append(group)
-    options: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
+    options: Options = {}
     pieces_of_rest: dict[int, tuple[int, ...]] = {}
     waiting, steps = [whole], 0
     while waiting:
@@ -325,12 +289,11 @@ def _by_remainders(
                 found.append((cost, units, ()))
         if steps > max_steps:
             return None
-    if count == 1:
-        return [_best(options, whole)]
-    return _best_few(options, whole, count, relevant)
+    return options
 
 
-def _best(options: dict[int, list[tuple[int, int, tuple[int, ...]]]], whole: int) -> tuple[int, tuple[int, ...]]:
+def _best(options: Options, whole: int) -> tuple[Division, dict[int, int]]:
+    """The cheapest division, and what the cheapest of every remainder costs."""
     value: dict[int, int] = {}
     choice: dict[int, tuple[int, tuple[int, ...]]] = {}
     for mask in sorted(options, key=int.bit_count):
@@ -351,27 +314,38 @@ def _best(options: dict[int, list[tuple[int, int, tuple[int, ...]]]], whole: int
         units, pieces = choice[waiting.pop()]
         groups.append(units)
         waiting.extend(pieces)
-    return value[whole], tuple(sorted(groups))
+    return (value[whole], tuple(sorted(groups))), value
+
+
+def _listed(
+    known: FewRemainders, whole: int, count: int, relevant: int, ceiling: int, max_steps: int
+) -> list[Division] | None:
+    """The ``count`` cheapest divisions up to ``ceiling``, or None where there are none or too many ways to look at."""
+    if known.cheapest[0] > ceiling:
+        return None
+    options, limits = known.within(whole, ceiling)
+    if sum(map(len, options.values())) > max_steps:
+        return None
+    return _best_few(options, whole, count, relevant, limits)
 
 
 def _best_few(
-    options: dict[int, list[tuple[int, int, tuple[int, ...]]]], whole: int, count: int, relevant: int
-) -> list[tuple[int, tuple[int, ...]]]:
-    best: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+    options: Options, whole: int, count: int, relevant: int, limits: dict[int, int] | None = None
+) -> list[Division]:
+    """The cheapest divisions of ``whole``; of each remainder those no dearer than its limit are looked at."""
+    best: dict[int, list[Division]] = {}
     for mask in sorted(options, key=int.bit_count):
-        found: list[tuple[int, tuple[int, ...]]] = []
+        found: list[Division] = []
         for cost, units, pieces in options[mask]:
-            partial: list[tuple[int, tuple[int, ...]]] = [(cost, (units,))]
+            partial: list[Division] = [(cost, (units,))]
             for piece in pieces:
                 partial = _cheapest(_joined(partial, best[piece], count), count, relevant)
             found += partial
-        best[mask] = _cheapest(found, count, relevant)
+        best[mask] = _cheapest(found, count, relevant, None if limits is None else limits[mask])
     return best[whole]
 
 
-def _joined(
-    ones: Sequence[tuple[int, tuple[int, ...]]], others: Sequence[tuple[int, tuple[int, ...]]], count: int
-) -> list[tuple[int, tuple[int, ...]]]:
+def _joined(ones: Sequence[Division], others: Sequence[Division], count: int) -> list[Division]:
     """Divisions of two remainders together, each list in order: all that can be among the ``count`` first.
 
     Of the k-th and the l-th, k l - 1 others come before: those of an earlier or the same with an earlier or the same.
@@ -379,18 +353,23 @@ def _joined(
     return [(c1 + c2, g1 + g2) for k, (c1, g1) in enumerate(ones, start=1) for c2, g2 in others[: count // k]]
 
 
-def _cheapest(
-    divisions: list[tuple[int, tuple[int, ...]]], count: int, relevant: int
-) -> list[tuple[int, tuple[int, ...]]]:
+def _cheapest(divisions: list[Division], count: int, relevant: int, limit: int | None = None) -> list[Division]:
     """The ``count`` cheapest of those that differ in groups with ``relevant`` units, equals in the order of their groups."""
     divisions.sort(key=itemgetter(0))
     seen: set[frozenset[int]] = set()
-    kept: list[tuple[int, tuple[int, ...]]] = []
-    for _, run in groupby(divisions, key=itemgetter(0)):
+    kept: list[Division] = []
+    end = 0
+    while end < len(divisions):
+        start, cost = end, divisions[end][0]
+        if limit is not None and cost > limit:
+            break
+        while end < len(divisions) and divisions[end][0] == cost:
+            end += 1
         # Few are equal: to put all in the order of their groups would take most of the time of a list.
-        for division in sorted(run, key=_groups_in_order):
+        equal = divisions[start:end] if end - start == 1 else sorted(divisions[start:end], key=_groups_in_order)
+        for division in equal:
             if relevant != -1:
-                signature = frozenset(group for group in division[1] if group & relevant)
+                signature = frozenset([group for group in division[1] if group & relevant])
                 if signature in seen:
                     continue
                 seen.add(signature)

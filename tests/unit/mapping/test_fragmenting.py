@@ -17,6 +17,7 @@ from topdown.mapping.group_features import group_features
 from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import PARTITION_COSTS, read_partition_costs
 from topdown.mapping.partition_symmetry import asymmetry, automorphisms
+from topdown.mapping.unit_graph import UnitGraph
 
 MOLECULES = [
     "CCCCCCCC",
@@ -261,6 +262,24 @@ def test_the_cheapest_of_two_remainders_are_made_of_the_cheapest_of_each(count):
         assert found == partition_search._cheapest(both, count, -1)
 
 
+@pytest.mark.parametrize("smiles", MOLECULES)
+@pytest.mark.parametrize("relevant", [-1, 0b1011])
+def test_a_list_up_to_a_ceiling_is_the_beginning_of_the_whole_list(smiles, relevant):
+    _, candidates, _ = priced_groups(smiles)
+    every = candidates.cheapest(60, relevant=relevant)
+    if not every.exact:
+        pytest.skip("the whole list is too long to be made")
+    # The lists that follow start from what the search for the cheapest has found out.
+    candidates.cheapest(1)
+    for place in sorted({0, len(every.ranked) // 3, len(every.ranked) - 1}):
+        ceiling = every.ranked[place][0]
+        for count in (3, 60):
+            found = candidates.cheapest(count, relevant=relevant, ceiling=ceiling)
+            assert found.exact
+            assert found.bound == every.ranked[0][0]
+            assert [d for d in found.ranked if d[0] <= ceiling] == [d for d in every.ranked if d[0] <= ceiling][:count]
+
+
 def every_division(mask):
     """All ways to divide the units of a mask into groups."""
     if not mask:
@@ -327,7 +346,7 @@ def test_pieces_of_a_remainder_are_what_a_flood_finds():
     for smiles in MOLECULES:
         graph = MoleculeGraph.of(canonical(smiles))
         candidates = Candidates.of(graph, {})
-        split = partition_search.UnitGraph(candidates.neighbors)
+        split = UnitGraph(candidates.neighbors)
         for _ in range(20):
             mask = group = 0
             for _, units, _ in shuffler.sample(candidates.priced, min(6, len(candidates.priced))):
