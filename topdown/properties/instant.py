@@ -27,7 +27,7 @@ from topdown.errors import SamplingError, SettingsError
 from topdown.estimators.reduced_sums import CouplingValue, ReducedSums
 from topdown.model import BeadTable, CGMolecule, Estimate
 from topdown.properties.instant_pieces import Part, parts_with_counts
-from topdown.properties.shape_sums import read_shape_sums
+from topdown.properties.shape_sums import StoredShapeSums
 from topdown.properties.shapes import MOST_BEADS, Shape, nearest_shape, shape_of
 from topdown.properties.transfer import SolvationResult
 from topdown.tables import load_bead_table
@@ -233,7 +233,7 @@ def load_instant_sums(table_name: str | Path) -> InstantSums:
         raise SettingsError(f"the table {table_name} has no sums for instant free energies", hint=_HINT)
     table = load_bead_table(table_name)
     parent = load_bead_table(table.provenance.parent)
-    sums = {file.stem.replace("_", " "): read_shape_sums(file)[0] for file in files}
+    sums = {file.stem.replace("_", " "): StoredShapeSums(file) for file in files}
     names = sorted({name for of_phase in sums.values() for name in of_phase})
     models = {name: read_molecule(folder / "shapes" / f"{name}.toml", parent.bead_types).model for name in names}
     return InstantSums(table=table, shapes={name: shape_of(model, parent) for name, model in models.items()}, sums=sums)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,22 +113,63 @@ def read_shape_sums(path: Path) -> tuple[dict[str, ReducedSums], dict[str, Any]]
     InputFileError
         No such file, or a damaged one.
     """
+    with _opened(path) as file:
+        header = json.loads(file["header"].tobytes())
+        shapes = header.pop("shapes")
+        return {name: _reduced(file, name, facts) for name, facts in shapes.items()}, header
+
+
+class StoredShapeSums(Mapping[str, ReducedSums]):
+    """The reduced sums of a file by shape, each read when first asked for: a molecule needs one of many.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    InputFileError
+        No such file, or a damaged one; also when a shape is read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: dict[str, ReducedSums] = {}
+        with _opened(path) as file:
+            self._facts: dict[str, Any] = json.loads(file["header"].tobytes())["shapes"]
+
+    def __getitem__(self, name: str) -> ReducedSums:
+        if name not in self._read:
+            facts = self._facts[name]
+            with _opened(self._path) as file:
+                self._read[name] = _reduced(file, name, facts)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A file of sums; what is wrong with it becomes an InputFileError."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
-            shapes = header.pop("shapes")
-            return {
-                name: ReducedSums(
-                    pairs=tuple((a, b) for a, b in facts["pairs"]),
-                    inner_pairs=tuple((a, b) for a, b in facts["inner_pairs"]),
-                    temperature=float(facts["temperature"]),
-                    path_error=float(facts["path_error"]),
-                    n_frames=int(facts["n_frames"]),
-                    **{key: file[f"{name}.{key}"] for key in _ARRAYS},
-                )
-                for name, facts in shapes.items()
-            }, header
+            yield file
     except FileNotFoundError:
         raise InputFileError("no such file of reduced sums", where=str(path)) from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputFileError(f"damaged reduced sums: {error}", where=str(path)) from None
+
+
+def _reduced(file: Any, name: str, facts: Mapping[str, Any]) -> ReducedSums:
+    return ReducedSums(
+        pairs=tuple((a, b) for a, b in facts["pairs"]),
+        inner_pairs=tuple((a, b) for a, b in facts["inner_pairs"]),
+        temperature=float(facts["temperature"]),
+        path_error=float(facts["path_error"]),
+        n_frames=int(facts["n_frames"]),
+        **{key: file[f"{name}.{key}"] for key in _ARRAYS},
+    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from topdown.errors import SettingsError, TopdownError
+from topdown.errors import SamplingError, SettingsError, TopdownError
 from topdown.model import CGMolecule
 from topdown.properties.instant import InstantSums, has_instant_sums, load_instant_sums
 from topdown.properties.phases import Phase, find_phase
@@ -81,7 +81,7 @@ def stored_solvation(
     def solvation(solute: CGMolecule, phase: Phase) -> SolvationResult | None:
         try:
             found = sums.solvation(solute, phase.name, temperature=settings.temperature)
-        except TopdownError:
+        except (SettingsError, SamplingError):
             return None
         error = math.hypot(found.delta_g.standard_error, found.shared_error if against_gas else 0.0)
         return found if error <= worst else None

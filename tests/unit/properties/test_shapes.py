@@ -9,7 +9,7 @@ import pytest
 from topdown.errors import InputFileError, SettingsError
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.mapping import map_molecule
-from topdown.properties.shape_sums import read_shape_sums, write_shape_sums
+from topdown.properties.shape_sums import StoredShapeSums, read_shape_sums, write_shape_sums
 from topdown.properties.shapes import (
     Shape,
     end_epsilon,
@@ -104,8 +104,15 @@ def test_sums_read_back_as_they_were_written(tmp_path: Path) -> None:
     assert header == {"parent": "martini3"}
     at = np.array([3.3])
     assert found["shape-001"].coupling(at).value == sums.coupling(at).value
+    stored = StoredShapeSums(path)
+    assert list(stored) == ["shape-001"]
+    assert stored["shape-001"].coupling(at).value == sums.coupling(at).value
+    assert stored["shape-001"] is stored["shape-001"]
+    unread = StoredShapeSums(path)
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(InputFileError, match="damaged"):
         read_shape_sums(path)
+    with pytest.raises(InputFileError, match="damaged"):
+        _ = unread["shape-001"]
     with pytest.raises(InputFileError, match="no such file"):
         read_shape_sums(tmp_path / "none.npz")
