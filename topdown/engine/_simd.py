@@ -509,20 +509,3 @@ def prefetch(typing: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), generate
-
-
-@intrinsic
-def in_order(typing: Any, early: Any, late: Any) -> Any:
-    """``late``, which the compiler may not use before ``early`` is there; the processor may.
-
-    Left alone LLVM puts off, to spare registers, what is not needed at once until just before it is, when it must be waited for.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        if WIDTH == 4:
-            return values[1]
-        pair = ir.LiteralStructType([_V, _V])
-        both = builder.asm(ir.FunctionType(pair, [_V, _V]), "", "=v,=v,0,1", list(values), True)
-        return builder.extract_value(both, 1)
-
-    return F32(F32, F32), generate

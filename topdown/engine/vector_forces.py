@@ -6,7 +6,7 @@ or, where several threads each have their own (``alone``), has four words to a s
 
 What limits the innermost loop is how many results the processor can keep in flight. So each pack of j beads goes through three
 stages, distances, their inverses, forces, and while one pack is in the last stage those behind it are in the others: no stage
-waits for results of its own turn of the loop. Where there are 16 registers only, two packs are under way instead of three.
+waits for results of its own turn of the loop.
 
 Lengths along each edge are in that edge over 2^32, as the positions are, squares in the first edge's: a product less to wait for.
 """
@@ -20,7 +20,6 @@ import numpy as np
 from topdown.engine._jit import inlined, uncounted
 from topdown.engine._simd import (
     LANES,
-    WIDTH,
     add,
     add_to_lone_rows,
     add_to_rows,
@@ -30,7 +29,6 @@ from topdown.engine._simd import (
     gather,
     gather_by_kind,
     gather_values,
-    in_order,
     isub,
     lane0,
     lane1,
@@ -51,10 +49,6 @@ from topdown.engine._simd import (
 )
 from topdown.engine.neighbor_list import TURN
 from topdown.engine.potentials import SMALLEST_R2
-
-#: Whether there are the registers for three packs at a time.
-_DEEP = WIDTH >= 8
-
 
 # The stages take and give registers only: an array handed on to them would have its references counted.
 
@@ -163,18 +157,11 @@ def _plain(charged: bool, uniform: bool, measured: bool, alone: bool) -> Any:
         apart = _apart(gather(slots, rows, start), at, constants)
         inverse = _inverse(apart[3], constants)
         inverse6 = _cube(inverse)
-        if _DEEP:
-            second = _apart(gather(slots, rows, start + LANES), at, constants)
+        second = _apart(gather(slots, rows, start + LANES), at, constants)
         for pack in range(first, last):
             start = pack * LANES
-            if _DEEP:
-                third = _apart(gather(slots, rows, start + 2 * LANES), at, constants)
-                next_inverse = _inverse(second[3], constants)
-            else:
-                second = _apart(gather(slots, rows, start + LANES), at, constants)
-                next_inverse = _inverse(second[3], constants)
-                inverse = in_order(next_inverse, inverse)
-                inverse6 = _cube(inverse)
+            third = _apart(gather(slots, rows, start + 2 * LANES), at, constants)
+            next_inverse = _inverse(second[3], constants)
             if not uniform:
                 c6 = gather_by_kind(table, slots, rows, start, lj)
                 c12 = gather_by_kind(table, slots, rows, start, lj + 4)
@@ -184,9 +171,8 @@ def _plain(charged: bool, uniform: bool, measured: bool, alone: bool) -> Any:
             f = (mul(force, apart[0]), mul(force, apart[1]), mul(force, apart[2]))
             add_forces(forces, rows, start, f[0], f[1], f[2])
             sums = with_pack(sums, apart, f, inverse, inverse6, c6, c12, qq, constants)
-            apart, inverse = second, next_inverse
-            if _DEEP:
-                second, inverse6 = third, _cube(next_inverse)
+            apart, second = second, third
+            inverse, inverse6 = next_inverse, _cube(next_inverse)
         return sums
 
     return packs
