@@ -25,7 +25,7 @@ from curated_mappings import SOURCES, MappedRow, published_rows, read_rows
 from rdkit import Chem
 
 from topdown.mapping.atom_roles import atom_roles
-from topdown.mapping.fragments import coarser, environment_of
+from topdown.mapping.fragments import coarser, surroundings_of
 from topdown.mapping.functional_groups import functional_group
 from topdown.mapping.smiles import parse_smiles
 from topdown.model import BuildingBlock
@@ -55,8 +55,10 @@ class Observation:
 
     Attributes
     ----------
-    fragment : str
+    surroundings : str
         Notation of :mod:`topdown.mapping.fragments`, finest level.
+    fragment : str
+        The same in its environment.
     bead_type : str
     molecule : str
         Canonical SMILES without stereochemistry.
@@ -73,6 +75,7 @@ class Observation:
         Atoms of ``mol`` in more than one bead.
     """
 
+    surroundings: str
     fragment: str
     bead_type: str
     molecule: str
@@ -98,10 +101,11 @@ def observed(row: MappedRow) -> list[Observation]:
     origin, shared = row.source.split(":")[0], row.shared
     homologue = _HOMOLOGUE.match(row.source)
     parent = homologue[1] if homologue else name
-    return [
-        Observation(environment_of(row.mol, bead, shared), t, name, citation, origin, parent, row.mol, bead, shared)
-        for bead, t in row.beads
-    ]
+    found = []
+    for bead, bead_type in row.beads:
+        around, fragment, *_ = coarser(surroundings_of(row.mol, bead, shared))
+        found.append(Observation(around, fragment, bead_type, name, citation, origin, parent, row.mol, bead, shared))
+    return found
 
 
 def _mislabelled(fact: Observation) -> bool:
@@ -152,7 +156,7 @@ def building_blocks(observed: Iterable[Observation]) -> tuple[BuildingBlock, ...
     molecules: dict[tuple[str, str], set[str]] = {}
     sources: dict[tuple[str, str], set[str]] = {}
     for fact in observed:
-        key = (coarser(fact.fragment)[0], fact.bead_type)
+        key = (fact.surroundings, fact.bead_type)
         molecules.setdefault(key, set()).add(fact.parent)
         sources.setdefault(key, set()).add(fact.source)
     blocks = [

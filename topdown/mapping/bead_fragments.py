@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from topdown.mapping.fragments import coarser, environment_of
+from topdown.mapping.fragments import coarser, surroundings_of
 from topdown.mapping.smiles import NO_LIMITS, parse_smiles
 from topdown.model import CGMolecule
 
@@ -24,9 +24,9 @@ def bead_fragments(molecule: CGMolecule) -> tuple[str, ...]:
     groups = [tuple(place[a] for a in bead.atoms) for bead in molecule.beads]
     times = Counter(atom for group in groups for atom in group)
     shared = {atom for atom, n in times.items() if n > 1}
-    return tuple(environment_of(parsed.mol, group, shared.intersection(group)) if group else "" for group in groups)
+    return tuple(surroundings_of(parsed.mol, group, shared.intersection(group)) if group else "" for group in groups)
 
 
-def fragment_alone(environment: str) -> str:
+def fragment_alone(fragment: str) -> str:
     """The fragment without what it is attached to."""
-    return coarser(environment)[1]
+    return coarser(fragment)[2]

@@ -1,13 +1,13 @@
 """Bead types for fragments: votes of published models over what chemistry makes probable.
 
 The votes are looked up from coarse to fine (:data:`topdown.mapping.fragments.LEVELS`): the skeleton of the fragment, the
-fragment, the fragment with what it is attached to. Each level starts from the probabilities of the one before and moves
-them towards its own votes, the more the more there are (a Dirichlet prior whose weight is :data:`PRIOR_VOTES`); the first
-starts from the estimate of :mod:`topdown.mapping.type_estimate`. So one vote against chemistry does not decide, five
-do. Where votes contradict each other the estimate decides, which sees more of the surroundings than the fragment shows: it
-counts once more, to the power :data:`ESTIMATE_POWER`. Confidence comes from the probability of the winner, what chemistry
-alone gave it and the number of votes, brought onto the hit rate of held-out beads (:data:`CALIBRATION`;
-``benchmarks/mapping_types.py`` shows it in bins).
+fragment, the fragment with the elements it is attached to, and with what those atoms are part of. Each level starts from the
+probabilities of the one before and moves them towards its own votes, the more the more there are (a Dirichlet prior whose
+weight is :data:`PRIOR_VOTES`); the first starts from the estimate of :mod:`topdown.mapping.type_estimate`. So one vote
+against chemistry does not decide, five do. Where votes contradict each other the estimate decides, which sees more of the
+surroundings than the fragment shows: it counts once more, to the power :data:`ESTIMATE_POWER`. Confidence comes from the
+probability of the winner, what chemistry alone gave it and the number of votes, brought onto the hit rate of held-out beads
+(:data:`CALIBRATION`; ``benchmarks/mapping_types.py`` shows it in bins).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import numpy as np
 
 from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
-from topdown.mapping.fragment_keys import stored_keys
-from topdown.mapping.fragments import LEVELS, coarser, environment
+from topdown.mapping.fragment_keys import Keys, stored_keys
+from topdown.mapping.fragments import LEVELS, coarser, in_surroundings
 from topdown.mapping.functional_groups import FunctionalGroup
 from topdown.mapping.ions import published_ion
 from topdown.mapping.remembered import Remembered
@@ -43,26 +43,28 @@ from topdown.mapping.type_features import bead_features, effective_atoms, size_r
 from topdown.model import BeadTable, BuildingBlock
 
 #: Votes the probabilities of the next coarser level are worth, per level of LEVELS.
-PRIOR_VOTES = (0.5, 2.0, 5.0)
+PRIOR_VOTES = (1.0, 0.5, 2.0, 5.0)
 #: Where the type with most votes leads by less than this many, the estimate multiplies what votes have made of it, to this
 #: power, after this much has been added so that no type is ruled out by the estimate alone.
-LEAD, ESTIMATE_POWER, ESTIMATE_FLOOR = 2, 0.4, 1e-3
+LEAD, ESTIMATE_POWER, ESTIMATE_FLOOR = 3, 0.45, 1e-3
 #: Style and level → (a, b, c, d): the share of right types among held-out beads is 1 / (1 + exp(-z)) with
 #: z = a + b logit p + c logit q + d log(1 + n): the winner's probability p, what chemistry alone gave it (q), and the number n
 #: of votes at the finest level. Few votes against chemistry have moved p far, which is why q says more where they contradict it.
 #: c and d are 0 where they do not help for sources left out. Written by ``scripts/fit_type_weights.py``.
 CALIBRATION: Mapping[tuple[str, str], tuple[float, float, float, float]] = {
-    ("martini3", "known"): (-0.4, 0.26, 0.4, 0.44),
-    ("martini3", "unseen"): (0.1, 0.72, 0.0, 0.0),
-    ("martini2", "known"): (0.36, 0.72, 0.0, 0.0),
-    ("martini2", "unseen"): (-0.27, 0.73, 0.0, 0.0),
+    ("martini3", "known"): (-0.15, 0.21, 0.28, 0.48),
+    ("martini3", "unseen"): (-0.05, 0.11, 0.7, 0.16),
+    ("martini2", "known"): (0.58, 0.61, 0.0, 0.0),
+    ("martini2", "unseen"): (-0.47, 0.77, 0.0, 0.0),
 }
 #: What the probability by chemistry alone is taken to be at least, and one less it at most: beyond, its odds say no more.
 LEAST_CHEMISTRY = 1e-3
+#: Levels at which the fragment itself is known, and not only what it has in common with others.
+KNOWN_LEVELS = ("surroundings", "environment")
 MAX_ALTERNATIVES = 5
 #: Choices remembered per table, of either kind; one takes about 2 kB.
 _MOST_KNOWN = 16_000
-_LEVEL_NAMES = ("fragment in its environment", "fragment", "skeleton")
+_LEVEL_NAMES = ("fragment in its surroundings", "fragment in its environment", "fragment", "skeleton")
 _SIZE_NAMES = {"R": "regular", "S": "small", "T": "tiny"}
 
 
@@ -79,7 +81,7 @@ class TypeChoice:
     alternatives : tuple of str
         Next-best types, best first.
     level : str
-        Finest level with votes, ``environment``, ``fragment`` or ``skeleton``; ``estimate`` without any; ``published`` for
+        Finest level with votes, one of :data:`topdown.mapping.fragments.LEVELS`; ``estimate`` without any; ``published`` for
         recognised lipids; ``given`` for the user's own.
     support : str
         Of the votes: ``unanimous`` (several), ``single``, ``split``; empty without any.
@@ -113,7 +115,7 @@ class BuildingBlockIndex:
         What :func:`topdown.mapping.fragments.coarser` gives for each block, if it is known already.
     """
 
-    def __init__(self, blocks: tuple[BuildingBlock, ...], keys: Sequence[tuple[str, str, str]] | None = None) -> None:
+    def __init__(self, blocks: tuple[BuildingBlock, ...], keys: Sequence[Keys] | None = None) -> None:
         self._votes: tuple[dict[str, dict[str, int]], ...] = tuple({} for _ in LEVELS)
         self._sources: dict[tuple[int, str, str], str] = {}
         for block, levels in zip(blocks, [coarser(b.fragment) for b in blocks] if keys is None else keys):
@@ -259,7 +261,7 @@ class _Evidence:
     charged : bool
     """
 
-    keys: tuple[str, str, str]
+    keys: Keys
     published: tuple[dict[str, int], ...]
     votes: tuple[dict[str, int], ...]
     probabilities: FloatArray
@@ -344,9 +346,12 @@ def _evidence(context: _Context, group: tuple[int, ...]) -> _Evidence:
     """Votes and chemistry of a fragment in its surroundings."""
     roles, shared, table, model = context.roles, context.shared, context.table, context.model
     charge = roles.charge(group)
-    keys = coarser(environment(roles.facts, group, shared))
+    keys = coarser(in_surroundings(roles.facts, group, shared))
     features, chemistry = bead_features(roles, group, shared, model.style)
     published = tuple(_votes(table, context.index, level, key, charge) for level, key in enumerate(keys))
+    if published[0] == published[1]:
+        # What surrounds the fragment tells no votes apart: they count once.
+        published = ({}, *published[1:])
     votes = tuple(_settled(found, chemistry, table, model.style) for found in published)
     atoms = effective_atoms(roles, group, shared)
     size = size_rule(roles, group, shared, model.style)
@@ -359,7 +364,7 @@ def _evidence(context: _Context, group: tuple[int, ...]) -> _Evidence:
             f"{chemistry.name} (usually {chemistry.core}{chemistry.labels}), {atoms:g} heavy atoms "
             f"({_SIZE_NAMES[size]} by rule), and its neighbours"
         ),
-        by_energy=not charge and not votes[0],
+        by_energy=not charge and not votes[1],
         charged=charge != 0,
     )
 
@@ -462,7 +467,7 @@ def calibration_terms(probability: float, chemistry: float, n_votes: int) -> tup
 
 
 def _calibrated(style: str, level: str, probability: float, chemistry: float, n_votes: int) -> float:
-    numbers = CALIBRATION[style, "known" if level == "environment" else "unseen"]
+    numbers = CALIBRATION[style, "known" if level in KNOWN_LEVELS else "unseen"]
     z = sum(number * term for number, term in zip(numbers, calibration_terms(probability, chemistry, n_votes)))
     return round(1.0 / (1.0 + exp(-z)), 3)
 
@@ -475,7 +480,7 @@ def _reason(context: _Context, evidence: _Evidence, found: int | None, best: str
     """What decided, in a sentence."""
     keys, by_rule = evidence.keys, evidence.by_rule
     if found is None:
-        return f"fragment {keys[1]} unknown to {context.table.name}: {by_rule} -> {best}"
+        return f"fragment {keys[2]} unknown to {context.table.name}: {by_rule} -> {best}"
     here = evidence.published[found]
     total = sum(here.values())
     name = f"{_LEVEL_NAMES[found]} {keys[found]}"
@@ -485,7 +490,7 @@ def _reason(context: _Context, evidence: _Evidence, found: int | None, best: str
         count = f"{here[best]} of {total}" if len(here) > 1 else str(total)
         times = "time" if count == "1" else "times"
         text = f"{name} seen {count} {times} in published models{cited}"
-        return text if found == 0 else f"{text}; {by_rule}"
+        return text if LEVELS[found] in KNOWN_LEVELS else f"{text}; {by_rule}"
     listed = ", ".join(f"{t} ({n} of {total})" for t, n in sorted(here.items(), key=lambda item: (-item[1], item[0])))
     but = "and" if best in here else "but"
     return f"{name} is published as {listed}, {but} {by_rule}{cited}"

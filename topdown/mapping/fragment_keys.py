@@ -13,7 +13,7 @@ from rdkit import rdBase
 from topdown.mapping import fragments as notation
 from topdown.resources import atomic_write_bytes, cache_folder
 
-Keys = tuple[str, str, str]
+Keys = tuple[str, str, str, str]
 
 
 def stored_keys(fragments: Sequence[str]) -> tuple[Keys, ...]:
@@ -42,6 +42,6 @@ def _read(path: Path, count: int) -> tuple[Keys, ...] | None:
     except (OSError, ValueError, RecursionError):
         return None
     good = isinstance(rows, list) and len(rows) == count
-    if not good or not all(isinstance(row, list) and [type(key) for key in row] == [str] * 3 for row in rows):
+    if not good or not all(isinstance(row, list) and [type(key) for key in row] == [str] * 4 for row in rows):
         return None
-    return tuple((row[0], row[1], row[2]) for row in rows)
+    return tuple((row[0], row[1], row[2], row[3]) for row in rows)

@@ -9,9 +9,13 @@ none   atom of the bead, in a chain or an aromatic ring
 ``:3`` atom of the bead, in a ring that is not aromatic
 ``:2`` atom shared with a neighbouring bead (``:4`` in a ring that is not aromatic)
 ``:1`` atom of a neighbouring bead, where this one is attached (element and aromaticity only)
+``:5`` the same, a carbon of C=O
+``:6`` the same, another carbon bonded to N or O outside the bead
+``:7`` the same, another carbon with a double bond outside aromatic rings
 ====== =============================================================================
 
-``[CH3][c]([cH:2])([cH:2])…`` is the methyl bead of toluene. From this *environment* the two coarser levels follow.
+``[CH3][c]([cH:2])([cH:2])…`` is the methyl bead of toluene. This is the fragment in its *surroundings*; with all attached
+atoms marked ``:1`` it is the fragment in its *environment*, and two coarser levels follow.
 """
 
 from __future__ import annotations
@@ -25,9 +29,11 @@ from rdkit import Chem, rdBase
 from topdown.mapping.atom_roles import AtomFacts, atom_facts, atoms_of, bonds_of
 
 #: Levels of detail, finest first.
-LEVELS = ("environment", "fragment", "skeleton")
+LEVELS = ("surroundings", "environment", "fragment", "skeleton")
 
 _OUTSIDE, _SHARED, _RING, _SHARED_RING = 1, 2, 3, 4
+_BESIDE_CARBONYL, _BESIDE_POLAR, _BESIDE_ALKENE = 5, 6, 7
+_ATTACHED = frozenset({_OUTSIDE, _BESIDE_CARBONYL, _BESIDE_POLAR, _BESIDE_ALKENE})
 _BOND_TYPES = {
     1.0: Chem.BondType.SINGLE,
     1.5: Chem.BondType.AROMATIC,
@@ -38,7 +44,7 @@ _BOND_TYPES = {
 _Atom = tuple[int, int, int, bool, int]
 
 
-def environment_of(mol: Any, group: Iterable[int], shared: Iterable[int] = ()) -> str:
+def surroundings_of(mol: Any, group: Iterable[int], shared: Iterable[int] = ()) -> str:
     """The fragment string of ``group`` in the molecule, at the finest level.
 
     Parameters
@@ -50,10 +56,10 @@ def environment_of(mol: Any, group: Iterable[int], shared: Iterable[int] = ()) -
     shared : iterable of int
         Those that stand in another bead too.
     """
-    return environment(atom_facts(mol), group, frozenset(shared))
+    return in_surroundings(atom_facts(mol), group, frozenset(shared))
 
 
-def environment(facts: Sequence[AtomFacts], group: Iterable[int], shared: frozenset[int]) -> str:
+def in_surroundings(facts: Sequence[AtomFacts], group: Iterable[int], shared: frozenset[int]) -> str:
     """The same from the facts of the molecule's atoms."""
     new: dict[int, int] = {}
     atoms: list[_Atom] = []
@@ -70,13 +76,24 @@ def environment(facts: Sequence[AtomFacts], group: Iterable[int], shared: frozen
             known = new.get(other)
             if known is None:
                 known = new[other] = len(atoms)
-                atoms.append((element, 0, 0, aromatic, _OUTSIDE))
+                atoms.append((element, 0, 0, aromatic, _mark_of_attached(facts[other], members)))
             if known >= len(members) or index < other:
                 bonds.append((new[index], known, order))
     sequence = _in_order(atoms, bonds)
     place = {old: number for number, old in enumerate(sequence)}
     moved = sorted((min(place[i], place[j]), max(place[i], place[j]), order) for i, j, order in bonds)
     return _written(tuple(atoms[old] for old in sequence), tuple(moved))
+
+
+def _mark_of_attached(atom: AtomFacts, members: Sequence[int]) -> int:
+    """The mark of an atom that a bead of ``members`` is attached to."""
+    if atom.element != 6:
+        return _OUTSIDE
+    if atom.doubly_bonded(8):
+        return _BESIDE_CARBONYL
+    if any(z in (7, 8) and j not in members for j, z, _, _ in atom.neighbours):
+        return _BESIDE_POLAR
+    return _BESIDE_ALKENE if atom.has_double_bond else _OUTSIDE
 
 
 def _in_order(atoms: Sequence[_Atom], bonds: Iterable[tuple[int, int, float]]) -> list[int]:
@@ -132,20 +149,28 @@ def _read(mol: Any) -> tuple[list[_Atom], list[tuple[int, int, float]]]:
 
 
 @lru_cache(maxsize=20000)
-def coarser(environment: str) -> tuple[str, str, str]:
-    """The three keys of a fragment string, one per level.
+def coarser(fragment: str) -> tuple[str, str, str, str]:
+    """The four keys of a fragment string, one per level.
 
-    Itself in canonical form; without what it is attached to; and the bare skeleton, whose carbons have neither
-    hydrogens nor attachments. A string that is not SMILES stands for itself on every level.
+    Itself in canonical form; with nothing but elements of what it is attached to; without what it is attached to; and the
+    bare skeleton, whose carbons have neither hydrogens nor attachments. A string that is not SMILES stands for itself on
+    every level.
     """
     with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(environment, sanitize=False)
+        mol = Chem.MolFromSmiles(fragment, sanitize=False)
         if mol is None:
-            return environment, environment, environment
+            return fragment, fragment, fragment, fragment
         mol.UpdatePropertyCache(strict=False)
         mol = Chem.RenumberAtoms(mol, _in_order(*_read(mol)))
-        canonical = Chem.MolToSmiles(mol)
+        surroundings = environment = Chem.MolToSmiles(mol)
         atoms = atoms_of(mol)
+        special = [atom for atom in atoms if atom.GetAtomMapNum() in _ATTACHED - {_OUTSIDE}]
+        if special:
+            for atom in special:
+                atom.SetAtomMapNum(_OUTSIDE)
+            mol = Chem.RenumberAtoms(mol, _in_order(*_read(mol)))
+            environment = Chem.MolToSmiles(mol)
+            atoms = atoms_of(mol)
         marks = [atom.GetAtomMapNum() for atom in atoms]
         carbon = [atom.GetAtomicNum() == 6 for atom in atoms]
         outside = [i for i, mark in enumerate(marks) if mark == _OUTSIDE]
@@ -174,4 +199,4 @@ def coarser(environment: str) -> tuple[str, str, str]:
                 atom.SetNoImplicit(True)
         for i in reversed(hidden):
             skeleton.RemoveAtom(i)
-        return canonical, str(Chem.MolToSmiles(attached)), str(Chem.MolToSmiles(skeleton))
+        return surroundings, environment, str(Chem.MolToSmiles(attached)), str(Chem.MolToSmiles(skeleton))

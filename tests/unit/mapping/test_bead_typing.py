@@ -15,7 +15,7 @@ from topdown.mapping.bead_typing import (
     choose_types,
 )
 from topdown.mapping.fragmenting import partition_atoms
-from topdown.mapping.fragments import coarser, environment, environment_of
+from topdown.mapping.fragments import coarser, in_surroundings, surroundings_of
 from topdown.mapping.type_estimate import (
     CLASSES,
     LABELS,
@@ -57,16 +57,39 @@ def choose(smiles, group, table, shared=()):
 
 
 def test_environment_distinguishes_what_matters():
-    ring = environment_of(Chem.MolFromSmiles("C1CCCCC1"), (0, 1, 2))
-    chain = environment_of(Chem.MolFromSmiles("CCCCC"), (1, 2, 3))
-    alcohol = environment_of(Chem.MolFromSmiles("CCO"), (0, 1, 2))
-    ether = environment_of(Chem.MolFromSmiles("CCOC"), (0, 1, 2))
-    aromatic = environment_of(Chem.MolFromSmiles("CCOc1ccccc1"), (0, 1, 2))
+    ring = surroundings_of(Chem.MolFromSmiles("C1CCCCC1"), (0, 1, 2))
+    chain = surroundings_of(Chem.MolFromSmiles("CCCCC"), (1, 2, 3))
+    alcohol = surroundings_of(Chem.MolFromSmiles("CCO"), (0, 1, 2))
+    ether = surroundings_of(Chem.MolFromSmiles("CCOC"), (0, 1, 2))
+    aromatic = surroundings_of(Chem.MolFromSmiles("CCOc1ccccc1"), (0, 1, 2))
     toluene = Chem.MolFromSmiles("Cc1ccccc1")
-    hard, soft = environment_of(toluene, (0, 1, 2)), environment_of(toluene, (0, 1, 2, 6), (2, 6))
+    hard, soft = surroundings_of(toluene, (0, 1, 2)), surroundings_of(toluene, (0, 1, 2, 6), (2, 6))
     assert len({ring, chain, alcohol, ether, aromatic, hard, soft}) == 7
-    assert coarser(ether)[1] == coarser(aromatic)[1] != coarser(alcohol)[1]
-    assert coarser(ether)[2] != coarser(alcohol)[2]
+    assert coarser(ether)[2] == coarser(aromatic)[2] != coarser(alcohol)[2]
+    assert coarser(ether)[3] != coarser(alcohol)[3]
+
+
+def test_surroundings_tell_what_an_attached_carbon_is():
+    ketone, nitrile, amine, alkene, alkane, ring = (
+        surroundings_of(Chem.MolFromSmiles(smiles), (0, 1))
+        for smiles in ("CCC(C)=O", "CCCC#N", "CCCN", "CCC=C", "CCCC", "CCc1ccccn1")
+    )
+    assert (ketone, amine, alkene, alkane) == ("CC[C:5]", "CC[C:6]", "CC[C:7]", "CC[C:1]")
+    assert (nitrile, ring) == ("CC[C:1]", "CC[c:6]")
+    assert {coarser(f)[1] for f in (ketone, nitrile, amine, alkene, alkane)} == {"CC[C:1]"}
+    assert len({coarser(f)[2:] for f in (ketone, amine, alkene, alkane, ring)}) == 1
+
+
+def test_votes_of_like_surroundings_come_before_those_of_all():
+    rows = [("CC[C:1]", "C2", 6), ("CC[C:5]", "C3", 5), ("CC[C:6]", "C2", 1)]
+    table = small_table(["C1", "C2", "C3"], rows)
+    beside_carbonyl, beside_amine, plain = (choose(s, range(2), table) for s in ("CCC(C)=O", "CCCN", "CCCC"))
+    assert (beside_carbonyl.bead_type, beside_amine.bead_type, plain.bead_type) == ("C3", "C2", "C2")
+    assert beside_carbonyl.level == "surroundings"
+    assert "5 times" in beside_carbonyl.reason
+    # A table that does not say what its fragments were attached to is read as before.
+    plainly = small_table(["C1", "C2", "C3"], rows[:1])
+    assert choose("CCC(C)=O", range(2), plainly).level == choose("CCCC", range(2), plainly).level == "environment"
 
 
 @pytest.mark.parametrize("smiles", ["CCCCO", "CC(=O)Nc1ccc(O)cc1", "C[N+](C)(C)CCO", "O=C([O-])c1cc[nH]c1"])
@@ -76,8 +99,8 @@ def test_fragment_strings_do_not_depend_on_atom_order(smiles):
     reverse = list(range(mol.GetNumAtoms()))[::-1]
     other = Chem.RenumberAtoms(mol, reverse)
     image = tuple(reverse.index(a) for a in group)
-    assert coarser(environment_of(mol, group)) == coarser(environment_of(other, image))
-    for key in coarser(environment_of(mol, group)):
+    assert coarser(surroundings_of(mol, group)) == coarser(surroundings_of(other, image))
+    for key in coarser(surroundings_of(mol, group)):
         assert coarser(key)[0] == key
 
 
@@ -95,7 +118,7 @@ def test_keys_of_building_blocks_do_not_depend_on_how_the_fragment_is_written(ta
 def test_beads_alike_within_a_molecule_have_one_name():
     """The two CH2-CH2 of a tetrahydroanthraquinone, one met from its aromatic side, the other from its aliphatic one."""
     facts = atom_roles(Chem.MolFromSmiles("C1CCCc2c1cc1c(c2)C(=O)c2ccccc2C1=O")).facts
-    names = {environment(facts, group, frozenset()) for group in ((0, 1), (1, 0), (2, 3), (3, 2))}
+    names = {in_surroundings(facts, group, frozenset()) for group in ((0, 1), (1, 0), (2, 3), (3, 2))}
     assert len(names) == 1
 
 
@@ -303,7 +326,7 @@ def test_confidence_grows_with_probability():
 
 def test_votes_against_chemistry_are_trusted_less_than_votes_for_it_and_many_more_than_few():
     mol, group = Chem.MolFromSmiles("CCCCC"), (0, 1, 2, 3)
-    fragment = environment_of(mol, group)
+    fragment = surroundings_of(mol, group)
 
     def voted(name, count):
         blocks = (BuildingBlock(fragment=fragment, bead_type=name, n_seen=count, source="a paper"),)
@@ -314,7 +337,9 @@ def test_votes_against_chemistry_are_trusted_less_than_votes_for_it_and_many_mor
     assert [choice.n_votes for choice in (agreed, few, many)] == [8, 8, 80]
     assert agreed.chemistry > 0.5 > few.chemistry == many.chemistry
     assert min(agreed.probabilities[0], few.probabilities[0]) > 0.9
-    assert agreed.confidence > many.confidence > few.confidence
+    # Like with like: as many votes for chemistry as against it.
+    assert agreed.confidence > few.confidence
+    assert voted("C1", 80).confidence > many.confidence > few.confidence
     assert few.confidence < 0.6
 
 
