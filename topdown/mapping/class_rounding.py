@@ -22,6 +22,8 @@ MOST_CANDIDATES: Final = 5
 OWN_WEIGHT: Final = 0.1
 #: Kinds of beads whose classes are chosen together; larger molecules are gone through in such pieces, this often at most.
 _BLOCK: Final = 5
+#: How much further each piece begins than the one before.
+_STRIDE: Final = 2
 _MOST_SWEEPS: Final = 6
 #: Beads whose deviations differ by less are alike [kJ/mol].
 _ALIKE: Final = 1e-6
@@ -52,7 +54,7 @@ def round_together(deviations: FloatArray) -> IntArray:
     chosen = np.array([own[0] for own in candidates])
     for _ in range(_MOST_SWEEPS):
         before = chosen.copy()
-        for first in range(0, max(len(kinds) - _BLOCK, 0) + 1, max(_BLOCK // 2, 1)):
+        for first in range(0, max(len(kinds) - _BLOCK + _STRIDE, 1), _STRIDE):
             block = range(first, min(first + _BLOCK, len(kinds)))
             others = [k for k in range(len(kinds)) if k not in block]
             rest = (counts[others, None] * off[others, chosen[others]]).sum(axis=0)

@@ -48,7 +48,7 @@ def test_no_other_choice_of_near_classes_is_better(seed: int, n_beads: int) -> N
     assert all(k in own for k, own in zip(found, allowed)), "no bead goes further than the slack allows"
 
 
-@pytest.mark.parametrize("n_beads", [6, 9, 40])
+@pytest.mark.parametrize("n_beads", [6, 7, 8, 9, 10, 40])
 def test_large_molecules_are_no_worse_than_the_nearest_and_do_not_take_long(n_beads: int) -> None:
     off = random_deviations(5, n_beads, 72)
     nearest = np.linalg.norm(off, axis=2).argmin(axis=1)
@@ -62,6 +62,17 @@ def test_large_molecules_are_no_worse_than_the_nearest_and_do_not_take_long(n_be
                 other = found.copy()
                 other[bead] = k
                 assert cost(off, other) >= cost(off, found) - 1e-9
+
+
+@pytest.mark.parametrize("n_beads", range(5, 13))
+def test_every_bead_of_a_large_molecule_is_chosen_with_others(n_beads: int) -> None:
+    """One bead leaves something over that nothing but another, wherever it stands, can make up for."""
+    for odd in range(n_beads):
+        off = np.full((n_beads, 2, 1), 9.0)
+        off[:, 0] = np.linspace(0.001, 0.002, n_beads)[:, None]
+        off[odd - 1, 0] = 0.9
+        off[odd] = [[1.0], [-1.2]]
+        assert round_together(off)[odd] == 1, f"{odd} of {n_beads}"
 
 
 def test_equivalent_beads_stay_alike_and_the_order_does_not_matter() -> None:
