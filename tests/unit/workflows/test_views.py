@@ -18,7 +18,10 @@ def test_a_mapped_molecule_shows_itself_shortly_and_prints_as_the_command_does()
 
 
 def test_a_bead_table_does_not_print_its_matrix() -> None:
-    assert repr(topdown.load_bead_table("martini2")) == "<BeadTable martini2 2.1: 39 bead types, 263 building blocks>"
+    table = topdown.load_bead_table("martini2")
+    blocks = len(table.building_blocks)
+    assert blocks > 200
+    assert repr(table) == f"<BeadTable martini2 2.1: 39 bead types, {blocks} building blocks>"
 
 
 def test_transfer_by_name_is_that_of_the_command() -> None:
