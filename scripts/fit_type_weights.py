@@ -27,8 +27,8 @@ from rdkit import Chem
 from scipy.optimize import minimize
 
 from topdown.mapping.atom_roles import AtomRoles, atom_roles
+from topdown.mapping.bead_fragments import fragment_alone
 from topdown.mapping.bead_typing import KNOWN_LEVELS, BuildingBlockIndex, TypeChoice, calibration_terms, choose_type
-from topdown.mapping.fragments import coarser
 from topdown.mapping.type_estimate import CLASSES, LABELS, SIZES, WEIGHTS_FILE, TypeModel, type_parts, weight_columns
 from topdown.mapping.type_features import bead_features
 from topdown.resources import atomic_write_text
@@ -261,7 +261,7 @@ def by_molecule(fact: derive.Observation) -> str:
 
 def by_fragment(fact: derive.Observation) -> str:
     """Key under which a fragment is left out wherever it occurs."""
-    return coarser(fact.fragment)[2]
+    return fragment_alone(fact.fragment)
 
 
 def by_origin(fact: derive.Observation) -> str:

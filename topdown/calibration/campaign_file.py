@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypedDict, cast
 
 from topdown.calibration.campaign import (
     BlockEntry,
@@ -175,7 +175,16 @@ def _at_least_0(value: Any) -> float | None:
     return found if found is not None and found >= 0.0 else None
 
 
-def _measured(section: Section) -> tuple[float | None, float | None, float | None, float | None, Split]:
+class _Measured(TypedDict):
+    value: float | None
+    uncertainty: float | None
+    model_error: float | None
+    temperature: float | None
+    split: Split
+
+
+def _measured(section: Section) -> _Measured:
+    """What every target may say."""
     value = section.optional("value", real_number, "a number")
     uncertainty = section.optional("uncertainty", lambda v: real_number(v, 0.0), "a number above 0")
     if value is not None and uncertainty is None:
@@ -185,22 +194,24 @@ def _measured(section: Section) -> tuple[float | None, float | None, float | Non
     split = cast(
         Literal["calibration", "held-out"], section.choice("split", ("calibration", "held-out"), "calibration")
     )
-    return value, uncertainty, model_error, temperature, split
+    return {
+        "value": value,
+        "uncertainty": uncertainty,
+        "model_error": model_error,
+        "temperature": temperature,
+        "split": split,
+    }
 
 
 def _transfer(section: Section) -> TransferEntry:
-    value, uncertainty, model_error, temperature, split = _measured(section)
+    measured = _measured(section)
     entry = TransferEntry(
         name=section.text("name", ""),
         smiles=section.text("smiles", ""),
         model=section.text("model", ""),
         origin=section.text("from"),
         destination=section.text("to"),
-        value=value,
-        uncertainty=uncertainty,
-        model_error=model_error,
-        temperature=temperature,
-        split=split,
+        **measured,
     )
     section.close()
     if not entry.smiles and not entry.model:
@@ -211,14 +222,10 @@ def _transfer(section: Section) -> TransferEntry:
 
 
 def _liquid(section: Section) -> LiquidEntry:
-    value, uncertainty, model_error, temperature, split = _measured(section)
+    measured = _measured(section)
     entry = LiquidEntry(
         liquid=section.text("liquid"),
-        value=value,
-        uncertainty=uncertainty,
-        model_error=model_error,
-        temperature=temperature,
-        split=split,
+        **measured,
     )
     section.close()
     return entry

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from topdown.calibration.failures import FailedWindow, failed_windows
 from topdown.errors import InputFileError, SimulationError
@@ -19,6 +19,10 @@ try:
     import fcntl
 except ImportError:  # not a POSIX system: nothing keeps two campaigns apart there
     fcntl = None  # type: ignore[assignment]
+
+
+#: In the folder of a campaign.
+JOURNAL_FILE: Final = "journal.jsonl"
 
 
 @contextlib.contextmanager

@@ -90,6 +90,7 @@ def run(
     """Run a campaign."""
     from topdown.calibration.campaign_file import read_campaign
     from topdown.calibration.class_campaign import is_class_campaign
+    from topdown.calibration.journal import JOURNAL_FILE
     from topdown.report.calibration_text import calibration_json, calibration_text
     from topdown.workflows.calibrate import calibrate, engine_sampler
 
@@ -113,7 +114,7 @@ def run(
             progress=_say,
         )
     except KeyboardInterrupt:
-        if (folder / "journal.jsonl").exists():
+        if (folder / JOURNAL_FILE).exists():
             _say(f"stopped; topdown calibrate {campaign} -o {folder} --resume goes on from here")
         raise
     if as_json:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -104,6 +105,22 @@ def _row(context: Any, builder: Any, rows_type: Any, rows: Any, first: Any, k: i
     """rows[first + k] as 64 bits."""
     place = builder.add(first, ir.Constant(first.type, k))
     return builder.zext(builder.load(_pointer(context, builder, rows_type, rows, place)), _I64)
+
+
+def _slots_of_rows(context: Any, builder: Any, signature: Any, values: Any, count: int) -> list[Any]:
+    """x, y, z and kind of rows[first], …, rows[first + count - 1], each a quad; ``values`` are slots, rows and first."""
+    slots, rows, first = values
+    quads = []
+    for k in range(count):
+        index = builder.shl(_row(context, builder, signature.args[1], rows, first, k), _I64(1))
+        quads.append(_load(context, builder, signature.args[0], slots, index, _QUADI))
+    return quads
+
+
+def _across(builder: Any, a: Any, b: Any, picks: tuple[int, ...]) -> Any:
+    """From each lane of a (0 … 3) and of b (4 … 7)."""
+    size = a.type.count
+    return _shuffle(builder, a, b, [n + p % 4 + (size if p > 3 else 0) for n in range(0, size, 4) for p in picks])
 
 
 def _side_by_side(builder: Any, quads: list[Any]) -> Any:
@@ -335,12 +352,7 @@ def quad(typing: Any, array: Any, index: Any) -> Any:
 def _coordinates(builder: Any, rows: list[Any]) -> list[Any]:
     """x, y and z of four registers or quads whose lanes are slots: of the four first lanes, the four second ones, …"""
     a, b, c, d = rows
-    size = a.type.count
-
-    def across(a: Any, b: Any, picks: tuple[int, ...]) -> Any:
-        """From each lane of a (0 … 3) and of b (4 … 7)."""
-        return _shuffle(builder, a, b, [n + p % 4 + (size if p > 3 else 0) for n in range(0, size, 4) for p in picks])
-
+    across = partial(_across, builder)
     low, high = across(a, b, (0, 4, 1, 5)), across(c, d, (0, 4, 1, 5))
     above = across(a, b, (2, 6, 3, 7)), across(c, d, (2, 6, 3, 7))
     return [across(low, high, (0, 1, 4, 5)), across(low, high, (2, 3, 6, 7)), across(*above, (0, 1, 4, 5))]
@@ -367,10 +379,7 @@ def row_positions(typing: Any, slots: Any, rows: Any, first: Any) -> Any:
     """x, y and z of the beads of rows[first : first + WIDTH], one after the other."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        beads = []
-        for k in range(WIDTH):
-            index = builder.shl(_row(context, builder, signature.args[1], values[1], values[2], k), _I64(1))
-            beads.append(_load(context, builder, signature.args[0], values[0], index, _QUADI))
+        beads = _slots_of_rows(context, builder, signature, values, WIDTH)
         found = _coordinates(builder, [_side_by_side(builder, beads[k::4]) for k in range(4)])
         return context.make_tuple(builder, signature.return_type, found)
 
@@ -382,11 +391,7 @@ def gather(typing: Any, slots: Any, rows: Any, first: Any) -> Any:
     """Lane k holds x, y, z and kind of row rows[first + k]."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        quads = []
-        for k in range(LANES):
-            index = builder.shl(_row(context, builder, signature.args[1], values[1], values[2], k), _I64(1))
-            quads.append(_load(context, builder, signature.args[0], values[0], index, _QUADI))
-        return _side_by_side(builder, quads)
+        return _side_by_side(builder, _slots_of_rows(context, builder, signature, values, LANES))
 
     return I32(slots, rows, types.intp), generate
 
@@ -432,13 +437,7 @@ def _adding_to_rows(alone: bool, doc: str) -> Any:
     def operation(typing: Any, forces: Any, rows: Any, first: Any, x: Any, y: Any, z: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             forces, rows, first, x, y, z = values
-
-            def across(a: Any, b: Any, picks: tuple[int, ...]) -> Any:
-                """From each lane of a (0 … 3) and of b (4 … 7)."""
-                return _shuffle(
-                    builder, a, b, [4 * n + p % 4 + (WIDTH if p > 3 else 0) for n in range(LANES) for p in picks]
-                )
-
+            across = partial(_across, builder)
             xy = builder.fadd(across(x, y, (0, 4, 1, 5)), across(x, y, (2, 6, 3, 7)))  # x02 y02 x13 y13
             zz = builder.fadd(z, across(z, z, (2, 3, 2, 3)))  # z02 z13 - -
             sums = builder.fadd(across(xy, zz, (0, 1, 4, 4)), across(xy, zz, (2, 3, 5, 5)))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from topdown.calibration.journal import Journal, locked
+from topdown.calibration.journal import JOURNAL_FILE, Journal, locked
 from topdown.calibration.problem import CalibrationProblem
 from topdown.calibration.result import CalibrationResult
 from topdown.calibration.rounds import run_calibration
@@ -213,7 +213,7 @@ def calibrate(
         Wrong input, or a run that failed; what was sampled is kept.
     """
     folder = Path(folder)
-    if resume and not (folder / "journal.jsonl").exists():
+    if resume and not (folder / JOURNAL_FILE).exists():
         raise InputFileError(
             "there is no campaign to continue",
             where=str(folder),
@@ -221,7 +221,7 @@ def calibrate(
         )
     problem = read_problem(path)
     with locked(folder):
-        journal = Journal(folder / "journal.jsonl", problem.digest(), resume=resume, name=problem.name)
+        journal = Journal(folder / JOURNAL_FILE, problem.digest(), resume=resume, name=problem.name)
         for warning in problem.warnings:
             progress(f"warning: {warning}")
         result = run_calibration(problem, sampler, journal, progress=progress)

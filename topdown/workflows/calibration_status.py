@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from topdown.calibration.failures import FailedWindow, failed_windows, window_table
-from topdown.calibration.journal import is_locked, read_events
+from topdown.calibration.journal import JOURNAL_FILE, is_locked, read_events
 from topdown.errors import InputFileError
 
 PROGRESS_FILE = "progress.json"
@@ -23,9 +23,9 @@ def calibration_status(folder: Path | str) -> dict[str, Any]:
         There is no campaign.
     """
     folder = Path(folder)
-    events = read_events(folder / "journal.jsonl")
+    events = read_events(folder / JOURNAL_FILE)
     if not events or events[0].get("event") != "start":
-        raise InputFileError("the journal does not start as one", where=str(folder / "journal.jsonl"))
+        raise InputFileError("the journal does not start as one", where=str(folder / JOURNAL_FILE))
     rounds = [e for e in events if e.get("event") == "round"]
     finish = next((e for e in reversed(events) if e.get("event") == "finish"), None)
     asked = [e for e in events if e.get("event") == "sample"]
@@ -45,7 +45,7 @@ def calibration_status(folder: Path | str) -> dict[str, Any]:
         "residual": last.get("residual"),
         "residual_left_out": last.get("residual_left_out"),
         "sampling": sampling and {k: sampling[k] for k in ("round", "windows", "bead_steps") if k in sampling},
-        "failed_windows": [asdict(f) for f in failed_windows(events, folder / "journal.jsonl")],
+        "failed_windows": [asdict(f) for f in failed_windows(events, folder / JOURNAL_FILE)],
         "lost_systems": dict(last.get("lost", ())),
         "progress": _progress(folder),
     }

@@ -37,6 +37,7 @@ from topdown.properties.membrane_structure import (
 from topdown.resources import atomic_write_bytes, atomic_write_text
 from topdown.workflows.membrane_relaxation import SERIES_FILE
 from topdown.workflows.run_files import RUN_FILE, request_of_run
+from topdown.workflows.run_request import RunRequest
 
 _TRAJECTORIES: Final = (".xtc", ".trr", ".dcd")
 _STRUCTURES: Final = (".gro", ".pdb")
@@ -103,9 +104,9 @@ def analyse_membrane_run(
         from topdown.report.coupling_plots import require_matplotlib
 
         require_matplotlib()
-    top, path = find_inputs(target, trajectory)
-    if (target / RUN_FILE).is_file():
-        run = request_of_run(target)
+    run = request_of_run(target) if (target / RUN_FILE).is_file() else None
+    top, path = find_inputs(target, trajectory, run)
+    if run is not None:
         topology = read_topology(top, dict(run.defines), include=run.include, scheme=run.scheme)
     else:
         topology = read_topology(top)
@@ -138,8 +139,8 @@ def analyse_membrane_run(
 # -- finding and reading ---------------------------------------------------------------------------------------------
 
 
-def find_inputs(target: Path, trajectory: Path | None) -> tuple[Path, Path]:
-    """Topology and trajectory of what the user named.
+def find_inputs(target: Path, trajectory: Path | None, run: RunRequest | None = None) -> tuple[Path, Path]:
+    """Topology and trajectory of what the user named; ``run``, what the run in that folder was asked to do, if there was one.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def find_inputs(target: Path, trajectory: Path | None) -> tuple[Path, Path]:
     if not target.exists():
         raise InputFileError("no such file or folder", where=str(target))
     if target.is_dir():
-        top = _topology_of(target)
+        top = run.topology if run is not None else _topology_of(target)
         stored = target / SERIES_FILE
         if trajectory is None and stored.is_file() and not _of_kind(target, _TRAJECTORIES):
             return top, stored
@@ -172,9 +173,7 @@ def find_inputs(target: Path, trajectory: Path | None) -> tuple[Path, Path]:
 
 
 def _topology_of(folder: Path) -> Path:
-    """That of a run, ``system.top``, or the only one there is."""
-    if (folder / RUN_FILE).is_file():
-        return request_of_run(folder).topology
+    """``system.top``, or the only one there is."""
     known = folder / "system.top"
     return known if known.is_file() else _only(folder, (".top",), "topology")
 

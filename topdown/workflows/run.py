@@ -36,7 +36,7 @@ from topdown.workflows.run_files import (
     RunFolder,
     RunOutput,
     load_checkpoint,
-    read_record,
+    read_run,
     request_of_run,
 )
 from topdown.workflows.run_request import RunRequest
@@ -292,8 +292,8 @@ def _checked_record(request: RunRequest, home: RunFolder, resume: bool) -> dict[
     }
     if not resume:
         return record
-    earlier = read_record(home.folder)
-    different = request.difference(request_of_run(home.folder))
+    earlier, asked = read_run(home.folder)
+    different = request.difference(asked)
     if different:
         raise SettingsError(f"the run was started with another {different}", hint="only its length may change")
     before = earlier.get("inputs", {})

@@ -47,8 +47,8 @@ def _unwritable(path: Path, error: OSError) -> InputFileError:
     return InputFileError(f"cannot write there: {error.strerror}", where=str(path))
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The contents of ``run.json``.
+def read_run(folder: Path) -> tuple[dict[str, Any], RunRequest]:
+    """The contents of ``run.json``, and what the run in ``folder`` was asked to do.
 
     Raises
     ------
@@ -60,23 +60,14 @@ def read_record(folder: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputFileError(f"cannot be read: {error}", where=str(path)) from None
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or "request" not in data:
         raise InputFileError("this is no record of a run", where=str(path))
-    return data
+    return data, request_from_json(data["request"])
 
 
 def request_of_run(folder: Path) -> RunRequest:
-    """What the run in ``folder`` was asked to do.
-
-    Raises
-    ------
-    InputFileError
-        Its ``run.json`` is missing or damaged.
-    """
-    try:
-        return request_from_json(read_record(folder)["request"])
-    except KeyError:
-        raise InputFileError("this is no record of a run", where=str(folder / RUN_FILE)) from None
+    """What the run in ``folder`` was asked to do; see :func:`read_run`."""
+    return read_run(folder)[1]
 
 
 class RunFolder:

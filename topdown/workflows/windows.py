@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from topdown.calibration.journal import read_events
+from topdown.calibration.journal import JOURNAL_FILE, read_events
 from topdown.calibration.problem import CalibrationProblem
 from topdown.errors import InputFileError, SimulationError
 from topdown.model import WindowFailure
@@ -79,10 +79,10 @@ def write_specs(path: Path | str, specs: Path | str, folder: Path | str | None =
 
 def _next_round(problem: CalibrationProblem, folder: Path | None) -> tuple[int, tuple[float, ...], tuple[str, ...]]:
     first = (0, tuple(float(v) for v in problem.space.start()), problem.systems_of("calibration"))
-    if folder is None or not (folder / "journal.jsonl").exists():
+    if folder is None or not (folder / JOURNAL_FILE).exists():
         return first
-    events = read_events(folder / "journal.jsonl")
-    where = str(folder / "journal.jsonl")
+    events = read_events(folder / JOURNAL_FILE)
+    where = str(folder / JOURNAL_FILE)
     if not events or events[0].get("campaign") != problem.digest():
         raise InputFileError("the journal is of another campaign", where=where, hint="name the folder given with -o")
     rounds = [event for event in events if event.get("event") == "round"]
