@@ -48,6 +48,11 @@ def cache_folder() -> Path:
     return Path(base) / "topdown"
 
 
+def available_processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def check_writable(folder: Path | str) -> None:
     """See whether files can be written to ``folder``, which need not be there yet; nothing is made.
 

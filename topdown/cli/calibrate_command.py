@@ -191,7 +191,7 @@ def _say(text: str) -> None:
 def _print_plan(campaign: Path, workers: int, as_json: bool) -> None:
     from topdown.calibration.class_campaign import is_class_campaign
     from topdown.report.calibration_plan import plan_json, plan_text
-    from topdown.sampling.executors import default_workers
+    from topdown.resources import available_processors
     from topdown.workflows.calibrate import plan_calibration
 
     if is_class_campaign(campaign):
@@ -201,5 +201,5 @@ def _print_plan(campaign: Path, workers: int, as_json: bool) -> None:
         click.echo(json.dumps(plan) if as_json else "\n".join(f"{key}: {value}" for key, value in plan.items()))
         return
     found = plan_calibration(campaign)
-    n = workers or default_workers()
+    n = workers or available_processors()
     click.echo(json.dumps(plan_json(found, n), ensure_ascii=False) if as_json else plan_text(found, n), nl=as_json)

@@ -22,6 +22,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "energy": ("topdown.cli.energy_command", "Single-point energy of a Martini GROMACS system, term by term."),
     "export": ("topdown.cli.export_command", "Write a model or a system for GROMACS, OpenMM, LAMMPS or as PDB."),
     "table": ("topdown.cli.table_command", "List, show, check and compare bead tables."),
+    "doctor": (
+        "topdown.cli.doctor_command",
+        "Versions, folders, other programs, and a test of everything that matters.",
+    ),
 }
 
 #: command name -> commands beside it, found where its first argument would be (``topdown membrane analyse``): as above.

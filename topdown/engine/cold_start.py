@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -21,6 +20,7 @@ import numpy as np
 from topdown.engine._jit import kind_of
 from topdown.engine.forces import ForceParts, pairs_part
 from topdown.engine.integrators import StepParts, advance, step_parts
+from topdown.resources import available_processors
 
 _PROGRAM = """
 import json, sys
@@ -66,9 +66,8 @@ def do_share(double: bool, arguments: list[Any]) -> None:
 
 def _is_worth_it() -> bool:
     """Whether nothing is compiled yet, and there is a processor to spare and a way to use it."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     stored = Path(advance.stats.cache_path).glob("integrators.advance-*.nbi")  # type: ignore[attr-defined]
-    return bool(processors > 1 and sys.executable and not getattr(sys, "frozen", False) and not any(stored))
+    return bool(available_processors() > 1 and sys.executable and not getattr(sys, "frozen", False) and not any(stored))
 
 
 def first_parts(

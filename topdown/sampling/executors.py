@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from topdown.errors import SettingsError, SimulationError
+from topdown.resources import available_processors
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -41,11 +42,6 @@ _TRIES = 3
 SHORT = 4e8
 #: Most threads that share one interpreter without waiting for it: between two of their calls a kernel runs for milliseconds.
 MOST_THREADS = 8
-
-
-def default_workers() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
 def _one_thread() -> None:
@@ -124,7 +120,7 @@ def attempt_tasks(
         raise SettingsError(f"workers must not be negative, got {workers}")
     if not tasks:
         return
-    workers = workers or default_workers()
+    workers = workers or available_processors()
     if executor is not None:
         yield from _collect(executor, function, tasks, list(range(len(tasks))))
         return
@@ -173,7 +169,7 @@ def named_executor(name: str, workers: int = 0) -> Executor | None:
     if name in ("", "processes"):
         return None
     if name == "threads":
-        return ThreadPoolExecutor(workers or default_workers(), thread_name_prefix="topdown")
+        return ThreadPoolExecutor(workers or available_processors(), thread_name_prefix="topdown")
     if name == "mpi":
         try:
             futures = importlib.import_module("mpi4py.futures")

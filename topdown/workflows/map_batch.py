@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from topdown import __version__
 from topdown.errors import InputFileError
-from topdown.resources import atomic_file, atomic_write_text
+from topdown.resources import atomic_file, atomic_write_text, available_processors
 from topdown.workflows.map_lists import MoleculeRequest, count_requests, iterate_requests
 from topdown.workflows.map_workers import BatchSettings, Job, in_process, in_workers
 
@@ -85,7 +85,7 @@ def map_list(
         if workers is None and total - done <= SHORT_LIST:
             answers = in_process(jobs, settings, folder)
         else:
-            answers = in_workers(jobs, settings, folder, workers=workers or _processors())
+            answers = in_workers(jobs, settings, folder, workers=workers or available_processors())
         for answer in answers:
             done += 1
             if store is not None:
@@ -97,10 +97,6 @@ def map_list(
     finally:
         if store is not None:
             store.close()
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _jobs(path: Path, settings: BatchSettings, skip: int) -> Iterator[Job]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from topdown.errors import SettingsError, SimulationError
-from topdown.sampling.executors import MOST_THREADS, SHORT, DeadWorker, attempt_tasks, default_workers, run_tasks
+from topdown.sampling.executors import MOST_THREADS, SHORT, DeadWorker, attempt_tasks, run_tasks
 
 HERE = Path(__file__).parent
 
@@ -81,7 +81,6 @@ def test_errors_of_tasks_come_through(importable: str) -> None:
 def test_negative_workers() -> None:
     with pytest.raises(SettingsError, match="workers"):
         list(run_tasks(square, [1], workers=-1))
-    assert default_workers() >= 1
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------
