@@ -34,8 +34,21 @@ def test_a_batch_is_one_object_per_molecule_and_phase_in_order(topdown, tmp_path
         assert 0.1 < o["standard_error"] < 3.0
         assert o["log_p"] == pytest.approx(-o["delta_g_kJ_mol"] / 5.708, rel=1e-3)
         assert o["diagnostics"]["n_effective"] > 20.0
+        assert o["diagnostics"]["overlap"] is None, "nothing was sampled along a path"
         assert o["experiment"] is not None
         assert any("not simulated" in remark for remark in o["remarks"])
+
+
+def test_1_octanol_is_the_octanol_of_log_p(topdown) -> None:
+    _, same, _ = topdown("transfer", "CCCC", "--to", "octanol", "--json", "--instant")
+    wet = lines(same)[0]
+    assert (wet["to"], wet["experiment"] is None) == ("octanol", False)
+    code, out, _ = topdown("transfer", "CCCC", "--to", "1-octanol", "--json", "--instant")
+    assert code == 0
+    assert {k: v for k, v in lines(out)[0].items() if k != "wall_s"} == {k: v for k, v in wet.items() if k != "wall_s"}
+    code, _, err = topdown("transfer", "CCCC", "--to", "octan-1-ol,octanol", "--instant")
+    assert code == 2
+    assert "phases must differ" in err
 
 
 def test_the_number_is_the_difference_of_two_reweighted_legs(topdown) -> None:

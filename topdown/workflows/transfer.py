@@ -90,6 +90,10 @@ class TransferSettings:
     ------
     SettingsError
         A value out of range, or phases that are not different.
+
+    Notes
+    -----
+    1-octanol is taken for ``octanol``, which is saturated with water.
     """
 
     from_phase: str = "water"
@@ -108,6 +112,8 @@ class TransferSettings:
             raise SettingsError(f"--budget: {self.budget_s:g} s is no time")
         if self.seed < 0:
             raise SettingsError(f"the seed must not be negative, got {self.seed}")
+        object.__setattr__(self, "from_phase", _partition_phase(self.from_phase))
+        object.__setattr__(self, "to_phases", tuple(_partition_phase(name) for name in self.to_phases))
         names = [name.strip().lower() for name in (self.from_phase, *self.to_phases)]
         if len(set(names)) != len(names) or len(names) < 2:
             raise SettingsError(f"phases must differ, got {', '.join(names)}")
@@ -122,6 +128,11 @@ class TransferSettings:
         if self.budget_s is None:
             return Effort(target_error=target)
         return Effort(target_error=target, budget=self.budget_s * NOMINAL_SPEED / n_legs)
+
+
+def _partition_phase(name: str) -> str:
+    """A phase as asked for; whoever asks for a partition into 1-octanol means the phase that log P is measured in."""
+    return "octanol" if name.strip().lower() in ("1-octanol", "octan-1-ol") else name
 
 
 #: The table of our own calibration, and the one for everything else.
@@ -350,7 +361,7 @@ def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
             for leg in result.legs
         ],
         "diagnostics": {
-            "overlap": min((leg.overlap for leg in result.legs), default=None),
+            "overlap": min((leg.overlap for leg in result.legs if leg.n_windows), default=None),
             "n_effective": result.delta_g.n_effective,
         },
         "remarks": list(result.remarks),
