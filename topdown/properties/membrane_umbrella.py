@@ -23,7 +23,7 @@ from topdown.errors import SettingsError, SimulationError
 from topdown.model import BeadTable, CGMolecule, System
 from topdown.model._arrays import FloatArray, IntArray
 from topdown.properties.membrane import index_membrane
-from topdown.properties.sampler import warm_up
+from topdown.properties.sampler import Progress, warm_up
 from topdown.sampling.executors import run_tasks
 from topdown.sampling.fingerprints import describe_molecule, describe_table, hash_of
 from topdown.sampling.run_store import RunStore
@@ -36,8 +36,6 @@ GROUPS: Final = ("lipids", "heads", "water")
 #: Ways a window was reached.
 DOWN, UP = 0, 1
 _WAYS: Final = ("down", "up")
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -32,6 +32,9 @@ from topdown.resources import cache_folder
 from topdown.sampling.executors import DeadWorker, attempt_tasks
 from topdown.sampling.run_store import RunStore
 
+#: Told how far long work has come: runs done, runs to do, what is being done.
+Progress = Callable[[int, int, str], None]
+
 
 class EngineSampler:
     """Samples from the bundled engine, each run only once.
@@ -54,7 +57,7 @@ class EngineSampler:
         *,
         workers: int = 0,
         executor: Executor | None = None,
-        progress: Callable[[int, int, str], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         if workers < 0:
             raise SettingsError(f"workers must not be negative, got {workers}")
@@ -214,7 +217,7 @@ def _failure(window: Window, error: SimulationError) -> WindowFailure:
 class _Count:
     """How many runs are done, told as they finish."""
 
-    def __init__(self, total: int, tell: Callable[[int, int, str], None]) -> None:
+    def __init__(self, total: int, tell: Progress) -> None:
         self.total, self.done, self._tell = total, 0, tell
 
     def add(self, number: int, what: str) -> None:

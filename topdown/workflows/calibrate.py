@@ -20,7 +20,7 @@ from topdown.model import WindowFailure, WindowSamples
 from topdown.model._arrays import FloatArray
 from topdown.model.requests import BilayerRequest, DiffusionRequest, MeltingRequest, SampleRequest
 from topdown.properties.planned_runs import LIQUID_EQUILIBRATION
-from topdown.properties.sampler import EngineSampler
+from topdown.properties.sampler import EngineSampler, Progress
 from topdown.report.calibration_figures import figure_pngs
 from topdown.report.calibration_html import calibration_html
 from topdown.report.calibration_text import calibration_json, calibration_text
@@ -120,7 +120,7 @@ def engine_sampler(
     workers: int = 0,
     store: Path | None = None,
     executor: str = "",
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     folder: Path | None = None,
 ) -> Sampler:
     """The sampler on the bundled engine, with its store of runs.

@@ -25,7 +25,7 @@ from topdown.properties import surface_tension as tension_module
 from topdown.properties.density import DensityResult, gas_request, liquid_request, measure_density
 from topdown.properties.measurements import MeasuredValue
 from topdown.properties.phases import Phase, find_phase
-from topdown.properties.sampler import EngineSampler
+from topdown.properties.sampler import EngineSampler, Progress
 from topdown.properties.surface_tension import SurfaceTensionResult, measure_surface_tension, slab_request
 from topdown.sampling.equilibrate import TIME_STEP
 from topdown.sampling.fingerprints import hash_of
@@ -40,7 +40,6 @@ LONGEST_NS: Final = 400.0
 _MOST_GROWTH: Final = 3.0
 _SECONDS: Final = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 
-Progress = Callable[[int, int, str], None]
 Result = TypeVar("Result", DensityResult, SurfaceTensionResult)
 
 

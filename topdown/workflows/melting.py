@@ -7,7 +7,7 @@ stored.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from topdown.errors import SettingsError, TopdownError
 from topdown.properties.melting import MeltingPoint
 from topdown.properties.melting_search import MeltingSettings, melting_point
 from topdown.properties.phases import find_phase
-from topdown.properties.sampler import EngineSampler
+from topdown.properties.sampler import EngineSampler, Progress
 from topdown.tables import load_bead_table
 from topdown.workflows.refusals import refusal_object
 
@@ -67,7 +67,7 @@ def melting_points(
     *,
     store: Path | None = None,
     workers: int = 0,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[MeltingOutcome]:
     """Melting points of several liquids, one outcome each, in order.
 

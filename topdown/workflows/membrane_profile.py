@@ -16,7 +16,8 @@ from topdown import __version__
 from topdown.errors import InputFileError, SettingsError
 from topdown.model import CGMolecule, Estimate
 from topdown.properties.membrane_profile import Comparison, PartitionProfile, partition_profile
-from topdown.properties.membrane_umbrella import ProfileRequest, ProfileSamples, Progress, sample_profile
+from topdown.properties.membrane_umbrella import ProfileRequest, ProfileSamples, sample_profile
+from topdown.properties.sampler import Progress
 from topdown.resources import atomic_write_bytes, atomic_write_text, cache_folder
 from topdown.sampling.equilibrate import TIME_STEP
 from topdown.tables import load_bead_table, load_molecule

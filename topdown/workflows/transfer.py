@@ -19,7 +19,7 @@ from topdown.mapping.class_typing import class_model_of
 from topdown.model import BeadTable, CGMolecule
 from topdown.properties.molecule_models import molecule_model
 from topdown.properties.phases import Phase, find_phase, plain_name
-from topdown.properties.sampler import EngineSampler
+from topdown.properties.sampler import EngineSampler, Progress
 from topdown.properties.solvation import NOMINAL_SPEED, Effort, measure_solvation, solvation_request
 from topdown.properties.transfer import (
     SolvationResult,
@@ -152,7 +152,7 @@ def simulated_transfer(
     *,
     store: Path | None = None,
     workers: int = 0,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
     stored: Callable[[CGMolecule, Phase], SolvationResult | None] | None = None,
 ) -> Iterator[TransferOutcome]:
     """Free energies of transfer of several molecules, one outcome per molecule and target phase, in order.

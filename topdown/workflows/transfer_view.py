@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from topdown.errors import SettingsError
+from topdown.properties.sampler import Progress
 from topdown.properties.transfer import TransferResult
 from topdown.workflows.instant import instant_transfer, stored_solvation
 from topdown.workflows.map_lists import MoleculeRequest
@@ -17,8 +18,6 @@ from topdown.workflows.transfer import (
     default_table,
     simulated_transfer,
 )
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

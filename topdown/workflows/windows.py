@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from topdown.calibration.journal import JOURNAL_FILE, read_events
 from topdown.calibration.problem import CalibrationProblem
 from topdown.errors import InputFileError, SimulationError
 from topdown.model import WindowFailure
+from topdown.properties.sampler import Progress
 from topdown.resources import atomic_write_text
 from topdown.workflows import calibrate as calibration
 from topdown.workflows.calibration_problem import read_problem
@@ -138,7 +138,7 @@ def run_windows(
     *,
     store: Path | None = None,
     workers: int = 1,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Run, or find, every window of a file written by :func:`write_specs`; returns how many there are.
 
