@@ -39,14 +39,14 @@ def command(no_tests: bool, as_json: bool) -> int:
     Versions of topdown and of every package it uses, processor, cache folder, bead tables; then a molecule is mapped from two
     spellings, forces are compared with double precision and with NumPy, some picoseconds run, a log P is predicted and compared
     with its measured value, and GROMACS, OpenMM and LAMMPS, where installed, are asked for the energy of the same system.
-    Nothing is fetched.
+    Nothing is fetched. What --json prints is worth sending with a question.
 
     Exit code 0: all well; 1: something failed.
 
     \b
     Examples:
       topdown doctor
-      topdown doctor --json > report.json        to send with a question
+      topdown doctor --json
     """
     from topdown.workflows.doctor import examine
 
