@@ -88,13 +88,13 @@ def renumber_beads(frame: Any, pair: Any, near: Any) -> int:
     for slot in range(4 * near.counts[0]):
         i = np.int64(order[slot])
         if i < n:
-            row = next_row[alike[i]]
+            new = next_row[alike[i]]
             next_row[alike[i]] += 1
-            source[row] = i
-            order[slot] = row
-            slot_of[row] = slot
-    for i in range(n):
-        labels[i] = label_before[source[i]]
+            source[new] = i
+            order[slot] = new
+            slot_of[new] = slot
+    for row in range(n):
+        labels[row] = label_before[source[row]]
     _move(source, frame.positions)
     _move(source, frame.velocities)
     _move(source, near.reference)
