@@ -67,7 +67,7 @@ def topdown_advance(case: Case, system: System, spec: dict[str, Any], folder: Pa
     chosen = settings(case.barostat, precision=spec["precision"], threads=spec["threads"])
     simulation = Simulation(system, chosen, coupling=coupling(case))
     if not case.coupled:
-        return simulation.run, 10
+        return simulation.run, 50
     return lambda n: simulation.run(n, every=STORE_EVERY, observe=store), STORE_EVERY
 
 

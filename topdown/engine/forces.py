@@ -403,7 +403,7 @@ def team_forces(
     if adds:
         first, last = _own(thread, team)
         if not settings.double:
-            add_pair_forces(first, last, frame, near, team)
+            add_pair_forces(first, last, frame.forces, first, frame.box, near, team)
         if parts.spread != 0:
             call_part(parts.spread, (thread, frame, bonded, team, measure))
     if measure:
@@ -414,9 +414,9 @@ def team_forces(
 
 
 @helper
-def add_pair_forces(first: int, last: int, frame: Any, near: Any, team: Any) -> None:
-    """Add what all threads have found to the forces on beads ``first`` … ``last - 1``."""
+def add_pair_forces(first: int, last: int, forces: Any, row: int, box: Any, near: Any, team: Any) -> None:
+    """Add what all threads have found for beads ``first`` … ``last - 1`` to ``forces``, whose rows begin with ``row``."""
     if team_size(team) == 1:
-        add_vector_forces(first, last, near.forces, frame.box, near.slot_of, frame.forces)
+        add_vector_forces(first, last, near.forces, box, near.slot_of, forces, row)
     else:
-        add_team_forces(first, last, team, frame.box, near.slot_of, frame.forces)
+        add_team_forces(first, last, team, box, near.slot_of, forces, row)

@@ -17,6 +17,7 @@ from topdown.engine._arrays import first_row_of, total_of
 from topdown.engine._jit import Part, call_part, helper, kernel, kind_of, part
 from topdown.engine._lent import lent
 from topdown.engine.barostats import kinetic_tensor
+from topdown.engine.bead_order import REORDER_EVERY, renumber_beads
 from topdown.engine.box_steps import Trial, box_as_before, box_distribution, judge_box, propose_box, stepped_box
 from topdown.engine.constraints import constrain_some_positions, constrain_some_velocities
 from topdown.engine.forces import (
@@ -34,12 +35,10 @@ from topdown.engine.neighbor_list import NeighborList, place
 from topdown.engine.pair_forces import prefetch_slots
 from topdown.engine.parameters import BondedParameters, ConstraintParameters, MoleculeParameters, PairParameters
 from topdown.engine.soft_core import Lambda
-from topdown.engine.team import Team, agreed, announce, announced, divide_beads, meet, team_size
+from topdown.engine.team import BLOCK, Team, agreed, announce, announced, divide_beads, meet, team_size
 from topdown.engine.virtual_sites import settle_sites
 
 NO_THERMOSTAT, V_RESCALE, LANGEVIN = 0, 1, 2
-#: Beads carried from one step to the next at a time: all that is theirs fits the first-level cache.
-_BLOCK = 64
 
 
 @lent
@@ -296,25 +295,35 @@ def _drift(first: int, last: int, frame: Any, constraints: Any, molecules: Any, 
 
 @helper
 def _on_to_next(
-    first: int, last: int, frame: Any, pair: Any, inverse_masses: Any, near: Any, team: Any, half: float
+    thread: int, frame: Any, pair: Any, inverse_masses: Any, near: Any, team: Any, half: float
 ) -> bool:  # fmt: skip
     """The end of one step and the beginning of the next, a few beads at a time, so that all that is theirs is fetched once.
 
     As :func:`add_pair_forces`, :func:`_kick`, :func:`_kick_and_drift` and what :func:`team_place` does to begin with, one kick
-    after the other at once; whether all beads are near where the lists were made.
+    after the other at once; whether all beads are near where the lists were made. Forces of beads on which nothing but pairs
+    acts are zero before and after, and never looked at.
     """
-    x, v, forces, box = frame.positions, frame.velocities, frame.forces, frame.box
+    x, v, forces, box, own = frame.positions, frame.velocities, frame.forces, frame.box, team.block[thread]
+    first, last = team.beads[thread], team.beads[thread + 1]
     is_near = True
-    for begin in range(first, last, _BLOCK):
-        end = min(begin + _BLOCK, last)
-        prefetch_slots(end, min(end + _BLOCK, last), near, team)
-        add_pair_forces(begin, end, frame, near, team)
+    for begin in range(first, last, BLOCK):
+        end = min(begin + BLOCK, last)
+        prefetch_slots(end, min(end + BLOCK, last), near, team)
+        if begin >= pair.loose[0] and end <= pair.loose[1]:
+            for k in range(end - begin):
+                for d in range(3):
+                    own[k, d] = 0.0
+        else:
+            for k in range(end - begin):
+                for d in range(3):
+                    own[k, d] = forces[begin + k, d]
+                    forces[begin + k, d] = 0.0
+        add_pair_forces(begin, end, own, 0, box, near, team)
         for i in range(begin, end):
             s = half * inverse_masses[i]
             for d in range(3):
-                v[i, d] += s * forces[i, d]
-                v[i, d] += s * forces[i, d]
-                forces[i, d] = 0.0
+                v[i, d] += s * own[i - begin, d]
+                v[i, d] += s * own[i - begin, d]
                 x[i, d] += half * v[i, d]
                 x[i, d] += half * v[i, d]
         is_near &= place(begin, end, x, box, near, pair.cutoff)
@@ -326,6 +335,7 @@ class StepParts(NamedTuple):
     """Addresses of the parts of a step; 0 for what a system has no use for."""
 
     forces: ForceParts
+    renumber: int
     drift: int
     velocities: int
     settle: int
@@ -353,6 +363,7 @@ def step_parts(
         forces=force_parts(
             frame, pair, bonded, settings.lam, near, team, double=settings.double, settings=settings, teams=teams
         ),
+        renumber=address(renumber_beads, "frame pair near", len(pair.alike) > 0),
         drift=address(_constrained_drift, "n n frame constraints molecules settings", constrained),
         velocities=address(_constrained_velocities, "n n frame constraints molecules", constrained),
         settle=address(_settled_sites, "n n frame bonded", len(bonded.sites.beads) > 0),
@@ -402,6 +413,10 @@ def advance(
         is_placed = False
         if status != DONE and not tries_box:
             break
+        if parts.renumber != 0 and step % REORDER_EVERY == 0 and n_steps > 0 and not tries_box:
+            if thread == 0:
+                call_part(parts.renumber, (frame, pair, near))
+            meet(thread, team)
         if n_steps > 0:
             measure = 1 if settings.barostat > 0 and (tries_box or (step + 1) % settings.barostat_every == 0) else 0
         # nothing comes between this step and the next
@@ -425,7 +440,7 @@ def advance(
             tries_box, status = False, DONE
             continue
         if flows:
-            is_near = _on_to_next(first, last, frame, pair, inverse_masses, near, team, half)
+            is_near = _on_to_next(thread, frame, pair, inverse_masses, near, team, half)
             is_placed = True
         else:
             _kick(first, last, v, forces, inverse_masses, half)

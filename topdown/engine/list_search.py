@@ -351,6 +351,14 @@ def _close_gaps(sorting: Any, near: Any, team: Any) -> None:
 
 
 @helper
+def _clusters_ahead(box: Any, cutoff: float, sorting: Any) -> int:
+    """How many clusters are in the columns from one to the last it may have pairs with, and two more."""
+    n_x, n_y, _ = sorting.grid
+    reach_x, reach_y = int(cutoff * n_x / box[0]) + 1, int(cutoff * n_y / box[1]) + 1
+    return int(sorting.column_start[min(reach_x * n_y + reach_y + 2, n_x * n_y)])
+
+
+@helper
 def build_outer(thread: int, x: Any, box: Any, radius: float, pair: Any, near: Any, team: Any) -> bool:
     """Sort the beads and list all pairs within ``radius``; False when there is no room.
 
@@ -376,6 +384,7 @@ def build_outer(thread: int, x: Any, box: Any, radius: float, pair: Any, near: A
     fits = agreed(thread, fits, False, team)
     if fits and thread == 0:
         _close_gaps(sorting, near, team)
+        near.counts[4] = _clusters_ahead(box, pair.cutoff, sorting)
         near.radii[0] = radius
         near.counts[1] += 1
     meet(thread, team)

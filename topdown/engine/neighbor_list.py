@@ -36,6 +36,7 @@ from topdown.engine._simd import (
     load,
     minimum,
     mul,
+    prefetch,
     row_positions,
     splat,
     store_where,
@@ -74,11 +75,13 @@ class NeighborList(NamedTuple):
         cut into whole packs.
     outer_start, outer_rows : packs in which all pairs count; a cluster's last row is that before the next one's first. A
         whole number of registers to a cluster.
-    inner_end, inner_rows : the same of the inner list, each cluster's rows at the same place as in the outer one.
+    inner_start, inner_end, inner_rows : the same of the inner list, one cluster's rows behind the other's.
+    labels : the bead of each row of the arrays while a run has them in another order (``bead_order``); n, or none.
     near_solute : beads not of the solute that the outer list's radius reaches from it; ``counts[3]`` of them.
     reference, inner_reference : positions the two lists were made at; they follow a barostat's scaling,
     radii : and the radii [nm] they hold shrink with it.
-    counts : clusters, outer lists built, inner lists pruned, beads near the solute.
+    counts : clusters, outer lists built, inner lists pruned, beads near the solute, and how many clusters lie between one and
+        the last it has pairs with, about.
     """
 
     order: Indices
@@ -94,8 +97,10 @@ class NeighborList(NamedTuple):
     masks: Indices
     outer_start: Indices
     outer_rows: Indices
+    inner_start: Indices
     inner_end: Indices
     inner_rows: Indices
+    labels: Indices
     near_solute: Indices
     reference: Floats
     inner_reference: Floats
@@ -134,13 +139,15 @@ def _allocated(pair: PairParameters, n_clusters: int, n_masked: int, n_rows: int
         masks=indices((n_masked + _AHEAD) // LANES),
         outer_start=indices(n_clusters + 1),
         outer_rows=indices(n_rows + _AHEAD),
+        inner_start=indices(n_clusters),
         inner_end=indices(n_clusters),
         inner_rows=indices(n_rows + _AHEAD),
+        labels=np.arange(len(pair.alike), dtype=np.uint32),
         near_solute=indices(n if pair.solute_block[0] < pair.solute_block[1] else 0),
         reference=np.zeros((n, 3)),
         inner_reference=np.zeros((n, 3)),
         radii=np.zeros(2),
-        counts=np.zeros(4, np.int64),
+        counts=np.zeros(5, np.int64),
     )
 
 
@@ -162,14 +169,15 @@ def roomier(near: NeighborList, pair: PairParameters, box: Floats, radius: float
     bigger = empty_neighbor_list(pair, box, radius, room=1.5 * room)
     bigger.counts[1:3] = near.counts[1:3]
     bigger.reference[:] = near.reference
+    bigger.labels[:] = near.labels
     bigger.radii[:] = -1.0
     return bigger
 
 
 #: What a checkpoint must hold of a list, the rows only as far as they are filled; :func:`restored` makes the rest again.
 STORED = (
-    "order", "masked_start", "masked_rows", "masks", "outer_start", "outer_rows", "inner_end", "inner_rows",
-    "uniform", "near_solute", "reference", "inner_reference", "radii", "counts",
+    "order", "masked_start", "masked_rows", "masks", "outer_start", "outer_rows", "inner_start", "inner_end", "inner_rows",
+    "uniform", "labels", "near_solute", "reference", "inner_reference", "radii", "counts",
 )  # fmt: skip
 
 
@@ -310,6 +318,16 @@ def _squared(a: Any, b: Any, ratio_y: Any, ratio_z: Any) -> Any:
 
 
 @uncounted
+def prefetch_cluster(slots: Any, q: int) -> None:
+    """Have the slots of cluster q fetched.
+
+    Pairs look at beads of some twenty columns at once, too many streams for a processor to foresee the next line of each.
+    """
+    prefetch(slots, 32 * q)
+    prefetch(slots, 32 * q + 16)
+
+
+@uncounted
 def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: Any) -> None:
     """Copy from the outer to the inner list the j beads within ``radius`` of any bead of the cluster; positions are placed.
 
@@ -317,14 +335,17 @@ def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: 
     """
     dummy = np.uint32(4 * (near.order.shape[0] - 1))
     outer, inner, slots = near.outer_rows, near.inner_rows, near.slots
-    outer_start, inner_end, order, n_beads = near.outer_start, near.inner_end, near.order, near.slot_of.shape[0]
+    outer_start, inner_start, inner_end, order = near.outer_start, near.inner_start, near.inner_end, near.order
+    n_beads, ahead = near.slot_of.shape[0], near.counts[4]
     masked_start, masked_rows, masks = near.masked_start, near.masked_rows, near.masks
     unit2 = (box[0] / TURN) ** 2  # squares of lengths in those of the first edge over 2^32
     ratio_y, ratio_z = splat(np.float32((box[1] / box[0]) ** 2)), splat(np.float32((box[2] / box[0]) ** 2))
     limit = splat(np.float32((radius + margin(box)) ** 2 / unit2))
+    whole = LANES * np.int64(outer_start[first_cluster])
     for q in range(first_cluster, last_cluster):
-        begin, end = LANES * np.int64(outer_start[q]), LANES * np.int64(outer_start[q + 1])
-        used: Any = begin
+        prefetch_cluster(slots, min(q + ahead, last_cluster - 1))
+        begin, used = whole, whole
+        inner_start[q] = whole // LANES
         if order[4 * q + 3] == n_beads:
             _fill_up(q, order, n_beads, slots)
         x, y, z = cluster_positions(slots, q)
@@ -332,7 +353,7 @@ def prune(first_cluster: int, last_cluster: int, box: Any, radius: float, near: 
             (lane0(x), lane0(y), lane0(z)), (lane1(x), lane1(y), lane1(z)),
             (lane2(x), lane2(y), lane2(z)), (lane3(x), lane3(y), lane3(z))
         )  # fmt: skip
-        for first in range(begin, end, WIDTH):
+        for first in range(LANES * np.int64(outer_start[q]), LANES * np.int64(outer_start[q + 1]), WIDTH):
             j = row_positions(slots, outer, first)
             nearest = minimum(
                 minimum(_squared(j, one, ratio_y, ratio_z), _squared(j, two, ratio_y, ratio_z)),

@@ -42,7 +42,7 @@ def partners_of(slot: int, near: Any, partner: Any) -> int:
         bits = near.masks[entry // LANES] >> np.uint32(4 * (entry % LANES))
         partner[n] = order[near.masked_rows[entry] // four]
         n += (bits >> bit) & np.uint32(1)
-    for entry in range(LANES * near.outer_start[q], LANES * near.inner_end[q]):
+    for entry in range(LANES * near.inner_start[q], LANES * near.inner_end[q]):
         partner[n] = order[rows[entry] // four]
         n += partner[n] < n_beads
     return n
@@ -53,7 +53,7 @@ def most_partners(near: Any) -> int:
     """Room that :func:`partners_of` needs."""
     longest = 0
     for q in range(near.counts[0]):
-        packs = np.int64(near.masked_start[q + 1] - near.masked_start[q]) + near.inner_end[q] - near.outer_start[q]
+        packs = np.int64(near.masked_start[q + 1] - near.masked_start[q]) + near.inner_end[q] - near.inner_start[q]
         longest = max(longest, packs * LANES + 1)
     return longest
 
@@ -142,14 +142,15 @@ def pair_forces(
 
 
 @helper
-def add_vector_forces(first: int, last: int, single: Any, box: Any, slot_of: Any, forces: Any) -> None:
-    """Bring forces of beads ``first`` … ``last - 1`` from the slots to where the beads are, in kJ/mol/nm."""
+def add_vector_forces(first: int, last: int, single: Any, box: Any, slot_of: Any, forces: Any, row: int) -> None:
+    """Add the forces of beads ``first`` … ``last - 1`` in the slots [kJ/mol/nm] to ``forces``, whose rows begin with ``row``."""
     unit_x, unit_y, unit_z = force_units(box)
     for i in range(first, last):
         k = 8 * np.int64(slot_of[i]) + 4
-        forces[i, 0] -= unit_x * single[k]
-        forces[i, 1] -= unit_y * single[k + 1]
-        forces[i, 2] -= unit_z * single[k + 2]
+        forces[row, 0] -= unit_x * single[k]
+        forces[row, 1] -= unit_y * single[k + 1]
+        forces[row, 2] -= unit_z * single[k + 2]
+        row += 1
 
 
 @helper
@@ -169,7 +170,7 @@ def prefetch_slots(first: int, last: int, near: Any, team: Any) -> None:
 
 
 @helper
-def add_team_forces(first: int, last: int, team: Any, box: Any, slot_of: Any, forces: Any) -> None:
+def add_team_forces(first: int, last: int, team: Any, box: Any, slot_of: Any, forces: Any, row: int) -> None:
     """As :func:`add_vector_forces` from the buffers of every thread that has written there, which are left zero.
 
     No thread writes to slots before its first cluster.
@@ -189,6 +190,7 @@ def add_team_forces(first: int, last: int, team: Any, box: Any, slot_of: Any, fo
             y += parts[thread, k + 1]
             z += parts[thread, k + 2]
             parts[thread, k] = parts[thread, k + 1] = parts[thread, k + 2] = parts[thread, k + 3] = none
-        forces[i, 0] -= unit_x * x
-        forces[i, 1] -= unit_y * y
-        forces[i, 2] -= unit_z * z
+        forces[row, 0] -= unit_x * x
+        forces[row, 1] -= unit_y * y
+        forces[row, 2] -= unit_z * z
+        row += 1

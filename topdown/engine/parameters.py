@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine._lent import lent
+from topdown.engine.bead_order import loose_beads
 from topdown.engine.centre_restraint import CentreParameters, CentreRestraint, centre_parameters
 from topdown.errors import TopologyError
 from topdown.model import Angle, Bond, CGMolecule, Constraint, Dihedral, System, TabulatedPotential, VirtualSite
@@ -48,6 +49,9 @@ class PairParameters(NamedTuple):
     ``solute`` marks the beads whose interaction with all others runs along the soft-core path, ``solute_block`` (2,) holds the
     first of them and one past the last. Exclusions are a two-way list in compressed rows, ``excluded_pairs`` the same once each;
     ``charged_exclusions`` those of them whose beads both have a charge, ``charged`` all beads that have one.
+    ``loose`` (2,) are the first and one past the last of a row of beads on which nothing but pairs acts; ``alike`` (n,) is for
+    each bead the first of the row of molecules of one bead which nothing tells from one another, itself where it stands alone,
+    or empty where a run has no use for it.
     """
 
     types: Indices
@@ -62,6 +66,8 @@ class PairParameters(NamedTuple):
     excluded_pairs: Indices
     charged_exclusions: Indices
     charged: Indices
+    loose: Indices
+    alike: Indices
     force_shift: bool
 
 
@@ -522,6 +528,7 @@ def build_parameters(
     component_of = np.repeat(np.arange(len(system.components)), [m.n_beads * count for m, count in system.components])
     k_rf, c_rf = scheme.reaction_field
     charges = np.ascontiguousarray(per_bead[:, 1])
+    loose, alike = loose_beads(system, solute_component, restraint)
     pair = PairParameters(
         types=per_bead[:, 0].astype(np.uint32),
         charges=charges,
@@ -540,6 +547,8 @@ def build_parameters(
         excluded_pairs=excluded,
         charged_exclusions=np.ascontiguousarray(excluded[(charges[excluded] != 0.0).all(axis=1)]),
         charged=np.flatnonzero(charges).astype(np.uint32),
+        loose=loose,
+        alike=alike,
         force_shift=scheme.lj_modifier == "force-shift",
     )
     sizes = _per_molecule([(m.n_beads, count) for m, count in system.components])

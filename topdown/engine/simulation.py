@@ -16,6 +16,7 @@ import numpy.typing as npt
 from topdown.engine import checkpoint
 from topdown.engine.barostats import pressure_tensor
 from topdown.engine.basis import build_basis, measure_sums
+from topdown.engine.bead_order import into_rows, out_of_rows
 from topdown.engine.box_steps import Trial, new_trial
 from topdown.engine.centre_restraint import CentreRestraint, centre_heights
 from topdown.engine.cold_start import first_parts
@@ -146,7 +147,8 @@ class Simulation:
         self._trial: Trial | None = None
         self._parts: StepParts | None = None
         self._threads: ThreadPoolExecutor | None = None
-        self.state = self._initial_state(system)
+        self._in_rows = False
+        self._state = self._initial_state(system)
 
     def _initial_state(self, system: System) -> State:
         positions = np.array(system.whole().positions)
@@ -167,7 +169,7 @@ class Simulation:
             ),
             neighbor_list=empty_neighbor_list(self.parameters.pair, box, self._dynamics.list_radius),
         )
-        self.state = state
+        self._state = state
         if system.velocities is None:
             self.draw_velocities()
         else:
@@ -177,6 +179,14 @@ class Simulation:
         return state
 
     # -- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Everything that moves, in the order of the system; to be asked for anew after every run."""
+        if self._in_rows:
+            out_of_rows(self._frame(), self._state.neighbor_list)
+            self._in_rows = False
+        return self._state
 
     @property
     def positions(self) -> Floats:
@@ -191,27 +201,27 @@ class Simulation:
     @property
     def box(self) -> Floats:
         """(3,) edges [nm]."""
-        return self.state.box
+        return self._state.box
 
     @property
     def step(self) -> int:
         """Steps done."""
-        return int(self.state.scratch.counters[1])
+        return int(self._state.scratch.counters[1])
 
     @property
     def time(self) -> float:
         """Simulated time [ps]."""
-        return self.state.time
+        return self._state.time
 
     @property
     def volume(self) -> float:
         """[nm³]"""
-        return float(np.prod(self.state.box))
+        return float(np.prod(self._state.box))
 
     @property
     def temperature(self) -> float:
         """Kinetic temperature of the last mid-step velocities [K]."""
-        return float(2.0 * self.state.scratch.kinetic[0] / (self._dynamics.degrees_of_freedom * GAS_CONSTANT))
+        return float(2.0 * self._state.scratch.kinetic[0] / (self._dynamics.degrees_of_freedom * GAS_CONSTANT))
 
     def centre_heights(self) -> tuple[float, float]:
         """Heights [nm] of the centres of the restrained group and of its reference, each in the image it began in.
@@ -411,7 +421,7 @@ class Simulation:
                 observe(self)
 
     def _advance(self, n_steps: int) -> None:
-        state, p = self.state, self.parameters
+        state, p = self._state, self.parameters
         left = n_steps
         while left > 0:
             done, status = self._advance_together(left)
@@ -428,19 +438,25 @@ class Simulation:
         if not np.isfinite(state.scratch.kinetic[0]):
             self._fail("the simulation blew up")
 
+    def _frame(self) -> Frame:
+        state, scratch = self._state, self._state.scratch
+        return Frame(state.positions, state.velocities, state.forces, state.box, scratch.energies, scratch.virial)
+
     def _find_room(self) -> None:
         state = self.state
         state.neighbor_list = roomier(state.neighbor_list, self.parameters.pair, state.box, self._dynamics.list_radius)
 
     def _advance_together(self, n_steps: int) -> tuple[int, int]:
         """Call :func:`advance` in every thread of the team; for no steps in one, so that all begin with the same forces."""
-        state, p, n = self.state, self.parameters, self.settings.threads if n_steps > 0 else 1
+        state, p, n = self._state, self.parameters, self.settings.threads if n_steps > 0 else 1
         near = state.neighbor_list
         team = self._team
         if team is None or len(team.split) != n + 1 or (n > 1 and team.forces.shape[1] != 4 * len(near.order)):
             team = self._team = new_team(n, len(near.order), len(TERMS))
-        scratch = state.scratch
-        frame = Frame(state.positions, state.velocities, state.forces, state.box, scratch.energies, scratch.virial)
+        scratch, frame = state.scratch, self._frame()
+        if len(near.labels) and not self._in_rows:
+            into_rows(frame, near)
+            self._in_rows = True
         if self._trial is None:
             self._trial = new_trial(len(state.positions) if self._dynamics.barostat else 0, len(TERMS))
         if self._parts is None:
@@ -535,4 +551,5 @@ class Simulation:
         SimulationError
             When the file is damaged or belongs to another system, other settings or another engine version.
         """
-        self.state, self.rng = checkpoint.load(Path(path), self.fingerprint(), self.parameters.pair)
+        self._state, self.rng = checkpoint.load(Path(path), self.fingerprint(), self.parameters.pair)
+        self._in_rows = False

@@ -25,6 +25,8 @@ _IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i686", "x86")
 _CAN_YIELD = hasattr(os, "sched_yield")
 #: Words of ``Team.sync`` between two that different threads write: a line of the processor's cache.
 _LINE = 8
+#: Beads carried from one step to the next at a time: all that is theirs fits the first-level cache.
+BLOCK = 64
 #: Looks at the counter before a waiting thread gives its processor up.
 _PATIENCE = 4000
 
@@ -47,6 +49,8 @@ class Team(NamedTuple):
         Work that each thread has besides its clusters, in packs of pairs.
     partial : (n + 1, 8) float64
         What each thread adds up where something acts on all velocities; in the last row what the first thread draws.
+    block : (n, BLOCK, 3) float64 [kJ/mol/nm]
+        Forces on the few beads that each thread carries to the next step.
     energies, virials : (n, n_terms), (n, 3, 3) float64 [kJ/mol]
         Each thread's part.
     stretches : (n, 6) int64
@@ -60,6 +64,7 @@ class Team(NamedTuple):
     beads: npt.NDArray[np.int64]
     elsewhere: npt.NDArray[np.float64]
     partial: npt.NDArray[np.float64]
+    block: npt.NDArray[np.float64]
     energies: npt.NDArray[np.float64]
     virials: npt.NDArray[np.float64]
     stretches: npt.NDArray[np.int64]
@@ -74,6 +79,7 @@ def new_team(n_threads: int, n_slots: int, n_terms: int, n_beads: int = 0) -> Te
         beads=np.array([0] * n_threads + [n_beads], np.int64),
         elsewhere=np.zeros(n_threads),
         partial=np.zeros((n_threads + 1, 8)),
+        block=np.zeros((n_threads, BLOCK, 3)),
         energies=np.zeros((n_threads, n_terms)),
         virials=np.zeros((n_threads, 3, 3)),
         stretches=np.zeros((n_threads, 6), np.int64),
@@ -210,7 +216,7 @@ def _cluster_at(k: int, near: Any, team: Any) -> int:
 @helper
 def _packs(q: int, near: Any) -> float:
     """Packs of cluster q, and four for what each cluster costs."""
-    packs: float = 4.0 + near.inner_end[q] - near.outer_start[q] + near.masked_start[q + 1] - near.masked_start[q]
+    packs: float = 4.0 + near.inner_end[q] - near.inner_start[q] + near.masked_start[q + 1] - near.masked_start[q]
     return packs
 
 

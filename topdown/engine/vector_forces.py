@@ -36,6 +36,7 @@ from topdown.engine._simd import (
     less,
     maximum,
     mul,
+    prefetch,
     quad,
     set_bits,
     splat,
@@ -47,7 +48,7 @@ from topdown.engine._simd import (
     total,
     where,
 )
-from topdown.engine.neighbor_list import TURN
+from topdown.engine.neighbor_list import TURN, prefetch_cluster
 from topdown.engine.potentials import SMALLEST_R2
 
 # The stages take and give registers only: an array handed on to them would have its references counted.
@@ -216,12 +217,15 @@ def _unmeasured(alone: bool) -> Any:
 
         Times :func:`force_units` they are in kJ/mol/nm.
         """
-        slots, table, charged, uniform = near.slots, near.table, near.charged, near.uniform
-        masked_start, start, end = near.masked_start, near.outer_start, near.inner_end
+        slots, table, charged, uniform, ahead = near.slots, near.table, near.charged, near.uniform, near.counts[4]
+        masked_start, start, end = near.masked_start, near.inner_start, near.inner_end
         stride = 8 * (pair.lj.shape[0] + 1)
         constants = _constants(box, pair)
         f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
         for q in range(first, last):
+            prefetch_cluster(slots, min(q + ahead, last - 1))
+            if alone:
+                prefetch(forces, 16 * min(q + ahead, last - 1))
             at = cluster_positions(slots, q)
             f = (zero, zero, zero)
             own = stride * q
@@ -254,8 +258,8 @@ def _measured(alone: bool) -> Any:
         first: int, last: int, box: Any, pair: Any, near: Any, forces: Any, energies: Any, virial: Any
     ) -> None:
         """As :func:`vector_forces`, with energies and virial; sums over a cluster in float32, over clusters in float64."""
-        slots = near.slots
-        masked_start, start, end = near.masked_start, near.outer_start, near.inner_end
+        slots, ahead = near.slots, near.counts[4]
+        masked_start, start, end = near.masked_start, near.inner_start, near.inner_end
         stride = 8 * (pair.lj.shape[0] + 1)
         unit_x, unit_y, unit_z = force_units(box)
         at_cutoff6 = pair.cutoff**-6 if _is_shifted(pair.lj) else 0.0
@@ -267,6 +271,9 @@ def _measured(alone: bool) -> Any:
         )  # fmt: skip
         f_r, zero = splat(np.float32(pair.coulomb[0])), splat(np.float32(0.0))
         for q in range(first, last):
+            prefetch_cluster(slots, min(q + ahead, last - 1))
+            if alone:
+                prefetch(forces, 16 * min(q + ahead, last - 1))
             at = cluster_positions(slots, q)
             s = (zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero)
             own, p0, p1 = stride * q, start[q], end[q]

@@ -68,7 +68,9 @@ def _as_inner(near: NeighborList) -> NeighborList:
     """The same list with the outer one in the place of the inner one, which leaves nothing over for the masked packs."""
     masks = near.masks.copy()
     masks[near.masked_start[1 : int(near.counts[0]) + 1].astype(int) - 1] &= 15
-    return near._replace(inner_end=near.outer_start[1:], inner_rows=near.outer_rows, masks=masks)
+    return near._replace(
+        inner_start=near.outer_start[:-1], inner_end=near.outer_start[1:], inner_rows=near.outer_rows, masks=masks
+    )
 
 
 def _built(system: System, radius: float, solute_component: int, longer: float = 0.3) -> tuple[NeighborList, set]:
@@ -185,6 +187,7 @@ def test_lists_survive_being_stored():
         "uniform",
         "masked_start",
         "outer_start",
+        "inner_start",
         "inner_end",
     ):
         assert getattr(near, name).tobytes() == getattr(again, name).tobytes(), name

@@ -202,7 +202,7 @@ def test_clusters_are_shared_evenly(threads):
     run = Simulation(water(2000), SimulationSettings())
     near, team = run.state.neighbor_list, new_team(threads, 8, 6, 2000)
     n = int(near.counts[0])
-    packs = (near.inner_end[:n].astype(int) - near.outer_start[:n] + 4) + np.diff(
+    packs = (near.inner_end[:n].astype(int) - near.inner_start[:n] + 4) + np.diff(
         near.masked_start[: n + 1].astype(int)
     )
     _share_out(run.parameters.pair, run.parameters.bonded, near, team)
