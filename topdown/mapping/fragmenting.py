@@ -29,6 +29,7 @@ from topdown.mapping.partition_symmetry import (
     Groups,
     asymmetries,
     automorphisms,
+    bridge_by_symmetry,
     share_by_symmetry,
     share_in_rings,
 )
@@ -212,7 +213,8 @@ class _Search:
     def _shared(self, division: Sequence[int], symmetries: Sequence[tuple[int, ...]]) -> Groups:
         """All groups of a division once atoms are shared."""
         groups = share_in_rings(self.graph, self.candidates.atoms(division), self.most_before_sharing)
-        return tuple(sorted((*self.kept, *share_by_symmetry(self.graph, groups, symmetries))))
+        groups = share_by_symmetry(self.graph, groups, symmetries)
+        return tuple(sorted((*self.kept, *bridge_by_symmetry(self.graph, groups, symmetries))))
 
     def _entry(
         self, cost: int, division: Sequence[int], symmetries: Sequence[tuple[int, ...]], broken: frozenset[int]

@@ -130,6 +130,42 @@ def share_by_symmetry(graph: MoleculeGraph, groups: Groups, symmetries: Sequence
     return best[2]
 
 
+def bridge_by_symmetry(graph: MoleculeGraph, groups: Groups, symmetries: Sequence[tuple[int, ...]]) -> Groups:
+    """Give a heteroatom on a mirror a bead of its own, which shares the branched carbons at its sides.
+
+    Diisopropyl ether as C3 and C3O breaks its mirror; as published it is C3, COC and C3, where the beads at the ends share
+    their middle carbons with that of the oxygen. Straight chains leave room for a bead of their own there: dipropyl ether is
+    C2, COC, C2. What breaks no symmetry is left as it is.
+    """
+    before = asymmetry(graph, groups) if symmetries else 0
+    if not before:
+        return groups
+    best = (before, groups)
+    for symmetry in symmetries:
+        image = {tuple(sorted(symmetry[a] for a in group)) for group in groups}
+        changed = [group for group in groups if group not in image]
+        if len(changed) == 2 and (middle := _bridge(graph, *sorted(changed, key=len), symmetry)):
+            parts = (tuple(a for a in group if a != middle[0]) for group in groups)
+            bridged = tuple(sorted([*parts, tuple(sorted(middle))]))
+            best = min(best, (asymmetry(graph, bridged), bridged))
+    return best[1]
+
+
+def _bridge(
+    graph: MoleculeGraph, smaller: tuple[int, ...], larger: tuple[int, ...], symmetry: Sequence[int]
+) -> tuple[int, ...]:
+    """The heteroatom in which ``larger`` exceeds the mirror image of ``smaller``, and its two carbons; else empty."""
+    (x, *others) = [a for a in larger if symmetry[a] == a] or [-1]
+    if x < 0 or others or graph.cluster[x] < 0 or len(smaller) < 3:
+        return ()
+    ends = bits(graph.neighbors[x])
+    mirrored = sorted(symmetry[a] for a in larger if a != x)
+    if len(ends) != 2 or mirrored != sorted(smaller) or not all(a in smaller or a in larger for a in ends):
+        return ()
+    branched = all(graph.may_be_shared[a] and not graph.flags[a] and graph.neighbors[a].bit_count() > 2 for a in ends)
+    return (x, *ends) if branched else ()
+
+
 def _merged_pairs(
     groups: Groups, changed: Sequence[int], targets: Sequence[tuple[int, ...]], may_share: Sequence[bool]
 ) -> Iterable[list[tuple[int, ...]]]:

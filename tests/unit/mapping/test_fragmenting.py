@@ -141,6 +141,24 @@ def test_toluene_shares_atoms_so_that_its_mirror_is_kept():
     assert sorted(sorted(order[a] for a in g) for g in groups) == [[0, 1, 2, 6], [2, 3, 4], [4, 5, 6]]
 
 
+@pytest.mark.parametrize(
+    ("smiles", "beads"),
+    [
+        ("CC(C)OC(C)C", ["CCC", "CCC", "COC"]),
+        ("CC(C)SC(C)C", ["CCC", "CCC", "CSC"]),
+        ("CCC(C)NC(C)CC", ["CCCC", "CCCC", "CNC"]),
+        ("CCCOCCC", ["CC", "CC", "COC"]),  # room for a bead of its own
+        ("CC(C)OCC(C)C", ["CC(C)C", "CC(C)O"]),  # no mirror
+    ],
+)
+def test_a_heteroatom_on_a_mirror_shares_the_branched_carbons_beside_it(smiles, beads):
+    mol = canonical(smiles)
+    found = partition_atoms(mol)
+    assert sorted(Chem.MolFragmentToSmiles(mol, list(g)) for g in found.groups) == beads
+    assert found.exact
+    assert len(found.shared) == (2 if smiles in ("CC(C)OC(C)C", "CC(C)SC(C)C", "CCC(C)NC(C)CC") else 0)
+
+
 @pytest.mark.parametrize("smiles", ["CCCCCCCC", "Cc1ccccc1", "c1ccc2ccccc2c1", "CC(=O)CC(C)=O", "Cc1ccccc1C", "CCOCC"])
 def test_symmetric_molecules_get_symmetric_beads(smiles):
     mol = canonical(smiles)
