@@ -11,6 +11,10 @@ class       its molecule's votes, and all beads with the same functional group
 source      everything from its source, and the molecules of that source in other sources
 =========== =====================================================================================================
 
+``--ceiling`` says how many published beads no rule can get right that answers as the others publish: beads alike – the same
+bead of the same molecule, the same fragment in the same surroundings, the same up to two bonds away – with other types in
+other molecules or sources. A ceiling counts beads unlike all others as right.
+
 ``exact`` counts a bead as right when its type is the published one of that row; ``any`` also when another publication
 gives the same fragment of the same molecule the type chosen; ``core`` ignores labels. ECE is the expected calibration
 error of the stated confidence over ten bins.
@@ -20,11 +24,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from rdkit import Chem
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
@@ -117,12 +122,95 @@ def _first_two(held: fitting.Held) -> tuple[str, ...]:
     return (held.choice.bead_type, *held.choice.alternatives[:1])
 
 
+def same_bead(fact: derive.Observation) -> Hashable:
+    """The same for the same bead of one molecule, whoever published it, up to symmetry."""
+    ranks = Chem.CanonicalRankAtoms(fact.mol, breakTies=False, includeChirality=False)
+    return fact.molecule, tuple(sorted(ranks[a] for a in fact.group)), tuple(sorted(ranks[a] for a in fact.shared))
+
+
+def same_surroundings(fact: derive.Observation) -> Hashable:
+    """The same for beads between which the votes cannot tell."""
+    return fact.surroundings
+
+
+def same_two_bonds_around(fact: derive.Observation) -> Hashable:
+    """The same for beads that are alike with all atoms up to two bonds away."""
+    near = set(fact.group)
+    for _ in range(2):
+        near |= {n.GetIdx() for a in near for n in fact.mol.GetAtomWithIdx(a).GetNeighbors()}
+    symbols = [
+        f"[{a.GetSymbol()}{a.GetTotalNumHs()}{a.GetFormalCharge()}{int(a.GetIsAromatic())}{int(a.IsInRing())}"
+        f"{'.' * (a.GetIdx() in fact.group)}{':' * (a.GetIdx() in fact.shared)}]"
+        for a in fact.mol.GetAtoms()
+    ]
+    return Chem.MolFragmentToSmiles(fact.mol, sorted(near), atomSymbols=symbols, isomericSmiles=False)
+
+
+LIKENESS: dict[str, Callable[[derive.Observation], Hashable]] = {
+    "same bead of the same molecule": same_bead,
+    "same fragment and surroundings": same_surroundings,
+    "same up to two bonds away": same_two_bonds_around,
+}
+
+
+def outvoted(facts: Sequence[derive.Observation], likeness: Callable, hidden: Callable) -> dict[int, bool]:
+    """For each bead like beads with another ``hidden``: whether their majority has another type (ties are in its favour)."""
+    alike = defaultdict(list)
+    for fact in facts:
+        alike[likeness(fact)].append(fact)
+    found = {}
+    for beads in alike.values():
+        for fact in beads:
+            votes = Counter(other.bead_type for other in beads if hidden(other) != hidden(fact))
+            if votes:
+                found[id(fact)] = votes[fact.bead_type] < max(votes.values())
+    return found
+
+
+def ceiling(facts: Sequence[derive.Observation]) -> None:
+    """Print how many beads contradict the others that are like them, in all and per source."""
+    print("ceiling: beads whose like has another type elsewhere")
+    for title, likeness in LIKENESS.items():
+        for where, hidden in (("molecules", fitting.by_molecule), ("sources", fitting.by_origin)):
+            if likeness is same_bead and where == "molecules":
+                continue
+            against = outvoted(facts, likeness, hidden)
+            print(f"   {title}, in other {where}")
+            for origin in ("", *sorted({f.origin for f in facts})):
+                own = [f for f in facts if origin in ("", f.origin)]
+                like = [against[id(f)] for f in own if id(f) in against]
+                of_like = f"{1 - np.mean(like):.3f}" if like else "-"
+                print(
+                    f"      {origin or 'all':55s} {len(own):4d} beads, {len(like):4d} have like ones, "
+                    f"{sum(like):3d} against them: ceiling {1 - sum(like) / len(own):.3f} (of those {of_like})"
+                )
+        classes = defaultdict(Counter)
+        for fact in facts:
+            classes[likeness(fact)][fact.bead_type] += 1
+        best = sum(max(types.values()) for types in classes.values())
+        print(f"   {title}: one answer per class, chosen knowing all: {best}/{len(facts)} = {best / len(facts):.3f}")
+
+
+def unmendable(facts: Sequence[derive.Observation], held: Sequence[fitting.Held], scheme: str) -> None:
+    """Print how many of the wrong beads their like, in what was not hidden, outvote."""
+    hidden = fitting.by_origin if scheme == "source" else fitting.by_molecule
+    wrong = [h for h in held if not h.right]
+    for title, likeness in LIKENESS.items():
+        against = outvoted(facts, likeness, hidden)
+        told = Counter(against.get(id(h.fact)) for h in wrong)
+        print(
+            f"   of {len(wrong)} wrong, {title}: {told[True]} outvoted by their like, "
+            f"{told[False]} not, {told[None]} without like"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--table", choices=["martini3", "martini2"], default="martini3")
     schemes = ["molecule", "fragment", "class", "source"]
     parser.add_argument("--scheme", nargs="+", choices=schemes, default=schemes)
+    parser.add_argument("--ceiling", action="store_true", help="print how many beads contradict their like")
     parser.add_argument("-v", "--verbose", action="store_true", help="print every difference")
     arguments = parser.parse_args()
     facts = derive.observations(arguments.source, arguments.table)
@@ -138,9 +226,13 @@ def main() -> None:
         "source": fitting.by_origin,
     }
     print(f"{arguments.table}: {len(facts)} published beads of {len({f.molecule for f in facts})} molecules")
+    if arguments.ceiling:
+        ceiling(facts)
     for scheme in arguments.scheme:
         held = fitting.held_out(facts, arguments.table, encode, keys[scheme], one_by_one=scheme == "source")
         report(scheme, held, arguments.verbose)
+        if arguments.ceiling and scheme in ("molecule", "source"):
+            unmendable(facts, held, scheme)
         sys.stdout.flush()
 
 

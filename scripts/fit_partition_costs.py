@@ -14,6 +14,7 @@ import argparse
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,11 @@ class Example:
     listed: dict[Groups, tuple[dict[str, int], bool]] = field(default_factory=dict)
     known: dict[Groups, bool] = field(default_factory=dict)
 
+    @cached_property
+    def sharing(self) -> partition_symmetry.SymmetricSharing:
+        """How its beads share atoms for the sake of its symmetries."""
+        return partition_symmetry.SymmetricSharing(self.graph, self.symmetries)
+
     def agrees(self, groups: Groups) -> bool:
         if groups not in self.known:
             self.known[groups] = any(
@@ -78,12 +84,9 @@ class Example:
         for group in groups:
             for name, count in group_features(self.graph, sum(1 << a for a in group)).items():
                 counts[name] = counts.get(name, 0) + count
-        merged = partition_symmetry.share_by_symmetry(
-            self.graph,
-            partition_symmetry.share_in_rings(self.graph, groups, partition_symmetry.MOST_BEFORE_SHARING[self.style]),
-            self.symmetries,
-        )
-        counts["asymmetry"] = partition_symmetry.asymmetry(self.graph, merged)
+        largest = partition_symmetry.MOST_BEFORE_SHARING[self.style]
+        merged = self.sharing.averaged(partition_symmetry.share_in_rings(self.graph, groups, largest))
+        counts["asymmetry"] = sum(self.sharing.kinds.asymmetries(merged).values())
         self.listed[groups] = (counts, self.agrees(merged))
 
     def list_cheapest(self, table: dict[str, int], count: int) -> None:

@@ -26,10 +26,10 @@ from topdown.mapping.molecule_graph import MoleculeGraph
 from topdown.mapping.partition_costs import PARTITION_COSTS
 from topdown.mapping.partition_symmetry import (
     MOST_BEFORE_SHARING,
+    BeadKinds,
     Groups,
-    asymmetries,
+    SymmetricSharing,
     automorphisms,
-    share_by_symmetry,
     share_in_rings,
 )
 
@@ -157,19 +157,19 @@ class _Search:
         """
         first = self.candidates.cheapest(1)
         cost, division = first.ranked[0]
-        groups = self._shared(division, ())
-        broken = frozenset(asymmetries(self.graph, groups))
+        groups = self._shared(division)
+        broken = frozenset(BeadKinds(self.graph).asymmetries(groups))
         if not broken:
             return Partition(groups=groups, cost=cost, exact=first.exact, bound=first.bound)
-        symmetries = automorphisms(self.mol, leaves=False)
-        answer, floor = self._entry(cost, division, symmetries, broken), first.bound
+        sharing = SymmetricSharing(self.graph, automorphisms(self.mol, leaves=False))
+        answer, floor = self._entry(cost, division, sharing, broken), first.bound
         for length in LIST_LENGTHS if first.exact else ():
             for _ in range(MAX_WIDENINGS):
                 relevant = self.candidates.holding(self.graph, broken)
                 divisions = self.candidates.cheapest(length, relevant=relevant, ceiling=answer.cost)
-                entries = [self._entry(*division, symmetries, broken) for division in divisions.ranked]
+                entries = [self._entry(*division, sharing, broken) for division in divisions.ranked]
                 answer = min(answer, *entries)
-                also = frozenset(asymmetries(self.graph, answer.groups))
+                also = frozenset(sharing.kinds.asymmetries(answer.groups))
                 if also <= broken or not divisions.exact:
                     break
                 broken |= also
@@ -186,12 +186,13 @@ class _Search:
         """Up to ``count`` partitions, cheapest first, one of those that a symmetry makes alike."""
         symmetries = automorphisms(self.mol, leaves=False)
         identity = tuple(range(self.graph.n_atoms))
+        sharing = SymmetricSharing(self.graph, symmetries)
         first = self.best()
         for length in LIST_LENGTHS:
             divisions = self.candidates.cheapest(max(length, count))
             found: dict[Groups, _Entry] = {}
             for cost, groups in divisions.ranked:
-                entry = self._entry(cost, groups, symmetries, frozenset())
+                entry = self._entry(cost, groups, sharing, frozenset())
                 image = min(
                     tuple(sorted(tuple(sorted(s[a] for a in g)) for g in entry.groups)) for s in (identity, *symmetries)
                 )
@@ -209,20 +210,19 @@ class _Search:
             answers.append(Partition(groups=entry.groups, cost=entry.cost, exact=proven, bound=bound))
         return tuple(sorted(answers, key=lambda partition: partition.cost))
 
-    def _shared(self, division: Sequence[int], symmetries: Sequence[tuple[int, ...]]) -> Groups:
+    def _shared(self, division: Sequence[int], sharing: SymmetricSharing | None = None) -> Groups:
         """All groups of a division once atoms are shared."""
         groups = share_in_rings(self.graph, self.candidates.atoms(division), self.most_before_sharing)
-        return tuple(sorted((*self.kept, *share_by_symmetry(self.graph, groups, symmetries))))
+        if sharing is not None:
+            groups = sharing.bridged(sharing.averaged(groups))
+        return tuple(sorted((*self.kept, *groups)))
 
-    def _entry(
-        self, cost: int, division: Sequence[int], symmetries: Sequence[tuple[int, ...]], broken: frozenset[int]
-    ) -> _Entry:
-        graph = self.graph
-        groups = self._shared(division, symmetries)
-        uneven = asymmetries(graph, groups)
+    def _entry(self, cost: int, division: Sequence[int], sharing: SymmetricSharing, broken: frozenset[int]) -> _Entry:
+        groups = self._shared(division, sharing)
+        uneven = sharing.kinds.asymmetries(groups)
         return _Entry(
             cost=cost + self.penalty * sum(uneven.values()),
-            kinds=sorted(tuple(sorted(graph.classes[a] for a in g)) for g in groups),
+            kinds=sorted(map(sharing.kinds.of, groups)),
             groups=groups,
             floor=cost + self.penalty * sum(n for kind, n in uneven.items() if kind in broken),
         )

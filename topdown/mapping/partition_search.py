@@ -39,6 +39,8 @@ MANY_CANDIDATES = 20_000
 PricedGroup = tuple[int, int, int]
 #: A division: its cost, and the masks of units of its groups.
 Division = tuple[int, tuple[int, ...]]
+#: A division on a list: its cost, its groups, and a bit mask that tells those of its groups apart that matter to the list.
+_Listed = tuple[int, tuple[int, ...], int]
 #: Every way to take the first group of each remainder: its cost, its units, and the remainders it leaves.
 Options = dict[int, list[tuple[int, int, tuple[int, ...]]]]
 
@@ -172,11 +174,25 @@ def cheapest_divisions(
         if len(ranked) == 1 and count == 1:
             ranked = [(ranked[0][0] + solved[0][0], ranked[0][1] + solved[0][1])]
         else:
-            ranked = _cheapest(_joined(ranked, solved, count), count, relevant)
+            ranked = _both(ranked, solved, count, relevant)
     return Divisions(ranked=tuple(ranked), exact=exact, bound=bound)
 
 
-def _groups_in_order(option: Division) -> list[int]:
+def _both(ones: Sequence[Division], others: Sequence[Division], count: int, relevant: int) -> list[Division]:
+    """The cheapest divisions of two components together."""
+    numbers: dict[int, int] = {}
+
+    def marked(divisions: Sequence[Division]) -> list[_Listed]:
+        return [
+            (cost, groups, sum(1 << numbers.setdefault(g, len(numbers)) for g in groups if g & relevant))
+            for cost, groups in divisions
+        ]
+
+    kept = _cheapest(_joined(marked(ones), marked(others), count), count)
+    return [(cost, groups) for cost, groups, _ in kept]
+
+
+def _groups_in_order(option: _Listed) -> list[int]:
     return sorted(option[1])
 
 
@@ -333,49 +349,55 @@ def _best_few(
     options: Options, whole: int, count: int, relevant: int, limits: dict[int, int] | None = None
 ) -> list[Division]:
     """The cheapest divisions of ``whole``; of each remainder those no dearer than its limit are looked at."""
-    best: dict[int, list[Division]] = {}
+    best: dict[int, list[_Listed]] = {}
+    numbers: dict[int, int] = {}
     for mask in sorted(options, key=int.bit_count):
-        found: list[Division] = []
+        limit = None if limits is None else limits[mask]
+        found: list[_Listed] = []
         for cost, units, pieces in options[mask]:
-            partial: list[Division] = [(cost, (units,))]
-            for piece in pieces:
-                partial = _cheapest(_joined(partial, best[piece], count), count, relevant)
-            found += partial
-        best[mask] = _cheapest(found, count, relevant, None if limits is None else limits[mask])
-    return best[whole]
+            mark = 1 << numbers.setdefault(units, len(numbers)) if units & relevant else 0
+            if not pieces:
+                found.append((cost, (units,), mark))
+                continue
+            # A group more leaves the divisions of a remainder in their order.
+            partial = [(cost + c, (units, *g), mark | m) for c, g, m in best[pieces[0]]]
+            for piece in pieces[1:]:
+                partial = _cheapest(_joined(partial, best[piece], count), count)
+            found += partial if limit is None else [division for division in partial if division[0] <= limit]
+        best[mask] = _cheapest(found, count)
+    return [(cost, groups) for cost, groups, _ in best[whole]]
 
 
-def _joined(ones: Sequence[Division], others: Sequence[Division], count: int) -> list[Division]:
+def _joined(ones: Sequence[_Listed], others: Sequence[_Listed], count: int) -> list[_Listed]:
     """Divisions of two remainders together, each list in order: all that can be among the ``count`` first.
 
     Of the k-th and the l-th, k l - 1 others come before: those of an earlier or the same with an earlier or the same.
     """
-    return [(c1 + c2, g1 + g2) for k, (c1, g1) in enumerate(ones, start=1) for c2, g2 in others[: count // k]]
+    return [
+        (c1 + c2, g1 + g2, m1 | m2)
+        for k, (c1, g1, m1) in enumerate(ones, start=1)
+        for c2, g2, m2 in others[: count // k]
+    ]
 
 
-def _cheapest(divisions: list[Division], count: int, relevant: int, limit: int | None = None) -> list[Division]:
-    """The ``count`` cheapest of those that differ in groups with ``relevant`` units, equals in the order of their groups."""
+def _cheapest(divisions: list[_Listed], count: int) -> list[_Listed]:
+    """The ``count`` cheapest of those whose marks differ, equals in the order of their groups."""
     divisions.sort(key=itemgetter(0))
-    seen: set[frozenset[int]] = set()
-    kept: list[Division] = []
+    seen: set[int] = set()
+    kept: list[_Listed] = []
     end = 0
     while end < len(divisions):
         start, cost = end, divisions[end][0]
-        if limit is not None and cost > limit:
-            break
         while end < len(divisions) and divisions[end][0] == cost:
             end += 1
         # Few are equal: to put all in the order of their groups would take most of the time of a list.
         equal = divisions[start:end] if end - start == 1 else sorted(divisions[start:end], key=_groups_in_order)
         for division in equal:
-            if relevant != -1:
-                signature = frozenset([group for group in division[1] if group & relevant])
-                if signature in seen:
-                    continue
-                seen.add(signature)
-            kept.append(division)
-            if len(kept) == count:
-                return kept
+            if division[2] not in seen:
+                seen.add(division[2])
+                kept.append(division)
+                if len(kept) == count:
+                    return kept
     return kept
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 from typing import Any
 
 from topdown.mapping.bit_masks import bits
@@ -81,87 +80,206 @@ def _fits(graph: MoleculeGraph, before: int, choice: int, image: Sequence[int]) 
     return all(graph.neighbors[choice] >> image[b] & 1 for b in bits(before))
 
 
-def asymmetries(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> dict[int, int]:
-    """Classes of equivalent atoms that stand in beads of different kinds, each with how many kinds too many."""
-    if not graph.repeated:
-        return {}
-    kinds: dict[int, set[tuple[tuple[int, ...], ...]]] = {}
-    memberships: dict[int, list[tuple[int, ...]]] = {}
-    class_of = graph.classes.__getitem__
-    for group in groups:
-        own = [atom for atom in group if class_of(atom) in graph.repeated]
-        if own:
-            kind = tuple(sorted(map(class_of, group)))
+class BeadKinds:
+    """What the beads of one molecule are made of: symmetry classes of their atoms, worked out once for each group.
+
+    Parameters
+    ----------
+    graph : MoleculeGraph
+    """
+
+    def __init__(self, graph: MoleculeGraph) -> None:
+        self._graph = graph
+        self._known: dict[tuple[int, ...], tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = {}
+        self._numbers: dict[tuple[int, ...], int] = {}
+
+    def of(self, group: tuple[int, ...]) -> tuple[int, ...]:
+        """The sorted classes of the atoms of a group."""
+        return self._described(group)[0]
+
+    def _described(self, group: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Classes of a group, their number among all kinds met so far, and its atoms that have equivalent ones."""
+        found = self._known.get(group)
+        if found is None:
+            classes, repeated = self._graph.classes, self._graph.repeated
+            kind = tuple(sorted(map(classes.__getitem__, group)))
+            number = self._numbers.setdefault(kind, len(self._numbers))
+            found = kind, (number,), tuple(a for a in group if classes[a] in repeated)
+            self._known[group] = found
+        return found
+
+    def asymmetries(self, groups: Iterable[tuple[int, ...]]) -> dict[int, int]:
+        """Classes of equivalent atoms that stand in beads of different kinds, each with how many kinds too many."""
+        if not self._graph.repeated:
+            return {}
+        memberships: dict[int, tuple[int, ...]] = {}
+        for group in groups:
+            _, number, own = self._described(group)
             for atom in own:
-                memberships.setdefault(atom, []).append(kind)
-    for atom, found in memberships.items():
-        kinds.setdefault(class_of(atom), set()).add(tuple(sorted(found)))
-    return {number: len(found) - 1 for number, found in kinds.items() if len(found) > 1}
+                before = memberships.get(atom)
+                memberships[atom] = number if before is None else tuple(sorted(before + number))
+        kinds: dict[int, set[tuple[int, ...]]] = {}
+        classes = self._graph.classes
+        for atom, found in memberships.items():
+            kinds.setdefault(classes[atom], set()).add(found)
+        return {number: len(found) - 1 for number, found in kinds.items() if len(found) > 1}
 
 
 def asymmetry(graph: MoleculeGraph, groups: Iterable[tuple[int, ...]]) -> int:
     """How many times equivalent atoms stand in beads of different kinds, summed over classes of atoms."""
-    return sum(asymmetries(graph, groups).values())
+    return sum(BeadKinds(graph).asymmetries(groups).values())
 
 
-def share_by_symmetry(graph: MoleculeGraph, groups: Groups, symmetries: Sequence[tuple[int, ...]]) -> Groups:
-    """Average a partition with its mirror image where that makes it symmetric.
+class SymmetricSharing:
+    """Atoms shared between beads so that symmetries of a molecule are kept; what it takes is worked out once per group.
 
-    Heptane as three carbons and four breaks the molecule's mirror; merged with its image it becomes two beads of three
-    and a half, which share the middle carbon. Carbons of aromatic rings are shared, and those on which the mirror lies.
+    Parameters
+    ----------
+    graph : MoleculeGraph
+    symmetries : sequence of tuple of int
+        As :func:`automorphisms` gives them.
     """
-    before = asymmetry(graph, groups) if symmetries else 0
-    if not before:
-        return groups
-    best = (before, 0, groups)
-    for symmetry in symmetries:
-        image = [tuple(sorted(symmetry[a] for a in group)) for group in groups]
-        targets = [group for group in image if group not in groups]
-        changed = [i for i, group in enumerate(groups) if group not in image]
-        if not 2 <= len(changed) <= 6:
-            continue
-        may_share = [
+
+    def __init__(self, graph: MoleculeGraph, symmetries: Sequence[tuple[int, ...]]) -> None:
+        self.kinds = BeadKinds(graph)
+        self._mirrors = [_Mirror(graph, symmetry) for symmetry in symmetries]
+
+    def averaged(self, groups: Groups) -> Groups:
+        """Average a partition with its mirror image where that makes it symmetric.
+
+        Heptane as three carbons and four breaks the molecule's mirror; merged with its image it becomes two beads of three
+        and a half, which share the middle carbon. Carbons of aromatic rings are shared, and those on which the mirror lies.
+        """
+        before = self._asymmetry(groups) if self._mirrors else 0
+        if not before:
+            return groups
+        best = (before, 0, groups)
+        for mirror in self._mirrors:
+            for merged in mirror.merged(groups):
+                if _shareable(merged):
+                    best = min(best, (self._asymmetry(merged), sum(map(len, merged)), tuple(sorted(merged))))
+        return best[2]
+
+    def bridged(self, groups: Groups) -> Groups:
+        """Give a heteroatom on a mirror a bead of its own, which shares the branched carbons at its sides.
+
+        Diisopropyl ether as C3 and C3O breaks its mirror; as published it is C3, COC and C3, where the beads at the ends
+        share their middle carbons with that of the oxygen. Straight chains leave room for a bead of their own there: dipropyl
+        ether is C2, COC, C2. What breaks no symmetry is left as it is.
+        """
+        bridges = [mirror for mirror in self._mirrors if mirror.middle]
+        before = self._asymmetry(groups) if bridges else 0
+        if not before:
+            return groups
+        best = (before, groups)
+        for mirror in bridges:
+            if bridged := mirror.bridged(groups):
+                best = min(best, (self._asymmetry(bridged), bridged))
+        return best[1]
+
+    def _asymmetry(self, groups: Iterable[tuple[int, ...]]) -> int:
+        return sum(self.kinds.asymmetries(groups).values())
+
+
+class _Mirror:
+    """One symmetry of a molecule, with the images of groups met so far.
+
+    Attributes
+    ----------
+    middle : tuple of int
+        The only heteroatom that it leaves in place and the two branched carbons beside it, or empty.
+    """
+
+    def __init__(self, graph: MoleculeGraph, symmetry: tuple[int, ...]) -> None:
+        self._symmetry = symmetry
+        self._images: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._may_share = [
             bool(graph.may_be_shared[a] and (graph.flags[a] & FLAT or (symmetry[a] == a and not graph.flags[a])))
             for a in range(graph.n_atoms)
         ]
-        for merged in _merged_pairs(groups, changed, targets, may_share):
-            if _shareable(graph, merged):
-                best = min(best, (asymmetry(graph, merged), sum(map(len, merged)), tuple(sorted(merged))))
-    return best[2]
+        self.middle = _middle(graph, symmetry)
 
+    def _image(self, group: tuple[int, ...]) -> tuple[int, ...]:
+        found = self._images.get(group)
+        if found is None:
+            found = self._images[group] = tuple(sorted(map(self._symmetry.__getitem__, group)))
+        return found
 
-def _merged_pairs(
-    groups: Groups, changed: Sequence[int], targets: Sequence[tuple[int, ...]], may_share: Sequence[bool]
-) -> Iterable[list[tuple[int, ...]]]:
-    """Every way to join each changed group with one image that overlaps it, at most four atoms together."""
-    waiting: list[tuple[int, list[tuple[int, ...]], list[tuple[int, ...]]]] = [(0, list(groups), list(targets))]
-    while waiting:
-        step, merged, left = waiting.pop()
-        if step == len(changed):
+    def merged(self, groups: Groups) -> Iterable[list[tuple[int, ...]]]:
+        """Every way to join each group that has another image with one image that overlaps it, at most four atoms together."""
+        image = list(map(self._image, groups))
+        present, mirrored = set(groups), set(image)
+        changed = [i for i, group in enumerate(groups) if group not in mirrored]
+        if not 2 <= len(changed) <= 6:
+            return
+        targets = [group for group in image if group not in present]
+        options = []
+        for i in changed:
+            found = [(k, union) for k, target in enumerate(targets) if (union := self._union(groups[i], target))]
+            if not found:
+                return
+            options.append(found)
+        waiting: list[tuple[list[tuple[int, ...]], int]] = [(list(groups), 0)]
+        for i, found in zip(changed, options):
+            further = []
+            for merged, taken in waiting:
+                for k, union in found:
+                    if not taken >> k & 1:
+                        joined = merged.copy()
+                        joined[i] = union
+                        further.append((joined, taken | 1 << k))
+            waiting = further
+        for merged, _ in waiting:
             yield merged
-            continue
-        group = set(groups[changed[step]])
-        for target in left:
-            union = group | set(target)
-            if group & set(target) and len(union) <= 4 and all(may_share[a] for a in group ^ set(target)):
-                joined = merged.copy()
-                joined[changed[step]] = tuple(sorted(union))
-                others = left.copy()
-                others.remove(target)
-                waiting.append((step + 1, joined, others))
+
+    def _union(self, group: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
+        """Both together, or nothing where they do not overlap, are too large, or differ in atoms that may not be shared."""
+        one, other = set(group), set(target)
+        union = one | other
+        if len(union) > 4 or not one & other or not all(self._may_share[a] for a in one ^ other):
+            return ()
+        return tuple(sorted(union))
+
+    def bridged(self, groups: Groups) -> Groups:
+        """The two groups that are mirror images but for the heteroatom in the middle, and that atom with its neighbours."""
+        x, *ends = self.middle
+        mirrored = set(map(self._image, groups))
+        changed = sorted((group for group in groups if group not in mirrored), key=len)
+        if len(changed) != 2 or len(changed[0]) < 3 or x not in changed[1]:
+            return ()
+        rest = tuple(a for a in changed[1] if a != x)
+        if self._image(rest) != changed[0] or not all(a in changed[0] or a in rest for a in ends):
+            return ()
+        others = (group for group in groups if group not in changed)
+        return tuple(sorted([*others, changed[0], rest, tuple(sorted(self.middle))]))
 
 
-def _shareable(graph: MoleculeGraph, groups: Sequence[tuple[int, ...]]) -> bool:
-    count = Counter(atom for group in groups for atom in group)
-    if max(count.values()) > 2 or any(len(graph.pieces(sum(1 << a for a in group))) > 1 for group in groups):
+def _middle(graph: MoleculeGraph, symmetry: Sequence[int]) -> tuple[int, ...]:
+    """The heteroatom of ethers, sulfides and amines on a mirror and the two branched carbons beside it, or empty."""
+    for x in range(graph.n_atoms):
+        if symmetry[x] == x and graph.cluster[x] >= 0 and graph.neighbors[x].bit_count() == 2:
+            ends = bits(graph.neighbors[x])
+            if symmetry[ends[0]] == ends[1] and all(
+                graph.may_be_shared[a] and not graph.flags[a] and graph.neighbors[a].bit_count() > 2 for a in ends
+            ):
+                return (x, *ends)
+    return ()
+
+
+def _shareable(groups: Sequence[tuple[int, ...]]) -> bool:
+    """Whether no atom is in three beads, and beads that meet in more than one atom stay different ones."""
+    owners: dict[int, tuple[int, ...]] = {}
+    for i, group in enumerate(groups):
+        for atom in group:
+            owners[atom] = (*owners.get(atom, ()), i)
+    shared = [found for found in owners.values() if len(found) > 1]
+    if any(len(found) > 2 for found in shared):
         return False
-    # Two beads meet in one atom, or in two if each keeps as many of its own: they must stay different beads.
-    own = [sum(count[a] == 1 for a in group) for group in groups]
-    return all(
-        (common := len(set(groups[i]) & set(groups[j]))) < 2 or (common == 2 and min(own[i], own[j]) >= 2)
-        for i, j in combinations(range(len(groups)), 2)
-        if count.total() > len(count)
-    )
+    # Two beads meet in one atom, or in two if each keeps as many of its own.
+    for pair, common in Counter(shared).items():
+        if common > 1 and (common > 2 or any(sum(len(owners[a]) == 1 for a in groups[i]) < 2 for i in pair)):
+            return False
+    return True
 
 
 def share_in_rings(graph: MoleculeGraph, groups: Groups, largest: int = MOST_BEFORE_SHARING["martini3"]) -> Groups:

@@ -141,6 +141,24 @@ def test_toluene_shares_atoms_so_that_its_mirror_is_kept():
     assert sorted(sorted(order[a] for a in g) for g in groups) == [[0, 1, 2, 6], [2, 3, 4], [4, 5, 6]]
 
 
+@pytest.mark.parametrize(
+    ("smiles", "beads"),
+    [
+        ("CC(C)OC(C)C", ["CCC", "CCC", "COC"]),
+        ("CC(C)SC(C)C", ["CCC", "CCC", "CSC"]),
+        ("CCC(C)NC(C)CC", ["CCCC", "CCCC", "CNC"]),
+        ("CCCOCCC", ["CC", "CC", "COC"]),  # room for a bead of its own
+        ("CC(C)OCC(C)C", ["CC(C)C", "CC(C)O"]),  # no mirror
+    ],
+)
+def test_a_heteroatom_on_a_mirror_shares_the_branched_carbons_beside_it(smiles, beads):
+    mol = canonical(smiles)
+    found = partition_atoms(mol)
+    assert sorted(Chem.MolFragmentToSmiles(mol, list(g)) for g in found.groups) == beads
+    assert found.exact
+    assert len(found.shared) == (2 if smiles in ("CC(C)OC(C)C", "CC(C)SC(C)C", "CCC(C)NC(C)CC") else 0)
+
+
 @pytest.mark.parametrize("smiles", ["CCCCCCCC", "Cc1ccccc1", "c1ccc2ccccc2c1", "CC(=O)CC(C)=O", "Cc1ccccc1C", "CCOCC"])
 def test_symmetric_molecules_get_symmetric_beads(smiles):
     mol = canonical(smiles)
@@ -238,12 +256,15 @@ def test_the_cheapest_are_those_of_a_full_sort(relevant):
         divisions = [(shuffler.randrange(4), tuple(shuffler.sample(range(1, 32), 3))) for _ in range(40)]
         first_of = {}
         for cost, groups in sorted(divisions, key=lambda division: (division[0], sorted(division[1]))):
-            first_of.setdefault(
-                frozenset(g for g in groups if g & relevant) if relevant > 0 else groups, (cost, groups)
-            )
+            first_of.setdefault(frozenset(g for g in groups if g & relevant), (cost, groups))
         for count in (1, 10, 100):
-            found = partition_search._cheapest(divisions.copy(), count, relevant)
-            assert found == list(first_of.values())[:count]
+            found = partition_search._cheapest(marked(divisions, relevant), count)
+            assert [division[:2] for division in found] == list(first_of.values())[:count]
+
+
+def marked(divisions, relevant=-1):
+    """Divisions with the mark of their relevant groups; masks of five or ten units are their own numbers."""
+    return [(cost, groups, sum(1 << g for g in groups if g & relevant)) for cost, groups in divisions]
 
 
 @pytest.mark.parametrize("count", [1, 7, 30, 400])
@@ -253,13 +274,14 @@ def test_the_cheapest_of_two_remainders_are_made_of_the_cheapest_of_each(count):
         # Ways to divide units 0 to 4 and units 5 to 9; few costs, so that many are equal.
         ones, others = (
             partition_search._cheapest(
-                [(shuffler.randrange(5), tuple(g << shift for g in groups)) for groups in every_division(31)], 400, -1
+                marked([(shuffler.randrange(5), tuple(g << shift for g in groups)) for groups in every_division(31)]),
+                400,
             )
             for shift in (0, 5)
         )
-        both = [(c1 + c2, g1 + g2) for c1, g1 in ones for c2, g2 in others]
-        found = partition_search._cheapest(partition_search._joined(ones, others, count), count, -1)
-        assert found == partition_search._cheapest(both, count, -1)
+        both = [(c1 + c2, g1 + g2, m1 | m2) for c1, g1, m1 in ones for c2, g2, m2 in others]
+        found = partition_search._cheapest(partition_search._joined(ones, others, count), count)
+        assert found == partition_search._cheapest(both, count)
 
 
 @pytest.mark.parametrize("smiles", MOLECULES)
