@@ -6,7 +6,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from rdkit import Chem
@@ -153,3 +153,14 @@ def test_mappings_that_differ_are_told_apart(invariance: ModuleType) -> None:
     assert plain == retyped != moved
     assert len({invariance.drawing(mol, m, table, typed=True) for m in molecules}) == 3
     assert invariance.terms(molecules[0]) != invariance.terms(molecules[1])
+
+
+def test_a_bead_is_outvoted_by_those_of_other_sources_that_are_like_it():
+    def fact(bead_type, origin, surroundings="CC[C:1]"):
+        return SimpleNamespace(bead_type=bead_type, origin=origin, surroundings=surroundings)
+
+    facts = [fact("TC3", "a"), fact("TC3", "b"), fact("TC2", "c"), fact("TC2", "a"), fact("P1", "a", "CO[C:1]")]
+    scores = _loaded("mapping_types")
+    against = scores.outvoted(facts, scores.same_surroundings, lambda one: one.origin)
+    # Those of a see a tie; that of b sees TC2 twice and TC3 once, that of c the other way round; the last has no like.
+    assert [against.get(id(one)) for one in facts] == [False, True, True, False, None]
