@@ -31,20 +31,23 @@ FEWEST = 4096
 
 
 def loose_beads(system: System, solute_component: int, restraint: CentreRestraint | None) -> tuple[Indices, Indices]:
-    """The longest row of beads on which nothing but pairs acts, and which beads are alike (``PairParameters``)."""
+    """The longest row of beads on which nothing but listed pairs acts, and which beads are alike (``PairParameters``).
+
+    A solute that is coupled acts on all beads, and its neighbours are noted by number: there are none then.
+    """
     rows, start = [], 0
     held = set() if restraint is None else {*restraint.group, *restraint.reference}
-    for k, (molecule, count) in enumerate(system.components):
+    for molecule, count in system.components:
         end = start + molecule.n_beads * count
         is_free = molecule.n_beads == 1 and not (molecule.position_restraints or molecule.flat_bottom_restraints)
-        if is_free and k != solute_component and not any(start <= bead < end for bead in held):
+        if is_free and solute_component < 0 and not any(start <= bead < end for bead in held):
             rows.append((start, end))
         start = end
     loose = max(rows, key=lambda row: row[1] - row[0], default=(0, 0))
     alike = np.arange(start, dtype=np.uint32)
     for first, last in rows:
         alike[first:last] = first
-    is_useful = solute_component < 0 and sum(last - first for first, last in rows) >= FEWEST
+    is_useful = sum(last - first for first, last in rows) >= max(FEWEST, 1)
     return np.array(loose, np.uint32), alike if is_useful else alike[:0].copy()
 
 

@@ -49,9 +49,9 @@ class PairParameters(NamedTuple):
     ``solute`` marks the beads whose interaction with all others runs along the soft-core path, ``solute_block`` (2,) holds the
     first of them and one past the last. Exclusions are a two-way list in compressed rows, ``excluded_pairs`` the same once each;
     ``charged_exclusions`` those of them whose beads both have a charge, ``charged`` all beads that have one.
-    ``loose`` (2,) are the first and one past the last of a row of beads on which nothing but pairs acts; ``alike`` (n,) is for
-    each bead the first of the row of molecules of one bead which nothing tells from one another, itself where it stands alone,
-    or empty where a run has no use for it.
+    ``loose`` (2,) are the first and one past the last of a row of beads on which nothing but listed pairs acts; ``alike`` (n,)
+    is for each bead the first of the row of molecules of one bead which nothing tells from one another, itself where it stands
+    alone, or empty where a run has no use for it.
     """
 
     types: Indices
