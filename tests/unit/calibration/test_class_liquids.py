@@ -36,6 +36,7 @@ from topdown.workflows.calibrate_liquids import (
     _measure,
     _Task,
     choose_liquids,
+    fit_liquids,
     read_start,
     wanted_values,
     write_liquid_files,
@@ -429,6 +430,56 @@ def test_factors_to_start_from(tmp_path: Path) -> None:
             read_start(path, SPACE)
     with pytest.raises(InputFileError, match="no factors to start from"):
         read_start(tmp_path / "none.csv", SPACE)
+
+
+@pytest.mark.parametrize("last_step", [False, True])
+def test_rounds_begin_at_the_start_and_end_where_the_campaign_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, last_step: bool
+) -> None:
+    """One liquid of one class, 4 % too dense at the factors of the start; a second call finds its run."""
+    names, places = ("C01", "P01"), PLACES
+    molecule = replace(single("C01"), canonical_smiles="C")
+    phase = pure_phase("C", MoleculeModel(molecule=molecule, origin=""))
+    measured = {("C", "density"): (100.0, 0.1), ("C", "surface_tension"): (20.0, 0.1)}
+    start = ["class or sizes,ln sigma,ln epsilon", *(f"{label},0.01,0.02" for label in SPACE.labels)]
+    (tmp_path / "start.csv").write_text("\n".join(start) + "\n")
+    asked: list[PairFactors] = []
+    runs: list[str] = []
+
+    def table_with(factors: PairFactors) -> BeadTable:
+        asked.append(factors)
+        return class_table()
+
+    def run_tasks(measure: object, tasks: list[_Task], workers: int) -> list[tuple[int, LiquidValue]]:
+        runs.extend(task.phase.name for task in tasks)
+        value = LiquidValue(
+            smiles="C",
+            quantity="density",
+            value=104.0,
+            error=0.1,
+            alarm="",
+            pairs=(("C01", "C01"),),
+            by_epsilon=(0.2,),
+            by_sigma=(-2.5,),
+        )
+        return [(k, value) for k in range(len(tasks))]
+
+    module = "topdown.workflows.calibrate_liquids."
+    monkeypatch.setattr(module + "measured_liquids", lambda: measured)
+    monkeypatch.setattr(module + "liquid_phases", lambda smiles, table, space: {"C": phase})
+    monkeypatch.setattr(module + "run_tasks", run_tasks)
+    stage = LiquidStage(
+        densities=1, tensions=0, rounds=1, steps=2000, seed=1, start="start.csv", last_step=last_step, prior=ALONE
+    )
+    told: list[str] = []
+    for _ in range(2):
+        found = fit_liquids(
+            stage, names, places, class_table(), table_with, tmp_path, store=None, workers=1, progress=told.append
+        )
+    assert runs == ["C"]
+    assert [set(factors.sigma) for factors in asked] == [{0.01}, {0.01}]
+    assert found.factors.sigma[1] == pytest.approx(0.01 if not last_step else 0.0, abs=1e-4), "P01 has no liquid"
+    assert (found.factors.sigma[0] > 0.012) == last_step, "less dense with larger beads"
 
 
 def test_every_column_of_the_factors_has_its_own_name(tmp_path: Path) -> None:
