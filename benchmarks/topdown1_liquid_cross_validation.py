@@ -38,22 +38,23 @@ FOLDER = bead_tables_folder() / "topdown1"
 TEMPERATURE = 298.15
 NOT_TIED = FactorPrior(places=(1e-6, 1e-6), classes=(0.05, 0.25), sizes=(0.03, 0.15))
 NO_LIMIT = (1e6, 1e6)
+USUAL_ERRORS = (MODEL_ERROR["density"], MODEL_ERROR["surface_tension"])
 
 #: What is compared: prior, and model errors of density and surface tension.
-CASES = {
+CASES: dict[str, tuple[FactorPrior, float, float]] = {
     "classes tied to nothing, 0.05 and 0.25": (NOT_TIED, 0.03, 0.12),
     "the same, half as wide": (
         FactorPrior(places=(1e-6, 1e-6), classes=(0.025, 0.125), sizes=(0.015, 0.075)),
         0.03,
         0.12,
     ),
-    "places alone": (replace(USUAL_PRIOR, classes=(1e-3, 1e-3)), *MODEL_ERROR.values()),
-    "places and classes": (USUAL_PRIOR, *MODEL_ERROR.values()),
-    "the same, classes 0.15 in ln ε": (replace(USUAL_PRIOR, classes=(0.03, 0.15)), *MODEL_ERROR.values()),
-    "the same, classes 0.25 in ln ε": (replace(USUAL_PRIOR, classes=(0.03, 0.25)), *MODEL_ERROR.values()),
-    "the same, classes 0.05 in ln σ": (replace(USUAL_PRIOR, classes=(0.05, 0.10)), *MODEL_ERROR.values()),
-    "the same, places 0.5 in ln ε": (replace(USUAL_PRIOR, places=(0.05, 0.5)), *MODEL_ERROR.values()),
-    "the same, sizes 0.15 in ln ε": (replace(USUAL_PRIOR, sizes=(0.03, 0.15)), *MODEL_ERROR.values()),
+    "places alone": (replace(USUAL_PRIOR, classes=(1e-3, 1e-3)), *USUAL_ERRORS),
+    "places and classes": (USUAL_PRIOR, *USUAL_ERRORS),
+    "the same, classes 0.15 in ln ε": (replace(USUAL_PRIOR, classes=(0.03, 0.15)), *USUAL_ERRORS),
+    "the same, classes 0.25 in ln ε": (replace(USUAL_PRIOR, classes=(0.03, 0.25)), *USUAL_ERRORS),
+    "the same, classes 0.05 in ln σ": (replace(USUAL_PRIOR, classes=(0.05, 0.10)), *USUAL_ERRORS),
+    "the same, places 0.5 in ln ε": (replace(USUAL_PRIOR, places=(0.05, 0.5)), *USUAL_ERRORS),
+    "the same, sizes 0.15 in ln ε": (replace(USUAL_PRIOR, sizes=(0.03, 0.15)), *USUAL_ERRORS),
     "the same, model errors 0.03, 0.12": (USUAL_PRIOR, 0.03, 0.12),
     "the same, model errors 0.05, 0.2": (USUAL_PRIOR, 0.05, 0.2),
 }
@@ -94,7 +95,7 @@ def predictions(
     step = next_factors(space, x, chosen, measured, table, TEMPERATURE, model_error)
     rows = class_liquids.linear_rows(space, values, measured, table, TEMPERATURE, model_error)
     n = len(values)
-    return rows.off[-n:] + rows.jacobian[-n:] @ (step.x - x)
+    return np.asarray(rows.off[-n:] + rows.jacobian[-n:] @ (step.x - x))
 
 
 def told(off: np.ndarray) -> str:
@@ -118,9 +119,9 @@ def main() -> None:
     density = np.array([v.quantity == "density" for v in values])
     print(f"{len(liquids)} liquids, {density.sum()} densities, {(~density).sum()} surface tensions")
     print("mean of |error|, median, mean error [%]:  densities left out | surface tensions left out | fitted, both")
-    for name, (prior, *errors) in CASES.items():
+    for name, (prior, of_density, of_tension) in CASES.items():
+        both = (of_density, of_tension)
         space = FactorSpace(names, table, places, prior)
-        both = (float(errors[0]), float(errors[1]))
         found = []
         for repeat in range(options.repeats):
             fold = dict(zip(liquids, np.random.default_rng(repeat).permutation(len(liquids)) % options.folds))

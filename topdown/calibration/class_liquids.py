@@ -316,7 +316,7 @@ def next_factors(
     for _ in range(_REWEIGHTINGS):
         scaled = rows.jacobian * (weights / rows.errors**2)[:, None]
         normal = scaled.T @ rows.jacobian + inverse
-        step = np.linalg.solve(normal, -scaled.T @ rows.off - inverse @ x)
+        step = np.asarray(np.linalg.solve(normal, -scaled.T @ rows.off - inverse @ x), dtype=np.float64)
         z = (rows.off + rows.jacobian @ step) / rows.errors
         weights = np.where(rows.robust, (_STUDENT + 1.0) / (_STUDENT + z**2), 1.0)
     step *= min(1.0, *(limit / max(reach, 1e-12) for limit, reach in zip(LARGEST_STEP, _reach(space, step))))
@@ -331,7 +331,18 @@ def next_factors(
 
 @dataclass(frozen=True, slots=True)
 class LinearRows:
-    """What is off by how much (a logarithm), how it answers to the unknowns, and which of it may be an outlier."""
+    """What is off by how much, and how it answers to the unknowns.
+
+    Attributes
+    ----------
+    jacobian : (n, 2 n_half) float64
+    off : (n,) float64
+        Natural logarithm of calculated by wanted.
+    errors : (n,) float64
+        Of that.
+    robust : (n,) bool
+        Whether it may be an outlier.
+    """
 
     jacobian: FloatArray
     off: FloatArray
@@ -347,7 +358,7 @@ def linear_rows(
     temperature: float,
     model_error: Mapping[Quantity, float],
 ) -> LinearRows:
-    """One row for every liquid of single beads that is too weak, and one for every value."""
+    """One row for every liquid of single beads that is too weak, then one for every value; arguments of :func:`next_factors`."""
     rows, off, errors, robust = [], [], [], []
     at_limit = largest_like_epsilon(temperature) - _LIMIT_MARGIN
     for pair, short in _too_weak(space, values, table, temperature).items():
