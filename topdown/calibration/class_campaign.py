@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from topdown.calibration.campaign_sections import Section, load_toml, real_number
+from topdown.calibration.class_liquids import MODEL_ERROR, USUAL_PRIOR, FactorPrior, Quantity
 from topdown.errors import InputFileError
 from topdown.model.bead_table import BondLengths
 from topdown.tables.folder import BOND_LENGTHS
@@ -48,6 +49,16 @@ class LiquidStage:
     steps : int
         Of one run of a density; a surface tension takes twice as many.
     seed : int
+    always : tuple of str
+        SMILES of liquids whose density and surface tension are fitted beside those chosen.
+    start : str
+        File beside the campaign with the factors of the first round; empty for none.
+    last_step : bool
+        Whether factors follow from the last round by one more step, with which no liquid has been simulated, or are the best
+        of those that were.
+    density_error, tension_error : float
+        What a model of this resolution may miss, relative.
+    prior : FactorPrior
     """
 
     densities: int
@@ -55,6 +66,17 @@ class LiquidStage:
     rounds: int
     steps: int
     seed: int
+    always: tuple[str, ...] = ()
+    start: str = ""
+    last_step: bool = False
+    density_error: float = MODEL_ERROR["density"]
+    tension_error: float = MODEL_ERROR["surface_tension"]
+    prior: FactorPrior = USUAL_PRIOR
+
+    @property
+    def model_error(self) -> dict[Quantity, float]:
+        """By quantity."""
+        return {"density": self.density_error, "surface_tension": self.tension_error}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,15 +202,31 @@ def _phase(section: Section) -> CampaignPhase:
 
 def _liquids(section: Section) -> LiquidStage:
     densities = section.whole("densities", 120)
+    usual, expected = USUAL_PRIOR, "two numbers above 0, for ln σ and ln ε"
     found = LiquidStage(
         densities=densities,
         tensions=section.whole("tensions", densities // 2, least=0),
         rounds=section.whole("rounds", 3),
         steps=section.whole("steps", 10_000, least=2000),
         seed=section.whole("seed", 1, least=0),
+        always=section.take("always", _texts, "a list of SMILES", ()),
+        start=section.text("start", ""),
+        last_step=section.flag("last_step", False),
+        density_error=section.number("density_error", MODEL_ERROR["density"], above=0.0),
+        tension_error=section.number("tension_error", MODEL_ERROR["surface_tension"], above=0.0),
+        prior=FactorPrior(
+            places=section.take("place_widths", _widths, expected, usual.places),
+            classes=section.take("class_widths", _widths, expected, usual.classes),
+            sizes=section.take("size_widths", _widths, expected, usual.sizes),
+        ),
     )
     section.close()
     return found
+
+
+def _widths(value: Any) -> tuple[float, float] | None:
+    found = _numbers(value)
+    return (found[0], found[1]) if found and len(found) == 2 and min(found) > 0.0 else None
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:

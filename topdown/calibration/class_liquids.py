@@ -1,9 +1,10 @@
 """Pairs of classes fitted to densities and surface tensions of pure liquids.
 
 Free energies of transfer say nothing about how two solutes interact; their liquids do. Unknown are the factors of
-:class:`topdown.calibration.class_table.PairFactors`: of every class and of every pair of sizes, for σ and for ε, shrunk
-towards none. One round simulates the liquids with the table as it is, the next step follows from the derivatives: of the
-density by ln ε_p and ln σ_p from fluctuations,
+:class:`topdown.calibration.class_table.PairFactors`: of every class and of every pair of sizes, for σ and for ε. Those of classes
+are shrunk towards a linear function of their places, and that towards none (:class:`FactorPrior`), so that classes that few
+liquids hold, or none, follow those that are like them. One round simulates the liquids with the table as it is, the next step
+follows from the derivatives: of the density by ln ε_p and ln σ_p from fluctuations,
 
     ∂ln⟨ρ⟩/∂ln ε_p = -β Cov(ln ρ, ε_p S_p),     ∂ln⟨ρ⟩/∂ln σ_p = -β Cov(ln ρ, 6 ε_p (S_p + R_p)),
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from topdown.calibration.class_table import PairFactors, largest_like_epsilon
 from topdown.model import BeadTable, Estimate, WindowSamples
@@ -34,9 +36,7 @@ Quantity = Literal["density", "surface_tension"]
 #: potential, from γ ∝ (1 - T/T_c)^1.27 (Guggenheim 1945).
 TENSION_POWER: Final = 2.9
 #: What a model of this resolution may miss, relative; beside it errors of measurement and simulation.
-MODEL_ERROR: Final[Mapping[Quantity, float]] = {"density": 0.03, "surface_tension": 0.12}
-#: Standard deviations before any data: of classes and of pairs of sizes, for ln σ and for ln ε.
-WIDTHS: Final = (0.05, 0.03, 0.25, 0.15)
+MODEL_ERROR: Final[Mapping[Quantity, float]] = {"density": 0.05, "surface_tension": 0.12}
 #: Largest change of ln σ and of ln ε of a pair in one round.
 LARGEST_STEP: Final = (0.20, 0.80)
 #: What a liquid that froze or evaporated asks for: a change of ln ε between its beads, and its standard error.
@@ -51,6 +51,54 @@ _RANGE_ERROR: Final = 0.03
 _LIMIT_MARGIN: Final = 1e-3
 #: Degrees of freedom of Student's t distribution that residuals are taken from: outliers count less.
 _STUDENT: Final = 4.0
+#: Solutions with weights of the one before; they settle within a few.
+_REWEIGHTINGS: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactorPrior:
+    """Standard deviations of factors before any data, each for ln σ and for ln ε.
+
+    Attributes
+    ----------
+    places : (float, float)
+        Of what the place of a class says about its factor: over all classes that linear function has this mean square.
+    classes : (float, float)
+        Of a class about that.
+    sizes : (float, float)
+        Of pairs of sizes.
+    """
+
+    places: tuple[float, float]
+    classes: tuple[float, float]
+    sizes: tuple[float, float]
+
+    def covariance(self, places: FloatArray) -> FloatArray:
+        """Of ln σ of K classes and of pairs of sizes, then ln ε of both, (2 n_half, 2 n_half).
+
+        Parameters
+        ----------
+        places : (K, V) float64
+            Of the classes; each of the V is taken from its mean, in standard deviations.
+        """
+        spread = places.std(axis=0)
+        away = (places - places.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+        alike = away @ away.T / places.shape[1]
+        n_classes, n_sizes = len(places), len(SIGMA)
+        n_half = n_classes + n_sizes
+        found = np.zeros((2 * n_half, 2 * n_half))
+        for half in range(2):
+            start = half * n_half
+            of_classes = slice(start, start + n_classes)
+            found[of_classes, of_classes] = self.places[half] ** 2 * alike
+            of_classes_alone = [self.classes[half] ** 2] * n_classes
+            alone = np.diag([*of_classes_alone, *[self.sizes[half] ** 2] * n_sizes])
+            found[start : start + n_half, start : start + n_half] += alone
+        return found
+
+
+#: Chosen by cross-validation over liquids (docs/topdown1.md).
+USUAL_PRIOR: Final = FactorPrior(places=(0.05, 0.25), classes=(0.03, 0.10), sizes=(0.03, 0.05))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,19 +208,36 @@ class FactorSpace:
         Of the classes.
     table : BeadTable
         Whose types are those classes in three sizes.
+    places : (K, V) float64
+        Of the classes.
+    prior : FactorPrior
+
+    Attributes
+    ----------
+    n_half : int
+        Unknowns for σ, and for ε.
+    covariance : (2 n_half, 2 n_half) float64
+        Before any data.
     """
 
-    def __init__(self, names: Sequence[str], table: BeadTable) -> None:
+    def __init__(
+        self, names: Sequence[str], table: BeadTable, places: FloatArray, prior: FactorPrior = USUAL_PRIOR
+    ) -> None:
         self._class = {name: k for k, name in enumerate(names)}
         self._table = table
         self._sizes = tuple(SIGMA)
         self.n_half = len(names) + len(self._sizes)
+        self.covariance = prior.covariance(places)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What each unknown of one half belongs to: classes, then pairs of sizes."""
+        return (*self._class, *self._sizes)
 
     @property
     def widths(self) -> FloatArray:
         """Prior standard deviations (2 n_half,)."""
-        n_classes, n_sizes = len(self._class), len(self._sizes)
-        return np.repeat(WIDTHS, [n_classes, n_sizes, n_classes, n_sizes])
+        return np.sqrt(np.diag(self.covariance))
 
     def knows(self, pair: tuple[str, str]) -> bool:
         """Whether both types are of classes."""
@@ -227,8 +292,9 @@ def next_factors(
     measured: Mapping[tuple[str, Quantity], tuple[float, float]],
     table: BeadTable,
     temperature: float,
+    model_error: Mapping[Quantity, float] = MODEL_ERROR,
 ) -> LiquidStep:
-    """One step of Gauss and Newton from ``x``, where ``values`` were calculated.
+    """The factors that suit all liquids best, as far as derivatives at ``x``, where ``values`` were calculated, can tell.
 
     Parameters
     ----------
@@ -240,43 +306,82 @@ def next_factors(
         At ``x``.
     temperature : float
         [K]
+    model_error : mapping of quantity to float
+        Relative.
     """
-    rows, off, errors, weights = [], [], [], []
+    rows = linear_rows(space, values, measured, table, temperature, model_error)
+    inverse = np.linalg.inv(space.covariance)
+    weights = np.where(rows.robust, (_STUDENT + 1.0) / (_STUDENT + (rows.off / rows.errors) ** 2), 1.0)
+    step = np.zeros_like(x)
+    for _ in range(_REWEIGHTINGS):
+        scaled = rows.jacobian * (weights / rows.errors**2)[:, None]
+        normal = scaled.T @ rows.jacobian + inverse
+        step = np.asarray(np.linalg.solve(normal, -scaled.T @ rows.off - inverse @ x), dtype=np.float64)
+        z = (rows.off + rows.jacobian @ step) / rows.errors
+        weights = np.where(rows.robust, (_STUDENT + 1.0) / (_STUDENT + z**2), 1.0)
+    step *= min(1.0, *(limit / max(reach, 1e-12) for limit, reach in zip(LARGEST_STEP, _reach(space, step))))
+    z = rows.off / rows.errors
+    robust = (_STUDENT + 1.0) * np.log1p(z**2 / _STUDENT)
+    return LiquidStep(
+        x=x + step,
+        errors=np.sqrt(np.diag(np.linalg.inv(normal))),
+        cost=float(robust.sum() + x @ inverse @ x),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LinearRows:
+    """What is off by how much, and how it answers to the unknowns.
+
+    Attributes
+    ----------
+    jacobian : (n, 2 n_half) float64
+    off : (n,) float64
+        Natural logarithm of calculated by wanted.
+    errors : (n,) float64
+        Of that.
+    robust : (n,) bool
+        Whether it may be an outlier.
+    """
+
+    jacobian: FloatArray
+    off: FloatArray
+    errors: FloatArray
+    robust: npt.NDArray[np.bool_]
+
+
+def linear_rows(
+    space: FactorSpace,
+    values: Sequence[LiquidValue],
+    measured: Mapping[tuple[str, Quantity], tuple[float, float]],
+    table: BeadTable,
+    temperature: float,
+    model_error: Mapping[Quantity, float],
+) -> LinearRows:
+    """One row for every liquid of single beads that is too weak, then one for every value; arguments of :func:`next_factors`."""
+    rows, off, errors, robust = [], [], [], []
     at_limit = largest_like_epsilon(temperature) - _LIMIT_MARGIN
     for pair, short in _too_weak(space, values, table, temperature).items():
         rows.append(np.concatenate([np.zeros(space.n_half), space.row([pair], [1.0])]))
         off.append(-short)
         errors.append(_RANGE_ERROR)
-        weights.append(1.0)
+        robust.append(False)
     for value in values:
         by_epsilon = [
             0.0 if a == b and table.pair(a, b)[1] >= at_limit else slope
             for (a, b), slope in zip(value.pairs, value.by_epsilon, strict=True)
         ]
         rows.append(np.concatenate([space.row(value.pairs, value.by_sigma), space.row(value.pairs, by_epsilon)]))
+        robust.append(not value.alarm)
         if value.alarm:
             off.append(-ALARM_STEP[value.alarm])
             errors.append(_ALARM_ERROR)
-            weights.append(1.0)
             continue
         wanted, uncertainty = measured[value.smiles, value.quantity]
-        off.append(np.log(max(value.value, 1e-3 * wanted) / wanted))
-        errors.append(
-            np.sqrt(MODEL_ERROR[value.quantity] ** 2 + (uncertainty / wanted) ** 2 + (value.error / wanted) ** 2)
-        )
-        weights.append((_STUDENT + 1.0) / (_STUDENT + (off[-1] / errors[-1]) ** 2))
-    scale = np.sqrt(np.array(weights)) / np.array(errors)
-    jacobian, residual = np.array(rows) * scale[:, None], np.array(off) * scale
-    normal = jacobian.T @ jacobian + np.diag(space.widths**-2)
-    step = np.linalg.solve(normal, -jacobian.T @ residual - x / space.widths**2)
-    step *= min(1.0, *(limit / max(reach, 1e-12) for limit, reach in zip(LARGEST_STEP, _reach(space, step))))
-    z = np.array(off) / np.array(errors)
-    robust = (_STUDENT + 1.0) * np.log1p(z**2 / _STUDENT)
-    return LiquidStep(
-        x=x + step,
-        errors=np.sqrt(np.diag(np.linalg.inv(normal))),
-        cost=float(robust.sum() + np.sum((x / space.widths) ** 2)),
-    )
+        off.append(float(np.log(max(value.value, 1e-3 * wanted) / wanted)))
+        relative = (model_error[value.quantity], uncertainty / wanted, value.error / wanted)
+        errors.append(float(np.linalg.norm(relative)))
+    return LinearRows(np.array(rows), np.array(off), np.array(errors), np.array(robust))
 
 
 def _too_weak(

@@ -57,6 +57,8 @@ Progress = Callable[[str], None]
 SHAPES_FOLDER: Final = "shapes"
 REPORT_FILE: Final = "fit.json"
 _LARGEST_UNCERTAINTY: Final = 3.0
+#: Decimals of what a unit of place does to free energies [kJ/mol], for the table; see ``PLACE_DIGITS`` of the fit.
+_METRIC_DIGITS: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,6 +132,7 @@ def calibrate_classes(
     found = fit_liquids(
         campaign.liquids,
         outcome.model.names,
+        outcome.classes.places,
         load_bead_table(target),
         outcome.table_with,
         folder,
@@ -222,7 +225,7 @@ def fit_classes(
         classes.places,
         problem.solvents,
         _examples(problem, owner, len(names)),
-        metric,
+        np.round(metric, _METRIC_DIGITS),
         name=campaign.name,
         version="1",
         provenance=_provenance(campaign, parent, len(problem.molecules)),

@@ -1,17 +1,16 @@
 """The part of a campaign of classes that fits pairs of classes to pure liquids.
 
 Rounds: simulate the liquids with the table as it is, step (:mod:`topdown.calibration.class_liquids`), repeat; the table of the
-round with the least cost is kept. What every round gave is kept beside the campaign file, so that a fresh clone repeats the fit
-without a run as long as the table it starts from is the same.
+round with the least cost is kept, or where the campaign says so that of the last step. What every round gave is kept beside
+the campaign file, so that a fresh clone repeats the fit without a run as long as the table it starts from is the same.
 """
 
 from __future__ import annotations
 
-import json
-import math
+import csv
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -45,14 +44,15 @@ from topdown.properties.shapes import MOST_BEADS
 from topdown.properties.surface_tension import slab_request, tension_of_frames
 from topdown.resources import atomic_write_text
 from topdown.sampling.executors import run_tasks
-from topdown.sampling.fingerprints import hash_of
 from topdown.tables.writer import csv_text
 from topdown.units import U_NM3_TO_KG_M3
+from topdown.workflows.liquid_runs import LiquidRuns, RunKey
 
 ROUNDS_FILE: Final = "liquid_rounds.json"
 FACTORS_FILE: Final = "liquid_factors.csv"
 VALUES_FILE: Final = "liquids.csv"
 FACTOR_COLUMNS: Final = ("class or sizes", "ln sigma", "sd of ln sigma", "ln epsilon", "sd of ln epsilon")
+START_COLUMNS: Final = ("class or sizes", "ln sigma", "ln epsilon")
 _TEMPERATURE: Final = 298.15
 _DIGITS: Final = 5
 
@@ -68,9 +68,9 @@ class LiquidFit:
     ----------
     factors : PairFactors
     step : LiquidStep
-        Taken from the best round: posterior errors, and its cost.
+        Taken from the best round, or the last: posterior errors, and its cost.
     values : tuple of LiquidValue
-        Of the best round.
+        Of that round.
     costs : tuple of float
         Of every round.
     measured : mapping of (smiles, quantity) to (value, uncertainty)
@@ -140,6 +140,7 @@ def liquid_phases(smiles: Sequence[str], table: BeadTable, space: FactorSpace) -
 def fit_liquids(
     stage: LiquidStage,
     names: Sequence[str],
+    places: FloatArray,
     mapping: BeadTable,
     table_with: Callable[[PairFactors], BeadTable],
     folder: Path,
@@ -155,24 +156,24 @@ def fit_liquids(
     stage : LiquidStage
     names : sequence of str
         Of the classes.
+    places : (K, V) float64
+        Of the classes.
     mapping : BeadTable
         The table as written to a folder, for mapping.
     table_with : callable
         The table with given factors.
     folder : Path
-        Where the rounds are kept.
+        Of the campaign, where the rounds are kept.
     store : Path, optional
     workers : int
     progress : callable
     """
-    space = FactorSpace(names, mapping)
+    space = FactorSpace(names, mapping, places, stage.prior)
     measured = measured_liquids()
     phases = liquid_phases(sorted({s for s, _ in measured}), mapping, space)
-    chosen = choose_liquids(phases, mapping, stage.densities)
-    wanted: list[tuple[str, Quantity]] = [(s, "density") for s in chosen]
-    wanted += [(s, "surface_tension") for s in chosen[: stage.tensions]]
-    rounds = _Rounds(folder / ROUNDS_FILE)
-    x = np.zeros(2 * space.n_half)
+    wanted = wanted_values(stage, phases, mapping)
+    rounds = LiquidRuns(folder / ROUNDS_FILE)
+    x = read_start(folder / stage.start, space) if stage.start else np.zeros(2 * space.n_half)
     best: tuple[LiquidStep, FloatArray, tuple[LiquidValue, ...]] | None = None
     costs = []
     for number in range(stage.rounds):
@@ -184,16 +185,61 @@ def fit_liquids(
             for s, quantity in wanted
         ]
         values = _evaluate(tasks, rounds, workers, partial(_say, progress, f"liquids, round {number + 1}: "))
-        step = next_factors(space, x, values, measured, table, _TEMPERATURE)
+        step = next_factors(space, x, values, measured, table, _TEMPERATURE, stage.model_error)
         costs.append(step.cost)
         progress(f"liquids, round {number + 1}: {round_text(values, measured)}, cost {step.cost:.1f}")
         if best is None or step.cost < best[0].cost:
             best = (step, x, tuple(values))
         x = np.round(step.x, _DIGITS)
     assert best is not None
+    if stage.last_step:
+        best = (step, x, tuple(values))
     return LiquidFit(
         factors=space.factors(best[1]), step=best[0], values=best[2], costs=tuple(costs), measured=measured
     )
+
+
+def wanted_values(stage: LiquidStage, phases: Mapping[str, Phase], table: BeadTable) -> list[tuple[str, Quantity]]:
+    """What a round simulates: densities of the liquids chosen, surface tensions of the first, both of those always wanted.
+
+    Raises
+    ------
+    InputFileError
+        One that is always wanted has no measured values to fit, or is not made of classes.
+    """
+    for smiles in stage.always:
+        if smiles not in phases:
+            raise InputFileError(
+                f"liquids.always: {smiles!r} cannot be fitted",
+                hint="canonical SMILES of a liquid of classes that has calibration rows of density and surface tension",
+            )
+    chosen = choose_liquids(phases, table, stage.densities)
+    densities = dict.fromkeys([*chosen, *stage.always])
+    tensions = dict.fromkeys([*chosen[: stage.tensions], *stage.always])
+    return [*((s, "density") for s in densities), *((s, "surface_tension") for s in tensions)]
+
+
+def read_start(path: Path, space: FactorSpace) -> FloatArray:
+    """Factors to start from, as a vector of ``space``: columns ``START_COLUMNS``, every class and pair of sizes once.
+
+    Raises
+    ------
+    InputFileError
+        No such file, or not such factors.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = {
+                row[START_COLUMNS[0]]: [float(row[name]) for name in START_COLUMNS[1:]] for row in csv.DictReader(file)
+            }
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputFileError(
+            f"no factors to start from: {error!r}", where=str(path), hint=f"columns: {', '.join(START_COLUMNS)}"
+        ) from None
+    if set(rows) != set(space.labels) or not np.isfinite(list(rows.values())).all():
+        wrong = ", ".join(sorted(set(rows) ^ set(space.labels))) or "a number that is none"
+        raise InputFileError(f"factors of other classes than the campaign has: {wrong}", where=str(path))
+    return np.array([rows[label] for label in space.labels]).T.ravel()
 
 
 def _say(progress: Progress, head: str, text: str) -> None:
@@ -246,18 +292,18 @@ class _Task:
     stage: LiquidStage
     store: Path | None
 
-    def key(self) -> str:
-        """Of what the result depends on."""
+    def key(self) -> RunKey:
+        """What the result depends on."""
         molecule = self.phase.components[0].molecule
-        return hash_of(
-            {
-                "quantity": self.quantity,
-                "molecule": molecule.canonical_smiles,
-                "types": list(molecule.type_names),
-                "epsilon": np.round(self.table.epsilon, 4).tolist(),
-                "sigma": np.round(self.table.sigma, 5).tolist(),
-                "steps": [self.stage.steps, self.stage.seed],
-            }
+        upper = np.triu_indices(len(self.table.epsilon))
+        return RunKey(
+            quantity=self.quantity,
+            smiles=molecule.canonical_smiles,
+            types=molecule.type_names,
+            steps=self.stage.steps,
+            seed=self.stage.seed,
+            epsilon=tuple(round(float(x), 4) for x in self.table.epsilon[upper]),
+            sigma=tuple(round(float(x), 5) for x in self.table.sigma[upper]),
         )
 
 
@@ -298,7 +344,7 @@ def _alarmed(task: _Task, kind: str) -> LiquidValue | None:
     return alarm_value(task.phase.name, task.quantity, kind, pairs, [float(s) for s in shares / shares.sum()])
 
 
-def _evaluate(tasks: Sequence[_Task], rounds: _Rounds, workers: int, progress: Progress) -> list[LiquidValue]:
+def _evaluate(tasks: Sequence[_Task], rounds: LiquidRuns, workers: int, progress: Progress) -> list[LiquidValue]:
     keys = [task.key() for task in tasks]
     missing = [k for k, key in enumerate(keys) if key not in rounds]
     for done, (index, value) in enumerate(run_tasks(_measure, [tasks[k] for k in missing], workers=workers), start=1):
@@ -307,62 +353,6 @@ def _evaluate(tasks: Sequence[_Task], rounds: _Rounds, workers: int, progress: P
             rounds.save()
             progress(f"{done} of {len(missing)} runs")
     return [value for key in keys if (value := rounds[key]) is not None]
-
-
-class _Rounds:
-    """Results of liquids by key, kept in one file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, LiquidValue | None] = {}
-        if path.is_file():
-            try:
-                data = json.loads(path.read_text(encoding="utf-8"))
-                self._known = {key: _value_of(found) for key, found in data.items()}
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InputFileError(
-                    f"damaged results of liquids: {error}", where=str(path), hint="remove the file to run them again"
-                ) from None
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._known
-
-    def __getitem__(self, key: str) -> LiquidValue | None:
-        return self._known[key]
-
-    def add(self, key: str, value: LiquidValue | None) -> None:
-        """Keep one result."""
-        self._known[key] = value
-
-    def save(self) -> None:
-        """Write the file."""
-        lines = [
-            f"{json.dumps(key)}: {json.dumps(None if value is None else _plain(value))}"
-            for key, value in sorted(self._known.items())
-        ]
-        atomic_write_text(self._path, "{\n" + ",\n".join(lines) + "\n}\n")
-
-
-def _plain(value: LiquidValue) -> dict[str, Any]:
-    # Not rounded: steps from what is read back must be those that were taken, or later rounds would not be found again.
-    found = asdict(value)
-    return found | {key: None if math.isnan(found[key]) else found[key] for key in ("value", "error")}
-
-
-def _value_of(found: dict[str, Any] | None) -> LiquidValue | None:
-    if found is None:
-        return None
-    value, error = (math.nan if found[key] is None else float(found[key]) for key in ("value", "error"))
-    return LiquidValue(
-        smiles=found["smiles"],
-        quantity=found["quantity"],
-        value=value,
-        error=error,
-        alarm=found["alarm"],
-        pairs=tuple((str(a), str(b)) for a, b in found["pairs"]),
-        by_epsilon=tuple(float(x) for x in found["by_epsilon"]),
-        by_sigma=tuple(float(x) for x in found["by_sigma"]),
-    )
 
 
 def write_liquid_files(fit: LiquidFit, names: Sequence[str], out: Path) -> None:

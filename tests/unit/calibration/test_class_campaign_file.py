@@ -1,10 +1,12 @@
 """The campaign file of classes: what is wrong with it is said, and the one that ships is sound."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from topdown.calibration.class_campaign import is_class_campaign, read_class_campaign
+from topdown.calibration.class_liquids import MODEL_ERROR, USUAL_PRIOR
 from topdown.errors import InputFileError
 from topdown.resources import bead_tables_folder
 from topdown.workflows.calibrate_classes import plan_classes
@@ -16,6 +18,9 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
     assert is_class_campaign(SHIPPED)
     campaign = read_class_campaign(SHIPPED)
     assert campaign.coupled == {("C1", "SC2"): 0.5}
+    assert campaign.liquids is not None
+    assert campaign.liquids.prior == USUAL_PRIOR
+    assert campaign.liquids.model_error == MODEL_ERROR
     plan = plan_classes(SHIPPED)
     assert plan["shapes"] == campaign.n_shapes > 25
     assert plan["to_sample"] == []
@@ -33,6 +38,14 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
         (('name = "water"', 'name = "wasser"'), "water is not among"),
         (("0.6, 0.6]", "0.6]"), "4 values of base for 5 solvents"),
         (("C1-SC2", "C1SC2"), "not a pair"),
+        (("place_widths = [0.05, 0.25]", "place_widths = [0.05]"), "liquids.place_widths must be two numbers above 0"),
+        (
+            ("size_widths = [0.03, 0.05]", "size_widths = [0.0, 0.05]"),
+            "liquids.size_widths must be two numbers above 0",
+        ),
+        (("last_step = true", "last_step = 1"), "liquids.last_step must be true or false"),
+        (('always = ["CCCCCC"', "always = [6"), "liquids.always must be a list of SMILES"),
+        (("density_error", "densityerror"), "did you mean 'density_error'"),
         (('kind = "classes"', 'kind = "classes'), "broken TOML"),
     ],
 )
@@ -49,3 +62,23 @@ def test_other_campaigns_are_not_of_classes(tmp_path: Path) -> None:
     assert not is_class_campaign(tmp_path / "none.toml")
     (tmp_path / "other.toml").write_text('name = "a"\n')
     assert not is_class_campaign(tmp_path / "other.toml")
+
+
+def test_settings_of_liquids_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "campaign.toml"
+    text = SHIPPED.read_text()
+    path.write_text(
+        text.replace("class_widths = [0.03, 0.10]", "class_widths = [0.01, 0.2]")
+        .replace("density_error = 0.05", "density_error = 0.02")
+        .replace("last_step = true", "last_step = false")
+    )
+    found = read_class_campaign(path).liquids
+    assert found is not None
+    assert found.prior == replace(USUAL_PRIOR, classes=(0.01, 0.2))
+    assert found.model_error == {"density": 0.02, "surface_tension": 0.12}
+    assert (found.last_step, found.start) == (False, "liquid_start.csv")
+    assert "CCCCCC" in found.always
+    path.write_text(text[: text.index("[liquids]")] + "[liquids]\n")
+    plain = read_class_campaign(path).liquids
+    assert plain is not None
+    assert (plain.prior, plain.start, plain.always, plain.last_step) == (USUAL_PRIOR, "", (), False)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from topdown.calibration.class_fit import (
+    PLACE_DIGITS,
     ClassMolecule,
     ClassProblem,
     Observation,
@@ -142,6 +143,7 @@ def test_classes_are_found_and_refined() -> None:
     np.testing.assert_allclose(centres[owner], places, atol=1e-9)
     off = centres + 0.08
     refined = refine_classes(asked, owner, off, width=0.5)
+    np.testing.assert_array_equal(refined.places, refined.places.round(PLACE_DIGITS))
     np.testing.assert_allclose(refined.places[owner], places, atol=0.02)
     assert np.all(refined.errors < 0.5)
     held = refine_classes(asked, owner, off, width=0.001)
