@@ -249,7 +249,7 @@ def test_there_is_a_second_process_only_before_anything_is_compiled(arguments, m
     monkeypatch.setattr(
         cold_start, "advance", type("Empty", (), {"stats": type("Stats", (), {"cache_path": tmp_path})})
     )
-    monkeypatch.setattr(cold_start.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(cold_start, "available_processors", lambda: 2)
     assert cold_start._is_worth_it()
-    monkeypatch.setattr(cold_start.os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(cold_start, "available_processors", lambda: 1)
     assert not cold_start._is_worth_it()
