@@ -75,7 +75,7 @@ def pressures(system: System, *, n_steps: int, time_step: float, seed: int) -> t
     ],
 )
 def test_atomic_and_molecular_pressure_have_the_same_mean(what, make):
-    atomic, molecular = pressures(make(), n_steps=150_000, time_step=0.004, seed=4)
+    atomic, molecular = pressures(make(), n_steps=300_000, time_step=0.004, seed=4)
     difference = atomic - molecular
     print(f"\n{what}: molecular {molecular.mean():.1f} bar, atomic {atomic.mean():.1f} bar")
     check(f"{what}: atomic minus molecular pressure bar", block_mean(difference.mean(axis=1)), 0.0)
