@@ -13,6 +13,7 @@ import os
 import tempfile
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
@@ -32,6 +33,8 @@ from topdown.resources import cache_folder
 Function = TypeVar("Function", bound=Callable[..., object])
 
 _declaring = threading.RLock()
+#: How many functions of one name were declared, by module and name.
+_namesakes: Counter[tuple[str, str]] = Counter()
 #: No reassociation, so that results do not depend on the optimiser.
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
 _CALLED: dict[str, Any] = dict(_FLAGS)
@@ -103,6 +106,19 @@ def _kernel_cache() -> str:
     return str(folder)
 
 
+def _told_apart(function: Function) -> Function:
+    """Number the functions that a factory makes, in the order in which it makes them.
+
+    In compiled code a function is known by its name, its types, and a number that numba counts anew in each process. Of two
+    namesakes that were compiled in different processes and are loaded from the cache, one could be called for the other.
+    """
+    name = function.__module__, function.__qualname__
+    _namesakes[name] += 1
+    if _namesakes[name] > 1:
+        function.__qualname__ += f"_{_namesakes[name]}"
+    return function
+
+
 def kernel(function: Function) -> Function:
     """Compile ``function``, which Python calls, with the engine's flags and keep its code in the cache.
 
@@ -110,7 +126,7 @@ def kernel(function: Function) -> Function:
     kernel is compiled then, and processes that compile at the same time write the same files.
     """
     with _caching():
-        compiled: Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_CALLED)(function)
+        compiled: Function = njit(cache=True, nogil=True, no_cfunc_wrapper=True, **_CALLED)(_told_apart(function))
     return compiled
 
 
@@ -120,7 +136,7 @@ def helper(function: Function) -> Function:
     Compiling a kernel means a wrapper that unpacks its arguments and files in the cache; a helper needs neither, so whatever
     only kernels call should be one.
     """
-    compilable: Function = register_jitable(**_LINKED)(function)
+    compilable: Function = register_jitable(**_LINKED)(_told_apart(function))
     return compilable
 
 
@@ -196,7 +212,7 @@ def uncounted(function: Function) -> Function:
 
     Counting is an atomic operation wherever an array gets another name, on the way into every innermost loop for instance.
     """
-    compilable: Function = register_jitable(_nrt=False, **_LINKED)(function)
+    compilable: Function = register_jitable(_nrt=False, **_LINKED)(_told_apart(function))
     return compilable
 
 

@@ -15,7 +15,7 @@ from engine_systems import W, placed
 from numba import types
 from numba.core import event
 
-from topdown.engine import Simulation, SimulationSettings, _jit, cold_start, simulation
+from topdown.engine import Simulation, SimulationSettings, _jit, cold_start, simulation, vector_forces
 from topdown.engine._jit import engine_hash, helper, kernel, kind_of, part
 from topdown.engine.integrators import advance
 from topdown.engine.list_search import _most_frequent
@@ -242,6 +242,19 @@ def test_no_second_process_outlives_an_error(arguments, second, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         cold_start.first_parts(*arguments)
     assert second.events == ["closed", "killed", "waited"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (vector_forces.vector_forces, vector_forces.team_vector_forces),
+        (vector_forces.vector_forces_and_energies, vector_forces.team_vector_forces_and_energies),
+    ],
+)
+def test_functions_of_one_factory_are_told_apart(one, other):
+    """Their compiled code is called by name: one cached by another process must not stand in for the other."""
+    assert one.__code__ is other.__code__
+    assert one.__qualname__ != other.__qualname__
 
 
 def test_there_is_a_second_process_only_before_anything_is_compiled(arguments, monkeypatch, tmp_path):
