@@ -53,6 +53,16 @@ def available_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def installed_version(package: str) -> str:
+    """Release of an installed distribution; empty where it is not there."""
+    from importlib.metadata import PackageNotFoundError, version  # not for every start
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
 def check_writable(folder: Path | str) -> None:
     """See whether files can be written to ``folder``, which need not be there yet; nothing is made.
 

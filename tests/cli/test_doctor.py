@@ -65,7 +65,7 @@ def test_any_error_of_a_test_is_a_finding(topdown, monkeypatch):
 
 @pytest.mark.parametrize(("release", "words"), [("0.1", "or newer"), ("", "pip install")])
 def test_old_and_missing_packages_are_named(topdown, monkeypatch, release, words):
-    monkeypatch.setattr(doctor, "_version", lambda name: release)
+    monkeypatch.setattr(doctor, "installed_version", lambda name: release)
     monkeypatch.setattr(doctor, "requires", lambda name: ["numpy>=1.26", 'matplotlib>=3.8; extra == "plot"'])
     code, out, _ = topdown("doctor", "--json", "--no-tests")
     assert code == 1

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from topdown import __version__
 from topdown.errors import SimulationError, TopdownError
-from topdown.resources import available_processors, cache_folder, check_writable, data_folder
+from topdown.resources import available_processors, cache_folder, check_writable, data_folder, installed_version
 
 if TYPE_CHECKING:
     from topdown.engine import SimulationSettings
@@ -111,6 +111,8 @@ def _program() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     """Required packages with the release that is asked for, then optional ones."""
+    from topdown.workflows.engine_comparison import gromacs_program
+
     try:
         wanted = requires("topdown") or []
     except PackageNotFoundError:
@@ -127,22 +129,18 @@ def _packages() -> Iterator[Finding]:
         if asked:
             yield _package(asked[1], asked[2])
     for name, use in _OPTIONAL.items():
-        found = _version(name)
-        yield Finding(
-            group="packages", name=name, value=found or f"not there; for {use}", state="ok" if found else "absent"
-        )
-    programs = (name for name in ("gmx_d", "gmx") if shutil.which(name))
-    path = shutil.which(next(programs, "gmx")) or ""
-    yield Finding(
-        group="packages",
-        name="GROMACS",
-        value=path or "not there; for running and checking exported systems",
-        state="ok" if path else "absent",
+        yield _optional(name, installed_version(name), use)
+    yield _optional("GROMACS", shutil.which(gromacs_program()) or "", "running and checking exported systems")
+
+
+def _optional(name: str, found: str, use: str) -> Finding:
+    return Finding(
+        group="packages", name=name, value=found or f"not there; for {use}", state="ok" if found else "absent"
     )
 
 
 def _package(name: str, least: str) -> Finding:
-    found = _version(name)
+    found = installed_version(name)
     if not found:
         return Finding(
             group="packages", name=name, value="missing", state="failed", hint=f"pip install '{name}>={least}'"
@@ -150,13 +148,6 @@ def _package(name: str, least: str) -> Finding:
     old = _numbers(found) < _numbers(least)
     hint = f"topdown needs {least} or newer: pip install '{name}>={least}'" if old else ""
     return Finding(group="packages", name=name, value=found, state="failed" if old else "ok", hint=hint)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -163,9 +163,14 @@ def _copied(files: Mapping[str, Path], folder: str) -> Path:
 # -- GROMACS ---------------------------------------------------------------------------------------------------------
 
 
+def gromacs_program() -> str:
+    """``gmx_d``, in double precision, or else ``gmx``, where one is on the path; else empty."""
+    return next((name for name in ("gmx_d", "gmx") if shutil.which(name)), "")
+
+
 def _ask_gromacs(files: Mapping[str, Path]) -> tuple[str, Terms] | None:
     """Double precision where it is installed; every ``.mdp`` must pass the preprocessor without a warning."""
-    program = next((name for name in ("gmx_d", "gmx") if shutil.which(name)), "")
+    program = gromacs_program()
     if not program:
         return None
     with tempfile.TemporaryDirectory(prefix="topdown-gromacs-") as name:

@@ -7,7 +7,6 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from topdown.formats.mdp import RunSettings
 from topdown.formats.openmm import write_openmm
 from topdown.formats.pdb import pdb_text
 from topdown.model import System
-from topdown.resources import atomic_write_text
+from topdown.resources import atomic_write_text, installed_version
 from topdown.tables import load_bead_table, load_curated_molecule
 from topdown.workflows.file_names import FileNames
 from topdown.workflows.map_files import write_mapping
@@ -170,7 +169,7 @@ def write_provenance(
         "processor": processor(),
         "machine": platform.machine(),
         "python": platform.python_version(),
-        "libraries": {name: _library_version(name) for name in _LIBRARIES},
+        "libraries": {name: installed_version(name) for name in _LIBRARIES},
         "request": request.as_json(),
         "bead_table": {
             "name": system.table.name,
@@ -191,13 +190,6 @@ def write_provenance(
 
 def _names(system: System) -> list[str]:
     return list(dict.fromkeys(molecule.name for molecule, _ in system.components))
-
-
-def _library_version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _origin(name: str, models: MembraneModels, request: MembraneRequest) -> dict[str, Any]:
