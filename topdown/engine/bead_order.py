@@ -47,7 +47,7 @@ def loose_beads(system: System, solute_component: int, restraint: CentreRestrain
     alike = np.arange(start, dtype=np.uint32)
     for first, last in rows:
         alike[first:last] = first
-    is_useful = sum(last - first for first, last in rows) >= max(FEWEST, 1)
+    is_useful = sum(last - first for first, last in rows) >= FEWEST
     return np.array(loose, np.uint32), alike if is_useful else alike[:0].copy()
 
 
