@@ -111,6 +111,8 @@ class ClassCampaign:
     n_classes : int
     width, class_width : float
         Prior standard deviations of the weights of features, and of the places of classes about their centroids.
+    class_start : str
+        File beside the campaign with names and centroids that the classes start from; empty for none.
     liquids : LiquidStage or None
     """
 
@@ -131,6 +133,7 @@ class ClassCampaign:
     n_classes: int
     width: float
     class_width: float
+    class_start: str = ""
     liquids: LiquidStage | None = None
 
 
@@ -176,6 +179,7 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         n_classes=fit.take("classes", _count, "a whole number of at least 1"),
         width=fit.number("width", above=0.0),
         class_width=fit.number("class_width", above=0.0),
+        class_start=fit.text("start", ""),
         liquids=None if liquids is None else _liquids(liquids),
     )
     for section in (top, shapes, sampling, fit, coupled):

@@ -323,7 +323,7 @@ def _clipped(places: FloatArray) -> FloatArray:
 
 
 def class_metric(evaluation: Evaluation, phases: Sequence[str]) -> FloatArray:
-    """What a unit of place does to each free energy of transfer and to hydration, (3 sizes, C, V) [kJ/mol].
+    """What a unit of place does to each free energy of transfer and to hydration, (3 sizes, C, V) [kJ/mol], mean of fitted beads.
 
     Parameters
     ----------
@@ -334,36 +334,48 @@ def class_metric(evaluation: Evaluation, phases: Sequence[str]) -> FloatArray:
     problem = evaluation.problem
     rows = []
     for size in SIZES:
-        rows_of_size = problem.sizes == size
-        mean = evaluation.slopes[:, rows_of_size if rows_of_size.any() else slice(None)].mean(axis=1)
+        rows_of_size = (problem.sizes == size) & problem.fitted_beads
+        mean = evaluation.slopes[:, rows_of_size if rows_of_size.any() else problem.fitted_beads].mean(axis=1)
         water = mean[problem.phases.index("water")]
         rows.append([*(mean[problem.phases.index(p)] - water for p in phases), _HYDRATION * water])
     return np.array(rows)
 
 
 def cluster(
-    places: FloatArray, sizes: npt.NDArray[np.str_], metric: FloatArray, n_classes: int, rng: np.random.Generator
+    places: FloatArray,
+    sizes: npt.NDArray[np.str_],
+    metric: FloatArray,
+    n_classes: int,
+    rng: np.random.Generator,
+    start: FloatArray | None = None,
 ) -> FloatArray:
     """Places (K, V) of classes: k-means in the free energies, the distance taken with the metric of each bead's own size.
 
-    Of eight k-means++ starts (Arthur and Vassilvitskii 2007) the best.
+    From ``start`` (K, V) where it is given, so that classes stay what they were; else of eight k-means++ starts (Arthur and
+    Vassilvitskii 2007) the best.
     """
     of_bead = metric[[SIZES.index(s) for s in sizes]]
 
     def squared(centres: FloatArray) -> FloatArray:
         return np.asarray((np.einsum("ncv,nkv->nkc", of_bead, places[:, None] - centres[None]) ** 2).sum(axis=2))
 
+    def settled(centres: FloatArray) -> FloatArray:
+        for _ in range(60):
+            owner = squared(centres).argmin(axis=1)
+            centres = np.stack(
+                [places[owner == k].mean(axis=0) if np.any(owner == k) else centres[k] for k in range(n_classes)]
+            )
+        return centres
+
+    if start is not None:
+        return settled(start)
     best: tuple[float, FloatArray] | None = None
     for _ in range(8):
         centres = places[rng.integers(len(places))][None]
         while len(centres) < n_classes:
             nearest = squared(centres).min(axis=1)
             centres = np.concatenate([centres, places[rng.choice(len(places), p=nearest / nearest.sum())][None]])
-        for _ in range(60):
-            owner = squared(centres).argmin(axis=1)
-            centres = np.stack(
-                [places[owner == k].mean(axis=0) if np.any(owner == k) else centres[k] for k in range(n_classes)]
-            )
+        centres = settled(centres)
         total = float(squared(centres).min(axis=1).sum())
         if best is None or total < best[0]:
             best = (total, centres)

@@ -6,6 +6,7 @@ which a fresh clone fits again in minutes without a single run.
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,6 +117,7 @@ def calibrate_classes(
         A damaged campaign, or no shapes beside it.
     """
     campaign = read_class_campaign(path)
+    read_class_start(campaign)  # before anything is sampled
     folder = campaign.path.parent
     parent = load_bead_table(campaign.parent)
     models = _shape_models(folder / SHAPES_FOLDER, parent, campaign.n_shapes)
@@ -150,6 +152,7 @@ def calibrate_classes(
 def plan_classes(path: Path | str) -> dict[str, Any]:
     """What a campaign of classes has still to sample: shapes, phases, and legs without reduced sums beside it."""
     campaign = read_class_campaign(path)
+    read_class_start(campaign)
     folder = campaign.path.parent
     shapes = [file.stem for file in sorted((folder / SHAPES_FOLDER).glob("*.toml"))[: campaign.n_shapes]]
     missing = []
@@ -251,18 +254,53 @@ def _named_classes(
     labels: Sequence[str],
     judge: str,
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the classes in their order, and their centroids; polar is what ``judge``, one of ``labels``, says."""
+    """Names of the classes in their order, and their centroids; polar is what ``judge``, one of ``labels``, says.
+
+    Those that the campaign starts from keep their names.
+    """
     fitted = problem.fitted_beads
+    start = read_class_start(campaign)
     centres = cluster(
         continuous.places[fitted],
         problem.sizes[fitted],
         metric,
         campaign.n_classes,
         np.random.default_rng(campaign.seed),
+        start=None if start is None else start[1],
     )
+    if start is not None:
+        return start[0], centres
     names = class_names(centres, -metric, labels, judge)
     order = np.argsort(np.array(names), kind="stable")
     return tuple(names[k] for k in order), centres[order]
+
+
+def read_class_start(campaign: ClassCampaign) -> tuple[tuple[str, ...], np.ndarray] | None:
+    """Names and centroids (K, V) that the classes of a campaign start from, if any.
+
+    Columns of the file are ``class`` and one for each solvent bead, as in ``classes.csv``.
+
+    Raises
+    ------
+    InputFileError
+        No such file, or not as many classes as the campaign has.
+    """
+    if not campaign.class_start:
+        return None
+    path = campaign.path.parent / campaign.class_start
+    columns = [f"place {solvent}" for solvent in campaign.solvents]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = {row["class"]: [float(row[column]) for column in columns] for row in csv.DictReader(file)}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputFileError(
+            f"no classes to start from: {error!r}", where=str(path), hint=f"columns: class, {', '.join(columns)}"
+        ) from None
+    if len(rows) != campaign.n_classes:
+        raise InputFileError(f"fit.start has {len(rows)} classes, the campaign {campaign.n_classes}", where=str(path))
+    if not np.isfinite(list(rows.values())).all():
+        raise InputFileError("a place of a class to start from is no number", where=str(path))
+    return tuple(rows), np.array(list(rows.values()))
 
 
 def _provenance(campaign: ClassCampaign, parent: BeadTable, n_molecules: int) -> Provenance:

@@ -85,14 +85,14 @@ class LiquidFit:
 
 
 def measured_liquids() -> dict[tuple[str, Quantity], tuple[float, float]]:
-    """Calibration rows of densities and surface tensions at 298.15 K of molecules that have both."""
+    """Calibration rows of densities and surface tensions at 298.15 K."""
     quantities: tuple[Quantity, ...] = ("density", "surface_tension")
     found: dict[tuple[str, Quantity], tuple[float, float]] = {}
     for quantity in quantities:
         for row in load_measurements(quantity):
             if _wanted(row):
                 found[row.canonical_smiles, quantity] = (row.value, row.uncertainty)
-    return {key: value for key, value in found.items() if all((key[0], q) in found for q in quantities)}
+    return found
 
 
 def _wanted(row: Measurement) -> bool:
@@ -171,7 +171,7 @@ def fit_liquids(
     space = FactorSpace(names, mapping, places, stage.prior)
     measured = measured_liquids()
     phases = liquid_phases(sorted({s for s, _ in measured}), mapping, space)
-    wanted = wanted_values(stage, phases, mapping)
+    wanted = wanted_values(stage, phases, mapping, measured)
     rounds = LiquidRuns(folder / ROUNDS_FILE)
     x = read_start(folder / stage.start, space) if stage.start else np.zeros(2 * space.n_half)
     best: tuple[LiquidStep, FloatArray, tuple[LiquidValue, ...]] | None = None
@@ -199,24 +199,29 @@ def fit_liquids(
     )
 
 
-def wanted_values(stage: LiquidStage, phases: Mapping[str, Phase], table: BeadTable) -> list[tuple[str, Quantity]]:
-    """What a round simulates: densities of the liquids chosen, surface tensions of the first, both of those always wanted.
+def wanted_values(
+    stage: LiquidStage, phases: Mapping[str, Phase], table: BeadTable, measured: Measured
+) -> list[tuple[str, Quantity]]:
+    """What a round simulates: of the liquids in the order chosen the first with each property, and both of those always wanted.
 
     Raises
     ------
     InputFileError
-        One that is always wanted has no measured values to fit, or is not made of classes.
+        One that is always wanted has not both measured, or is not made of classes.
     """
+    counts: dict[Quantity, int] = {"density": stage.densities, "surface_tension": stage.tensions}
     for smiles in stage.always:
-        if smiles not in phases:
+        if smiles not in phases or any((smiles, quantity) not in measured for quantity in counts):
             raise InputFileError(
                 f"liquids.always: {smiles!r} cannot be fitted",
                 hint="canonical SMILES of a liquid of classes that has calibration rows of density and surface tension",
             )
-    chosen = choose_liquids(phases, table, stage.densities)
-    densities = dict.fromkeys([*chosen, *stage.always])
-    tensions = dict.fromkeys([*chosen[: stage.tensions], *stage.always])
-    return [*((s, "density") for s in densities), *((s, "surface_tension") for s in tensions)]
+    ordered = choose_liquids(phases, table, len(phases))
+    wanted = []
+    for quantity, count in counts.items():
+        known = [smiles for smiles in ordered if (smiles, quantity) in measured]
+        wanted += [(smiles, quantity) for smiles in dict.fromkeys([*known[:count], *stage.always])]
+    return wanted
 
 
 def read_start(path: Path, space: FactorSpace) -> FloatArray:

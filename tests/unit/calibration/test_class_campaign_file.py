@@ -9,7 +9,7 @@ from topdown.calibration.class_campaign import is_class_campaign, read_class_cam
 from topdown.calibration.class_liquids import MODEL_ERROR, USUAL_PRIOR
 from topdown.errors import InputFileError
 from topdown.resources import bead_tables_folder
-from topdown.workflows.calibrate_classes import plan_classes
+from topdown.workflows.calibrate_classes import plan_classes, read_class_start
 
 SHIPPED = bead_tables_folder() / "topdown1" / "campaign.toml"
 
@@ -82,3 +82,29 @@ def test_settings_of_liquids_are_read(tmp_path: Path) -> None:
     plain = read_class_campaign(path).liquids
     assert plain is not None
     assert (plain.prior, plain.start, plain.always, plain.last_step) == (USUAL_PRIOR, "", (), False)
+
+
+def test_classes_to_start_from_are_read_and_checked(tmp_path: Path) -> None:
+    shipped = read_class_start(read_class_campaign(SHIPPED))
+    assert shipped is not None
+    assert shipped[1].shape == (len(shipped[0]), 5) == (72, 5)
+    path = tmp_path / "campaign.toml"
+    path.write_text(SHIPPED.read_text().replace("classes = 72", "classes = 2"))
+    with pytest.raises(InputFileError, match="no classes to start from: FileNotFoundError"):
+        plan_classes(path)
+    start = tmp_path / "class_start.csv"
+    head = "class,place W,place C1,place SC2,place SP1,place X2\n"
+    start.write_text(head + "C01,0.1,0.2,0.3,0.4,0.5\nP01,1.1,1.2,1.3,1.4,1.5\n")
+    found = read_class_start(read_class_campaign(path))
+    assert found is not None
+    assert found[0] == ("C01", "P01")
+    assert found[1].tolist() == [[0.1, 0.2, 0.3, 0.4, 0.5], [1.1, 1.2, 1.3, 1.4, 1.5]]
+    for text, message in (
+        (head + "C01,0.1,0.2,0.3,0.4,0.5\n", "fit.start has 1 classes, the campaign 2"),
+        (head + "C01,0.1,0.2,0.3,0.4,nan\nP01,1,1,1,1,1\n", "is no number"),
+        (head.replace("X2", "X3") + "C01,0.1,0.2,0.3,0.4,0.5\n", "no classes to start from: KeyError"),
+        (head + "C01,0.1,0.2\n", "no classes to start from"),
+    ):
+        start.write_text(text)
+        with pytest.raises(InputFileError, match=message):
+            plan_classes(path)

@@ -150,6 +150,26 @@ def test_classes_are_found_and_refined() -> None:
     np.testing.assert_allclose(held.places, off, atol=0.02)
 
 
+def test_classes_stay_what_they_were_where_a_fit_starts_from_them() -> None:
+    """Numbers and places, though most of these beads have one place and some class none."""
+    places = np.array([[0.5, 0.5]] * 6 + [[0.1, 0.9]])
+    metric = np.tile(np.array([[3.0, 0.0], [0.0, 2.0]]), (3, 1, 1))
+    start = np.array([[2.0, 2.0], [0.12, 0.88], [0.45, 0.5]])
+    found = cluster(places, np.array(["S"] * 7), metric, 3, np.random.default_rng(0), start=start)
+    np.testing.assert_allclose(found, [[2.0, 2.0], [0.1, 0.9], [0.5, 0.5]], atol=1e-12)
+
+
+def test_molecules_that_are_not_fitted_have_no_say_in_the_distance_of_classes() -> None:
+    asked, places = problem(), true_places()
+    held = asked.with_observations([replace(o, calibration=o.molecule != 1) for o in asked.observations])
+    moved = places.copy()
+    moved[asked.first[1] : asked.first[2]] += 0.3
+    of_all = [class_metric(asked.evaluate(x), ["oil"]) for x in (places, moved)]
+    of_fitted = [class_metric(held.evaluate(x), ["oil"]) for x in (places, moved)]
+    assert np.abs(of_all[0] - of_all[1]).max() > 1e-3
+    np.testing.assert_array_equal(*of_fitted)
+
+
 def test_the_posterior_covers_the_truth() -> None:
     places = true_places()
     exact = problem().evaluate(places).calculated()

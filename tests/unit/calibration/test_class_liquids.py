@@ -259,13 +259,20 @@ def test_the_liquids_chosen_show_every_class() -> None:
     assert "p" in chosen
     assert choose_liquids(many, table, 2) == chosen[:2]  # type: ignore[arg-type]
     assert len(choose_liquids(many, table, 100)) == 8  # type: ignore[arg-type]
-    plain = wanted_values(stage, many, table)  # type: ignore[arg-type]
+    measured = {(s, quantity): (1.0, 0.1) for s in many for quantity in ("density", "surface_tension")}
+    plain = wanted_values(stage, many, table, measured)  # type: ignore[arg-type]
     assert plain == [*((s, "density") for s in chosen), *((s, "surface_tension") for s in chosen[:2])]
-    more = wanted_values(replace(stage, always=(chosen[2], "c5")), many, table)  # type: ignore[arg-type]
+    more = wanted_values(replace(stage, always=(chosen[2], "c5")), many, table, measured)  # type: ignore[arg-type]
     assert set(more) - set(plain) == {("c5", "density"), ("c5", "surface_tension"), (chosen[2], "surface_tension")}
     assert len(more) == len(plain) + 3
     with pytest.raises(InputFileError, match="'CCO' cannot be fitted"):
-        wanted_values(replace(stage, always=("CCO",)), many, table)  # type: ignore[arg-type]
+        wanted_values(replace(stage, always=("CCO",)), many, table, measured)  # type: ignore[arg-type]
+    del measured[chosen[0], "density"]
+    other = wanted_values(stage, many, table, measured)  # type: ignore[arg-type]
+    fourth = choose_liquids(many, table, 4)[3]  # type: ignore[arg-type]
+    assert other == [*((s, "density") for s in [*chosen[1:], fourth]), *((s, "surface_tension") for s in chosen[:2])]
+    with pytest.raises(InputFileError, match="cannot be fitted"):
+        wanted_values(replace(stage, always=(chosen[0],)), many, table, measured)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("quantity", ["density", "surface_tension"])
