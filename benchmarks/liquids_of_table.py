@@ -90,6 +90,10 @@ def report(options: argparse.Namespace) -> None:
         size = "one bead" if len(beads) == 1 else "more beads"
         off = 100.0 * (row[key] / row["measured"] - 1.0)
         groups[row["what"], row["table"], row["split"], size].append(off)
+        heat, measured = row.get("vaporization_enthalpy_kJ_mol"), row.get("vaporization_enthalpy_experiment")
+        if heat is not None and measured is not None:
+            off = 100.0 * (heat / measured["vaporization_enthalpy_kJ_mol"] - 1.0)
+            groups["vaporization enthalpy", row["table"], row["split"], size].append(off)
     print(
         "| property | table | split | liquids of | n | mean of |error| [%] | mean error [%] | median of |error| [%] |"
     )

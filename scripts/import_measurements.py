@@ -24,6 +24,7 @@ SOLVATUM = "CC BY-SA 4.0 (Solv@TUM)"
 #: Assumed accuracy of evaluated correlations, as a fraction of the value, where methods agree better than that.
 DENSITY_FLOOR = 0.005
 SURFACE_TENSION_FLOOR = 0.02
+VAPORIZATION_FLOOR = 0.01
 SANDER = "Henry constant, compilation of R. Sander (doi:10.5194/acp-15-4399-2015 and later versions), PyPI thermo 0.6.1"
 LIQUID_REFERENCES = {
     "CoolProp-EOS(1atm)": "CoolProp 8.0.0 reference equation of state at 1 atm",
@@ -34,6 +35,12 @@ LIQUID_REFERENCES = {
     "Mulero-Cachadina2012": "Mulero and Cachadina 2012, doi:10.1063/1.4768782, PyPI chemicals 1.5.2",
     "VDI-PPDS11": "VDI Heat Atlas (PPDS equation 11), PyPI chemicals 1.5.2",
     "median of 3 (Mulero-Cachadina2012 rejected)": "median of three correlations, PyPI chemicals 1.5.2",
+}
+VAPORIZATION_REFERENCES = {
+    "CRC-298": "CRC Handbook of Chemistry and Physics, PyPI chemicals 1.5.2",
+    "Gharagheizi-298": "Gharagheizi and others 2012, PyPI chemicals 1.5.2",
+    "Perry8E-150": "Perry's Handbook 8th ed. (table 2-150), PyPI chemicals 1.5.2",
+    "VDI-PPDS4": "VDI Heat Atlas (PPDS equation 4), PyPI chemicals 1.5.2",
 }
 #: Least error of a solubility, and that of one that nothing else confirms [log10 mol/l].
 SOLUBILITY_FLOOR, SOLUBILITY_ALONE = 0.1, 0.3
@@ -77,6 +84,7 @@ def import_data(source: Path, target: Path) -> list[str]:
         "partition/hydration.csv": hydration_rows(source),
         "density/density.csv": liquid_rows(source, "density"),
         "surface_tension/surface_tension.csv": liquid_rows(source, "surface_tension"),
+        "vaporization_enthalpy/vaporization_enthalpy.csv": vaporization_rows(source),
         "self_diffusion/self_diffusion.csv": self_diffusion_rows(source),
         "solubility/solubility.csv": solubility_rows(source),
         **membrane_rows(source),
@@ -233,6 +241,28 @@ def liquid_rows(source: Path, quantity: str) -> list[Row]:
                 licence="evaluated value (fact); package MIT",
                 split=row["split"],
                 flag=row["flag"] if row["flag"].startswith(prefix) else "",
+            )
+        )
+    return made
+
+
+def vaporization_rows(source: Path) -> list[Row]:
+    """Enthalpies of vaporization [kJ/mol] at 298.15 K; suspect where methods differ by more than a twentieth."""
+    made = []
+    for row in read_rows(source / "liquids" / "enthalpy_vaporization.csv"):
+        value, spread = float(row["dHvap_kJ_mol"]), float(row["spread_kJ_mol"])
+        made.append(
+            Row(
+                name=row["name"],
+                smiles=row["smiles"],
+                phase="liquid",
+                temperature=row["T_K"],
+                value=row["dHvap_kJ_mol"],
+                uncertainty=f"{max(spread / 2, VAPORIZATION_FLOOR * value):.3g}",
+                reference=VAPORIZATION_REFERENCES[row["method"]],
+                licence="evaluated value (fact); package MIT",
+                split=row["split"],
+                flag="methods disagree by more than 5 %" if spread > 0.05 * value else "",
             )
         )
     return made

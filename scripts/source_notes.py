@@ -12,6 +12,7 @@ written by `scripts/import_reference_data.py`; correct the script, not the file.
 | partition/hydration.csv | `hydration_free_energy` | `delta_g_gas_to_water_kJ_mol` |
 | density/density.csv | `density` | `density_kg_m3` |
 | surface_tension/surface_tension.csv | `surface_tension` | `surface_tension_mN_m` |
+| vaporization_enthalpy/vaporization_enthalpy.csv | `vaporization_enthalpy` | `vaporization_enthalpy_kJ_mol` |
 | self_diffusion/self_diffusion.csv | `self_diffusion` | `self_diffusion_1e9_m2_s` |
 | solubility/solubility.csv | `solubility` | `log10_solubility_mol_L` |
 | membranes/area_per_lipid.csv | `area_per_lipid` | `area_per_lipid_nm2` |
@@ -91,6 +92,18 @@ Uncertainty: half the spread of the methods, and at least 2 % of the value, whic
 that stand alone. Flag `sigma_methods_disagree>5%`: the methods differ by more than that.
 """
 
+VAPORIZATION = """
+# Enthalpies of vaporization
+
+At 298.15 K, by the PyPI package chemicals 1.5.2 (MIT): the CRC Handbook where it has the liquid, else the VDI Heat Atlas, Perry's
+Handbook or the collection of Gharagheizi and others; the method of each row stands in `reference`. They are for reports, not for
+fits: the potential of a coarse-grained model is a free energy. Values of the last collection for acids, which dimerise in the
+vapour, are not used.
+
+Uncertainty: half the spread of the methods, and at least 1 % of the value, which is our assumption. Flagged: methods that differ
+by more than 5 %.
+"""
+
 SELF_DIFFUSION = """
 # Self-diffusion of pure liquids
 
@@ -133,6 +146,7 @@ SOURCES = {
     "partition": PARTITION,
     "density": DENSITY,
     "surface_tension": SURFACE_TENSION,
+    "vaporization_enthalpy": VAPORIZATION,
     "self_diffusion": SELF_DIFFUSION,
     "solubility": SOLUBILITY,
     "membranes": MEMBRANES,

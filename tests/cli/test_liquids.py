@@ -217,6 +217,7 @@ def test_several_liquids_and_one_that_is_none(topdown, tmp_path: Path) -> None:
     good, bad = [json.loads(line) for line in out.splitlines()]
     assert good["components"][0]["name"] == "W"
     assert good["vaporization_enthalpy_kJ_mol"] is None
+    assert good["vaporization_enthalpy_experiment"]["vaporization_enthalpy_kJ_mol"] == 43.98
     assert bad["liquid"] == "nonsense!"
     assert bad["error"]["code"] == "E_SYNTAX"
     assert "nonsense!" in err

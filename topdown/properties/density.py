@@ -58,7 +58,8 @@ class DensityResult:
         Of one box.
     nanoseconds : float
         Simulated in all runs together, equilibration apart.
-    experiment : MeasuredValue or None
+    experiment, vaporization_experiment : MeasuredValue or None
+        Density [kg/m³] and enthalpy of vaporization [kJ/mol] measured.
     alarms, remarks : tuple of str
     """
 
@@ -73,12 +74,13 @@ class DensityResult:
     components: Components
     nanoseconds: float
     experiment: MeasuredValue | None
+    vaporization_experiment: MeasuredValue | None = None
     alarms: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
     def z_score(self) -> float | None:
-        """Calculated minus measured, in both errors; None where nothing was measured."""
+        """Density calculated minus measured, in both errors; None where nothing was measured."""
         if self.experiment is None:
             return None
         return self.experiment.z_score(self.density.value, self.density.standard_error)
@@ -228,6 +230,7 @@ def measure_density(
         components=components,
         nanoseconds=used * FRAME_EVERY * TIME_STEP / 1000.0,
         experiment=measured_at("density", canonical, temperature) if canonical else None,
+        vaporization_experiment=measured_at("vaporization_enthalpy", canonical, temperature) if canonical else None,
         alarms=tuple(part.alarm for parts in runs for part in parts if part.alarm),
         remarks=(*((phase.remark,) if phase.remark else ()), *trust_remarks(density, "density")),
     )

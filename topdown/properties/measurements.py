@@ -81,6 +81,14 @@ FILES: Final[dict[str, tuple[DataFile, ...]]] = {
     "surface_tension": (
         _positive("surface_tension/surface_tension.csv", "surface_tension", "surface_tension_mN_m", "mN/m"),
     ),
+    "vaporization_enthalpy": (
+        _positive(
+            "vaporization_enthalpy/vaporization_enthalpy.csv",
+            "vaporization_enthalpy",
+            "vaporization_enthalpy_kJ_mol",
+            "kJ/mol",
+        ),
+    ),
     "self_diffusion": (
         _positive("self_diffusion/self_diffusion.csv", "self_diffusion", "self_diffusion_1e9_m2_s", "1e-9 m2/s"),
     ),
@@ -108,8 +116,9 @@ def load_measurements(quantity: str, *, include_flagged: bool = False) -> tuple[
     quantity : str
         ``"transfer_free_energy"``: ΔG(oil→water) = +RT ln10 · logP [kJ/mol], phase ``"octanol/water"``…, positive for a
         molecule that prefers the oil; ``"hydration_free_energy"``: ΔG(gas→water) [kJ/mol]; ``"density"`` [kg/m³];
-        ``"surface_tension"`` [mN/m]; ``"self_diffusion"`` [10⁻⁹ m²/s]; ``"solubility"`` [log10 mol/l], the phase being the
-        canonical SMILES of the solvent; ``"area_per_lipid"`` [nm²]; ``"thickness"`` [nm], phase ``"DB"``, ``"DHH"`` or ``"2DC"``.
+        ``"surface_tension"`` [mN/m]; ``"vaporization_enthalpy"`` [kJ/mol]; ``"self_diffusion"`` [10⁻⁹ m²/s]; ``"solubility"``
+        [log10 mol/l], the phase being the canonical SMILES of the solvent; ``"area_per_lipid"`` [nm²]; ``"thickness"`` [nm], phase
+        ``"DB"``, ``"DHH"`` or ``"2DC"``.
     include_flagged : bool
         Also return rows whose ``flag`` says they are suspect; such rows must stay out of fits.
 

@@ -25,14 +25,14 @@ def rounded(estimate: Estimate, unit: str) -> str:
 
 
 def _measured(experiment: MeasuredValue | None, unit: str, z: float | None) -> str:
-    if experiment is None or z is None:
+    if experiment is None:
         return _row("measured", "none known")
     how = "" if experiment.how == "measured" else f", {experiment.how}"
     suspect = f"; suspect: {experiment.flag}" if experiment.flag else ""
     return _row(
         "measured",
         f"{experiment.value:g} ± {experiment.uncertainty:g} {unit} at {experiment.temperature:g} K{how}"
-        f"   z {z:+.1f}   ({experiment.reference}{suspect})",
+        f"{'' if z is None else f'   z {z:+.1f}'}   ({experiment.reference}{suspect})",
     )
 
 
@@ -59,6 +59,9 @@ def density_lines(liquid: str, result: DensityResult) -> tuple[str, ...]:
     lines.append(_row("energy per model", rounded(result.energy, "kJ/mol")))
     if result.vaporization_enthalpy is not None:
         lines.append(_row("ΔH of vaporisation", rounded(result.vaporization_enthalpy, "kJ/mol (from energies)")))
+    if result.vaporization_experiment is not None:
+        # Not to be judged by: the energy of a coarse-grained model is a free energy.
+        lines.append(_measured(result.vaporization_experiment, "kJ/mol", None))
     lines.append(_row("sampled", _sampled(result, result.density)))
     return (*lines, *_notes(result))
 

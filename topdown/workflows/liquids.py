@@ -426,6 +426,9 @@ def density_json(outcome: LiquidOutcome[DensityResult]) -> dict[str, Any]:
         **_estimate_json("energy_kJ_mol", result.energy),
         "vaporization_enthalpy_kJ_mol": None if gas is None else gas.value,
         "vaporization_enthalpy_error": None if gas is None else gas.standard_error,
+        "vaporization_enthalpy_experiment": _experiment_json(
+            "vaporization_enthalpy_kJ_mol", result.vaporization_experiment
+        ),
         "runs": [_estimate_json("density_kg_m3", run) for run in result.runs],
         "nanoseconds": result.nanoseconds,
         "experiment": _experiment_json("density_kg_m3", result.experiment),

@@ -45,6 +45,8 @@ def test_sign_of_hydration_free_energies():
         ("density", "ClC(Cl)Cl", "liquid", 298.15, 1479.0, 8.0),
         ("surface_tension", "O", "liquid", 298.15, 72.0, 0.2),
         # 2.299e-9 m²/s at 25 °C (Mills 1973) and 3.222e-9 at 40 °C: the fit is good to 1 %
+        ("vaporization_enthalpy", "O", "liquid", 298.15, 43.98, 0.01),
+        ("vaporization_enthalpy", "CCCCCCCC", "liquid", 298.15, 41.5, 0.1),
         ("self_diffusion", "O", "liquid", 298.15, 2.299, 0.003),
         ("self_diffusion", "O", "liquid", 313.15, 3.222, 0.033),
         ("self_diffusion", "C1CCCCC1", "liquid", 298.15, 1.424, 1e-9),

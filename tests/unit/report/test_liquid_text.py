@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from topdown.model import Bead, CGMolecule, Estimate
@@ -50,3 +52,9 @@ def test_everything_a_reader_must_know_is_there() -> None:
     ):  # fmt: skip
         assert part in text
     assert "vaporisation" not in text
+    heat = replace(measured, value=43.98, uncertainty=0.44, how="measured", temperature=298.15, flag="")
+    other = replace(result, vaporization_enthalpy=estimate(30.0, 0.1), vaporization_experiment=heat)
+    lines = density_lines("W", other)
+    place = next(k for k, line in enumerate(lines) if "ΔH of vaporisation" in line)
+    assert "30.00 ± 0.10 kJ/mol" in lines[place]
+    assert lines[place + 1].split() == "measured 43.98 ± 0.44 kJ/mol at 298.15 K (someone)".split()
