@@ -19,13 +19,7 @@ from topdown.mapping.conformers import seen_as_beads
 from topdown.mapping.fragmenting import Partition, best_partitions
 from topdown.mapping.geometry import BondedTerms, bonded_terms
 from topdown.mapping.lipids import recognise
-from topdown.mapping.published import (
-    fits_table,
-    given_choices,
-    published_molecule,
-    typed_by_classes,
-    with_bonds_of_alkanes,
-)
+from topdown.mapping.published import fits_table, given_choices, published_molecule, typed_by_classes
 from topdown.mapping.smiles import DEFAULT_LIMITS, ParsedMolecule, SmilesLimits, parse_smiles
 from topdown.mapping.surface import MappedSurface, largest_factor, radii_of
 from topdown.mapping.surface_match import with_longer_bonds
@@ -136,8 +130,6 @@ def map_parsed(
     classes = class_model_of(table)
     if blocks is not None and blocks.whole and classes is not None:
         blocks = typed_by_classes(mol, blocks, table, classes)
-    if blocks is not None and blocks.whole and table.bond_lengths == "surface":
-        blocks = with_bonds_of_alkanes(mol, blocks)
     molecules = []
     if blocks is not None and fits_table(blocks, table):
         model = published_molecule(parsed, order, blocks, table, name, conformers)

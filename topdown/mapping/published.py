@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,6 @@ from topdown.mapping.class_typing import ClassModel, choose_classes, size_of_typ
 from topdown.mapping.lipid_layout import extended
 from topdown.mapping.recognised import RecognisedBead, RecognisedBlocks
 from topdown.mapping.smiles import ParsedMolecule
-from topdown.mapping.surface_match import ALKANE_FACTOR
 from topdown.model import Bead, BeadTable, CGMolecule
 
 
@@ -48,24 +46,6 @@ def typed_by_classes(mol: Any, blocks: RecognisedBlocks, table: BeadTable, model
         )
 
     return replace(blocks, beads=tuple(map(typed, blocks.beads)))
-
-
-def with_bonds_of_alkanes(mol: Any, blocks: RecognisedBlocks) -> RecognisedBlocks:
-    """A lipid that goes by rule with the bonds between beads of its chains as long as alkanes have them in tables whose
-    ``bond_lengths`` are ``surface``. Models that bring positions along stay as they are."""
-    terms = blocks.terms
-    if terms is None or terms.positions is not None:
-        return blocks
-    chain = [bool(bead.atoms) and _is_chain(mol, bead.atoms) for bead in blocks.beads]
-    bonds = tuple(
-        replace(bond, length=bond.length * ALKANE_FACTOR) if all(chain[k] for k in bond.atoms) else bond
-        for bond in terms.bonds
-    )
-    return replace(blocks, terms=replace(terms, bonds=bonds))
-
-
-def _is_chain(mol: Any, atoms: Sequence[int]) -> bool:
-    return all(atom.GetAtomicNum() == 6 and not atom.IsInRing() for atom in map(mol.GetAtomWithIdx, atoms))
 
 
 def given_choices(blocks: RecognisedBlocks | None, table: BeadTable) -> dict[tuple[int, ...], TypeChoice]:

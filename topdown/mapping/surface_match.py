@@ -16,8 +16,6 @@ from topdown.mapping.operators import Center
 from topdown.mapping.surface import MappedSurface, largest_factor
 from topdown.model import BeadTable, CGMolecule, VirtualSite
 
-#: Factor of n-alkanes of two to five regular beads, rounded; lipids that go by rule, which nobody matches, have it in their tails.
-ALKANE_FACTOR: Final = 1.10
 #: Parameters of a virtual site that are lengths, and that are inverse lengths, by construction.
 _LENGTHS: Final = {"2fd": (0,), "3fd": (1,), "3fad": (1,), "4fdn": (2,)}
 _INVERSE: Final = {"3out": (2,)}
