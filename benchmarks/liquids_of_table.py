@@ -5,7 +5,8 @@
 
 Every molecule is mapped with the table (or is its published model there) and simulated as a pure liquid at 298.15 K and 1 bar,
 as ``topdown density`` and ``topdown surface-tension`` do. One JSON object per liquid and table is appended to the file; what is
-there is not computed again. ``--share`` takes every n-th calibration liquid; validation liquids are all taken.
+there is not computed again. ``--share`` takes every n-th calibration liquid; validation liquids are all taken. ``report`` puts a
+ridge regression on counts of atom groups beside them, of molar volumes and surface tensions of the calibration liquids.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rdkit.Chem import MolFromSmiles
+from rdkit.Chem.Descriptors import MolWt
+from topdown1 import ridge
 
 from topdown.properties.measurements import load_measurements
 from topdown.workflows.liquids import (
@@ -77,10 +81,20 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
+def ridge_values(what: str) -> dict[str, float]:
+    """What group counts say of every liquid with a measured value."""
+    weight = {smiles: MolWt(MolFromSmiles(smiles)) if what == "density" else 1.0 for smiles, _, _ in liquids(what, 1)}
+    invert = -1 if what == "density" else 1
+    measured = {(s, what): (weight[s] * value**invert, split) for s, value, split in liquids(what, 1)}
+    return {s: (found / weight[s]) ** invert for (s, _), found in ridge(measured, what).items()}
+
+
 def report(options: argparse.Namespace) -> None:
     groups: dict[tuple[str, ...], list[float]] = defaultdict(list)
     failed: dict[tuple[str, str], int] = defaultdict(int)
     alarms: dict[tuple[str, str], int] = defaultdict(int)
+    by_groups = {what: ridge_values(what) for what in QUANTITY}
+    seen = set()
     for row in read(options.file):
         key = "density_kg_m3" if row["what"] == "density" else "surface_tension_mN_m"
         if "error" in row or row.get("alarms"):
@@ -90,6 +104,10 @@ def report(options: argparse.Namespace) -> None:
         size = "one bead" if len(beads) == 1 else "more beads"
         off = 100.0 * (row[key] / row["measured"] - 1.0)
         groups[row["what"], row["table"], row["split"], size].append(off)
+        if (row["what"], row["smiles"]) not in seen:
+            seen.add((row["what"], row["smiles"]))
+            off = 100.0 * (by_groups[row["what"]][row["smiles"]] / row["measured"] - 1.0)
+            groups[row["what"], "group counts, ridge", row["split"], size].append(off)
         heat, measured = row.get("vaporization_enthalpy_kJ_mol"), row.get("vaporization_enthalpy_experiment")
         if heat is not None and measured is not None:
             off = 100.0 * (heat / measured["vaporization_enthalpy_kJ_mol"] - 1.0)
