@@ -291,11 +291,14 @@ class _Builder:
             ]
             for body in self._body_of.get(middle, ()):
                 for bead in outer:
-                    if bead not in body.beads and len(self._linked(body, bead)) < 2:
-                        triples += [(bead, middle, k) for k in self._corners(body, middle, bead)]
-                    elif bead not in body.beads and not self._holding(body, middle, bead):
+                    if bead in body.beads:
+                        continue
+                    linked = self._linked(body, bead)
+                    if len(linked) < 2:
+                        triples += [(bead, middle, k) for k in self._corners(body, middle, linked)]
+                    elif not self._holding(body, middle, bead):
                         # It hangs by two bonds and swings about the line between them: one angle is left.
-                        triples += [(bead, middle, k) for k in self._corners(body, middle, bead)[:1]]
+                        triples += [(bead, middle, k) for k in self._corners(body, middle, linked)[:1]]
         angles = []
         for triple in dict.fromkeys(t if t[0] < t[2] else t[::-1] for t in triples):
             restricted = self.measure.ensemble is not None and (triple in inside or triple[::-1] in inside)
@@ -321,10 +324,12 @@ class _Builder:
                 found |= set(pair) & set(body.beads)
         return sorted(found)
 
-    def _corners(self, body: RigidBody, inner: int, outer: int) -> list[int]:
-        """Up to two beads of a body over which the direction of a link is held: near ones, not in line with one another."""
+    def _corners(self, body: RigidBody, inner: int, linked: Sequence[int]) -> list[int]:
+        """Up to two beads of a body over which the direction of a link is held: near ones, not in line with one another.
+
+        None of those ``linked`` to the bead at the other end of the link are taken.
+        """
         at = body.places
-        linked = self._linked(body, outer)
         others = [b for b in body.beads if b != inner and b not in linked]
         others.sort(key=lambda b: (round(math.dist(at[b], at[inner]), 3), b))
         for first, second in combinations(others[:3], 2):
@@ -364,7 +369,8 @@ class _Builder:
         """The improper that keeps a bead on its side, or in the plane, of the body it hangs on."""
         if self.measure.ensemble is None:
             return []
-        corners, linked = self._corners(body, inner, outer), self._linked(body, outer)
+        linked = self._linked(body, outer)
+        corners = self._corners(body, inner, linked)
         if len(linked) == 2 and corners:
             four = (outer, linked[0], linked[1], corners[0])
         elif len(linked) < 2 and len(corners) == 2:
