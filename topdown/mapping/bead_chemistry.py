@@ -73,6 +73,10 @@ class BeadChemistry:
         """The first atom of a role that there is."""
         return next(a for a in self.group if self.roles.names[a] == role)
 
+    def all_of(self, *wanted: str) -> list[int]:
+        """The atoms of these roles."""
+        return [a for a in self.group if self.roles.names[a] in wanted]
+
     @property
     def size(self) -> int:
         """Number of heavy atoms."""
@@ -94,6 +98,21 @@ class BeadChemistry:
     def n_carbons(self) -> int:
         """Number of carbons."""
         return sum(self.roles.facts[a].element == 6 for a in self.group)
+
+    @property
+    def attached(self) -> int:
+        """Number of bonds to atoms outside the bead."""
+        inside = set(self.group)
+        return sum(j not in inside for a in self.group for j, _, _, _ in self.roles.facts[a].neighbours)
+
+    @property
+    def is_quinone_edge(self) -> bool:
+        """Whether the bead is a double bond of a ring between two carbonyls, and nothing else."""
+        facts, inside = self.roles.facts, set(self.group)
+        return self.size == 2 and all(
+            facts[a].in_ring and any(self.roles.carbonyls[j] for j, _, _, _ in facts[a].neighbours if j not in inside)
+            for a in self.group
+        )
 
     @property
     def in_aliphatic_ring(self) -> bool:

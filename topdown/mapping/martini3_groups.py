@@ -38,12 +38,20 @@ def _charged(bead: BeadChemistry) -> FunctionalGroup | None:
             protonated = bead.roles.facts[bead.first("n+")].hydrogens > 0
             return FunctionalGroup("aromatic cation", "Q2" if protonated else "Q1", "p" if protonated else "")
         return FunctionalGroup("cation without hydrogen on its charge", "Q1")
+    if not bead.starts("O", "=O") and any(bead.roles.facts[a].charge < 0 for a in bead.all_of("P", "B")):
+        return FunctionalGroup("complex anion", "Q1" if bead.has("P") else "Q2")
     if bead.starts("O- P") or bead.has("P"):
         return FunctionalGroup("phosphate", "Q5")
     if bead.starts("O- S"):
         return FunctionalGroup("sulfonate or sulfate", "Q4", "n")
     if bead.has("O- carboxylate"):
         return FunctionalGroup("carboxylate", "Q5", "n")
+    if bead.has("nitrile N") and bead.size > 2:
+        return FunctionalGroup("pseudohalide", "Q1")
+    if bead.has("Cl", "Br", "I") and bead.count("O- other") > 3:
+        return FunctionalGroup("perhalate", "Q2")
+    if bead.count("O- nitro") > 1:
+        return FunctionalGroup("nitrate", "Q3", "n")
     if bead.starts("O-", "S-"):
         return FunctionalGroup("oxide or thiolate", "Q4", "n")
     return FunctionalGroup("soft anion", "Q2", "n")
@@ -127,11 +135,15 @@ def _weakly_polar(bead: BeadChemistry) -> FunctionalGroup | None:
     if bead.has("N-oxide N"):
         return FunctionalGroup("N-oxide", "P6", "a")
     if bead.has("C(=O) aldehyde", "=O aldehyde"):
-        return FunctionalGroup("aldehyde", "N4" if bead.size == 2 else "N5" if bead.n_carbons <= 3 else "N6", "a")
+        if bead.size == 2:
+            return FunctionalGroup("aldehyde", "N4", "a")
+        return FunctionalGroup("aldehyde", "N6" if bead.attached else "N5" if bead.n_carbons <= 3 else "N4", "a")
     if bead.has("C(=O) ketone") and bead.on_aromatic("C(=O) ketone"):
         return FunctionalGroup("aryl ketone", "N4", "a")
     if bead.has("C(=O) ketone", "=O ketone"):
-        return FunctionalGroup("ketone", "N6" if bead.size <= 2 or bead.in_aliphatic_ring else "N5", "a")
+        if bead.size <= 2 or bead.in_aliphatic_ring:
+            return FunctionalGroup("ketone", "N6", "a")
+        return FunctionalGroup("ketone", "N5" if bead.attached or bead.n_carbons <= 3 else "N4", "a")
     if bead.has("c=O", "=O c"):
         return FunctionalGroup("carbonyl of an aromatic ring", *(("P1", "a") if bead.is_lactam else ("N6", "a")))
     # An amide that two beads divide between them: its carbonyl as in caffeine, its NH as in uracil.
@@ -165,7 +177,7 @@ def _ring_nitrogen(bead: BeadChemistry) -> FunctionalGroup | None:
         return FunctionalGroup("two adjacent aromatic nitrogens", "N1", "a")
     if bead.has("n") and bead.nitrogen_beside(bead.first("n")):
         # Pyridazine and pyrazole take hydrogen bonds less than pyridine and imidazole.
-        return FunctionalGroup("aromatic nitrogen beside another", "N4", "a")
+        return FunctionalGroup("aromatic nitrogen beside another", "N4", "a", instead_of=("N5", "N6"))
     if bead.has("n"):
         near = bead.nitrogen_within_two(bead.first("n"), adjacent=False)
         return FunctionalGroup("aromatic nitrogen", "N5" if near else "N6", "a")
@@ -218,8 +230,11 @@ def _apolar(bead: BeadChemistry) -> FunctionalGroup:
         alkyl = any(not facts[a].aromatic for a in bead.group)
         return FunctionalGroup("alkylated arene", "C4") if alkyl else FunctionalGroup("arene", "C5")
     n_vinyl = bead.count("C=C")
-    if n_vinyl:
+    if n_vinyl > 1:
+        if bead.is_quinone_edge:
+            return FunctionalGroup("edge of a quinone", "C5")
         return FunctionalGroup("diene", "C5") if n_vinyl >= 4 else FunctionalGroup("alkene", "C4")
+    # Half a double bond is no alkene: its bead is as apolar as its other atoms.
     if bead.has("Si"):
         return FunctionalGroup("silane", "C2")
     if bead.in_aliphatic_ring:
