@@ -183,13 +183,14 @@ def _arenes(mol: Any, facts: Sequence[AtomFacts]) -> tuple[str, ...]:
         if len(ring) == 5 and not fused and sum(facts[a].element == 7 for a in ring) > 1:
             kind = "azole"
         for a in ring:
-            found[a] = max(found[a], kind, key=("", *ARENES).index)
+            if not found[a] or ARENES.index(found[a]) < ARENES.index(kind):
+                found[a] = kind
     return tuple(found)
 
 
 def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
     """Which kind of carbonyl carbon an atom is; empty when none."""
-    if atom.element != 6:
+    if atom.element != 6 or not atom.has_double_bond:
         return ""
     oxo = atom.doubly_bonded(8)
     if not oxo:

@@ -8,7 +8,10 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
-from topdown.mapping.atom_roles import LARGEST_RING, bonds_of, known_bonds, known_rings
+import numpy as np
+from rdkit import Chem
+
+from topdown.mapping.atom_roles import LARGEST_RING, known_bonds, known_rings
 
 #: Most constraints joined to one another: more converge slowly in LINCS.
 _LARGEST_NETWORK = 12
@@ -22,28 +25,29 @@ class Connectivity:
     ----------
     edges : tuple of (int, int)
         Neighbouring beads, i < j, sorted.
-    frames : tuple of tuple of int
-        Beads of each rigid ring system, sorted; a bead may belong to two.
+    frames : dict of tuple of int to frozenset of int
+        Beads of each rigid ring system, sorted, and the atoms of its rings; a bead may belong to two.
     """
 
     edges: tuple[tuple[int, int], ...]
-    frames: tuple[tuple[int, ...], ...]
+    frames: dict[tuple[int, ...], frozenset[int]]
 
 
 def connectivity(mol: Any, groups: Sequence[Sequence[int]]) -> Connectivity:
     """Neighbouring beads and rigid frames of a partition."""
     owners = _owners(mol.GetNumAtoms(), groups)
-    frames = set()
+    frames: dict[tuple[int, ...], frozenset[int]] = {}
     for system in ring_systems(mol):
         beads = tuple(sorted({b for atom in system for b in owners[atom]}))
         if len(beads) > 1:
-            frames.add(beads)
-    return Connectivity(edges=_edges(owners, known_bonds(mol)), frames=tuple(sorted(frames)))
+            frames.setdefault(beads, system)
+    return Connectivity(edges=_edges(owners, known_bonds(mol)), frames=frames)
 
 
 def bead_edges(mol: Any, groups: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
     """The edges alone, for a molecule of which nothing else is asked."""
-    bonds = ((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in bonds_of(mol))
+    starts, ends = np.nonzero(Chem.GetAdjacencyMatrix(mol))
+    bonds = (pair for pair in zip(starts.tolist(), ends.tolist()) if pair[0] < pair[1])
     return _edges(_owners(mol.GetNumAtoms(), groups), bonds)
 
 

@@ -150,6 +150,10 @@ class BeadMeasure:
             for t in terms
         )
 
+    def n_atoms(self, pair: tuple[int, int]) -> int:
+        """Heavy atoms of two beads, those they share counted twice; there are fewer bonds outside rings between them."""
+        return len(self._groups[pair[0]]) + len(self._groups[pair[1]])
+
     def rotatable_bonds(self, pair: tuple[int, int]) -> int:
         """Single bonds outside rings inside and between two beads, ends of chains excepted.
 

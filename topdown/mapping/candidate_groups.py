@@ -78,8 +78,9 @@ def _walked(graph: MoleculeGraph, units: list[int], taken: int) -> tuple[list[in
             around |= graph.neighbors[a]
         near.append(sorted({unit_of[b] for b in bits(around & ~taken)} - {u}))
     order: list[int] = []
+    place: dict[int, int] = {}
     for first in range(len(units)):
-        if first in order:
+        if first in place:
             continue
         queue = [first]
         for _ in range(2):
@@ -88,8 +89,9 @@ def _walked(graph: MoleculeGraph, units: list[int], taken: int) -> tuple[list[in
                 fresh = [v for v in near[u] if v not in seen]
                 seen.update(fresh)
                 queue += fresh
-        order += queue
-    place = {u: number for number, u in enumerate(order)}
+        for u in queue:
+            place[u] = len(order)
+            order.append(u)
     return [units[u] for u in order], [sum(1 << place[v] for v in near[u]) for u in order]
 
 

@@ -177,12 +177,11 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
     Right for flat ring systems; chains come out extended. Takes no conformers.
     """
     with rdBase.BlockLogs():
-        # The drawing and, later, lengths ask how many bonds lie between atoms. RDKit keeps the answer with the molecule, and
-        # copies have it: given before, it is worked out once, which takes most of the time of a long chain.
-        Chem.GetDistanceMatrix(mol)
-        drawn = Chem.Mol(mol)
-        rdDepictor.Compute2DCoords(drawn, canonOrient=True)
-    at = (drawn.GetConformer().GetPositions()[:, :2] * (_REAL_BOND / _DRAWN_BOND)).tolist()
+        # The molecule itself is drawn: the number of bonds between atoms, which lengths ask for later, stays with it, and
+        # takes most of the time of a long chain.
+        drawing = rdDepictor.Compute2DCoords(mol, canonOrient=True, clearConfs=False)
+    at = (mol.GetConformer(drawing).GetPositions()[:, :2] * (_REAL_BOND / _DRAWN_BOND)).tolist()
+    mol.RemoveConformer(drawing)
     beads_with = Counter(atom for group in groups for atom in group)
     centres: list[tuple[float, float, float]] = []
     for atom, ((x, y), facts) in enumerate(zip(at, known_facts(mol))):

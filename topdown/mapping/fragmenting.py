@@ -306,4 +306,4 @@ def canonical_order(mol: Any, canonical_smiles: str = "/") -> list[int]:
 
 def output_order(mol: Any) -> list[int]:
     """Atom indices in the order of the SMILES that was last made of ``mol``."""
-    return [int(i) for i in mol.GetProp("_smilesAtomOutputOrder").strip("[],").split(",") if i]
+    return list(map(int, filter(None, mol.GetProp("_smilesAtomOutputOrder")[1:-1].split(","))))

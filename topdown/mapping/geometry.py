@@ -11,7 +11,7 @@ uses, and lowered until no vibration is faster than ten steps of 20 fs (:mod:`to
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from operator import itemgetter
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from topdown.mapping.bead_graph import Connectivity, Networks, connectivity, cycle_edges, ring_systems
+from topdown.mapping.bead_graph import Connectivity, Networks, connectivity, cycle_edges
 from topdown.mapping.bead_measures import BeadMeasure
 from topdown.mapping.conformers import BeadEnsemble, superposed
 from topdown.mapping.rigid_frames import RigidBody, place_site, rigid_body, shared_masses
@@ -112,7 +112,7 @@ def bonded_terms(
     if ensemble is not None:
         ensemble = _symmetrised(mol, groups, ensemble)
     measure = BeadMeasure(mol, groups, ensemble)
-    frames = _without_loose_beads(graph.frames, mol, groups, measure)
+    frames = _without_loose_beads(graph.frames, groups, measure)
     bodies = _bodies(frames, measure)
     carried = shared_masses(masses, bodies)
     builder = _Builder(graph, bodies, measure)
@@ -160,25 +160,26 @@ def _symmetrised(mol: Any, groups: Sequence[Sequence[int]], ensemble: BeadEnsemb
 
 
 def _without_loose_beads(
-    frames: Sequence[tuple[int, ...]], mol: Any, groups: Sequence[Sequence[int]], measure: BeadMeasure
+    frames: Mapping[tuple[int, ...], frozenset[int]], groups: Sequence[Sequence[int]], measure: BeadMeasure
 ) -> list[tuple[int, ...]]:
     """Frames without beads that hold few of the ring atoms and do not keep their distance to the rest."""
-    result = []
-    systems = ring_systems(mol)
-    for frame in frames:
-        atoms = next(s for s in systems if set(frame) == {b for b, g in enumerate(groups) if s & set(g)})
-        core = [b for b in frame if 2 * len(atoms & set(groups[b])) >= len(groups[b])]
+    result = set()
+    for frame, atoms in frames.items():
+        inside = {b: len(atoms.intersection(groups[b])) for b in frame}
+        core = [b for b in frame if 2 * inside[b] >= len(groups[b])]
         kept = list(core)
-        for bead in sorted(set(frame) - set(core)):
+        for bead in frame:
+            if 2 * inside[bead] >= len(groups[bead]):
+                continue
             if measure.ensemble is None:
-                loose = 4 * len(atoms & set(groups[bead])) <= len(groups[bead])
+                loose = 4 * inside[bead] <= len(groups[bead])
             else:
                 loose = any(measure.spread((min(bead, c), max(bead, c))) > measure.stiff_below for c in core)
             if not loose:
                 kept.append(bead)
         if len(kept) > 1:
-            result.append(tuple(sorted(kept)))
-    return sorted(set(result))
+            result.add(tuple(sorted(kept)))
+    return sorted(result)
 
 
 def _bodies(frames: Sequence[tuple[int, ...]], measure: BeadMeasure) -> list[RigidBody]:
@@ -217,16 +218,18 @@ class _Builder:
 
     def _springs(self, graph: Connectivity) -> tuple[tuple[Bond, ...], list[Constraint]]:
         """Bonds, and constraints in place of the stiffest ones where they close no cycle and join no long network."""
+        bonds = [self._bond(pair) for pair in self.links]
+        if all(bond.force_constant <= BOND_RANGE[1] for bond in bonds):
+            return tuple(bonds), []
         in_cycle = cycle_edges(graph.edges)
-        bonds, constraints = [], []
-        for pair in self.links:
-            bond = self._bond(pair)
+        springs, constraints = [], []
+        for pair, bond in zip(self.links, bonds):
             sites = self._is_site & set(pair)
             if bond.force_constant > BOND_RANGE[1] and pair not in in_cycle and not sites and self._network.joins(pair):
                 constraints.append(Constraint(atoms=pair, length=bond.length))
             else:
-                bonds.append(self._capped(bond))
-        return tuple(bonds), constraints
+                springs.append(self._capped(bond))
+        return tuple(springs), constraints
 
     @staticmethod
     def _capped(bond: Bond) -> Bond:
@@ -238,8 +241,10 @@ class _Builder:
         if self.measure.thermal:
             force = min(force, 2.0 * BOND_RANGE[1])
         else:
-            turns = self.measure.rotatable_bonds(pair)
-            force = max(min(force, 1.5 * BOND_RANGE[1] / (1 + turns)), BOND_RANGE[0])
+            # Mostly there are too few atoms for enough of them to matter.
+            if force > 1.5 * BOND_RANGE[1] / self.measure.n_atoms(pair):
+                force = min(force, 1.5 * BOND_RANGE[1] / (1 + self.measure.rotatable_bonds(pair)))
+            force = max(force, BOND_RANGE[0])
         return Bond(atoms=pair, length=self.measure.length(pair), force_constant=float(round(force, -1)))
 
     def _anchors(self) -> dict[tuple[int, int], tuple[int, int]]:
@@ -286,11 +291,14 @@ class _Builder:
             ]
             for body in self._body_of.get(middle, ()):
                 for bead in outer:
-                    if bead not in body.beads and len(self._linked(body, bead)) < 2:
-                        triples += [(bead, middle, k) for k in self._corners(body, middle, bead)]
-                    elif bead not in body.beads and not self._holding(body, middle, bead):
+                    if bead in body.beads:
+                        continue
+                    linked = self._linked(body, bead)
+                    if len(linked) < 2:
+                        triples += [(bead, middle, k) for k in self._corners(body, middle, linked)]
+                    elif not self._holding(body, middle, bead):
                         # It hangs by two bonds and swings about the line between them: one angle is left.
-                        triples += [(bead, middle, k) for k in self._corners(body, middle, bead)[:1]]
+                        triples += [(bead, middle, k) for k in self._corners(body, middle, linked)[:1]]
         angles = []
         for triple in dict.fromkeys(t if t[0] < t[2] else t[::-1] for t in triples):
             restricted = self.measure.ensemble is not None and (triple in inside or triple[::-1] in inside)
@@ -316,10 +324,12 @@ class _Builder:
                 found |= set(pair) & set(body.beads)
         return sorted(found)
 
-    def _corners(self, body: RigidBody, inner: int, outer: int) -> list[int]:
-        """Up to two beads of a body over which the direction of a link is held: near ones, not in line with one another."""
+    def _corners(self, body: RigidBody, inner: int, linked: Sequence[int]) -> list[int]:
+        """Up to two beads of a body over which the direction of a link is held: near ones, not in line with one another.
+
+        None of those ``linked`` to the bead at the other end of the link are taken.
+        """
         at = body.places
-        linked = self._linked(body, outer)
         others = [b for b in body.beads if b != inner and b not in linked]
         others.sort(key=lambda b: (round(math.dist(at[b], at[inner]), 3), b))
         for first, second in combinations(others[:3], 2):
@@ -359,7 +369,8 @@ class _Builder:
         """The improper that keeps a bead on its side, or in the plane, of the body it hangs on."""
         if self.measure.ensemble is None:
             return []
-        corners, linked = self._corners(body, inner, outer), self._linked(body, outer)
+        linked = self._linked(body, outer)
+        corners = self._corners(body, inner, linked)
         if len(linked) == 2 and corners:
             four = (outer, linked[0], linked[1], corners[0])
         elif len(linked) < 2 and len(corners) == 2:

@@ -310,6 +310,9 @@ def _triangles(carriers: Sequence[int], known: _Triangles) -> list[tuple[tuple[i
 
     The second value is that common side. Of all ways to begin and to go on, the best conditioned is taken at each step.
     """
+    if len(carriers) == 3:
+        i, j, k = carriers
+        return [((i, j, k), (i, j))]
     if len(carriers) == 4:
         return _best_hinge(carriers, known)
     first = max(combinations(carriers, 3), key=lambda t: (round(known.seen(*t)[1], 4), tuple(-b for b in t)))

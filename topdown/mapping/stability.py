@@ -8,7 +8,7 @@ from, and motion along constraints is projected out. This counts all springs on 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -27,6 +27,8 @@ _MOST_BEADS = 250
 SMALLEST_SINGULAR = 0.08
 
 Terms = tuple[tuple[Bond, ...], tuple[Angle, ...], tuple[Dihedral, ...]]
+#: Gradient of a coordinate on each of the beads it depends on.
+_Gradient = tuple[tuple[int, Vector], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +52,10 @@ class Skeleton:
 
 def shortest_period(skeleton: Skeleton, terms: Terms) -> float:
     """Period [ps] of the fastest normal mode; infinite without springs."""
-    rows, constants = _gradients(skeleton, terms)
-    if not len(rows):
+    gradients, stiffness = _gradients(skeleton, terms)
+    if not gradients:
         return math.inf
-    rows = _without_constrained(skeleton, rows)
+    rows, constants = _without_constrained(skeleton, _mass_weighted(skeleton, gradients)), np.array(stiffness)
     largest = float(np.linalg.svd(rows * np.sqrt(constants)[:, None], compute_uv=False)[0])
     return 2 * math.pi / largest if largest > 0 else math.inf
 
@@ -65,17 +67,17 @@ def softened(skeleton: Skeleton, terms: Terms, *, shortest: float = SHORTEST_PER
     """
     if len(skeleton.masses) > _MOST_BEADS:
         return _bounded(skeleton, terms, shortest)
-    rows, constants = _gradients(skeleton, terms)
-    if not len(rows):
-        return terms
     limit = (2 * math.pi / shortest) ** 2
-    weighted = rows * np.sqrt(constants)[:, None]
-    # No eigenvalue exceeds the largest sum of sizes in a row (Gershgorin), and taking constrained motion out raises none:
-    # mostly this settles it without any modes.
+    gradients, stiffness = _gradients(skeleton, terms)
+    # Mostly this settles it without any modes.
+    if not gradients or _largest_square(skeleton, gradients, stiffness) <= limit:
+        return terms
+    rows, wanted = _mass_weighted(skeleton, gradients), np.array(stiffness)
+    weighted = rows * np.sqrt(wanted)[:, None]
+    # Nor need they be known where the sums of the scalar products themselves are small.
     if float(np.abs(weighted @ weighted.T).sum(axis=1).max()) <= limit:
         return terms
     rows = _without_constrained(skeleton, rows)
-    wanted = constants.copy()
     for _ in range(200):
         weighted = rows * np.sqrt(wanted)[:, None]
         u, s, _ = np.linalg.svd(weighted, full_matrices=False)
@@ -95,12 +97,11 @@ def independent_constraints(
 ) -> tuple[tuple[Constraint, ...], tuple[Constraint, ...]]:
     """(constraints that are linearly independent at these positions, those that repeat others), in their order."""
     x = positions.tolist()
+    if _largest_overlap(x, masses, constraints) <= 1.0 - SMALLEST_SINGULAR**2:
+        return tuple(constraints), ()
     kept: list[Constraint] = []
     redundant: list[Constraint] = []
     for group in _connected(constraints):
-        if _largest_overlap(x, masses, group) <= 1.0 - SMALLEST_SINGULAR**2:
-            kept += group
-            continue
         rows = [_constraint_row(x, masses, constraint) for constraint in group]
         # Fewer rows have no smaller singular value: where all are independent, so are the first of them.
         if np.linalg.svd(np.array(rows), compute_uv=False)[-1] >= SMALLEST_SINGULAR and len(rows) <= positions.size:
@@ -132,11 +133,12 @@ def _largest_overlap(x: Sequence[Vector], masses: Sequence[float], constraints: 
         ends.append((i, j, [d / scale for d in along]))
     sums = [0.0] * len(ends)
     for (one, (i, j, u)), (other, (k, m, v)) in combinations(enumerate(ends), 2):
-        # Two constraints share one bead, or both and repeat each other.
-        overlap = abs(dot(u, v)) * sum(1.0 / masses[bead] for bead in (i, j) if bead in (k, m))
-        sums[one] += overlap
-        sums[other] += overlap
-    return max(sums)
+        # Two constraints share one bead, or both and repeat each other, or none.
+        if i in (k, m) or j in (k, m):
+            overlap = abs(dot(u, v)) * sum(1.0 / masses[bead] for bead in (i, j) if bead in (k, m))
+            sums[one] += overlap
+            sums[other] += overlap
+    return max(sums, default=0.0)
 
 
 def _connected(constraints: Sequence[Constraint]) -> list[list[Constraint]]:
@@ -168,32 +170,62 @@ def _constraint_row(x: Sequence[Vector], masses: Sequence[float], constraint: Co
     return row
 
 
-def _gradients(skeleton: Skeleton, terms: Terms) -> tuple[FloatArray, FloatArray]:
-    """Mass-weighted gradients (n_terms, 3 n_massive) of the terms' coordinates, and their constants."""
+def _gradients(skeleton: Skeleton, terms: Terms) -> tuple[list[_Gradient], list[float]]:
+    """Gradients of the terms' coordinates, and their constants."""
     x = skeleton.positions.tolist()
     bonds, angles, dihedrals = terms
-    rows: list[list[float]] = []
+    gradients: list[_Gradient] = []
     constants: list[float] = []
     for bond in bonds:
-        rows.append(_bond_row(x, bond.atoms))
+        gradients.append(_bond_gradient(x, bond.atoms))
         constants.append(bond.force_constant)
     for angle in angles:
-        row, sine = _angle_row(x, angle.atoms)
+        gradient, sine = _angle_gradient(x, angle.atoms)
         # The cosine's gradient is -sin θ times the angle's; restricted bending divides by sin² again.
-        rows.append([sine * g for g in row] if angle.function == 2 else row)
+        if angle.function == 2:
+            gradient = tuple((bead, [sine * g for g in of_bead]) for bead, of_bead in gradient)
+        gradients.append(gradient)
         constants.append(angle.force_constant)
     for dihedral in dihedrals:
-        rows.append(_dihedral_row(x, dihedral.atoms))
+        gradients.append(_dihedral_gradient(x, dihedral.atoms))
         n = max(dihedral.multiplicity, 1) if dihedral.function in (1, 9) else 1
         constants.append(abs(dihedral.force_constant) * n**2)
-    if not rows:
-        return np.zeros((0, 0)), np.zeros(0)
+    return gradients, constants
+
+
+def _largest_square(skeleton: Skeleton, gradients: Sequence[_Gradient], constants: Sequence[float]) -> float:
+    """No mode has a larger squared frequency than this [1/ps²]; infinite with sites out of the plane of their beads.
+
+    No eigenvalue of the matrix of the scalar products of weighted gradients exceeds the largest sum of sizes in one of its
+    rows (Gershgorin), no product that of the lengths on each bead, and taking constrained motion out raises none.
+    """
+    carriers = {v.site: tuple(zip(v.atoms, site_weights(v))) for v in skeleton.sites}
+    if any(v.construction == "3out" or not carriers.keys().isdisjoint(v.atoms) for v in skeleton.sites):
+        return math.inf
+    total = [0.0] * len(skeleton.masses)
+    lengths: list[list[tuple[int, float]]] = []
+    for gradient, constant in zip(gradients, constants):
+        of_term = []
+        for bead, of_bead in gradient:
+            size = norm(of_bead) * math.sqrt(constant)
+            for carrier, weight in carriers.get(bead, ((bead, 1.0),)):
+                length = abs(weight) * size / math.sqrt(skeleton.masses[carrier])
+                total[carrier] += length
+                of_term.append((carrier, length))
+        lengths.append(of_term)
+    return max(sum(length * total[bead] for bead, length in of_term) for of_term in lengths)
+
+
+def _mass_weighted(skeleton: Skeleton, gradients: Sequence[_Gradient]) -> FloatArray:
+    """Gradients over the roots of the masses, (n_terms, 3 n_massive), those on sites handed on."""
+    moved = np.zeros((len(gradients), 3 * len(skeleton.masses)))
+    for row, gradient in zip(moved, gradients):
+        for bead, of_bead in gradient:
+            row[3 * bead : 3 * bead + 3] = of_bead
     massive = _massive(skeleton)
-    moved = np.array(rows)
     if skeleton.sites:
         moved = moved @ _site_jacobian(skeleton, massive)
-    inverse_root = np.repeat(1.0 / np.sqrt([skeleton.masses[k] for k in massive]), 3)
-    return moved * inverse_root, np.array(constants)
+    return np.asarray(moved * np.repeat(1.0 / np.sqrt([skeleton.masses[k] for k in massive]), 3))
 
 
 def _massive(skeleton: Skeleton) -> list[int]:
@@ -238,23 +270,15 @@ def _cross_matrix(v: FloatArray) -> FloatArray:
     return np.array([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
 
 
-def _row(n_beads: int, gradients: Iterable[tuple[int, Vector]]) -> list[float]:
-    """(3 n_beads,) numbers, all zero but for the gradients on some beads."""
-    row = [0.0] * (3 * n_beads)
-    for bead, gradient in gradients:
-        row[3 * bead : 3 * bead + 3] = gradient
-    return row
-
-
-def _bond_row(x: Sequence[Vector], atoms: tuple[int, int]) -> list[float]:
+def _bond_gradient(x: Sequence[Vector], atoms: tuple[int, int]) -> _Gradient:
     """Gradient of a distance."""
     i, j = atoms
     along = difference(x[j], x[i])
     length = max(norm(along), 1e-3)
-    return _row(len(x), ((i, [-d / length for d in along]), (j, [d / length for d in along])))
+    return (i, [-d / length for d in along]), (j, [d / length for d in along])
 
 
-def _angle_row(x: Sequence[Vector], atoms: tuple[int, int, int]) -> tuple[list[float], float]:
+def _angle_gradient(x: Sequence[Vector], atoms: tuple[int, int, int]) -> tuple[_Gradient, float]:
     """Gradient of an angle and its sine; near a straight angle that of a bend of unit sine in any direction."""
     i, j, k = atoms
     u, v = difference(x[i], x[j]), difference(x[k], x[j])
@@ -265,10 +289,10 @@ def _angle_row(x: Sequence[Vector], atoms: tuple[int, int, int]) -> tuple[list[f
     on_i = [(cosine * p / a - q / b) / (a * bent) for p, q in zip(u, v)]
     on_k = [(cosine * q / b - p / a) / (b * bent) for p, q in zip(u, v)]
     on_j = [-p - q for p, q in zip(on_i, on_k)]
-    return _row(len(x), ((i, on_i), (j, on_j), (k, on_k))), sine
+    return ((i, on_i), (j, on_j), (k, on_k)), sine
 
 
-def _dihedral_row(x: Sequence[Vector], atoms: tuple[int, int, int, int]) -> list[float]:
+def _dihedral_gradient(x: Sequence[Vector], atoms: tuple[int, int, int, int]) -> _Gradient:
     """Gradient of a dihedral angle (Blondel & Karplus, J. Comput. Chem. 17, 1132 (1996))."""
     i, j, k, last = atoms
     b1, b2, b3 = difference(x[j], x[i]), difference(x[k], x[j]), difference(x[last], x[k])
@@ -279,7 +303,7 @@ def _dihedral_row(x: Sequence[Vector], atoms: tuple[int, int, int, int]) -> list
     p, q = dot(b1, b2) / axis**2, dot(b3, b2) / axis**2
     on_j = [-(1.0 + p) * first + q * fourth for first, fourth in zip(on_i, on_l)]
     on_k = [-first - second - fourth for first, second, fourth in zip(on_i, on_j, on_l)]
-    return _row(len(x), ((i, on_i), (j, on_j), (k, on_k), (last, on_l)))
+    return (i, on_i), (j, on_j), (k, on_k), (last, on_l)
 
 
 def _with_constants(terms: Terms, constants: FloatArray) -> Terms:

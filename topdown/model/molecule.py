@@ -95,6 +95,8 @@ class CGMolecule:
             object.__setattr__(self, "positions", frozen_array(f"positions of {self.name}", self.positions, (n, 3)))
 
     def _check_virtual_sites(self) -> None:
+        if not self.virtual_sites:
+            return
         sites = {v.site for v in self.virtual_sites}
         if len(sites) < len(self.virtual_sites):
             raise TopologyError("a virtual site is placed twice", where=self.name)

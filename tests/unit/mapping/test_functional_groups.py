@@ -102,11 +102,42 @@ def test_roles(smiles, expected):
         ("CON=O", "N3", "a"),
         ("NC(N)=S", "P2", ""),
         ("CC(N)=S", "N6", "d"),
+        ("CCC=O", "N5", "a"),
+        ("CC(C)C=O", "N4", "a"),
+        ("CCC(C)=O", "N4", "a"),
+        ("F[P-](F)(F)(F)(F)F", "Q1", ""),
+        ("F[B-](F)(F)F", "Q2", ""),
+        ("N#C[S-]", "Q1", ""),
+        ("[O-][Cl+3]([O-])([O-])[O-]", "Q2", ""),
+        ("O=[N+]([O-])[O-]", "Q3", "n"),
+        ("CC[O-]", "Q4", "n"),
     ],
 )
 def test_classes_of_martini3(smiles, core, labels):
     found = group_of(smiles)
     assert (found.core, found.labels) == (core, labels)
+
+
+@pytest.mark.parametrize(
+    ("smiles", "atoms", "core"),
+    [
+        ("O=C1C=CC(=O)C=C1", (2, 3), "C5"),
+        ("O=C1C=CC(=O)C(C)=C1", (6, 7, 8), "C4"),
+        ("C1CC=CCC1", (2, 3), "C4"),
+        ("CC(C)C=CC", (0, 1, 2, 3), "C2"),
+        ("CC(C)C=CC", (3, 4, 5), "C4"),
+        ("C1CCCC=C1", (2, 3, 4), "C3"),
+        ("CCCCCCC=O", (4, 5, 6, 7), "N6"),
+        ("CCCCCC(C)=O", (4, 5, 6, 7), "N5"),
+    ],
+)
+def test_classes_of_parts_of_molecules(smiles, atoms, core):
+    assert group_of(smiles, atoms=atoms).core == core
+
+
+def test_a_nitrogen_beside_another_takes_the_votes_for_pyridine():
+    found = group_of("c1ccnnc1", atoms=(2, 3))
+    assert (found.core, found.labels, found.instead_of) == ("N4", "a", ("N5", "N6"))
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,15 @@ def test_flat_shapes_are_near_those_of_conformers():
         assert np.linalg.norm(x[i] - x[j]) == pytest.approx(length, rel=0.03)
 
 
+def test_drawing_leaves_the_molecule_as_it_was():
+    mol = Chem.MolFromSmiles("Cc1ccccc1")
+    conformer = Chem.Conformer(mol.GetNumAtoms())
+    conformer.SetAtomPosition(0, (1.0, 2.0, 3.0))
+    mol.AddConformer(conformer)
+    flat_positions(mol, ((0, 1), (2, 3), (4, 5, 6)))
+    assert [list(c.GetPositions()[0]) for c in mol.GetConformers()] == [[1.0, 2.0, 3.0]]
+
+
 def test_superposition_turns_but_never_mirrors():
     rng = np.random.default_rng(1)
     x = rng.normal(size=(6, 3))

@@ -151,3 +151,24 @@ def test_a_quick_look_at_constraints_settles_only_what_is_so():
         assert overlap == pytest.approx(np.abs(rows @ rows.T - np.eye(len(rows))).sum(axis=1).max())
         settled += overlap < 1.0 - stability.SMALLEST_SINGULAR**2
     assert settled > 20
+
+
+def test_a_quick_look_at_springs_never_understates_the_fastest_mode():
+    rng = np.random.default_rng(7)
+    for trial in range(100):
+        x, masses = rng.normal(scale=0.3, size=(6, 3)), rng.uniform(20.0, 100.0, 6)
+        sites: tuple[VirtualSite, ...] = ()
+        if trial % 2:
+            sites = (VirtualSite(site=5, construction="3", atoms=(0, 1, 2), parameters=(0.7, -0.4)),)
+            masses[5] = 0.0
+        pairs = rng.permutation(list(combinations(range(6), 2)))[:4]
+        bonds = tuple(Bond(atoms=(int(i), int(j)), length=0.3, force_constant=5000.0) for i, j in pairs)
+        angles = tuple(Angle(atoms=t, angle=120.0, force_constant=100.0) for t in ((0, 1, 2), (3, 4, 5)))
+        hinges = (Dihedral(atoms=(1, 2, 3, 4), angle=0.0, force_constant=50.0),)
+        body, terms = skeleton(x, masses, sites=sites), (bonds, angles, hinges)
+        largest = stability._largest_square(body, *stability._gradients(body, terms))
+        fastest = (2 * math.pi / shortest_period(body, terms)) ** 2
+        assert fastest <= largest <= 30 * fastest
+    out_of_plane = VirtualSite(site=5, construction="3out", atoms=(0, 1, 2), parameters=(0.3, 0.4, 0.5))
+    body = skeleton(x, masses, sites=(out_of_plane,))
+    assert stability._largest_square(body, *stability._gradients(body, terms)) == math.inf
