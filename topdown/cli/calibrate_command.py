@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
 
 _RUN = "run"
@@ -119,9 +119,7 @@ def run(
         raise
     if as_json:
         found = calibration_json(outcome.result, outcome.stickiness)
-        click.echo(
-            json.dumps({**found, "table_folder": str(outcome.table_folder)}, allow_nan=False, ensure_ascii=False)
-        )
+        echo_json({**found, "table_folder": str(outcome.table_folder)})
         return
     click.echo(calibration_text(outcome.result, outcome.stickiness), nl=False)
     click.echo(f"\nnew table: {outcome.table_folder}\nreports: {', '.join(str(f) for f in outcome.files)}")
@@ -132,7 +130,10 @@ def _run_classes(campaign: Path, output: Path | None, store: Path | None, worker
     from topdown.workflows.calibrate_classes import calibrate_classes, class_report_text
 
     outcome = calibrate_classes(campaign, output, store=store, workers=workers, progress=_say)
-    click.echo(json.dumps(outcome.report, ensure_ascii=False) if as_json else class_report_text(outcome.report))
+    if as_json:
+        echo_json(outcome.report)
+    else:
+        click.echo(class_report_text(outcome.report))
 
 
 @command.command("plan")
@@ -169,7 +170,10 @@ def status(folder: Path, as_json: bool) -> None:
     from topdown.workflows.calibration_status import calibration_status, status_text
 
     found = calibration_status(folder)
-    click.echo(json.dumps(found, ensure_ascii=False) if as_json else status_text(found), nl=as_json)
+    if as_json:
+        echo_json(found)
+    else:
+        click.echo(status_text(found), nl=False)
 
 
 class _RoundProgress:
@@ -198,8 +202,14 @@ def _print_plan(campaign: Path, workers: int, as_json: bool) -> None:
         from topdown.workflows.calibrate_classes import plan_classes
 
         plan = plan_classes(campaign)
-        click.echo(json.dumps(plan) if as_json else "\n".join(f"{key}: {value}" for key, value in plan.items()))
+        if as_json:
+            echo_json(plan)
+        else:
+            click.echo("\n".join(f"{key}: {value}" for key, value in plan.items()))
         return
     found = plan_calibration(campaign)
     n = workers or available_processors()
-    click.echo(json.dumps(plan_json(found, n), ensure_ascii=False) if as_json else plan_text(found, n), nl=as_json)
+    if as_json:
+        echo_json(plan_json(found, n))
+    else:
+        click.echo(plan_text(found, n), nl=False)

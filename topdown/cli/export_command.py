@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.topology_options import macros, topology_options
 
 
@@ -67,7 +67,7 @@ def command(
         settings=RunSettings(**given) if given else None,  # type: ignore[arg-type]
     )
     if as_json:
-        click.echo(json.dumps(result.as_json(), allow_nan=False))
+        echo_json(result.as_json())
         return
     system = result.system
     edges = " x ".join(f"{edge:.4g}" for edge in system.box)

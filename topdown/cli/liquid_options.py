@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 
 if TYPE_CHECKING:
     from topdown.workflows.liquids import LiquidOutcome, LiquidSettings
@@ -87,10 +87,11 @@ def print_outcomes(
     for outcome in outcomes:
         codes.append(outcome.error.exit_code if outcome.error else 0)
         if outcome.error:
-            where = f"{outcome.liquid}: " if outcome.liquid.strip() else ""
+            named = outcome.error.where == outcome.liquid or not outcome.liquid.strip()
+            where = "" if named else f"{outcome.liquid}: "
             click.echo(f"error: {where}{outcome.error}", err=True)
         if as_json:
-            click.echo(json.dumps(to_json(outcome), allow_nan=False, ensure_ascii=False))
+            echo_json(to_json(outcome))
         elif outcome.result is not None:
             notes = [f"  note: {remark}" for remark in outcome.remarks]
             for line in (*to_lines(outcome.liquid, outcome.result), *notes, f"  {outcome.wall_s:.1f} s"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from topdown.cli.commands import CommandWithOthers
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.progress import StatusLine
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def command(output: Path, resume: bool, overwrite: bool, compare: bool, as_json:
     finally:
         line.close()
     if as_json:
-        click.echo(json.dumps(report_data(result, output), allow_nan=False))
+        echo_json(report_data(result, output))
         return
     for text in _summary(result):
         click.echo(text)

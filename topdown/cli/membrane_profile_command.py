@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
 
 
@@ -82,7 +82,7 @@ def command(
         smiles, settings, output, store=store, workers=workers, plots=plots, progress=ProgressLine()
     )
     if as_json:
-        click.echo(json.dumps(result.as_json(), allow_nan=False, ensure_ascii=False))
+        echo_json(result.as_json())
         return
     for line in profile_lines(result.profile):
         click.echo(line)

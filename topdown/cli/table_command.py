@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from topdown.cli.printing import echo_json
 from topdown.report.molecule_text import molecule_text, molecules_text
 from topdown.report.table_text import Paint, difference_text, matrix_text
 from topdown.tables import CuratedMolecule
@@ -39,7 +39,7 @@ def list_(as_json: bool) -> None:
     """List the tables that come with topdown."""
     tables = list_tables()
     if as_json:
-        _print_json({"tables": [_summary_json(summary) for summary in tables]})
+        echo_json({"tables": [_summary_json(summary) for summary in tables]})
         return
     width = max(len(summary.header.name) for summary in tables)
     for summary in tables:
@@ -79,13 +79,13 @@ def show(
         view = show_table(table, pair)
         length, depth = view.table.pair(*pair)
         if as_json:
-            _print_json({"table": view.table.name, "pair": list(pair), "sigma": length, "epsilon": depth})
+            echo_json({"table": view.table.name, "pair": list(pair), "sigma": length, "epsilon": depth})
         else:
             click.echo(f"{pair[0]} {pair[1]}: sigma {length:g} nm, epsilon {depth:g} kJ/mol")
         return
     view = show_table(table, _split_types(types))
     if as_json:
-        _print_json(_view_json(view))
+        echo_json(_view_json(view))
     else:
         _draw(view, sigma)
 
@@ -97,7 +97,7 @@ def check(table: str, as_json: bool) -> None:
     """Read every file of TABLE (a name or a folder); exit code 2 and one line if something is wrong."""
     result = check_table(table)
     if as_json:
-        _print_json({**_summary_json(result.summary), "ok": True, "remarks": list(result.remarks)})
+        echo_json({**_summary_json(result.summary), "ok": True, "remarks": list(result.remarks)})
         return
     click.echo(f"{result.summary.header.name} {result.summary.header.version}: ok, {_counts(result.summary)}")
     for remark in result.remarks:
@@ -116,7 +116,7 @@ def diff(a: str, b: str, limit: int | None, as_json: bool) -> None:
         click.echo(difference_text(difference, limit=limit), nl=False)
         return
     changes = difference.changes if limit is None else difference.changes[:limit]
-    _print_json(
+    echo_json(
         {
             "a": difference.name_a,
             "b": difference.name_b,
@@ -140,7 +140,7 @@ def diff(a: str, b: str, limit: int | None, as_json: bool) -> None:
 def _show_molecules(table: str, name: str | None, as_json: bool) -> None:
     found = show_molecules(table, name)
     if as_json:
-        _print_json({"table": table, "molecules": [_molecule_json(m) for m in found]})
+        echo_json({"table": table, "molecules": [_molecule_json(m) for m in found]})
     else:
         click.echo(molecules_text(found) if name is None else molecule_text(found[0]), nl=False)
 
@@ -267,7 +267,3 @@ def _view_json(view: TableView) -> dict[str, Any]:
         "sigma": part.sigma[rows][:, rows].tolist(),
         "n_hidden": view.n_hidden,
     }
-
-
-def _print_json(data: dict[str, Any]) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _told(outcomes: Iterable[TransferOutcome], figures: TransferPlots | None, *,
         if figures is not None and outcome.result is not None:
             figures.add(outcome)
         if as_json:
-            click.echo(json.dumps(transfer_json(outcome), allow_nan=False, ensure_ascii=False))
+            echo_json(transfer_json(outcome))
         elif outcome.result is not None:
             name = outcome.request.name or outcome.request.smiles
             for line in transfer_lines(name, f"{outcome.table}, {outcome.model}", outcome.result):
