@@ -31,7 +31,16 @@ def test_import_is_light() -> None:
 
 
 def test_help_is_light() -> None:
-    code = "from topdown.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    """Of every command."""
+    helps = [
+        [],
+        *([name] for name in COMMANDS),
+        *([name, beside] for name in SUBCOMMANDS for beside in SUBCOMMANDS[name]),
+    ]
+    code = (
+        "from topdown.cli.main import main\n"
+        f"for words in {helps!r}:\n    try:\n        main([*words, '--help'])\n    except SystemExit:\n        pass"
+    )
     assert loaded_after(code) & set(HEAVY) == set()
 
 

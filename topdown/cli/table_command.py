@@ -6,24 +6,17 @@ import os
 import shutil
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from topdown.cli.printing import echo_json
-from topdown.report.molecule_text import molecule_text, molecules_text
-from topdown.report.table_text import Paint, difference_text, matrix_text
-from topdown.tables import CuratedMolecule
-from topdown.tables.folder import TableHeader
-from topdown.workflows.tables import (
-    TableSummary,
-    TableView,
-    check_table,
-    diff_tables,
-    list_tables,
-    show_molecules,
-    show_table,
-)
+
+if TYPE_CHECKING:
+    from topdown.report.table_text import Paint
+    from topdown.tables import CuratedMolecule
+    from topdown.tables.folder import TableHeader
+    from topdown.workflows.tables import TableSummary, TableView
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -37,6 +30,8 @@ def command() -> None:
 @_JSON
 def list_(as_json: bool) -> None:
     """List the tables that come with topdown."""
+    from topdown.workflows.tables import list_tables
+
     tables = list_tables()
     if as_json:
         echo_json({"tables": [_summary_json(summary) for summary in tables]})
@@ -68,6 +63,8 @@ def show(
     as_json: bool,
 ) -> None:
     """Draw the interaction matrix of TABLE (a name or a folder), or print one pair of types, or its curated models."""
+    from topdown.workflows.tables import show_table
+
     if molecules or molecule is not None:
         if pair or types is not None or sigma or (molecules and molecule is not None):
             raise click.UsageError("--molecules and --molecule stand alone")
@@ -95,6 +92,8 @@ def show(
 @_JSON
 def check(table: str, as_json: bool) -> None:
     """Read every file of TABLE (a name or a folder); exit code 2 and one line if something is wrong."""
+    from topdown.workflows.tables import check_table
+
     result = check_table(table)
     if as_json:
         echo_json({**_summary_json(result.summary), "ok": True, "remarks": list(result.remarks)})
@@ -111,6 +110,9 @@ def check(table: str, as_json: bool) -> None:
 @_JSON
 def diff(a: str, b: str, limit: int | None, as_json: bool) -> None:
     """List the pairs that changed from table A to table B, largest change of epsilon first."""
+    from topdown.report.table_text import difference_text
+    from topdown.workflows.tables import diff_tables
+
     difference = diff_tables(a, b)
     if not as_json:
         click.echo(difference_text(difference, limit=limit), nl=False)
@@ -138,6 +140,9 @@ def diff(a: str, b: str, limit: int | None, as_json: bool) -> None:
 
 
 def _show_molecules(table: str, name: str | None, as_json: bool) -> None:
+    from topdown.report.molecule_text import molecule_text, molecules_text
+    from topdown.workflows.tables import show_molecules
+
     found = show_molecules(table, name)
     if as_json:
         echo_json({"table": table, "molecules": [_molecule_json(m) for m in found]})
@@ -155,6 +160,8 @@ def _split_types(text: str | None) -> tuple[str, ...]:
 
 
 def _draw(view: TableView, sigma: bool) -> None:
+    from topdown.report.table_text import matrix_text
+
     header, scheme = view.header, view.header.scheme
     field = "infinite" if scheme.epsilon_rf == 0 else f"{scheme.epsilon_rf:g}"
     click.echo(f"{header.name} {header.version}: {header.description or 'no description'}")
