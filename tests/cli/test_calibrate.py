@@ -335,3 +335,21 @@ def test_help_loads_no_engine():
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
     assert result.returncode == 0, result.stderr
     assert "CAMPAIGN" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (0.026, "1.6 min"),
+        (0.5, "30 min"),
+        (1.4, "84 min"),
+        (2.5, "2.5 h"),
+        (20.0, "20 h"),
+        (75.0, "3.1 days"),
+        (480.0, "20 days"),
+    ],
+)
+def test_times_are_told_in_units_that_suit(hours, text):
+    from topdown.report.calibration_plan import time_text
+
+    assert time_text(hours) == text

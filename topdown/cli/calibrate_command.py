@@ -11,6 +11,7 @@ import click
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
+from topdown.cli.shared_options import store_option, workers_option
 
 _RUN = "run"
 
@@ -44,12 +45,6 @@ def command() -> None:
     """
 
 
-def _workers(function: Any) -> Any:
-    return click.option(
-        "--workers", type=click.IntRange(min=0), default=0, help="Processes; default: one per processor."
-    )(function)
-
-
 def _as_json(function: Any) -> Any:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
 
@@ -60,21 +55,17 @@ def _as_json(function: Any) -> Any:
     "-o",
     "--output",
     type=OutputFolder(),
-    help="Folder for table, report and journal; default: the campaign's name.",
+    help="Folder for table, report and journal.  [default: the campaign's name]",
 )
 @click.option("--resume", is_flag=True, help="Continue the campaign whose journal is in the folder.")
-@_workers
+@workers_option
 @click.option(
     "--executor",
     default="",
     metavar="NAME",
-    help="Who runs the simulations: processes (default), threads, dask://HOST:PORT, or mpi.",
+    help="Who runs the simulations: processes, threads, dask://HOST:PORT, or mpi.  [default: processes]",
 )
-@click.option(
-    "--store",
-    type=OutputFolder(),
-    help="Folder of the run store; default: the user's cache.",
-)
+@store_option
 @click.option("--dry-run", "--plan", "plan_only", is_flag=True, help="As plan: check the campaign, simulate nothing.")
 @_as_json
 def run(
@@ -149,7 +140,7 @@ def _run_classes(campaign: Path, output: Path | None, store: Path | None, worker
     type=OutputFolder(),
     help="Folder of the campaign, whose journal says which round is next; for --specs.",
 )
-@_workers
+@workers_option
 @_as_json
 def plan(campaign: Path, specs: Path | None, output: Path | None, workers: int, as_json: bool) -> None:
     """Check CAMPAIGN and say what it would simulate, and about how long that takes."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
+from topdown.cli.shared_options import seed_option, store_option, workers_option
 
 if TYPE_CHECKING:
     from topdown.workflows.liquids import LiquidOutcome, LiquidSettings
@@ -30,16 +30,16 @@ def liquid_options(default_ns: str) -> Callable[[Command], Command]:
                 ),
                 click.option("--pressure", type=float, default=1.0, show_default=True, help="[bar]"),
                 click.option(
-                    "--ns", type=float, help=f"Simulate this long, all runs together [ns]; default {default_ns}."
+                    "--ns", type=float, help=f"Simulate this long, all runs together [ns].  [default: {default_ns}]"
                 ),
                 click.option("--error", type=float, help="Go on until the standard error is this small."),
                 click.option("--budget", metavar="TIME", help="Wall time not to exceed: 90s, 5min, 1h."),
                 click.option(
                     "--match-surface", is_flag=True, help="Longer bonds in mapped molecules, as map --match-surface."
                 ),
-                click.option("--seed", type=int, default=1, show_default=True),
-                click.option("--workers", type=int, default=0, help="Processes; default one per available processor."),
-                click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache."),
+                seed_option,
+                workers_option,
+                store_option,
                 click.option(
                     "--json", "as_json", is_flag=True, help="Print one JSON object per liquid and temperature."
                 ),

@@ -55,7 +55,7 @@ def _show(line: StatusLine, progress: Progress) -> None:
 )
 @click.option("--count", default="1", show_default=True, help="How many of each molecule: 4 or 4,2.")
 @click.option(
-    "--name", "names", default="", help="Names of the molecules in the files: CAF,IBU; default MOL, or MOL1, MOL2…"
+    "--name", "names", default="", help="Names of the molecules in the files: CAF,IBU.  [default: MOL, or MOL1, MOL2…]"
 )
 @click.option("--temperature", default=310.0, show_default=True, help="In K.")
 @click.option(

@@ -48,7 +48,7 @@ def list_(as_json: bool) -> None:
 @command.command(short_help="Draw the matrix of a table; print a pair of types, or curated models.")
 @click.argument("table")
 @click.argument("pair", nargs=-1, metavar="[TYPE TYPE]")
-@click.option("--types", help="Bead types to draw, separated by commas; default: regular types without labels.")
+@click.option("--types", help="Bead types to draw, separated by commas.  [default: regular types without labels]")
 @click.option("--sigma", is_flag=True, help="Draw sigma [nm] in place of epsilon [kJ/mol].")
 @click.option("--molecules", is_flag=True, help="List the curated models of the table.")
 @click.option("--molecule", metavar="NAME", help="Print one curated model: beads, bonded terms, virtual sites.")

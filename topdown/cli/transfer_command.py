@@ -11,6 +11,7 @@ import click
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
+from topdown.cli.shared_options import seed_option, store_option, workers_option
 
 if TYPE_CHECKING:
     from topdown.errors import TopdownError
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
 @click.option(
     "--table",
     default="",
-    help="Bead table, a name or folder; default topdown1 for gas, water, octanol, hexadecane and chloroform, else martini3.",
+    metavar="NAME|FOLDER",
+    help="Bead table.  [default: topdown1 for gas, water, octanol, hexadecane and chloroform, else martini3]",
 )
 @click.option("--temperature", type=float, default=298.15, show_default=True, help="[K]")
 @click.option(
     "--error",
     "target_error",
     type=float,
-    help="Standard error to reach [kJ/mol]; default 0.5 where simulated, any from stored sums.",
+    help="Standard error to reach [kJ/mol].  [default: 0.5 where simulated, any from stored sums]",
 )
 @click.option(
     "--instant",
@@ -56,9 +58,9 @@ if TYPE_CHECKING:
     type=OutputFolder(),
     help="Folder for figures: overlap, ∂U/∂λ, convergence in time; simulates.",
 )
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
-@click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache.")
+@seed_option
+@workers_option
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per molecule and phase.")
 def command(
     what: str,
