@@ -213,9 +213,9 @@ def test_windows_of_a_round_run_by_themselves(topdown, campaign, model, tmp_path
     code, _, err = topdown("calibrate", "plan", campaign, "--specs", specs)
     assert code == 0
     assert "2 systems" in err
-    for number in (1, 2):
-        code, out, _ = topdown("window", "run", specs / f"{number}.json", "--store", store)
-        assert (code, out) == (0, "3 windows are stored\n")
+    assert topdown("window", "run", specs / "1.json", "--store", store)[:2] == (0, "3 windows are stored\n")
+    code, out, _ = topdown("window", "run", specs / "2.json", "--store", store, "--json")
+    assert (code, json.loads(out)) == (0, {"spec": str(specs / "2.json"), "windows": 3})
     assert [s.drawn for s in model] == [3, 3]
     assert topdown("calibrate", campaign, "-o", folder, "--store", store)[0] == 0
     first = len(json.loads((folder / "journal.jsonl").read_text().splitlines()[1])["systems"]) * 3
@@ -335,3 +335,21 @@ def test_help_loads_no_engine():
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
     assert result.returncode == 0, result.stderr
     assert "CAMPAIGN" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (0.026, "1.6 min"),
+        (0.5, "30 min"),
+        (1.4, "84 min"),
+        (2.5, "2.5 h"),
+        (20.0, "20 h"),
+        (75.0, "3.1 days"),
+        (480.0, "20 days"),
+    ],
+)
+def test_times_are_told_in_units_that_suit(hours, text):
+    from topdown.report.calibration_plan import time_text
+
+    assert time_text(hours) == text

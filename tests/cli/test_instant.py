@@ -196,3 +196,16 @@ def test_a_molecule_unlike_any_calibrated_says_so(topdown) -> None:
     assert any("unlike what topdown1 was calibrated on" in remark for remark in lines(out)[0]["remarks"])
     _, out, _ = topdown("transfer", "CCCCCO", "--to", "octanol", "--json", "--instant")
     assert not any("unlike" in remark for remark in lines(out)[0]["remarks"])
+
+
+def test_json_says_what_it_was_made_with(topdown):
+    from topdown import __version__
+    from topdown.engine import engine_hash, engine_version
+
+    _, out, _ = topdown("transfer", "CCCC", "--to", "octanol", "--json", "--instant")
+    assert json.loads(out)["made_with"] == {
+        "topdown": __version__,
+        "engine": engine_version(),
+        "build": engine_hash(),
+        "seed": 1,
+    }

@@ -185,6 +185,7 @@ def test_density_as_json_and_text(topdown, tmp_path: Path, monkeypatch: pytest.M
     code, out, err = topdown(*arguments, "--temperature", "310", "--json")
     assert code == 0, err
     found = json.loads(out)
+    assert (found["table"], found["made_with"]["seed"]) == ("martini3", 1)
     assert 500.0 < found["density_kg_m3"] < 1000.0
     assert found["standard_error"] > 0
     assert found["n_effective"] > 1

@@ -119,3 +119,14 @@ def test_beads_are_no_atoms(topdown, tmp_path):
     code, _, err = topdown("map-trajectory", tmp_path / "model.json", beads, "-o", tmp_path / "out")
     assert code == 2
     assert "beads.gro: the elements are not known: atom 1 is called 'GL1' (give a structure with all atoms" in err
+
+
+@pytest.mark.parametrize("ending", ["gro", "pdb", "xyz", "xtc", "trr", "dcd", "mol2", "sdf"])
+def test_binary_where_text_should_be_is_one_line(topdown, tmp_path, ending):
+    """Also where chemfiles quotes the bytes in a message that cannot be decoded."""
+    wrong = tmp_path / f"wrong.{ending}"
+    wrong.write_bytes(b"title\n\xe2\x28\xa1 \xff\xfe\n" + bytes(range(256)) * 8)
+    code, out, err = topdown("map", "CCO", "--fit-bonded", wrong)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {wrong}: ")
+    assert len(err.strip().splitlines()) == 1

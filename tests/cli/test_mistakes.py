@@ -41,6 +41,8 @@ def refused(topdown, *arguments: object) -> str:
             ["map", "list.txt"],
             "list.txt: a .txt file is no list of molecules (lists end in .smi, .csv, .smi.gz, .csv.gz)",
         ),
+        (["map", "CCO", "-o", ""], "'-o' / '--output': an empty text names no folder"),
+        (["map", "CCO", "--fit-temperature", "310"], "--fit-temperature go with --fit-bonded"),
         (["map", "nowhere.sdf"], "nowhere.sdf: neither a SMILES nor a list of molecules (lists end in .smi"),
         (["map", "latin.smi"], "latin.smi: not UTF-8 text (byte 0xe9) (save it as UTF-8)"),
         (
@@ -59,6 +61,9 @@ def refused(topdown, *arguments: object) -> str:
             "with 1 ETO would hold 250,000,001 beads, more than the 1,000,000 allowed",
         ),
         (["run", "a.top", "a.gro", "--threads", "100000"], "100000 is not in the range 1<=x<=256"),
+        (["melting", "octanol"], "error: octanol: a melting point is that of a pure liquid"),
+        (["density", "[Na+]"], "error: [Na+]: NA carries a net charge"),
+        (["transfer", "O"], "E_SETTING O: a W bead stands for four waters"),
         (["density", "nowhere.itp"], "a name such as octanol, a SMILES, a model of the bead table"),
         (["density", ""], "error: E_EMPTY"),
         (

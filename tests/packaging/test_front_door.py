@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 
 from topdown.cli.commands import SUBCOMMANDS
@@ -31,7 +32,16 @@ def test_import_is_light() -> None:
 
 
 def test_help_is_light() -> None:
-    code = "from topdown.cli.main import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    """Of every command."""
+    helps = [
+        [],
+        *([name] for name in COMMANDS),
+        *([name, beside] for name in SUBCOMMANDS for beside in SUBCOMMANDS[name]),
+    ]
+    code = (
+        "from topdown.cli.main import main\n"
+        f"for words in {helps!r}:\n    try:\n        main([*words, '--help'])\n    except SystemExit:\n        pass"
+    )
     assert loaded_after(code) & set(HEAVY) == set()
 
 
@@ -51,6 +61,34 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         main([name, "--help"])
     assert stop.value.code == 0
     assert f"topdown {name}" in capsys.readouterr().out
+
+
+def all_commands() -> list[tuple[str, click.Command]]:
+    """Every command with its full name, those of groups too."""
+    modules = {name: module for name, (module, _) in COMMANDS.items()}
+    modules |= {
+        f"{name} {beside}": module for name, found in SUBCOMMANDS.items() for beside, (module, _) in found.items()
+    }
+    commands = {name: import_module(module).command for name, module in modules.items()}
+    for name, group in list(commands.items()):
+        commands |= {f"{name} {beside}": command for beside, command in getattr(group, "commands", {}).items()}
+    return sorted(commands.items())
+
+
+@pytest.mark.parametrize(("name", "command"), all_commands())
+def test_every_option_says_what_it_is(name: str, command: click.Command) -> None:
+    """In words of one kind: a sentence, and the default in brackets at its end."""
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{name} {option.opts}"
+            assert "default" not in option.help.split("[default: ")[0].lower(), f"{name} {option.opts}"
+
+
+def test_every_command_prints_json() -> None:
+    groups = ("calibrate", "table", "window")
+    for name, command in all_commands():
+        if name not in groups:
+            assert any("--json" in option.opts for option in command.params), name
 
 
 def test_a_typo_is_answered_with_the_nearest_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,8 +81,10 @@ def leaflet_counts(lipids: Sequence[tuple[CGMolecule, float]], area: float, area
     Raises
     ------
     SettingsError
-        The area holds fewer lipids than there are kinds.
+        The area holds fewer lipids than there are kinds, or nothing is left of it beside solutes.
     """
+    if area <= 0.0:
+        raise SettingsError("the molecules leave no area for lipids", hint="enlarge --size, or lower --count")
     shares = np.array([share for _, share in lipids], dtype=float)
     shares /= shares.sum()
     mean_area = float(sum(s * areas[lipid.name] for (lipid, _), s in zip(lipids, shares)))

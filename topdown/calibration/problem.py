@@ -225,42 +225,66 @@ class CalibrationProblem:
         The table holds only the bead types in the box, so that a run is known again whatever happens to other pairs. Soft
         cores keep the radii of the start table, so that all runs of a solute are on one path.
         """
-        box, sampling = self.systems[system], self.sampling
+        box = self.systems[system]
         start = self.table.subset(box.bead_types())
         table, scaled = _moved(start, theta, ratios or {})
-        seed = derived_seed(sampling.seed, round_index, system)
+        seed = derived_seed(self.sampling.seed, round_index, system)
         temperature = self.temperature_of(system)
         if box.slab is not None:
-            return SlabRequest(
-                molecule=box.liquid,
-                n_molecules=box.n_molecules,
-                cosolvents=box.cosolvents,
-                table=table,
-                temperature=temperature,
-                pressure=self.pressure,
-                width=box.slab[0],
-                height=box.slab[1],
-                n_equilibration=sampling.slab_equilibration,
-                n_steps=sampling.slab_steps,
-                every=sampling.every,
-                seed=seed,
-                virial_halves=not box.meetings().isdisjoint(self.space.size_pairs),
-            )
+            return self._slab_request(box, box.slab, table, temperature, seed)
         if box.solute is None:
-            return LiquidRequest(
-                molecule=box.liquid,
-                n_molecules=box.n_molecules,
-                cosolvents=box.cosolvents,
-                table=table,
-                temperature=temperature,
-                pressure=self.pressure,
-                n_equilibration=sampling.n_equilibration,
-                n_steps=sampling.n_steps,
-                every=sampling.every,
-                seed=seed,
-            )
+            return self._liquid_request(box, table, temperature, seed)
+        return self._coupling_request(box, box.solute, table, start if scaled else None, temperature, seed)
+
+    def _slab_request(
+        self, box: SimulatedSystem, edges: tuple[float, float], table: BeadTable, temperature: float, seed: int
+    ) -> SlabRequest:
+        """A slab of a liquid between its vapour, ``edges`` being width and height of its box [nm]."""
+        sampling = self.sampling
+        return SlabRequest(
+            molecule=box.liquid,
+            n_molecules=box.n_molecules,
+            cosolvents=box.cosolvents,
+            table=table,
+            temperature=temperature,
+            pressure=self.pressure,
+            width=edges[0],
+            height=edges[1],
+            n_equilibration=sampling.slab_equilibration,
+            n_steps=sampling.slab_steps,
+            every=sampling.every,
+            seed=seed,
+            virial_halves=not box.meetings().isdisjoint(self.space.size_pairs),
+        )
+
+    def _liquid_request(self, box: SimulatedSystem, table: BeadTable, temperature: float, seed: int) -> LiquidRequest:
+        """A pure liquid, or a mixture, at constant pressure."""
+        sampling = self.sampling
+        return LiquidRequest(
+            molecule=box.liquid,
+            n_molecules=box.n_molecules,
+            cosolvents=box.cosolvents,
+            table=table,
+            temperature=temperature,
+            pressure=self.pressure,
+            n_equilibration=sampling.n_equilibration,
+            n_steps=sampling.n_steps,
+            every=sampling.every,
+            seed=seed,
+        )
+
+    def _coupling_request(
+        self,
+        box: SimulatedSystem,
+        solute: CGMolecule,
+        table: BeadTable,
+        core: BeadTable | None,
+        temperature: float,
+        seed: int,
+    ) -> CouplingRequest:
+        """A solute along its path in a liquid; ``core`` has the radii of soft cores where they are not those of ``table``."""
+        sampling = self.sampling
         lambdas, charges = charges_last(sampling.lambdas, CHARGES) if box.is_charged else (sampling.lambdas, None)
-        core, solute = (start if scaled else None), box.solute
         if self.types is not None:
             core = core and own_names(solute, core)[1]
             solute, table = own_names(solute, table)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from topdown.workflows.map_molecules import MappingResult
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_FIT_TEMPERATURE = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class BondedOptions:
     fit: Path | None
     topology: Path | None
     groups: Path | None
-    temperature: float
+    temperature: float | None
 
     def refine(self, *, seed: int, with_conformers: bool) -> Callable[[CGMolecule, BeadTable], CGMolecule] | None:
         """What changes each molecule's bonded terms before it is written, or nothing."""
@@ -38,8 +39,8 @@ class BondedOptions:
             if self.match:
                 raise click.UsageError("--match-surface and --fit-bonded both say how long bonds are: choose one")
             return self._fitted
-        if self.topology is not None or self.groups is not None:
-            raise click.UsageError("--fit-topology and --fit-mapping go with --fit-bonded")
+        if (self.topology, self.groups, self.temperature) != (None, None, None):
+            raise click.UsageError("--fit-topology, --fit-mapping and --fit-temperature go with --fit-bonded")
         if self.center is None:
             return None
         if not with_conformers:
@@ -57,7 +58,7 @@ class BondedOptions:
             topology=self.topology,
             groups_file=self.groups,
             center=self.center,
-            temperature=self.temperature,
+            temperature=_FIT_TEMPERATURE if self.temperature is None else self.temperature,
         )
 
     def _centred(self, molecule: CGMolecule, table: BeadTable, *, seed: int) -> CGMolecule:
@@ -108,9 +109,12 @@ def bonded_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--fit-topology", "topology", type=_FILE, metavar="FILE", help="Its structure: elements and bonds.")
     @click.option("--fit-mapping", "groups", type=_FILE, metavar="FILE.ndx", help="Atoms of each bead in it.")
     @click.option(
-        "--fit-temperature", "temperature", type=float, default=300.0, show_default=True, metavar="K",
-        help="Of that trajectory.",
-    )  # fmt: skip
+        "--fit-temperature",
+        "temperature",
+        type=float,
+        metavar="K",
+        help=f"Of that trajectory.  [default: {_FIT_TEMPERATURE:g}]",
+    )
     @functools.wraps(command)
     def wrapped(
         *args: Any,
@@ -120,7 +124,7 @@ def bonded_options(command: Callable[..., Any]) -> Callable[..., Any]:
         fit: Path | None,
         topology: Path | None,
         groups: Path | None,
-        temperature: float,
+        temperature: float | None,
         **kwargs: Any,
     ) -> Any:
         options = BondedOptions(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
+from topdown.cli.shared_options import store_option, workers_option
 
 _RUN = "run"
 
@@ -44,12 +45,6 @@ def command() -> None:
     """
 
 
-def _workers(function: Any) -> Any:
-    return click.option(
-        "--workers", type=click.IntRange(min=0), default=0, help="Processes; default: one per processor."
-    )(function)
-
-
 def _as_json(function: Any) -> Any:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(function)
 
@@ -60,21 +55,17 @@ def _as_json(function: Any) -> Any:
     "-o",
     "--output",
     type=OutputFolder(),
-    help="Folder for table, report and journal; default: the campaign's name.",
+    help="Folder for table, report and journal.  [default: the campaign's name]",
 )
 @click.option("--resume", is_flag=True, help="Continue the campaign whose journal is in the folder.")
-@_workers
+@workers_option
 @click.option(
     "--executor",
     default="",
     metavar="NAME",
-    help="Who runs the simulations: processes (default), threads, dask://HOST:PORT, or mpi.",
+    help="Who runs the simulations: processes, threads, dask://HOST:PORT, or mpi.  [default: processes]",
 )
-@click.option(
-    "--store",
-    type=OutputFolder(),
-    help="Folder of the run store; default: the user's cache.",
-)
+@store_option
 @click.option("--dry-run", "--plan", "plan_only", is_flag=True, help="As plan: check the campaign, simulate nothing.")
 @_as_json
 def run(
@@ -119,9 +110,7 @@ def run(
         raise
     if as_json:
         found = calibration_json(outcome.result, outcome.stickiness)
-        click.echo(
-            json.dumps({**found, "table_folder": str(outcome.table_folder)}, allow_nan=False, ensure_ascii=False)
-        )
+        echo_json({**found, "table_folder": str(outcome.table_folder)})
         return
     click.echo(calibration_text(outcome.result, outcome.stickiness), nl=False)
     click.echo(f"\nnew table: {outcome.table_folder}\nreports: {', '.join(str(f) for f in outcome.files)}")
@@ -132,7 +121,10 @@ def _run_classes(campaign: Path, output: Path | None, store: Path | None, worker
     from topdown.workflows.calibrate_classes import calibrate_classes, class_report_text
 
     outcome = calibrate_classes(campaign, output, store=store, workers=workers, progress=_say)
-    click.echo(json.dumps(outcome.report, ensure_ascii=False) if as_json else class_report_text(outcome.report))
+    if as_json:
+        echo_json(outcome.report)
+    else:
+        click.echo(class_report_text(outcome.report))
 
 
 @command.command("plan")
@@ -148,7 +140,7 @@ def _run_classes(campaign: Path, output: Path | None, store: Path | None, worker
     type=OutputFolder(),
     help="Folder of the campaign, whose journal says which round is next; for --specs.",
 )
-@_workers
+@workers_option
 @_as_json
 def plan(campaign: Path, specs: Path | None, output: Path | None, workers: int, as_json: bool) -> None:
     """Check CAMPAIGN and say what it would simulate, and about how long that takes."""
@@ -169,7 +161,10 @@ def status(folder: Path, as_json: bool) -> None:
     from topdown.workflows.calibration_status import calibration_status, status_text
 
     found = calibration_status(folder)
-    click.echo(json.dumps(found, ensure_ascii=False) if as_json else status_text(found), nl=as_json)
+    if as_json:
+        echo_json(found)
+    else:
+        click.echo(status_text(found), nl=False)
 
 
 class _RoundProgress:
@@ -198,8 +193,14 @@ def _print_plan(campaign: Path, workers: int, as_json: bool) -> None:
         from topdown.workflows.calibrate_classes import plan_classes
 
         plan = plan_classes(campaign)
-        click.echo(json.dumps(plan) if as_json else "\n".join(f"{key}: {value}" for key, value in plan.items()))
+        if as_json:
+            echo_json(plan)
+        else:
+            click.echo("\n".join(f"{key}: {value}" for key, value in plan.items()))
         return
     found = plan_calibration(campaign)
     n = workers or available_processors()
-    click.echo(json.dumps(plan_json(found, n), ensure_ascii=False) if as_json else plan_text(found, n), nl=as_json)
+    if as_json:
+        echo_json(plan_json(found, n))
+    else:
+        click.echo(plan_text(found, n), nl=False)

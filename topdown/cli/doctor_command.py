@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import click
+
+from topdown.cli.printing import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +57,7 @@ def command(no_tests: bool, as_json: bool) -> int:
     findings = list(found) if as_json else _echoed(found)
     failed = [finding.name for finding in findings if finding.state == "failed"]
     if as_json:
-        click.echo(json.dumps({"ok": not failed, "findings": [f.as_json() for f in findings]}, ensure_ascii=False))
+        echo_json({"ok": not failed, "findings": [f.as_json() for f in findings]})
     else:
         click.echo(f"failed: {', '.join(failed)}" if failed else "all well")
     return 1 if failed else 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from topdown.cli.printing import echo_json
 from topdown.cli.topology_options import macros, topology_options
 
 if TYPE_CHECKING:
@@ -64,6 +64,6 @@ def command(
         for warning in molecule.warnings:
             click.echo(f"note: {molecule.name}: {warning}", err=True)
     if as_json:
-        click.echo(json.dumps(result.as_json(), allow_nan=False))
+        echo_json(result.as_json())
     else:
         _echo_terms(result, forces)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.topology_options import macros, topology_options
 
 
@@ -16,7 +16,7 @@ from topdown.cli.topology_options import macros, topology_options
 @click.option("--to", required=True, metavar="FORMAT", help="gromacs, openmm, lammps or pdb.")
 @click.option("--conf", type=click.Path(path_type=Path), metavar="CONF.gro", help="Coordinates of SYSTEM.top.")
 @click.option("--table", default="", metavar="TABLE", help="Bead table of a single molecule.  [default: martini3]")
-@click.option("--box", metavar="XxYxZ", help="Box of a single molecule in nm; default: its size and 2.2 cut-offs.")
+@click.option("--box", metavar="XxYxZ", help="Box of a single molecule in nm.  [default: its size and 2.2 cut-offs]")
 @click.option("--temperature", type=float, metavar="K", help="In the run parameters.  [default: 300]")
 @click.option("--coupling", metavar="KIND", help="isotropic or semiisotropic pressure.  [default: isotropic]")
 @topology_options
@@ -67,7 +67,7 @@ def command(
         settings=RunSettings(**given) if given else None,  # type: ignore[arg-type]
     )
     if as_json:
-        click.echo(json.dumps(result.as_json(), allow_nan=False))
+        echo_json(result.as_json())
         return
     system = result.system
     edges = " x ".join(f"{edge:.4g}" for edge in system.box)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
+from topdown.cli.shared_options import seed_option, store_option, workers_option
 
 if TYPE_CHECKING:
     from topdown.workflows.liquids import LiquidOutcome, LiquidSettings
@@ -30,16 +30,16 @@ def liquid_options(default_ns: str) -> Callable[[Command], Command]:
                 ),
                 click.option("--pressure", type=float, default=1.0, show_default=True, help="[bar]"),
                 click.option(
-                    "--ns", type=float, help=f"Simulate this long, all runs together [ns]; default {default_ns}."
+                    "--ns", type=float, help=f"Simulate this long, all runs together [ns].  [default: {default_ns}]"
                 ),
                 click.option("--error", type=float, help="Go on until the standard error is this small."),
                 click.option("--budget", metavar="TIME", help="Wall time not to exceed: 90s, 5min, 1h."),
                 click.option(
                     "--match-surface", is_flag=True, help="Longer bonds in mapped molecules, as map --match-surface."
                 ),
-                click.option("--seed", type=int, default=1, show_default=True),
-                click.option("--workers", type=int, default=0, help="Processes; default one per available processor."),
-                click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache."),
+                seed_option,
+                workers_option,
+                store_option,
                 click.option(
                     "--json", "as_json", is_flag=True, help="Print one JSON object per liquid and temperature."
                 ),
@@ -87,10 +87,11 @@ def print_outcomes(
     for outcome in outcomes:
         codes.append(outcome.error.exit_code if outcome.error else 0)
         if outcome.error:
-            where = f"{outcome.liquid}: " if outcome.liquid.strip() else ""
+            named = outcome.error.where == outcome.liquid or not outcome.liquid.strip()
+            where = "" if named else f"{outcome.liquid}: "
             click.echo(f"error: {where}{outcome.error}", err=True)
         if as_json:
-            click.echo(json.dumps(to_json(outcome), allow_nan=False, ensure_ascii=False))
+            echo_json(to_json(outcome))
         elif outcome.result is not None:
             notes = [f"  note: {remark}" for remark in outcome.remarks]
             for line in (*to_lines(outcome.liquid, outcome.result), *notes, f"  {outcome.wall_s:.1f} s"):

@@ -12,6 +12,7 @@ import click
 
 from topdown import __version__
 from topdown.cli.commands import COMMANDS, SUBCOMMANDS
+from topdown.cli.printing import accept_any_text, drop_output
 from topdown.errors import TopdownError
 
 #: What click raises for a group that is called alone; earlier releases print the help themselves.
@@ -21,6 +22,10 @@ _NO_BUG = {
     getattr(errno, name, None)
     for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EFBIG", "EIO", "ENAMETOOLONG")
 } - {None}
+
+
+class _ReaderGone(Exception):
+    """Nobody reads stdout any more, as after ``| head``: no fault of the command."""
 
 
 class LazyGroup(click.Group):
@@ -50,6 +55,12 @@ class LazyGroup(click.Group):
             raise click.UsageError(f'no command "{args[0]} {args[1]}"; did you mean "{args[0]} {meant}"?')
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would end with the exit code of a failed run
+            raise _ReaderGone from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -78,6 +89,7 @@ def topdown() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; user errors become one line on stderr and an exit code, bugs keep their traceback."""
+    accept_any_text()
     try:
         code = topdown.main(args=arguments, prog_name="topdown", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -96,7 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
     except TopdownError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
+    except _ReaderGone:
+        drop_output()
         sys.exit(0)
     except OSError as error:
         if error.errno not in _NO_BUG:

@@ -12,6 +12,7 @@ import click
 
 from topdown.cli.bonded_options import BondedOptions, bonded_options, echo_check
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 
 if TYPE_CHECKING:
     from topdown.workflows.map_batch import BatchLine
@@ -245,7 +246,7 @@ def _map_one(
         text = str(result.error)
         click.echo(text if text.startswith("E_") else f"{result.error_code} {text}", err=True)
         if options["as_json"]:
-            click.echo(json.dumps(refusal_json(result.request, result.error)))
+            echo_json(refusal_json(result.request, result.error))
         return 2
     assert result.molecule is not None
     report = bonded.checked(result, table, options["table"], seed=options["seed"])
@@ -267,7 +268,7 @@ def _map_one(
             found["check"] = report
         if partition is not None:
             found["instant"] = partition
-        click.echo(json.dumps(found, allow_nan=False))
+        echo_json(found)
         return code
     click.echo(mapping_text(result.molecule, settings.alternatives, result.others or ()), nl=False)
     for line in partition or ():

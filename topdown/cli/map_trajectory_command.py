@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -73,7 +73,7 @@ def command(
         output=output,
     )
     if as_json:
-        click.echo(json.dumps(result.as_json(), allow_nan=False))
+        echo_json(result.as_json())
         return
     click.echo(
         f"{result.molecule.name}: {result.n_copies} copies, {result.n_frames} frames, centre of {result.center}\n"

@@ -7,21 +7,21 @@ from pathlib import Path
 import click
 
 from topdown.cli.liquid_options import print_outcomes
-from topdown.cli.output_folder import OutputFolder
 from topdown.cli.progress import ProgressLine
+from topdown.cli.shared_options import seed_option, store_option, workers_option
 
 
 @click.command(name="melting")
 @click.argument("liquids", metavar="SMILES|MODEL|NAME…", nargs=-1, required=True)
 @click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder.")
-@click.option("--temperatures", metavar="K,K[,K…]", help="Where to look [K]; default: searched for.")
+@click.option("--temperatures", metavar="K,K[,K…]", help="Where to look [K].  [default: searched for]")
 @click.option("--pressure", type=float, default=1.0, show_default=True, help="[bar]")
 @click.option("--ns", type=float, default=0.4, show_default=True, help="Longest run at one temperature [ns].")
 @click.option("--runs", type=int, default=3, show_default=True, help="At each temperature.")
 @click.option("--cells", type=int, default=5, show_default=True, help="Unit cells of the crystal along its face.")
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
-@click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache.")
+@seed_option
+@workers_option
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per liquid.")
 def command(
     liquids: tuple[str, ...],

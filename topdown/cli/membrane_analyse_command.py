@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 
 _PATH = click.Path(path_type=Path)
 
@@ -56,7 +56,7 @@ def command(
         plots=plots,
     )
     if as_json:
-        click.echo(json.dumps(result.as_json(), allow_nan=False))
+        echo_json(result.as_json())
         return
     for line in analysis_lines(result.structure):
         click.echo(line)

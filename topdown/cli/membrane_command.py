@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from topdown.cli.commands import CommandWithOthers
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.progress import StatusLine
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _show(line: StatusLine, progress: Progress) -> None:
 )
 @click.option("--count", default="1", show_default=True, help="How many of each molecule: 4 or 4,2.")
 @click.option(
-    "--name", "names", default="", help="Names of the molecules in the files: CAF,IBU; default MOL, or MOL1, MOL2…"
+    "--name", "names", default="", help="Names of the molecules in the files: CAF,IBU.  [default: MOL, or MOL1, MOL2…]"
 )
 @click.option("--temperature", default=310.0, show_default=True, help="In K.")
 @click.option(
@@ -107,7 +107,7 @@ def command(output: Path, resume: bool, overwrite: bool, compare: bool, as_json:
     finally:
         line.close()
     if as_json:
-        click.echo(json.dumps(report_data(result, output), allow_nan=False))
+        echo_json(report_data(result, output))
         return
     for text in _summary(result):
         click.echo(text)

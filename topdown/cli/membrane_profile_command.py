@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
+from topdown.cli.shared_options import seed_option, store_option, workers_option
 
 
 @click.command(name="profile")
@@ -23,9 +24,9 @@ from topdown.cli.progress import ProgressLine
 @click.option("--spacing", type=float, default=0.2, show_default=True, help="Between windows [nm].")
 @click.option("--spring", type=float, default=200.0, show_default=True, help="Of the umbrellas [kJ/mol/nm²].")
 @click.option("--depth", type=float, help="d of K_V [nm].  [default: reach of the lipids]")
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
-@click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache.")
+@seed_option
+@workers_option
+@store_option
 @click.option(
     "-o", "--output", type=OutputFolder(), default=Path("profile"), show_default=True,
     help="Folder for the results.",
@@ -82,7 +83,7 @@ def command(
         smiles, settings, output, store=store, workers=workers, plots=plots, progress=ProgressLine()
     )
     if as_json:
-        click.echo(json.dumps(result.as_json(), allow_nan=False, ensure_ascii=False))
+        echo_json(result.as_json())
         return
     for line in profile_lines(result.profile):
         click.echo(line)

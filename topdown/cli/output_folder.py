@@ -18,6 +18,12 @@ class OutputFolder(click.Path):
         super().__init__(path_type=Path, file_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail(
+                "an empty text names no folder: is a variable of the shell not set? ('.' is the present one)",
+                param,
+                ctx,
+            )
         folder = Path(os.fsdecode(super().convert(value, param, ctx)))
         check_writable(folder)
         return folder

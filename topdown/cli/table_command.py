@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from topdown.report.molecule_text import molecule_text, molecules_text
-from topdown.report.table_text import Paint, difference_text, matrix_text
-from topdown.tables import CuratedMolecule
-from topdown.tables.folder import TableHeader
-from topdown.workflows.tables import (
-    TableSummary,
-    TableView,
-    check_table,
-    diff_tables,
-    list_tables,
-    show_molecules,
-    show_table,
-)
+from topdown.cli.printing import echo_json
+
+if TYPE_CHECKING:
+    from topdown.report.table_text import Paint
+    from topdown.tables import CuratedMolecule
+    from topdown.tables.folder import TableHeader
+    from topdown.workflows.tables import TableSummary, TableView
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -37,9 +30,11 @@ def command() -> None:
 @_JSON
 def list_(as_json: bool) -> None:
     """List the tables that come with topdown."""
+    from topdown.workflows.tables import list_tables
+
     tables = list_tables()
     if as_json:
-        _print_json({"tables": [_summary_json(summary) for summary in tables]})
+        echo_json({"tables": [_summary_json(summary) for summary in tables]})
         return
     width = max(len(summary.header.name) for summary in tables)
     for summary in tables:
@@ -53,7 +48,7 @@ def list_(as_json: bool) -> None:
 @command.command(short_help="Draw the matrix of a table; print a pair of types, or curated models.")
 @click.argument("table")
 @click.argument("pair", nargs=-1, metavar="[TYPE TYPE]")
-@click.option("--types", help="Bead types to draw, separated by commas; default: regular types without labels.")
+@click.option("--types", help="Bead types to draw, separated by commas.  [default: regular types without labels]")
 @click.option("--sigma", is_flag=True, help="Draw sigma [nm] in place of epsilon [kJ/mol].")
 @click.option("--molecules", is_flag=True, help="List the curated models of the table.")
 @click.option("--molecule", metavar="NAME", help="Print one curated model: beads, bonded terms, virtual sites.")
@@ -68,6 +63,8 @@ def show(
     as_json: bool,
 ) -> None:
     """Draw the interaction matrix of TABLE (a name or a folder), or print one pair of types, or its curated models."""
+    from topdown.workflows.tables import show_table
+
     if molecules or molecule is not None:
         if pair or types is not None or sigma or (molecules and molecule is not None):
             raise click.UsageError("--molecules and --molecule stand alone")
@@ -79,13 +76,13 @@ def show(
         view = show_table(table, pair)
         length, depth = view.table.pair(*pair)
         if as_json:
-            _print_json({"table": view.table.name, "pair": list(pair), "sigma": length, "epsilon": depth})
+            echo_json({"table": view.table.name, "pair": list(pair), "sigma": length, "epsilon": depth})
         else:
             click.echo(f"{pair[0]} {pair[1]}: sigma {length:g} nm, epsilon {depth:g} kJ/mol")
         return
     view = show_table(table, _split_types(types))
     if as_json:
-        _print_json(_view_json(view))
+        echo_json(_view_json(view))
     else:
         _draw(view, sigma)
 
@@ -95,9 +92,11 @@ def show(
 @_JSON
 def check(table: str, as_json: bool) -> None:
     """Read every file of TABLE (a name or a folder); exit code 2 and one line if something is wrong."""
+    from topdown.workflows.tables import check_table
+
     result = check_table(table)
     if as_json:
-        _print_json({**_summary_json(result.summary), "ok": True, "remarks": list(result.remarks)})
+        echo_json({**_summary_json(result.summary), "ok": True, "remarks": list(result.remarks)})
         return
     click.echo(f"{result.summary.header.name} {result.summary.header.version}: ok, {_counts(result.summary)}")
     for remark in result.remarks:
@@ -111,12 +110,15 @@ def check(table: str, as_json: bool) -> None:
 @_JSON
 def diff(a: str, b: str, limit: int | None, as_json: bool) -> None:
     """List the pairs that changed from table A to table B, largest change of epsilon first."""
+    from topdown.report.table_text import difference_text
+    from topdown.workflows.tables import diff_tables
+
     difference = diff_tables(a, b)
     if not as_json:
         click.echo(difference_text(difference, limit=limit), nl=False)
         return
     changes = difference.changes if limit is None else difference.changes[:limit]
-    _print_json(
+    echo_json(
         {
             "a": difference.name_a,
             "b": difference.name_b,
@@ -138,9 +140,12 @@ def diff(a: str, b: str, limit: int | None, as_json: bool) -> None:
 
 
 def _show_molecules(table: str, name: str | None, as_json: bool) -> None:
+    from topdown.report.molecule_text import molecule_text, molecules_text
+    from topdown.workflows.tables import show_molecules
+
     found = show_molecules(table, name)
     if as_json:
-        _print_json({"table": table, "molecules": [_molecule_json(m) for m in found]})
+        echo_json({"table": table, "molecules": [_molecule_json(m) for m in found]})
     else:
         click.echo(molecules_text(found) if name is None else molecule_text(found[0]), nl=False)
 
@@ -155,6 +160,8 @@ def _split_types(text: str | None) -> tuple[str, ...]:
 
 
 def _draw(view: TableView, sigma: bool) -> None:
+    from topdown.report.table_text import matrix_text
+
     header, scheme = view.header, view.header.scheme
     field = "infinite" if scheme.epsilon_rf == 0 else f"{scheme.epsilon_rf:g}"
     click.echo(f"{header.name} {header.version}: {header.description or 'no description'}")
@@ -267,7 +274,3 @@ def _view_json(view: TableView) -> dict[str, Any]:
         "sigma": part.sigma[rows][:, rows].tolist(),
         "n_hidden": view.n_hidden,
     }
-
-
-def _print_json(data: dict[str, Any]) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False))

@@ -24,7 +24,7 @@ _OPTIONS = (
         "--reference",
         metavar="GRO",
         type=click.Path(path_type=Path),
-        help="Reference points of position restraints; CONF.gro by default.",
+        help="Reference points of position restraints.  [default: CONF.gro]",
     ),
 )
 

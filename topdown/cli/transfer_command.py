@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
+from topdown.cli.shared_options import seed_option, store_option, workers_option
 
 if TYPE_CHECKING:
     from topdown.errors import TopdownError
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
 @click.option(
     "--table",
     default="",
-    help="Bead table, a name or folder; default topdown1 for gas, water, octanol, hexadecane and chloroform, else martini3.",
+    metavar="NAME|FOLDER",
+    help="Bead table.  [default: topdown1 for gas, water, octanol, hexadecane and chloroform, else martini3]",
 )
 @click.option("--temperature", type=float, default=298.15, show_default=True, help="[K]")
 @click.option(
     "--error",
     "target_error",
     type=float,
-    help="Standard error to reach [kJ/mol]; default 0.5 where simulated, any from stored sums.",
+    help="Standard error to reach [kJ/mol].  [default: 0.5 where simulated, any from stored sums]",
 )
 @click.option(
     "--instant",
@@ -56,9 +58,9 @@ if TYPE_CHECKING:
     type=OutputFolder(),
     help="Folder for figures: overlap, ∂U/∂λ, convergence in time; simulates.",
 )
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--workers", type=int, default=0, help="Processes; default one per available processor.")
-@click.option("--store", type=OutputFolder(), help="Folder of finished runs; default the user cache.")
+@seed_option
+@workers_option
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per molecule and phase.")
 def command(
     what: str,
@@ -153,7 +155,7 @@ def _told(outcomes: Iterable[TransferOutcome], figures: TransferPlots | None, *,
         if figures is not None and outcome.result is not None:
             figures.add(outcome)
         if as_json:
-            click.echo(json.dumps(transfer_json(outcome), allow_nan=False, ensure_ascii=False))
+            echo_json(transfer_json(outcome))
         elif outcome.result is not None:
             name = outcome.request.name or outcome.request.smiles
             for line in transfer_lines(name, f"{outcome.table}, {outcome.model}", outcome.result):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from topdown.cli.output_folder import OutputFolder
+from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
+from topdown.cli.shared_options import store_option
 
 
 @click.group()
@@ -18,15 +19,17 @@ def command() -> None:
 
 @command.command("run")
 @click.argument("spec", type=click.Path(path_type=Path))
+@store_option
 @click.option(
-    "--store",
-    type=OutputFolder(),
-    help="Folder of the run store; default: the user's cache.",
+    "--workers", type=click.IntRange(min=0), default=1, show_default=True, help="Processes; 0 for one per processor."
 )
-@click.option("--workers", type=click.IntRange(min=0), default=1, help="Processes; 0 for one per processor.")
-def run(spec: Path, store: Path | None, workers: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def run(spec: Path, store: Path | None, workers: int, as_json: bool) -> None:
     """Simulate the system that SPEC.json names, and keep its samples in the run store."""
     from topdown.workflows.windows import run_windows
 
     n = run_windows(spec, store=store, workers=workers, progress=ProgressLine())
-    click.echo(f"{n} windows are stored")
+    if as_json:
+        echo_json({"spec": str(spec), "windows": n})
+    else:
+        click.echo(f"{n} windows are stored")

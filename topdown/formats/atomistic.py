@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from topdown.errors import InputFileError, SettingsError
-from topdown.formats.trajectory import chemfiles_module
+from topdown.formats.trajectory import chemfiles_failures, chemfiles_module
 from topdown.model._arrays import FloatArray, IntArray
 
 _ANGSTROM_PER_NM: Final = 10.0
@@ -60,11 +60,8 @@ class AtomFrame:
 def _opened(path: Path) -> Any:
     if not path.is_file():
         raise InputFileError("no such file", where=str(path))
-    chemfiles = chemfiles_module()
-    try:
-        return chemfiles.Trajectory(str(path))
-    except chemfiles.ChemfilesError as error:
-        raise InputFileError(f"cannot be read: {error}", where=str(path)) from None
+    with chemfiles_failures(path, "cannot be read"):
+        return chemfiles_module().Trajectory(str(path))
 
 
 def read_atoms(path: Path | str, *, guess_bonds: bool = True) -> AtomFile:
@@ -82,18 +79,14 @@ def read_atoms(path: Path | str, *, guess_bonds: bool = True) -> AtomFile:
         A file that is missing, unreadable or empty.
     """
     path = Path(path)
-    chemfiles = chemfiles_module()
-    with _opened(path) as file:
-        try:
-            if not file.nsteps:
-                raise InputFileError("there is no frame in it", where=str(path))
-            frame = file.read_step(0)
-            atoms = list(frame.atoms)
-            if not len(frame.topology.bonds) and guess_bonds and len(atoms):
-                _name_elements(frame, path)
-                frame.guess_bonds()
-        except chemfiles.ChemfilesError as error:
-            raise InputFileError(f"cannot be read: {error}", where=str(path)) from None
+    with _opened(path) as file, chemfiles_failures(path, "cannot be read"):
+        if not file.nsteps:
+            raise InputFileError("there is no frame in it", where=str(path))
+        frame = file.read_step(0)
+        atoms = list(frame.atoms)
+        if not len(frame.topology.bonds) and guess_bonds and len(atoms):
+            _name_elements(frame, path)
+            frame.guess_bonds()
         names = tuple(str(atom.name) for atom in frame.atoms)
         elements = [_element(atom) for atom in frame.atoms]
         bonds = np.array(frame.topology.bonds, dtype=np.int64).reshape(-1, 2)
@@ -149,25 +142,21 @@ def read_atom_frames(
     path = Path(path)
     if start < 0 or stride < 1 or (stop is not None and stop < 0):
         raise SettingsError(f"no frames {start}:{stop}:{stride}", hint="start and stop from 0, stride from 1")
-    chemfiles = chemfiles_module()
-    with _opened(path) as file:
-        try:
-            last = file.nsteps if stop is None else min(stop, file.nsteps)
-            for number in range(start, last, stride):
-                frame = file.read_step(number)
-                positions = np.array(frame.positions, dtype=np.float64) / _ANGSTROM_PER_NM
-                if len(positions) != n_atoms:
-                    raise InputFileError(
-                        f"frame {number} holds {len(positions)} atoms, the topology {n_atoms}",
-                        where=str(path),
-                        hint="give the structure it belongs to with --topology",
-                    )
-                cell = np.array(frame.cell.matrix, dtype=np.float64).T / _ANGSTROM_PER_NM
-                yield AtomFrame(
-                    positions=positions,
-                    cell=cell if abs(np.linalg.det(cell)) > 1e-9 else None,
-                    time=float(frame["time"]) if "time" in frame.list_properties() else float("nan"),
-                    step=int(frame.step) or number,
+    with _opened(path) as file, chemfiles_failures(path, "cannot be read"):
+        last = file.nsteps if stop is None else min(stop, file.nsteps)
+        for number in range(start, last, stride):
+            frame = file.read_step(number)
+            positions = np.array(frame.positions, dtype=np.float64) / _ANGSTROM_PER_NM
+            if len(positions) != n_atoms:
+                raise InputFileError(
+                    f"frame {number} holds {len(positions)} atoms, the topology {n_atoms}",
+                    where=str(path),
+                    hint="give the structure it belongs to with --topology",
                 )
-        except chemfiles.ChemfilesError as error:
-            raise InputFileError(f"cannot be read: {error}", where=str(path)) from None
+            cell = np.array(frame.cell.matrix, dtype=np.float64).T / _ANGSTROM_PER_NM
+            yield AtomFrame(
+                positions=positions,
+                cell=cell if abs(np.linalg.det(cell)) > 1e-9 else None,
+                time=float(frame["time"]) if "time" in frame.list_properties() else float("nan"),
+                step=int(frame.step) or number,
+            )

@@ -6,8 +6,10 @@ whole frames behind, and a file continued after a restart holds the same bytes a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +54,29 @@ class TrajectoryFrame:
 def chemfiles_module() -> ModuleType:
     """chemfiles, loaded when a trajectory is first touched, with its warnings silenced: errors say the same."""
     import chemfiles
+    from chemfiles.misc import ChemfilesWarning
 
     chemfiles.set_warnings_callback(lambda _: None)
+    warnings.simplefilter("ignore", ChemfilesWarning)  # of warnings that cannot be decoded
     module: ModuleType = chemfiles
     return module
+
+
+@contextlib.contextmanager
+def chemfiles_failures(path: Path, what: str) -> Iterator[None]:
+    """What chemfiles raises inside the block as an error of the user's file.
+
+    Raises
+    ------
+    InputFileError
+        ``what``, and what chemfiles says of ``path``.
+    """
+    try:
+        yield
+    except chemfiles_module().ChemfilesError as error:
+        raise InputFileError(f"{what}: {error}", where=str(path)) from None
+    except UnicodeDecodeError:  # names, or the message that quotes them
+        raise InputFileError(f"{what}: binary where text should be", where=str(path)) from None
 
 
 class TrajectoryWriter:
@@ -217,11 +238,11 @@ class TrajectoryWriter:
         if velocities is not None:
             frame.add_velocities()
             frame.velocities[:] = velocities * _ANGSTROM_PER_NM
-        try:
-            with chemfiles.Trajectory(str(self._one_frame), "w") as file:
-                file.write(frame)
-        except chemfiles.ChemfilesError as error:
-            raise InputFileError(f"cannot encode a frame: {error}", where=str(self.path)) from None
+        with (
+            chemfiles_failures(self.path, "cannot encode a frame"),
+            chemfiles.Trajectory(str(self._one_frame), "w") as file,
+        ):
+            file.write(frame)
         return self._one_frame.read_bytes()
 
     def _placed(self, positions: FloatArray, box: FloatArray) -> FloatArray:
@@ -289,13 +310,10 @@ def read_trajectory(
     if whole == 0:
         return
     chemfiles = chemfiles_module()
-    try:
-        with chemfiles.Trajectory(str(path)) as file:
-            last = file.nsteps if whole is None else min(whole, file.nsteps)
-            for number in range(start, last if stop is None else min(stop, last), stride):
-                yield _frame(file.read_step(number), number, n_beads, clock, path)
-    except chemfiles.ChemfilesError as error:
-        raise InputFileError(f"cannot read the trajectory: {error}", where=str(path)) from None
+    with chemfiles_failures(path, "cannot read the trajectory"), chemfiles.Trajectory(str(path)) as file:
+        last = file.nsteps if whole is None else min(whole, file.nsteps)
+        for number in range(start, last if stop is None else min(stop, last), stride):
+            yield _frame(file.read_step(number), number, n_beads, clock, path)
 
 
 def _frame(frame: object, number: int, n_beads: int | None, clock: DcdClock | None, path: Path) -> TrajectoryFrame:

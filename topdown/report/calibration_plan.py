@@ -188,6 +188,14 @@ def plan_text(plan: Plan, workers: int) -> str:
         f"held-out targets, once: {plan.held_out_bead_steps:.2e} beads × steps",
         *([f"checks, once: {most}{plan.check_bead_steps:.2e} beads × steps"] if plan.check_bead_steps else []),
         f"time on {workers} processor{'s' if workers > 1 else ''}, roughly: first round "
-        f"{plan.hours(plan.bead_steps, workers):.2g} h, at most {plan.hours(plan.most_bead_steps, workers):.2g} h",
+        f"{time_text(plan.hours(plan.bead_steps, workers))}, at most {time_text(plan.hours(plan.most_bead_steps, workers))}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def time_text(hours: float) -> str:
+    """``"1.6 min"``, ``"2.5 h"``, ``"3.1 days"``: two digits of the unit that suits."""
+    for unit, length in (("days", 24.0), ("h", 1.0)):
+        if hours >= 1.5 * length:
+            return f"{hours / length:.{1 if hours < 10 * length else 0}f} {unit}"
+    return f"{60 * hours:.{1 if hours < 1 / 6 else 0}f} min"

@@ -44,7 +44,10 @@ def parity_svg(targets: Sequence[TargetResult], *, unseen: bool) -> str:
         points.append((t, after))
     if not points:
         return "<p>No targets.</p>"
-    values = [v for t, after in points for v in (t.measured, after, t.before.value)]
+    values = [t.before.value for t, _ in points]
+    for t, after in points:
+        values += [t.measured - t.uncertainty, t.measured + t.uncertainty]
+        values += [after - t.after.standard_error, after + t.after.standard_error]
     low, high = min(values), max(values)
     margin = 0.08 * (high - low) or 1.0
     low, high = low - margin, high + margin
@@ -125,7 +128,7 @@ def matrix_svg(epsilons: Sequence[EpsilonResult]) -> str:
     """The ε that moved as a triangle of bead types: new value, change by colour, start and posterior σ as small print."""
     types = sorted({name for e in epsilons for name in e.pair})
     place = {name: i for i, name in enumerate(types)}
-    cell, left, top = 62.0, 60.0, 24.0
+    cell, left, top = 72.0, 60.0, 24.0
     parts = [_open(left + cell * len(types) + 4, top + cell * len(types) + 4)]
     for name, i in place.items():
         parts += [
@@ -141,9 +144,9 @@ def matrix_svg(epsilons: Sequence[EpsilonResult]) -> str:
             f"<g><title>{plain('-'.join(e.pair))}: {e.start:.3f} ± {e.prior_width:.3f} to {e.value:.3f} ± "
             f"{e.posterior_width:.3f} kJ/mol, {plain(e.verdict)}</title>"
             f'<rect x="{x}" y="{y}" width="{cell}" height="{cell}" fill="{_diverging(change / 0.3)}" stroke="#fff"/>'
-            f'<text x="{middle}" y="{y + 22}" {_FONT} font-size="13" text-anchor="middle">{e.value:.2f}</text>'
-            f'<text x="{middle}" y="{y + 37}" {_FONT} font-size="9" text-anchor="middle" fill="#333">was {e.start:.2f}</text>'
-            f'<text x="{middle}" y="{y + 50}" {_FONT} font-size="9" text-anchor="middle" fill="#333">± {e.posterior_width:.2f} '
+            f'<text x="{middle}" y="{y + 26}" {_FONT} font-size="13" text-anchor="middle">{e.value:.2f}</text>'
+            f'<text x="{middle}" y="{y + 42}" {_FONT} font-size="9" text-anchor="middle" fill="#333">was {e.start:.2f}</text>'
+            f'<text x="{middle}" y="{y + 56}" {_FONT} font-size="9" text-anchor="middle" fill="#333">± {e.posterior_width:.2f} '
             f"({100 * e.shrinkage:.0f} %)</text></g>"
         ]
     return "\n".join([*parts, "</svg>"])

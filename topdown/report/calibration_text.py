@@ -265,6 +265,28 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
         "converged": result.converged,
         "ended": result.rounds[-1].ended,
         "warnings": list(result.warnings),
+        **_fitted_json(result),
+        **_judged_json(result),
+        "second_virials_nm3": [asdict(row) | {"stickier": row.is_stickier} for row in stickiness],
+        "self_diffusion": diffusion_json(result.diffusion),
+        "mixtures": mixture_json(result.mixtures),
+        "bilayers": bilayer_json(result.bilayers),
+        "melting_points": melting_json(result.melting_points),
+        **_simulated_json(result),
+        "types": None if result.types is None else asdict(result.types),
+        "runner_ups": [asdict(r) for r in result.runner_ups],
+        "failed": [{"system": system, "reason": reason} for system, reason in result.failed],
+        "failed_windows": [asdict(f) for f in result.failed_windows],
+        "liquids": [asdict(record) for record in result.liquids],
+        "lost_targets": [{"target": label, "reason": reason} for label, reason in result.lost_targets],
+        "rounds": [asdict(r) for r in result.rounds],
+        "runs": list(result.runs),
+    }
+
+
+def _fitted_json(result: CalibrationResult) -> dict[str, Any]:
+    """Parameters, and the ε and σ that they make."""
+    return {
         "parameters": [_parameter_json(p) for p in result.parameters],
         "pairs": ["-".join(pair) for pair in result.pairs],
         "covariance_kJ2_mol2": result.covariance.tolist(),
@@ -292,6 +314,12 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
             for s in result.sigmas
         ],
         "relative_slopes_per_K": {"-".join(pair): slope for pair, slope in result.slopes},
+    }
+
+
+def _judged_json(result: CalibrationResult) -> dict[str, Any]:
+    """Targets, what was left out, and what misses are made of."""
+    return {
         "targets": [asdict(t) for t in result.targets],
         "scores": [asdict(s) for s in result.scores()],
         "left_out_parts": {
@@ -301,11 +329,12 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
         },
         "cost": {"before": dict(result.cost_start), "after": dict(result.cost_end)},
         "model_errors": dict(result.model_errors),
-        "second_virials_nm3": [asdict(row) | {"stickier": row.is_stickier} for row in stickiness],
-        "self_diffusion": diffusion_json(result.diffusion),
-        "mixtures": mixture_json(result.mixtures),
-        "bilayers": bilayer_json(result.bilayers),
-        "melting_points": melting_json(result.melting_points),
+    }
+
+
+def _simulated_json(result: CalibrationResult) -> dict[str, Any]:
+    """What was run, how far it supports the fit, and what moves what."""
+    return {
         "bead_steps": result.bead_steps,
         "ledger": [
             {"system": system, "windows": windows, "frames": frames, "bead_steps": steps}
@@ -323,14 +352,6 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
             "parameters": [p.parameter.label for p in result.parameters],
             "d_target_d_parameter": result.sensitivities.tolist(),
         },
-        "types": None if result.types is None else asdict(result.types),
-        "runner_ups": [asdict(r) for r in result.runner_ups],
-        "failed": [{"system": system, "reason": reason} for system, reason in result.failed],
-        "failed_windows": [asdict(f) for f in result.failed_windows],
-        "liquids": [asdict(record) for record in result.liquids],
-        "lost_targets": [{"target": label, "reason": reason} for label, reason in result.lost_targets],
-        "rounds": [asdict(r) for r in result.rounds],
-        "runs": list(result.runs),
     }
 
 

@@ -13,9 +13,11 @@ from topdown.model import CGMolecule
 from topdown.report.bead_colors import CLASSES, bead_colors, classes_present
 from topdown.report.mapping_svg import BOND_PX, Box, Drawing, drawn_atoms, laid_out, place_labels
 
-#: Pixels per unit of the SVG; room [px] around the molecule for labels, and for the row of classes; largest side [px].
+#: Pixels per unit of the SVG; room [px] for labels beside the molecule, and above and below it, of which a rim stays free, and
+#: for the row of classes; largest side [px].
 _SCALE = 2.0
-_ROOM = 190
+_ROOM = (190, 120)
+_RIM = 10
 _LEGEND = 56
 _LARGEST = 6000
 _Color = tuple[float, float, float]
@@ -33,35 +35,40 @@ def mapping_png(molecule: CGMolecule) -> bytes:
     colors = bead_colors(molecule)
     with rdBase.BlockLogs():
         mol = laid_out(parse_smiles(molecule.smiles, largest_fragment=True, limits=NO_LIMITS).mol)
-        width, height, bond = _size(mol)
+        width, height, bond, free = _size(mol)
         drawer = rdMolDraw2D.MolDraw2DCairo(width, height + _LEGEND, width, height)
-        _set_options(drawer.drawOptions(), bond)
+        _set_options(drawer.drawOptions(), bond, free)
         atoms, bonds = _highlights(molecule, mol, [_light(fill) for fill, _ in colors])
         drawer.DrawMoleculeWithHighlights(
             rdMolDraw2D.PrepareMolForDrawing(mol, kekulize=True), "", atoms, bonds, dict.fromkeys(atoms, 0.42), {}
         )
         points = [drawer.GetDrawCoords(k) for k in range(mol.GetNumAtoms())]
         boxes, _ = place_labels(molecule, _drawing(mol, points, width, height))
+        placed = [_inside(box, width, height) for box in boxes]
         for k, bead in enumerate(molecule.beads):
-            _label(drawer, _inside(boxes[k], width, height), f"{bead.name} {bead.bead_type}", _rgb(colors[k][1]))
+            _leader(drawer, placed[k], [points[atom] for atom in bead.atoms], _light(colors[k][1]))
+        for k, bead in enumerate(molecule.beads):
+            _label(drawer, placed[k], f"{bead.name} {bead.bead_type}", _rgb(colors[k][1]))
         _legend(drawer, classes_present(molecule.beads), height)
         drawer.FinishDrawing()
         return bytes(drawer.GetDrawingText())
 
 
-def _size(mol: Any) -> tuple[int, int, float]:
-    """Width and height of the panel [px] and the bond length it is drawn with [px]."""
+def _size(mol: Any) -> tuple[int, int, float, float]:
+    """Width and height of the panel [px], its bond length [px], and the part of it that stays free at either end."""
     places = mol.GetConformer().GetPositions()
     span = (places.max(axis=0) - places.min(axis=0)) / 1.5
-    bond = min(_SCALE * BOND_PX, (_LARGEST - 2 * _ROOM) / max(1.0, float(span.max())))
-    return int(span[0] * bond) + 2 * _ROOM, int(span[1] * bond) + 2 * _ROOM, bond
+    bond = min(_SCALE * BOND_PX, (_LARGEST - 2 * max(_ROOM)) / max(1.0, float(span.max())))
+    width, height = (int(span[k] * bond) + 2 * _ROOM[k] for k in (0, 1))
+    filled = max(span[0] * bond / width, span[1] * bond / height, 0.1)
+    return width, height, bond, float(1.0 - filled) / 2.0
 
 
-def _set_options(options: Any, bond: float) -> None:
+def _set_options(options: Any, bond: float, free: float) -> None:
     options.fixedBondLength = bond
     options.fixedFontSize = max(12, int(0.42 * bond))
     options.bondLineWidth = 3
-    options.padding = 0.08
+    options.padding = free  # the rest is filled, whatever fixedBondLength says
     options.useBWAtomPalette()
     options.fillHighlights = True
     options.atomHighlightsAreCircles = True
@@ -98,9 +105,17 @@ def _drawing(mol: Any, points: list[Any], width: int, height: int) -> Drawing:
 def _inside(box: Box, width: int, height: int) -> Box:
     """The box in pixels, moved into the picture."""
     left, top, right, bottom = (_SCALE * value for value in box)
-    dx = max(4 - left, 0.0) or min(width - 4 - right, 0.0)
-    dy = max(4 - top, 0.0) or min(height - 4 - bottom, 0.0)
+    dx = max(_RIM - left, 0.0) or min(width - _RIM - right, 0.0)
+    dy = max(_RIM - top, 0.0) or min(height - _RIM - bottom, 0.0)
     return left + dx, top + dy, right + dx, bottom + dy
+
+
+def _leader(drawer: Any, box: Box, atoms: list[Any], ink: _Color) -> None:
+    """A thin line from the middle of a bead to its label, which is drawn over its end."""
+    middle = Point2D(sum(p.x for p in atoms) / len(atoms), sum(p.y for p in atoms) / len(atoms))
+    drawer.SetColour(ink)
+    drawer.SetLineWidth(1)
+    drawer.DrawLine(middle, Point2D((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), True)
 
 
 def _label(drawer: Any, box: Box, text: str, ink: _Color) -> None:

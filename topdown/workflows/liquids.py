@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -30,6 +31,7 @@ from topdown.properties.surface_tension import SurfaceTensionResult, measure_sur
 from topdown.sampling.equilibrate import TIME_STEP
 from topdown.sampling.fingerprints import hash_of
 from topdown.tables import load_bead_table
+from topdown.workflows.made_with import made_with
 from topdown.workflows.refusals import refusal_object
 
 #: What is simulated when nothing is said [ns], all runs of one liquid at one temperature together.
@@ -130,6 +132,9 @@ class LiquidOutcome(Generic[Result]):
         As the user wrote it.
     temperature : float
         [K]
+    table : str
+        Bead table.
+    seed : int
     result : DensityResult or SurfaceTensionResult, or None
     error : TopdownError or None
     remarks : tuple of str
@@ -139,6 +144,8 @@ class LiquidOutcome(Generic[Result]):
 
     liquid: str
     temperature: float
+    table: str
+    seed: int
     result: Result | None = None
     error: TopdownError | None = None
     remarks: tuple[str, ...] = ()
@@ -275,11 +282,14 @@ def _outcomes(
 ) -> Iterator[LiquidOutcome[Result]]:
     table = load_bead_table(table_name)
     for liquid in liquids:
+        outcome: Callable[..., LiquidOutcome[Result]] = partial(
+            LiquidOutcome, liquid=liquid, table=table.name, seed=settings.seed
+        )
         try:
             phase = find_phase(liquid, table_name, seed=settings.seed, longer_bonds=settings.match_surface)
         except TopdownError as error:
             for temperature in settings.temperatures:
-                yield LiquidOutcome(liquid=liquid, temperature=temperature, error=error)
+                yield outcome(temperature=temperature, error=error)
             continue
         for temperature in settings.temperatures:
             began = time.perf_counter()
@@ -289,15 +299,10 @@ def _outcomes(
             try:
                 result, remarks = _extend(state, settings.effort, sampler)
             except TopdownError as error:
-                yield LiquidOutcome(liquid=liquid, temperature=temperature, error=error)
+                yield outcome(temperature=temperature, error=error)
                 continue
-            yield LiquidOutcome(
-                liquid=liquid,
-                temperature=temperature,
-                result=result,
-                remarks=remarks,
-                wall_s=time.perf_counter() - began,
-            )
+            spent = time.perf_counter() - began
+            yield outcome(temperature=temperature, result=result, remarks=remarks, wall_s=spent)
 
 
 def _extend(state: _State[Result], effort: Effort, sampler: EngineSampler) -> tuple[Result, tuple[str, ...]]:
@@ -391,7 +396,7 @@ def _experiment_json(name: str, experiment: MeasuredValue | None) -> dict[str, A
 
 
 def _head(outcome: LiquidOutcome[Any]) -> dict[str, Any]:
-    head: dict[str, Any] = {"liquid": outcome.liquid, "temperature_K": outcome.temperature}
+    head: dict[str, Any] = {"liquid": outcome.liquid, "temperature_K": outcome.temperature, "table": outcome.table}
     if outcome.error is not None:
         return {**head, "error": refusal_object(outcome.error)}
     phase, components = outcome.result.phase, outcome.result.components  # type: ignore[union-attr]
@@ -435,6 +440,7 @@ def density_json(outcome: LiquidOutcome[DensityResult]) -> dict[str, Any]:
         "z_score": result.z_score,
         "alarms": list(result.alarms),
         "remarks": [*result.remarks, *outcome.remarks],
+        "made_with": made_with(outcome.seed),
         "wall_s": round(outcome.wall_s, 2),
     }
 
@@ -469,6 +475,7 @@ def surface_tension_json(outcome: LiquidOutcome[SurfaceTensionResult]) -> dict[s
         "z_score": result.z_score,
         "alarms": list(result.alarms),
         "remarks": [*result.remarks, *outcome.remarks],
+        "made_with": made_with(outcome.seed),
         "wall_s": round(outcome.wall_s, 2),
     }
 

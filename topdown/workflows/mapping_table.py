@@ -37,7 +37,8 @@ def reject_row(number: int, found: dict[str, Any]) -> list[str]:
 def refusal_line(found: dict[str, Any]) -> str:
     """A refusal on one line that starts with its code, fit for a terminal."""
     error = found["error"]
+    message = error["message"].removeprefix(f"{found['smiles']}: ")
     where = "".join(c if c.isprintable() else " " for c in found["smiles"][:60])
     name = "".join(c if c.isprintable() else " " for c in found["name"][:60])
-    text = f"{error['code']} {where}: {error['message']}" if where.strip() else f"{error['code']} {error['message']}"
+    text = f"{error['code']} {where}: {message}" if where.strip() else f"{error['code']} {message}"
     return f"{text} [{name}]" if name else text

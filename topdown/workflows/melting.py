@@ -18,6 +18,7 @@ from topdown.properties.melting_search import MeltingSettings, melting_point
 from topdown.properties.phases import find_phase
 from topdown.properties.sampler import EngineSampler, Progress
 from topdown.tables import load_bead_table
+from topdown.workflows.made_with import made_with
 from topdown.workflows.refusals import refusal_object
 
 
@@ -47,6 +48,9 @@ class MeltingOutcome:
     ----------
     liquid : str
         As the user wrote it.
+    table : str
+        Bead table.
+    seed : int
     result : MeltingResult or None
     error : TopdownError or None
     remarks : tuple of str
@@ -54,6 +58,8 @@ class MeltingOutcome:
     """
 
     liquid: str
+    table: str
+    seed: int
     result: MeltingResult | None = None
     error: TopdownError | None = None
     remarks: tuple[str, ...] = ()
@@ -101,10 +107,12 @@ def melting_points(
             model = phase.components[0].model
             point = melting_point(phase.components[0].molecule, table, settings, sampler)
         except TopdownError as error:
-            yield MeltingOutcome(liquid=liquid, error=error)
+            yield MeltingOutcome(liquid=liquid, table=table.name, seed=settings.seed, error=error)
             continue
         yield MeltingOutcome(
             liquid=liquid,
+            table=table.name,
+            seed=settings.seed,
             result=MeltingResult(model=model.origin, n_real=model.n_real, point=point),
             wall_s=time.perf_counter() - began,
         )
@@ -118,6 +126,7 @@ def melting_json(outcome: MeltingOutcome) -> dict[str, Any]:
         return {"liquid": outcome.liquid, "error": refusal_object(outcome.error)}
     return {
         "liquid": outcome.liquid,
+        "table": outcome.table,
         "model": result.model,
         "n_real": result.n_real,
         "melting_temperature_K": result.point.temperature.value,
@@ -134,5 +143,6 @@ def melting_json(outcome: MeltingOutcome) -> dict[str, Any]:
             }
             for rate in result.point.rates
         ],
+        "made_with": made_with(outcome.seed),
         "wall_s": outcome.wall_s,
     }

@@ -30,6 +30,7 @@ from topdown.properties.transfer import (
 from topdown.resources import atomic_write_bytes
 from topdown.tables import load_bead_table
 from topdown.tables.folder import calibrated_phases
+from topdown.workflows.made_with import made_with
 from topdown.workflows.map_molecules import MoleculeRequest
 from topdown.workflows.refusals import refusal_object
 
@@ -44,6 +45,7 @@ class TransferOutcome:
     from_phase, to_phase : str
     table : str
         Bead table.
+    seed : int
     canonical_smiles : str
     model : str
         How the solute is represented, for the user.
@@ -57,6 +59,7 @@ class TransferOutcome:
     from_phase: str
     to_phase: str
     table: str = ""
+    seed: int = 1
     canonical_smiles: str = ""
     model: str = ""
     result: TransferResult | None = None
@@ -228,7 +231,13 @@ def transfer_outcomes(
     def outcome(end: Phase, **found: Any) -> TransferOutcome:
         spent = time.perf_counter() - began
         return TransferOutcome(
-            request=request, from_phase=start.name, to_phase=end.name, table=table.name, wall_s=spent, **found
+            request=request,
+            from_phase=start.name,
+            to_phase=end.name,
+            table=table.name,
+            seed=settings.seed,
+            wall_s=spent,
+            **found,
         )
 
     try:
@@ -365,6 +374,7 @@ def transfer_json(outcome: TransferOutcome) -> dict[str, Any]:
             "n_effective": result.delta_g.n_effective,
         },
         "remarks": list(result.remarks),
+        "made_with": made_with(outcome.seed),
         "wall_s": round(outcome.wall_s, 2),
     }
 

@@ -232,6 +232,8 @@ def test_grid_points_are_evenly_apart(n: int) -> None:
 
 
 def test_impossible_requests_say_what_is_wrong() -> None:
+    with pytest.raises(SettingsError, match=r"no area for lipids \(enlarge --size, or lower --count\)"):
+        leaflet_counts([(model("POPC"), 1.0)], -0.5, {"POPC": 0.65})
     with pytest.raises(SettingsError, match="no room for water"):
         build(size=(4.0, 4.0, 4.0))
     with pytest.raises(SettingsError, match="three positive edges"):

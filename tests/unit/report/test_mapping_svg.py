@@ -1,5 +1,6 @@
 """The picture of a mapping."""
 
+import math
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -8,6 +9,8 @@ import pytest
 from topdown.errors import MoleculeError
 from topdown.mapping import map_molecule, parse_smiles
 from topdown.mapping.bead_graph import connectivity
+from topdown.report import mapping_png as mapping_png_module
+from topdown.report import mapping_svg as mapping_svg_module
 from topdown.report.mapping_svg import mapping_svg
 from topdown.tables import load_bead_table, load_molecule
 
@@ -92,3 +95,23 @@ def test_same_molecule_same_bytes():
 def test_a_model_without_smiles_has_no_picture():
     with pytest.raises(MoleculeError):
         mapping_svg(load_molecule("martini3", "NA"))
+
+
+@pytest.mark.parametrize("name", ["octanol", "caffeine", "cholesterol"])
+def test_the_png_is_drawn_at_its_scale_with_room_for_labels(name, monkeypatch):
+    """RDKit fills the panel, whatever bond length it is told; small molecules came out so large that labels lay on atoms."""
+    seen = []
+
+    def place_labels(molecule, drawing):
+        seen.append((drawing, placed := mapping_svg_module.place_labels(molecule, drawing)))
+        return placed
+
+    monkeypatch.setattr(mapping_png_module, "place_labels", place_labels)
+    picture = mapping_png_module.mapping_png(map_molecule(MOLECULES[name], M3, name=name, conformers=False))
+    assert picture.startswith(b"\x89PNG")
+    ((drawing, (boxes, _)),) = seen
+    for i, j in drawing.bonds:
+        apart = math.dist(drawing.atoms[i], drawing.atoms[j])
+        assert 0.75 * mapping_svg_module.BOND_PX < apart < 1.1 * mapping_svg_module.BOND_PX
+    for left, top, right, bottom in boxes:
+        assert not any(left < x < right and top < y < bottom for x, y in drawing.atoms)

@@ -1,0 +1,24 @@
+"""What a number depends on beside its inputs, for the JSON that holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from topdown import __version__
+from topdown.engine import engine_hash, engine_version
+
+
+def made_with(seed: int) -> dict[str, Any]:
+    """Version, engine and seed: where all of these are the same, so are the bytes of a result.
+
+    Parameters
+    ----------
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``topdown`` (version), ``engine`` (hash of its sources), ``build`` (a hash that also changes with numba, llvmlite,
+        processor and width of its vectors), ``seed``.
+    """
+    return {"topdown": __version__, "engine": engine_version(), "build": engine_hash(), "seed": seed}
