@@ -1,1 +1,1 @@
-"""The command line: parse, call a workflow, print. The only room with click and rich."""
+"""The command line: parse, call a workflow, print. The only room with click."""

@@ -51,7 +51,7 @@ def read_table(path: Path | str, number: int) -> TabulatedPotential:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         raise TopologyError(f"cannot read the table: {error.strerror or 'not a file'}", where=str(path)) from None
     rows: list[tuple[float, ...]] = []

@@ -158,7 +158,7 @@ def read_gro(path: Path | str) -> GroFile:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not a text file"
         raise TopologyError(f"cannot read the coordinates: {reason}", where=str(path)) from None

@@ -255,7 +255,7 @@ class _Options:
 
 def _lines(path: Path) -> _Options:
     try:
-        raw = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        raw = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         reason = error.strerror or "not a file"
         raise InputFileError(f"cannot read the run parameters: {reason}", where=str(path)) from None

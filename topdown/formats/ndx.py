@@ -68,7 +68,7 @@ def read_ndx(path: Path | str) -> dict[str, IntArray]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         raise InputFileError(f"cannot read the index: {error.strerror or 'not a file'}", where=str(path)) from None
     groups: list[tuple[str, list[int], str]] = []

@@ -138,7 +138,7 @@ def read_pdb(path: Path | str) -> PdbFile:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         raise TopologyError(f"cannot read the coordinates: {error.strerror or 'not a file'}", where=str(path)) from None
     found, models = _Records(), 0

@@ -114,7 +114,7 @@ def _end_or_turn(name: str, where: str, conditions: list[_Condition]) -> None:
 def _logical_lines(path: Path, included_from: str) -> Iterator[tuple[int, str]]:
     """Numbered lines without comments and outer blanks; a backslash at the end joins the next line."""
     try:
-        raw = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        raw = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         raise TopologyError(
             f"cannot read {path.name}: {error.strerror or 'not a file'}", where=included_from or str(path)

@@ -143,7 +143,7 @@ def read_model(path: Path, table: str = "") -> CGMolecule:
             raise InputFileError("no such file", where=str(path))
         return molecule_of_itp(path, table)[0]
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputFileError(error.strerror or "cannot be read", where=str(path)) from None
     except ValueError:

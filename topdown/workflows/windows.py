@@ -106,7 +106,7 @@ def read_spec(path: Path | str) -> WindowSpec:
     """
     where, hint = str(path), "topdown calibrate plan CAMPAIGN.toml --specs FOLDER writes such files"
     try:
-        data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        data: Any = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputFileError(f"cannot be read: {error.strerror}", where=where) from None
     except ValueError:

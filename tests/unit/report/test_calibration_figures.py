@@ -25,7 +25,7 @@ from topdown.calibration.result import CalibrationResult, StateOverlap
 from topdown.calibration.rounds import run_calibration
 from topdown.mapping import map_molecule
 from topdown.report.calibration_figures import figure_pngs, figures
-from topdown.report.calibration_plots import MOST_COLUMNS, overlap_svg, sensitivity_columns
+from topdown.report.calibration_plots import MOST_COLUMNS, overlap_svg, parity_svg, sensitivity_columns
 from topdown.report.svg_png import spelt_out, svg_png
 from topdown.tables import load_bead_table
 
@@ -154,3 +154,17 @@ def test_shapes_are_where_the_svg_has_them() -> None:
 
 def test_letters_the_drawer_lacks_are_spelt_out() -> None:
     assert spelt_out("ε ± 0.1 → λ² é 水") == "eps +- 0.1 -> lambda2 e ?"
+
+
+def test_error_bars_stay_inside_their_plot(result: CalibrationResult) -> None:
+    wide = [replace(t, uncertainty=2.0, after=replace(t.after, standard_error=3.0)) for t in result.targets]
+    picture = ElementTree.fromstring(
+        parity_svg([t for t in wide if t.quantity == "transfer_free_energy"], unseen=False)
+    )
+    frame = next(e for e in picture if e.tag.endswith("rect"))
+    left, top, width, height = (float(frame.attrib[name]) for name in ("x", "y", "width", "height"))
+    bars = [e for e in picture.iter() if e.tag.endswith("line")]
+    assert len(bars) > 3
+    for bar in bars:
+        assert left <= float(bar.attrib["x1"]) <= float(bar.attrib["x2"]) <= left + width
+        assert all(top <= float(bar.attrib[name]) <= top + height for name in ("y1", "y2"))
