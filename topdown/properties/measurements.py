@@ -116,9 +116,9 @@ def load_measurements(quantity: str, *, include_flagged: bool = False) -> tuple[
     quantity : str
         ``"transfer_free_energy"``: ΔG(oil→water) = +RT ln10 · logP [kJ/mol], phase ``"octanol/water"``…, positive for a
         molecule that prefers the oil; ``"hydration_free_energy"``: ΔG(gas→water) [kJ/mol]; ``"density"`` [kg/m³];
-        ``"surface_tension"`` [mN/m]; ``"vaporization_enthalpy"`` [kJ/mol]; ``"self_diffusion"`` [10⁻⁹ m²/s]; ``"solubility"``
-        [log10 mol/l], the phase being the canonical SMILES of the solvent; ``"area_per_lipid"`` [nm²]; ``"thickness"`` [nm], phase
-        ``"DB"``, ``"DHH"`` or ``"2DC"``.
+        ``"surface_tension"`` [mN/m]; ``"vaporization_enthalpy"`` [kJ/mol]; ``"self_diffusion"`` [10⁻⁹ m²/s];
+        ``"solubility"`` [log10 mol/l], the phase being the canonical SMILES of the solvent; ``"area_per_lipid"`` [nm²];
+        ``"thickness"`` [nm], phase ``"DB"``, ``"DHH"`` or ``"2DC"``.
     include_flagged : bool
         Also return rows whose ``flag`` says they are suspect; such rows must stay out of fits.
 
