@@ -24,13 +24,13 @@ def rounded(estimate: Estimate, unit: str) -> str:
     return f"{estimate.value:.{decimals}f} ± {error:.{decimals}f} {unit}"
 
 
-def _measured(experiment: MeasuredValue | None, unit: str, z: float | None) -> str:
+def _measured(experiment: MeasuredValue | None, unit: str, z: float | None, label: str = "measured") -> str:
     if experiment is None:
-        return _row("measured", "none known")
+        return _row(label, "none known")
     how = "" if experiment.how == "measured" else f", {experiment.how}"
     suspect = f"; suspect: {experiment.flag}" if experiment.flag else ""
     return _row(
-        "measured",
+        label,
         f"{experiment.value:g} ± {experiment.uncertainty:g} {unit} at {experiment.temperature:g} K{how}"
         f"{'' if z is None else f'   z {z:+.1f}'}   ({experiment.reference}{suspect})",
     )
@@ -61,7 +61,7 @@ def density_lines(liquid: str, result: DensityResult) -> tuple[str, ...]:
         lines.append(_row("ΔH of vaporisation", rounded(result.vaporization_enthalpy, "kJ/mol (from energies)")))
     if result.vaporization_experiment is not None:
         # Not to be judged by: the energy of a coarse-grained model is a free energy.
-        lines.append(_measured(result.vaporization_experiment, "kJ/mol", None))
+        lines.append(_measured(result.vaporization_experiment, "kJ/mol", None, "ΔH measured"))
     lines.append(_row("sampled", _sampled(result, result.density)))
     return (*lines, *_notes(result))
 

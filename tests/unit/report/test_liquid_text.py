@@ -57,4 +57,4 @@ def test_everything_a_reader_must_know_is_there() -> None:
     lines = density_lines("W", other)
     place = next(k for k, line in enumerate(lines) if "ΔH of vaporisation" in line)
     assert "30.00 ± 0.10 kJ/mol" in lines[place]
-    assert lines[place + 1].split(maxsplit=1) == ["measured", "43.98 ± 0.44 kJ/mol at 298.15 K   (someone)"]
+    assert lines[place + 1].split(maxsplit=2) == ["ΔH", "measured", "43.98 ± 0.44 kJ/mol at 298.15 K   (someone)"]
