@@ -19,6 +19,7 @@ from topdown.model.measurement import Estimate
 from topdown.report.calibration_checks import bilayer_json, check_tables, diffusion_json, mixture_json
 from topdown.report.calibration_melting import melting_json, supercooled_text
 from topdown.report.calibration_types import TYPE_HEADER, runner_up_line, type_rows, type_summary
+from topdown.report.plain_json import without_nan
 
 #: Longest list of ε in the text; the JSON holds all.
 _MOST_EPSILONS = 40
@@ -252,8 +253,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialComparison] = ()) -> dict[str, Any]:
-    """Everything in ``result`` but the table, as plain data."""
-    return {
+    """Everything in ``result`` but the table, as plain data; null for numbers there are none of."""
+    found = {
         "topdown_version": __version__,
         "campaign": result.name,
         "digest": result.digest,
@@ -282,6 +283,7 @@ def calibration_json(result: CalibrationResult, stickiness: Sequence[VirialCompa
         "rounds": [asdict(r) for r in result.rounds],
         "runs": list(result.runs),
     }
+    return {key: without_nan(value) for key, value in found.items()}
 
 
 def _fitted_json(result: CalibrationResult) -> dict[str, Any]:

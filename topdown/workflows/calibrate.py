@@ -254,7 +254,7 @@ def _write(problem: CalibrationProblem, result: CalibrationResult, folder: Path)
     if result.types is not None:
         atomic_write_text(folder / "types.csv", types_csv(result.types))
     text = atomic_write_text(folder / "report.txt", calibration_text(result, stickiness))
-    data = json.dumps(calibration_json(result, stickiness), indent=1, ensure_ascii=False) + "\n"
+    data = json.dumps(calibration_json(result, stickiness), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     molecules = {t.label: t.molecule for t in problem.targets}
     least = problem.optimizer.ess_threshold
     page = calibration_html(result, molecules, stickiness, least=least)

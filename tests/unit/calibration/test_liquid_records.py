@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from synthetic_calibration import FailingSampler, SyntheticSampler, problem
 
@@ -70,7 +72,13 @@ def test_a_liquid_that_froze_is_no_target(tmp_path: Path) -> None:
     assert seen in text
     assert "at the last parameters it was sampled at, too" in text
     assert seen in calibration_html(result, {})
-    data = json.loads(json.dumps(calibration_json(result)))
+    data = json.loads(json.dumps(calibration_json(result), allow_nan=False))
+    lost = replace(result, temperature=math.inf, covariance=np.full_like(result.covariance, np.nan))
+    holes = json.loads(json.dumps(calibration_json(lost), allow_nan=False))
+    assert holes["temperature_K"] is None
+    assert {value for row in holes["covariance_kJ2_mol2"] for value in row} == {None}
+    same = ("liquids", "rounds", "parameters", "converged")
+    assert [holes[key] for key in same] == [data[key] for key in same]
     entry = next(e for e in data["liquids"] if e["name"] == "oil")
     assert (entry["n_froze"], entry["at_the_end"], entry["temperature"]) == (1, True, 300.0)
     assert next(e for e in data["liquids"] if e["name"] == "water")["n_froze"] == 0
