@@ -83,9 +83,10 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def ridge_values(what: str) -> dict[str, float]:
     """What group counts say of every liquid with a measured value."""
-    weight = {smiles: MolWt(MolFromSmiles(smiles)) if what == "density" else 1.0 for smiles, _, _ in liquids(what, 1)}
+    rows = list(liquids(what, 1))
+    weight = {smiles: MolWt(MolFromSmiles(smiles)) if what == "density" else 1.0 for smiles, _, _ in rows}
     invert = -1 if what == "density" else 1
-    measured = {(s, what): (weight[s] * value**invert, split) for s, value, split in liquids(what, 1)}
+    measured = {(s, what): (weight[s] * value**invert, split) for s, value, split in rows}
     return {s: (found / weight[s]) ** invert for (s, _), found in ridge(measured, what).items()}
 
 

@@ -31,8 +31,9 @@ from topdown.mapping.class_typing import CLASSES_FILE
 from topdown.model import BeadTable
 from topdown.resources import bead_tables_folder
 from topdown.tables import load_bead_table
-from topdown.workflows.calibrate_liquids import ROUNDS_FILE, Measured, measured_liquids, read_start
+from topdown.workflows.calibrate_liquids import ROUNDS_FILE, Measured, measured_liquids
 from topdown.workflows.liquid_runs import LiquidRuns
+from topdown.workflows.start_files import read_start
 
 FOLDER = bead_tables_folder() / "topdown1"
 TEMPERATURE = 298.15

@@ -225,24 +225,10 @@ def liquid_rows(source: Path, quantity: str) -> list[Row]:
     unit = column.removeprefix("density_").removeprefix("surface_tension_")
     made = []
     for row in read_rows(source / "liquids" / "density_surface_tension.csv"):
-        if not row[column]:
-            continue
-        spread = float(row[f"{prefix}_spread_{unit}"])
-        uncertainty = max(spread / 2, floor * float(row[column]))
-        made.append(
-            Row(
-                name=row["name"],
-                smiles=row["smiles"],
-                phase="liquid",
-                temperature=row["T_K"],
-                value=row[column],
-                uncertainty=f"{uncertainty:.3g}",
-                reference=LIQUID_REFERENCES[row[f"{prefix}_method"]],
-                licence="evaluated value (fact); package MIT",
-                split=row["split"],
-                flag=row["flag"] if row["flag"].startswith(prefix) else "",
-            )
-        )
+        if row[column]:
+            reference = LIQUID_REFERENCES[row[f"{prefix}_method"]]
+            flag = row["flag"] if row["flag"].startswith(prefix) else ""
+            made.append(evaluated_row(row, row[column], row[f"{prefix}_spread_{unit}"], floor, reference, flag))
     return made
 
 
@@ -250,22 +236,26 @@ def vaporization_rows(source: Path) -> list[Row]:
     """Enthalpies of vaporization [kJ/mol] at 298.15 K; suspect where methods differ by more than a twentieth."""
     made = []
     for row in read_rows(source / "liquids" / "enthalpy_vaporization.csv"):
-        value, spread = float(row["dHvap_kJ_mol"]), float(row["spread_kJ_mol"])
-        made.append(
-            Row(
-                name=row["name"],
-                smiles=row["smiles"],
-                phase="liquid",
-                temperature=row["T_K"],
-                value=row["dHvap_kJ_mol"],
-                uncertainty=f"{max(spread / 2, VAPORIZATION_FLOOR * value):.3g}",
-                reference=VAPORIZATION_REFERENCES[row["method"]],
-                licence="evaluated value (fact); package MIT",
-                split=row["split"],
-                flag="methods disagree by more than 5 %" if spread > 0.05 * value else "",
-            )
-        )
+        value, spread = row["dHvap_kJ_mol"], row["spread_kJ_mol"]
+        flag = "methods disagree by more than 5 %" if float(spread) > 0.05 * float(value) else ""
+        made.append(evaluated_row(row, value, spread, VAPORIZATION_FLOOR, VAPORIZATION_REFERENCES[row["method"]], flag))
     return made
+
+
+def evaluated_row(row: dict[str, str], value: str, spread: str, floor: float, reference: str, flag: str) -> Row:
+    """What several methods say of a pure liquid; uncertain by half their spread, at least by ``floor`` of the value."""
+    return Row(
+        name=row["name"],
+        smiles=row["smiles"],
+        phase="liquid",
+        temperature=row["T_K"],
+        value=value,
+        uncertainty=f"{max(float(spread) / 2, floor * float(value)):.3g}",
+        reference=reference,
+        licence="evaluated value (fact); package MIT",
+        split=row["split"],
+        flag=flag,
+    )
 
 
 def pure_liquids(source: Path) -> dict[str, dict[str, str]]:

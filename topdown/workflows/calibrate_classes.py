@@ -6,7 +6,6 @@ which a fresh clone fits again in minutes without a single run.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,6 +51,7 @@ from topdown.tables.folder import SUMS_FOLDER
 from topdown.tables.molecules import read_molecule
 from topdown.tables.writer import csv_text, write_bead_table
 from topdown.workflows.calibrate_liquids import fit_liquids, liquid_report, write_liquid_files
+from topdown.workflows.start_files import ClassStart, read_class_start
 
 Progress = Callable[[str], None]
 
@@ -117,7 +117,7 @@ def calibrate_classes(
         A damaged campaign, or no shapes beside it.
     """
     campaign = read_class_campaign(path)
-    read_class_start(campaign)  # before anything is sampled
+    start = read_class_start(campaign)  # before anything is sampled
     folder = campaign.path.parent
     parent = load_bead_table(campaign.parent)
     models = _shape_models(folder / SHAPES_FOLDER, parent, campaign.n_shapes)
@@ -125,7 +125,7 @@ def calibrate_classes(
     shapes = _complete_shapes(models, sums, parent)
     progress(f"{len(shapes)} shapes in {len(campaign.phases)} phases; mapping the molecules with measured values")
     problem = _problem(campaign, parent, shapes, sums)
-    outcome = fit_classes(campaign, parent, problem, progress)
+    outcome = fit_classes(campaign, parent, problem, start, progress)
     description = f"{campaign.n_classes} classes in three sizes, calibrated on measured free energies of transfer"
     target = folder if out is None else Path(out)
     write_files(outcome, target, description)
@@ -186,9 +186,13 @@ def class_report_text(report: Mapping[str, Any]) -> str:
 
 
 def fit_classes(
-    campaign: ClassCampaign, parent: BeadTable, problem: ClassProblem, progress: Progress = lambda _: None
+    campaign: ClassCampaign,
+    parent: BeadTable,
+    problem: ClassProblem,
+    start: ClassStart = None,
+    progress: Progress = lambda _: None,
 ) -> ClassOutcome:
-    """The fits of :mod:`topdown.calibration.class_fit` in a row, and the table of their result."""
+    """The fits of :mod:`topdown.calibration.class_fit` in a row, from the classes of ``start``, and the table of their result."""
     progress(
         f"{len(problem.molecules)} molecules, {problem.n_beads} beads, {len(problem.observations)} measured values"
     )
@@ -199,7 +203,7 @@ def fit_classes(
     metric = class_metric(continuous.evaluation, phases)
     labels = (*(f"{p}→water" for p in phases), "half hydration")
     judge = labels[phases.index("hexadecane")] if "hexadecane" in phases else labels[0]
-    names, centres = _named_classes(campaign, problem, continuous, metric, labels, judge)
+    names, centres = _named_classes(campaign, problem, continuous, metric, labels, judge, start)
     owner = assign_classes(problem, continuous.places, centres, metric)
     classes = refine_classes(problem, owner, centres, width=campaign.class_width)
     # Beads are given to classes by the centroids; what a class does is its refined place.
@@ -253,13 +257,13 @@ def _named_classes(
     metric: np.ndarray,
     labels: Sequence[str],
     judge: str,
+    start: ClassStart,
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Names of the classes in their order, and their centroids; polar is what ``judge``, one of ``labels``, says.
 
-    Those that the campaign starts from keep their names.
+    Those of ``start`` keep their names.
     """
     fitted = problem.fitted_beads
-    start = read_class_start(campaign)
     centres = cluster(
         continuous.places[fitted],
         problem.sizes[fitted],
@@ -273,34 +277,6 @@ def _named_classes(
     names = class_names(centres, -metric, labels, judge)
     order = np.argsort(np.array(names), kind="stable")
     return tuple(names[k] for k in order), centres[order]
-
-
-def read_class_start(campaign: ClassCampaign) -> tuple[tuple[str, ...], np.ndarray] | None:
-    """Names and centroids (K, V) that the classes of a campaign start from, if any.
-
-    Columns of the file are ``class`` and one for each solvent bead, as in ``classes.csv``.
-
-    Raises
-    ------
-    InputFileError
-        No such file, or not as many classes as the campaign has.
-    """
-    if not campaign.class_start:
-        return None
-    path = campaign.path.parent / campaign.class_start
-    columns = [f"place {solvent}" for solvent in campaign.solvents]
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = {row["class"]: [float(row[column]) for column in columns] for row in csv.DictReader(file)}
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise InputFileError(
-            f"no classes to start from: {error!r}", where=str(path), hint=f"columns: class, {', '.join(columns)}"
-        ) from None
-    if len(rows) != campaign.n_classes:
-        raise InputFileError(f"fit.start has {len(rows)} classes, the campaign {campaign.n_classes}", where=str(path))
-    if not np.isfinite(list(rows.values())).all():
-        raise InputFileError("a place of a class to start from is no number", where=str(path))
-    return tuple(rows), np.array(list(rows.values()))
 
 
 def _provenance(campaign: ClassCampaign, parent: BeadTable, n_molecules: int) -> Provenance:

@@ -7,7 +7,6 @@ the campaign file, so that a fresh clone repeats the fit without a run as long a
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,12 +46,12 @@ from topdown.sampling.executors import run_tasks
 from topdown.tables.writer import csv_text
 from topdown.units import U_NM3_TO_KG_M3
 from topdown.workflows.liquid_runs import LiquidRuns, RunKey
+from topdown.workflows.start_files import read_start
 
 ROUNDS_FILE: Final = "liquid_rounds.json"
 FACTORS_FILE: Final = "liquid_factors.csv"
 VALUES_FILE: Final = "liquids.csv"
 FACTOR_COLUMNS: Final = ("class or sizes", "ln sigma", "sd of ln sigma", "ln epsilon", "sd of ln epsilon")
-START_COLUMNS: Final = ("class or sizes", "ln sigma", "ln epsilon")
 _TEMPERATURE: Final = 298.15
 _DIGITS: Final = 5
 
@@ -222,29 +221,6 @@ def wanted_values(
         known = [smiles for smiles in ordered if (smiles, quantity) in measured]
         wanted += [(smiles, quantity) for smiles in dict.fromkeys([*known[:count], *stage.always])]
     return wanted
-
-
-def read_start(path: Path, space: FactorSpace) -> FloatArray:
-    """Factors to start from, as a vector of ``space``: columns ``START_COLUMNS``, every class and pair of sizes once.
-
-    Raises
-    ------
-    InputFileError
-        No such file, or not such factors.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = {
-                row[START_COLUMNS[0]]: [float(row[name]) for name in START_COLUMNS[1:]] for row in csv.DictReader(file)
-            }
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise InputFileError(
-            f"no factors to start from: {error!r}", where=str(path), hint=f"columns: {', '.join(START_COLUMNS)}"
-        ) from None
-    if set(rows) != set(space.labels) or not np.isfinite(list(rows.values())).all():
-        wrong = ", ".join(sorted(set(rows) ^ set(space.labels))) or "a number that is none"
-        raise InputFileError(f"factors of other classes than the campaign has: {wrong}", where=str(path))
-    return np.array([rows[label] for label in space.labels]).T.ravel()
 
 
 def _say(progress: Progress, head: str, text: str) -> None:

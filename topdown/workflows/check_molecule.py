@@ -25,6 +25,7 @@ from topdown.mapping.surface import surface_check
 from topdown.model import Angle, BeadTable, Bond, CGMolecule, System
 from topdown.model._arrays import FloatArray
 from topdown.properties.phases import find_phase
+from topdown.report.plain_json import without_nan
 from topdown.sampling.equilibrate import TIME_STEP, settle
 from topdown.units import GAS_CONSTANT, kt
 
@@ -126,36 +127,35 @@ class StabilityReport:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; numbers that were never reached are null."""
-
-        def number(value: float) -> float | None:
-            return value if math.isfinite(value) else None
-
-        return {
-            "stable": self.stable,
-            "reason": self.reason,
-            "time_step_fs": TIME_STEP * 1000,
-            "copies": self.copies,
-            "water": self.n_water,
-            "simulated_ps": self.simulated_ps,
-            "constraint_error": self.constraint_error,
-            "temperature_K": number(self.temperature),
-            "temperature_error_K": number(self.temperature_error),
-            "energy_drift_kT_ns_dof": number(self.drift),
-            "energy_drift_error_kT_ns_dof": number(self.drift_error),
-            "bonded": [
-                {
-                    "kind": t.kind,
-                    "atoms": list(t.atoms),
-                    "target": t.target,
-                    "expected": t.expected,
-                    "mean": t.mean,
-                    "sd": t.sd,
-                    "off": t.is_off,
-                }
-                for t in self.terms
-            ],
-            "cpu_s": self.cpu_s,
-        }
+        found: dict[str, Any] = without_nan(
+            {
+                "stable": self.stable,
+                "reason": self.reason,
+                "time_step_fs": TIME_STEP * 1000,
+                "copies": self.copies,
+                "water": self.n_water,
+                "simulated_ps": self.simulated_ps,
+                "constraint_error": self.constraint_error,
+                "temperature_K": self.temperature,
+                "temperature_error_K": self.temperature_error,
+                "energy_drift_kT_ns_dof": self.drift,
+                "energy_drift_error_kT_ns_dof": self.drift_error,
+                "bonded": [
+                    {
+                        "kind": t.kind,
+                        "atoms": list(t.atoms),
+                        "target": t.target,
+                        "expected": t.expected,
+                        "mean": t.mean,
+                        "sd": t.sd,
+                        "off": t.is_off,
+                    }
+                    for t in self.terms
+                ],
+                "cpu_s": self.cpu_s,
+            }
+        )
+        return found
 
 
 def check_molecule(

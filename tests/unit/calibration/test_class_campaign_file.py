@@ -9,7 +9,8 @@ from topdown.calibration.class_campaign import is_class_campaign, read_class_cam
 from topdown.calibration.class_liquids import MODEL_ERROR, USUAL_PRIOR
 from topdown.errors import InputFileError
 from topdown.resources import bead_tables_folder
-from topdown.workflows.calibrate_classes import plan_classes, read_class_start
+from topdown.workflows.calibrate_classes import plan_classes
+from topdown.workflows.start_files import read_class_start
 
 SHIPPED = bead_tables_folder() / "topdown1" / "campaign.toml"
 

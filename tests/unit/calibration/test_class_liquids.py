@@ -37,11 +37,11 @@ from topdown.workflows.calibrate_liquids import (
     _Task,
     choose_liquids,
     fit_liquids,
-    read_start,
     wanted_values,
     write_liquid_files,
 )
 from topdown.workflows.liquid_runs import EPSILON_TOLERANCE, LiquidRuns, RunKey
+from topdown.workflows.start_files import read_start
 
 _NOTHING = PairSums(pairs=(), sums=np.zeros((1, 0)), rest_energy=np.zeros(1), volume=np.ones(1))
 #: Two classes in two sizes, and a bead of a solvent.
