@@ -56,6 +56,8 @@ class LiquidStage:
     last_step : bool
         Whether factors follow from the last round by one more step, with which no liquid has been simulated, or are the best
         of those that were.
+    volumes : bool
+        Whether types come in three volumes (:mod:`topdown.mapping.bead_volume`).
     density_error, tension_error : float
         What a model of this resolution may miss, relative.
     prior : FactorPrior
@@ -69,6 +71,7 @@ class LiquidStage:
     always: tuple[str, ...] = ()
     start: str = ""
     last_step: bool = False
+    volumes: bool = False
     density_error: float = MODEL_ERROR["density"]
     tension_error: float = MODEL_ERROR["surface_tension"]
     prior: FactorPrior = USUAL_PRIOR
@@ -216,12 +219,14 @@ def _liquids(section: Section) -> LiquidStage:
         always=section.take("always", _texts, "a list of SMILES", ()),
         start=section.text("start", ""),
         last_step=section.flag("last_step", False),
+        volumes=section.flag("volumes", False),
         density_error=section.number("density_error", MODEL_ERROR["density"], above=0.0),
         tension_error=section.number("tension_error", MODEL_ERROR["surface_tension"], above=0.0),
         prior=FactorPrior(
             places=section.take("place_widths", _widths, expected, usual.places),
             classes=section.take("class_widths", _widths, expected, usual.classes),
             sizes=section.take("size_widths", _widths, expected, usual.sizes),
+            volumes=section.take("volume_widths", _widths, expected, usual.volumes),
         ),
     )
     section.close()

@@ -25,8 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.calibration.class_table import PairFactors, largest_like_epsilon
+from topdown.mapping.bead_volume import VOLUME_STEP
+from topdown.mapping.class_typing import volume_level
 from topdown.model import BeadTable, Estimate, WindowSamples
 from topdown.model._arrays import FloatArray
+from topdown.model.bead import SIZES
 from topdown.properties.shapes import SIGMA, size_pair
 from topdown.units import GAS_CONSTANT, kt
 
@@ -67,32 +70,38 @@ class FactorPrior:
         Of a class about that.
     sizes : (float, float)
         Of pairs of sizes.
+    volumes : (float, float)
+        Of the slopes by the volume of a bead, in ln of the diameter, of each size.
     """
 
     places: tuple[float, float]
     classes: tuple[float, float]
     sizes: tuple[float, float]
+    volumes: tuple[float, float] = (1.0, 2.0)
 
-    def covariance(self, places: FloatArray) -> FloatArray:
-        """Of ln σ of K classes and of pairs of sizes, then ln ε of both, (2 n_half, 2 n_half).
+    def covariance(self, places: FloatArray, n_slopes: int = 0) -> FloatArray:
+        """Of ln σ of K classes, of pairs of sizes and of slopes, then ln ε of them all, (2 n_half, 2 n_half).
 
         Parameters
         ----------
         places : (K, V) float64
             Of the classes; each of the V is taken from its mean, in standard deviations.
+        n_slopes : int
+            One for each size where types come in three volumes.
         """
         spread = places.std(axis=0)
         away = (places - places.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
         alike = away @ away.T / places.shape[1]
         n_classes, n_sizes = len(places), len(SIGMA)
-        n_half = n_classes + n_sizes
+        n_half = n_classes + n_sizes + n_slopes
         found = np.zeros((2 * n_half, 2 * n_half))
         for half in range(2):
             start = half * n_half
             of_classes = slice(start, start + n_classes)
             found[of_classes, of_classes] = self.places[half] ** 2 * alike
             of_classes_alone = [self.classes[half] ** 2] * n_classes
-            alone = np.diag([*of_classes_alone, *[self.sizes[half] ** 2] * n_sizes])
+            of_slopes = [self.volumes[half] ** 2] * n_slopes
+            alone = np.diag([*of_classes_alone, *[self.sizes[half] ** 2] * n_sizes, *of_slopes])
             found[start : start + n_half, start : start + n_half] += alone
         return found
 
@@ -200,14 +209,15 @@ def alarm_value(
 
 
 class FactorSpace:
-    """The unknowns as one vector: ln σ of K classes, of pairs of sizes, then ln ε of both.
+    """The unknowns as one vector: ln σ of K classes, of pairs of sizes, and where types come in three volumes slopes of every
+    size, then ln ε of them all.
 
     Parameters
     ----------
     names : sequence of str
         Of the classes.
     table : BeadTable
-        Whose types are those classes in three sizes.
+        Whose types are those classes in three sizes, and in one or three volumes.
     places : (K, V) float64
         Of the classes.
     prior : FactorPrior
@@ -226,13 +236,19 @@ class FactorSpace:
         self._class = {name: k for k, name in enumerate(names)}
         self._table = table
         self._sizes = tuple(SIGMA)
-        self.n_half = len(names) + len(self._sizes)
-        self.covariance = prior.covariance(places)
+        self._slopes = tuple(SIZES) if any(map(volume_level, table.bead_types)) else ()
+        self.n_half = len(names) + len(self._sizes) + len(self._slopes)
+        self.covariance = prior.covariance(places, len(self._slopes))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return tuple(self._class)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What each unknown of one half belongs to: classes, then pairs of sizes."""
-        return (*self._class, *self._sizes)
+        """What each unknown of one half belongs to: classes, pairs of sizes, volumes of sizes."""
+        return (*self._class, *self._sizes, *(f"volume {size}" for size in self._slopes))
 
     @property
     def widths(self) -> FloatArray:
@@ -250,20 +266,25 @@ class FactorSpace:
             if not self.knows(pair):
                 continue
             a, b = (self._table.bead_type(name) for name in pair)
-            found[self._class[a.chemical_class]] += 0.5 * slope
-            found[self._class[b.chemical_class]] += 0.5 * slope
+            for one in (a, b):
+                found[self._class[one.chemical_class]] += 0.5 * slope
+                if level := volume_level(one):
+                    of_size = len(self._class) + len(self._sizes) + self._slopes.index(one.size)
+                    found[of_size] += 0.5 * slope * VOLUME_STEP * level
             found[len(self._class) + self._sizes.index(size_pair(a.size, b.size))] += slope
         return found
 
     def factors(self, x: FloatArray) -> PairFactors:
         """What the vector says."""
-        n_classes = len(self._class)
+        n_classes, n_pairs = len(self._class), len(self._class) + len(self._sizes)
         sigma, epsilon = x[: self.n_half], x[self.n_half :]
         return PairFactors(
             sigma=sigma[:n_classes],
             epsilon=epsilon[:n_classes],
-            sigma_sizes=dict(zip(self._sizes, map(float, sigma[n_classes:]))),
-            epsilon_sizes=dict(zip(self._sizes, map(float, epsilon[n_classes:]))),
+            sigma_sizes=dict(zip(self._sizes, map(float, sigma[n_classes:n_pairs]))),
+            epsilon_sizes=dict(zip(self._sizes, map(float, epsilon[n_classes:n_pairs]))),
+            sigma_volumes=dict(zip(self._slopes, map(float, sigma[n_pairs:]))),
+            epsilon_volumes=dict(zip(self._slopes, map(float, epsilon[n_pairs:]))),
         )
 
 
@@ -396,9 +417,11 @@ def _too_weak(
 
 def _reach(space: FactorSpace, step: FloatArray) -> tuple[float, float]:
     """Largest change of ln σ and of ln ε of any pair."""
-    n_classes = space.n_half - len(SIGMA)
-    halves = step[: space.n_half], step[space.n_half :]
-    return (
-        float(np.abs(halves[0][:n_classes]).max() + np.abs(halves[0][n_classes:]).max()),
-        float(np.abs(halves[1][:n_classes]).max() + np.abs(halves[1][n_classes:]).max()),
-    )
+
+    def most(half: FloatArray) -> float:
+        of_volumes = np.array([VOLUME_STEP if label.startswith("volume") else 0.0 for label in space.labels])
+        of_classes = np.array([label in space.classes for label in space.labels])
+        of_sizes = ~of_classes & (of_volumes == 0.0)
+        return float(sum(np.abs(half * kind).max() for kind in (of_classes, of_sizes, of_volumes)))
+
+    return most(step[: space.n_half]), most(step[space.n_half :])

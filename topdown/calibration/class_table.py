@@ -9,7 +9,8 @@ Three kinds of pairs:
   freezes (:func:`largest_like_epsilon`);
 - beads of the parent among themselves: unchanged.
 
-σ with beads of the parent depends on the sizes alone.
+σ with beads of the parent depends on the sizes alone. Where types come in three volumes (:mod:`topdown.mapping.bead_volume`),
+those differ in pairs of classes alone: free energies of transfer do not know of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from topdown.mapping.bead_volume import VOLUME_LEVELS, VOLUME_STEP
 from topdown.mapping.class_typing import type_name
 from topdown.model import BeadTable
 from topdown.model.bead import SIZES, BeadType
@@ -90,7 +92,9 @@ def likeness(places: FloatArray, known: FloatArray, metric: FloatArray) -> Float
 class PairFactors:
     """What fits to liquids change in pairs of classes, as natural logarithms.
 
-    ln σ = ln σ(sizes) + s(sizes) + (s_i + s_j)/2, and so for ε from what the parent's rule gives.
+    ln σ = ln σ(sizes) + s(sizes) + (s_i + s_j)/2, and so for ε from what the parent's rule gives. s_i is that of the class and,
+    where types come in three volumes, the slope of the bead's size times what its volume is above the usual, in ln of the
+    diameter.
 
     Attributes
     ----------
@@ -98,19 +102,28 @@ class PairFactors:
         s_i of every class.
     sigma_sizes, epsilon_sizes : mapping of str to float
         s of every pair of sizes, ``"RS"``.
+    sigma_volumes, epsilon_volumes : mapping of str to float
+        Slopes of every size, ``"R"``; empty where types come in one volume.
     """
 
     sigma: FloatArray
     epsilon: FloatArray
     sigma_sizes: Mapping[str, float]
     epsilon_sizes: Mapping[str, float]
+    sigma_volumes: Mapping[str, float]
+    epsilon_volumes: Mapping[str, float]
 
     @classmethod
     def none(cls, n_classes: int) -> PairFactors:
         """No change."""
         nothing = dict.fromkeys(SIGMA, 0.0)
         return cls(
-            sigma=np.zeros(n_classes), epsilon=np.zeros(n_classes), sigma_sizes=nothing, epsilon_sizes=dict(nothing)
+            sigma=np.zeros(n_classes),
+            epsilon=np.zeros(n_classes),
+            sigma_sizes=nothing,
+            epsilon_sizes=dict(nothing),
+            sigma_volumes={},
+            epsilon_volumes={},
         )
 
 
@@ -128,6 +141,7 @@ def class_bead_table(
     provenance: Provenance,
     bond_lengths: BondLengths = "centres",
     like_limit: float = np.inf,
+    volumes: bool = False,
 ) -> BeadTable:
     """The table of fitted classes.
 
@@ -151,13 +165,17 @@ def class_bead_table(
         Of molecules mapped with the table.
     like_limit : float
         Largest ε [kJ/mol] between two beads of one class and size, whatever the factors say.
+    volumes : bool
+        Whether every class and size comes in three volumes.
     """
     charged = [t for t in parent.bead_types if t.chemical_class[:1] in "QD" and t.size in SIZES]
     kept = [*(parent.bead_type(v) for v in solvents), *charged]
+    levels = VOLUME_LEVELS if volumes else (0,)
     own = [
-        BeadType(name=type_name(c, s), chemical_class=c, size=s, mass=MASSES[s], description=text)  # type: ignore[arg-type]
+        BeadType(name=type_name(c, s, level), chemical_class=c, size=s, mass=MASSES[s], description=text)  # type: ignore[arg-type]
         for s in SIZES
         for c, text in zip(names, descriptions)
+        for level in levels
     ]
     of_size = {s: [t for t in neutral_types(parent) if t.size == s] for s in SIZES}
     alike = {s: likeness(places, places_of(parent, of_size[s], solvents), metric[k]) for k, s in enumerate(SIZES)}
@@ -170,13 +188,17 @@ def class_bead_table(
         parent.epsilon[np.ix_(rows, rows)],
         parent.sigma[np.ix_(rows, rows)],
     )
-    epsilon[:n_own, :n_own], sigma[:n_own, :n_own] = _between_classes(parent, rows_of, alike, factors)
-    like = np.arange(n_own)
-    epsilon[like, like] = np.minimum(epsilon[like, like], like_limit)
+    between = _between_classes(parent, rows_of, alike, factors)
+    epsilon[:n_own, :n_own] = _of_volumes(between[0], levels, factors.epsilon_volumes)
+    sigma[:n_own, :n_own] = _of_volumes(between[1], levels, factors.sigma_volumes)
+    for first in range(0, n_own, len(levels)):
+        alone = slice(first, first + len(levels))
+        epsilon[alone, alone] = np.minimum(epsilon[alone, alone], like_limit)
     ions = parent.indices([ion.name for ion in charged])
-    epsilon[n_own:, :n_own] = np.hstack(
-        [_with_kept(parent, s, places, solvents, alike[s], parent.epsilon[np.ix_(ions, rows_of[s])]) for s in SIZES]
-    )
+    of_sizes = [
+        _with_kept(parent, s, places, solvents, alike[s], parent.epsilon[np.ix_(ions, rows_of[s])]) for s in SIZES
+    ]
+    epsilon[n_own:, :n_own] = np.repeat(np.hstack(of_sizes), len(levels), axis=1)
     sigma[n_own:, :n_own] = [[SIGMA[size_pair(a.size, b.size)] for b in own] for a in kept]
     lower = np.tril_indices(n, -1)
     for matrix in (epsilon, sigma):
@@ -219,6 +241,15 @@ def _with_kept(
         low, span = place_range(parent, size, v)
         rows.append(np.maximum(low + places[:, k] * span, 0.05))
     return np.array([*rows, *(alike @ of_ion for of_ion in ions)])
+
+
+def _of_volumes(between: FloatArray, levels: Sequence[int], slopes: Mapping[str, float]) -> FloatArray:
+    """The same matrix (3 K, 3 K) for every class and size in each of L volumes, (3 K L, 3 K L)."""
+    each = np.array([slopes.get(s, 0.0) for s in SIZES])[:, None] * VOLUME_STEP * np.array(levels)
+    n_classes = len(between) // len(SIZES)
+    of_type = np.repeat(each, n_classes, axis=0).ravel()
+    whole = np.repeat(np.repeat(between, len(levels), axis=0), len(levels), axis=1)
+    return np.asarray(whole * _factor(of_type, 0.0))
 
 
 def _factor(of_class: FloatArray, of_sizes: float) -> FloatArray:

@@ -24,11 +24,12 @@ import numpy.typing as npt
 from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import atom_roles
 from topdown.mapping.bead_typing import TypeChoice
+from topdown.mapping.bead_volume import VOLUME_LETTERS, bead_volumes, volume_levels
 from topdown.mapping.class_rounding import round_together
 from topdown.mapping.environments import Feature, bead_features
 from topdown.mapping.type_features import size_rule
 from topdown.model import BeadTable
-from topdown.model.bead import SIZES
+from topdown.model.bead import SIZES, BeadType
 from topdown.resources import bead_tables_folder
 
 FloatArray = npt.NDArray[np.float64]
@@ -93,9 +94,16 @@ class ClassModel:
         return found
 
 
-def type_name(class_name: str, size: str) -> str:
-    """``"SN03"`` of class N03 and size S; regular beads carry no letter."""
-    return class_name if size == "R" else f"{size}{class_name}"
+def type_name(class_name: str, size: str, level: int = 0) -> str:
+    """``"SN03"`` of class N03 and size S; regular beads carry no letter. ``"SN03c"`` and ``"SN03b"`` are the compact and the
+    bulky one (``level`` -1 and 1)."""
+    return f"{'' if size == 'R' else size}{class_name}{VOLUME_LETTERS[level + 1]}"
+
+
+def volume_level(bead_type: BeadType) -> int:
+    """-1 for the compact type of its class and size, 1 for the bulky one, else 0."""
+    known = (level for level in (-1, 1) if bead_type.name == type_name(bead_type.chemical_class, bead_type.size, level))
+    return next(known, 0)
 
 
 def size_of_type(name: str) -> str:
@@ -153,6 +161,7 @@ def choose_classes(
         rows = np.array(list(off.values()))
         chosen = round_together(rows) if together else (rows**2).sum(axis=2).argmin(axis=1)
         classes = dict(zip(off, map(int, chosen)))
+    levels = _levels(mol, groups, sizes, list(off), table, model, together)
     found = []
     for k, name in enumerate(charged):
         if name:
@@ -160,7 +169,7 @@ def choose_classes(
             continue
         unknown = sum(feature not in model.weights for feature in features[k] if feature[0] <= 1)
         distances = np.linalg.norm(off[k], axis=1)
-        found.append(_class_choice(classes[k], distances, places[k], sizes[k], unknown, table, model))
+        found.append(_class_choice(classes[k], distances, places[k], sizes[k], levels[k], unknown, table, model))
     return found
 
 
@@ -184,26 +193,52 @@ def _charged_choice(name: str, table: BeadTable) -> TypeChoice:
     )
 
 
+def _levels(
+    mol: Any,
+    groups: Sequence[Sequence[int]],
+    sizes: Sequence[str],
+    neutral: Sequence[int],
+    table: BeadTable,
+    model: ClassModel,
+    together: bool,
+) -> dict[int, int]:
+    """Volumes of the ``neutral`` groups, all usual where the table's types come in one volume."""
+    if not neutral or type_name(model.names[0], SIZES[0], 1) not in table:
+        return dict.fromkeys(neutral, 0)
+    volumes = bead_volumes(mol, groups)[list(neutral)]
+    levels = volume_levels(volumes, [sizes[k] for k in neutral], together=together)
+    return dict(zip(neutral, map(int, levels)))
+
+
 def _class_choice(
-    own: int, distances: FloatArray, places: FloatArray, size: str, unknown: int, table: BeadTable, model: ClassModel
+    own: int,
+    distances: FloatArray,
+    places: FloatArray,
+    size: str,
+    level: int,
+    unknown: int,
+    table: BeadTable,
+    model: ClassModel,
 ) -> TypeChoice:
     """Class ``own`` of a bead with the strengths ``places``, and what there is to say about it."""
     nearest = int(np.argmin(distances))
     order = [own, *(int(k) for k in np.argsort(distances, kind="stable") if k != own)]
     likely = np.exp(-0.5 * (distances[order] ** 2 - distances[nearest] ** 2) / _ERROR**2)
     likely /= likely.sum()
-    names = [type_name(model.names[k], size) for k in order[:4]]
+    names = [type_name(model.names[k], size, level) for k in order[:4]]
     table.index(names[0])
     strengths = ", ".join(f"{solvent} {place:.2f}" for solvent, place in zip(model.solvents, places))
     away = f"strengths estimated from its atoms ({strengths}), {distances[own]:.1f} kJ/mol away"
     reason = f"nearest class to the {away}"
     if own != nearest:
-        near = type_name(model.names[nearest], size)
+        near = type_name(model.names[nearest], size, level)
         reason = (
             f"class near the {away}; {near} is at {distances[nearest]:.1f}, but this makes the molecule's sum right"
         )
     if unknown:
         reason += f"; {unknown} of its features were never measured"
+    if level:
+        reason += f"; {'bulky' if level > 0 else 'compact'} by the volume of its atoms"
     unlike = bool(unknown) or distances[nearest] > FAR
     return TypeChoice(
         bead_type=names[0],

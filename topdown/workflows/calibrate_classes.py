@@ -145,7 +145,7 @@ def calibrate_classes(
     report = {**outcome.report, "liquids": liquid_report(found)}
     outcome = replace(outcome, table=outcome.table_with(found.factors), report=report)
     write_files(outcome, target, f"{description}, densities and surface tensions of liquids")
-    write_liquid_files(found, outcome.model.names, target)
+    write_liquid_files(found, target)
     return outcome
 
 
@@ -238,6 +238,7 @@ def fit_classes(
         provenance=_provenance(campaign, parent, len(problem.molecules)),
         bond_lengths=campaign.bond_lengths,
         like_limit=largest_like_epsilon(campaign.temperature),
+        volumes=campaign.liquids is not None and campaign.liquids.volumes,
     )
     return ClassOutcome(
         table=table_with(PairFactors.none(len(names))),

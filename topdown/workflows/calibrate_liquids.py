@@ -66,6 +66,10 @@ class LiquidFit:
     Attributes
     ----------
     factors : PairFactors
+    x : (2 n_half,) float64
+        The same as a vector (:class:`topdown.calibration.class_liquids.FactorSpace`).
+    labels : tuple of str
+        Of either half of it.
     step : LiquidStep
         Taken from the best round, or the last: posterior errors, and its cost.
     values : tuple of LiquidValue
@@ -77,6 +81,8 @@ class LiquidFit:
     """
 
     factors: PairFactors
+    x: FloatArray
+    labels: tuple[str, ...]
     step: LiquidStep
     values: tuple[LiquidValue, ...]
     costs: tuple[float, ...]
@@ -194,7 +200,13 @@ def fit_liquids(
     if stage.last_step:
         best = (step, x, tuple(values))
     return LiquidFit(
-        factors=space.factors(best[1]), step=best[0], values=best[2], costs=tuple(costs), measured=measured
+        factors=space.factors(best[1]),
+        x=best[1],
+        labels=space.labels,
+        step=best[0],
+        values=best[2],
+        costs=tuple(costs),
+        measured=measured,
     )
 
 
@@ -336,17 +348,13 @@ def _evaluate(tasks: Sequence[_Task], rounds: LiquidRuns, workers: int, progress
     return [value for key in keys if (value := rounds[key]) is not None]
 
 
-def write_liquid_files(fit: LiquidFit, names: Sequence[str], out: Path) -> None:
+def write_liquid_files(fit: LiquidFit, out: Path) -> None:
     """Factors with posterior standard deviations, and every liquid of the best round."""
-    factors, errors = fit.factors, fit.step.errors
-    half = len(errors) // 2
-    rows = []
-    for k, name in enumerate(names):
-        values = (factors.sigma[k], errors[k], factors.epsilon[k], errors[half + k])
-        rows.append([name, *(f"{v:.4f}" for v in values)])
-    for k, sizes in enumerate(factors.sigma_sizes, start=len(names)):
-        values = (factors.sigma_sizes[sizes], errors[k], factors.epsilon_sizes[sizes], errors[half + k])
-        rows.append([sizes, *(f"{v:.4f}" for v in values)])
+    numbers = np.stack([fit.x, fit.step.errors]).reshape(2, 2, -1)  # values and errors, of ln σ and of ln ε
+    rows = [
+        [label, *(f"{numbers[of, half, k]:.4f}" for half in (0, 1) for of in (0, 1))]
+        for k, label in enumerate(fit.labels)
+    ]
     atomic_write_text(out / FACTORS_FILE, csv_text(FACTOR_COLUMNS, rows))
     lines = [
         [
