@@ -5,7 +5,7 @@
 From what the liquids of the campaign gave at its start, with derivatives, nothing is simulated: factors of pairs of classes are
 fitted to nine tenths of the liquids, and the others follow from them to first order, density and surface tension of a liquid
 always together. One line for each prior and model error: mean, median and mean signed error [%] of both over the liquids left
-out, and the mean error of those fitted when all are.
+out, the mean for liquids of more beads and of one apart, and the mean error of those fitted when all are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from topdown.calibration import class_liquids
 from topdown.calibration.class_campaign import read_class_campaign
 from topdown.calibration.class_liquids import (
     MODEL_ERROR,
-    USUAL_PRIOR,
     FactorPrior,
     FactorSpace,
     LiquidValue,
@@ -37,28 +36,30 @@ from topdown.workflows.start_files import read_start
 
 FOLDER = bead_tables_folder() / "topdown1"
 TEMPERATURE = 298.15
-NOT_TIED = FactorPrior(places=(1e-6, 1e-6), classes=(0.05, 0.25), sizes=(0.03, 0.15))
 NO_LIMIT = (1e6, 1e6)
-USUAL_ERRORS = (MODEL_ERROR["density"], MODEL_ERROR["surface_tension"])
+NONE = (1e-6, 1e-6)
 
-#: What is compared: prior, and model errors of density and surface tension.
-CASES: dict[str, tuple[FactorPrior, float, float]] = {
-    "classes tied to nothing, 0.05 and 0.25": (NOT_TIED, 0.03, 0.12),
-    "the same, half as wide": (
-        FactorPrior(places=(1e-6, 1e-6), classes=(0.025, 0.125), sizes=(0.015, 0.075)),
-        0.03,
-        0.12,
-    ),
-    "places alone": (replace(USUAL_PRIOR, classes=(1e-3, 1e-3)), *USUAL_ERRORS),
-    "places and classes": (USUAL_PRIOR, *USUAL_ERRORS),
-    "the same, classes 0.15 in ln ε": (replace(USUAL_PRIOR, classes=(0.03, 0.15)), *USUAL_ERRORS),
-    "the same, classes 0.25 in ln ε": (replace(USUAL_PRIOR, classes=(0.03, 0.25)), *USUAL_ERRORS),
-    "the same, classes 0.05 in ln σ": (replace(USUAL_PRIOR, classes=(0.05, 0.10)), *USUAL_ERRORS),
-    "the same, places 0.5 in ln ε": (replace(USUAL_PRIOR, places=(0.05, 0.5)), *USUAL_ERRORS),
-    "the same, sizes 0.15 in ln ε": (replace(USUAL_PRIOR, sizes=(0.03, 0.15)), *USUAL_ERRORS),
-    "the same, model errors 0.03, 0.12": (USUAL_PRIOR, 0.03, 0.12),
-    "the same, model errors 0.05, 0.2": (USUAL_PRIOR, 0.05, 0.2),
-}
+
+def cases(prior: FactorPrior, of_density: float, of_tension: float) -> dict[str, tuple[FactorPrior, float, float]]:
+    """What is compared: prior, and model errors of density and surface tension; first that of the campaign."""
+    errors = (of_density, of_tension)
+    (place_sigma, place_epsilon), (class_sigma, class_epsilon) = prior.places, prior.classes
+    return {
+        "the campaign's": (prior, *errors),
+        "no volumes": (replace(prior, volumes=NONE), *errors),
+        "volumes for σ alone": (replace(prior, volumes=(prior.volumes[0], 1e-6)), *errors),
+        "volumes half as wide": (replace(prior, volumes=(0.5, 1.0)), *errors),
+        "classes tied to nothing": (replace(prior, places=NONE, classes=(0.05, 0.25)), *errors),
+        "places alone": (replace(prior, classes=NONE), *errors),
+        "classes half as wide in ln σ": (replace(prior, classes=(0.5 * class_sigma, class_epsilon)), *errors),
+        "classes twice as wide in ln σ": (replace(prior, classes=(2.0 * class_sigma, class_epsilon)), *errors),
+        "classes half as wide in ln ε": (replace(prior, classes=(class_sigma, 0.5 * class_epsilon)), *errors),
+        "classes twice as wide in ln ε": (replace(prior, classes=(class_sigma, 2.0 * class_epsilon)), *errors),
+        "places twice as wide": (replace(prior, places=(2.0 * place_sigma, 2.0 * place_epsilon)), *errors),
+        "sizes 0.15 in ln ε": (replace(prior, sizes=(prior.sizes[0], 0.15)), *errors),
+        "model errors 0.03, 0.12": (prior, 0.03, 0.12),
+        "model errors 0.05, 0.2": (prior, 0.05, 0.2),
+    }
 
 
 def class_places() -> tuple[tuple[str, ...], np.ndarray]:
@@ -69,16 +70,17 @@ def class_places() -> tuple[tuple[str, ...], np.ndarray]:
     return tuple(row["class"] for row in rows), np.array([[float(row[c]) for c in columns] for row in rows])
 
 
-def start_values(table: BeadTable) -> tuple[list[LiquidValue], BeadTable]:
-    """What the liquids gave at the start of the campaign, and the table with ε between beads of one type as it was there."""
-    values, epsilon = [], {}
+def start_values(table: BeadTable) -> tuple[list[LiquidValue], np.ndarray, BeadTable]:
+    """What the liquids gave at the start of the campaign, whether they are of one bead, and the table with ε as it was there."""
+    values, alone, epsilon = [], [], {}
     for key, value in LiquidRuns(FOLDER / ROUNDS_FILE):
         names = [t.name for t in table.subset(key.types).bead_types]
         rows = zip(*np.triu_indices(len(names)))
         epsilon.update({(names[i], names[j]): e for (i, j), e in zip(rows, key.epsilon)})
         if value is not None:
             values.append(value)
-    return values, table.with_epsilon(epsilon)
+            alone.append(len(key.types) == 1)
+    return values, np.array(alone), table.with_epsilon(epsilon)
 
 
 def predictions(
@@ -99,6 +101,11 @@ def predictions(
     return np.asarray(rows.off[-n:] + rows.jacobian[-n:] @ (step.x - x))
 
 
+def mean_error(off: np.ndarray) -> float:
+    """Mean of |calculated/measured - 1| in per cent."""
+    return float(100.0 * np.abs(np.expm1(off)).mean())
+
+
 def told(off: np.ndarray) -> str:
     percent = 100.0 * np.expm1(off)
     return f"{np.abs(percent).mean():5.1f} {np.median(np.abs(percent)):5.1f} {percent.mean():+5.1f}"
@@ -113,14 +120,16 @@ def main() -> None:
     stage = read_class_campaign(FOLDER / "campaign.toml").liquids
     assert stage is not None
     names, places = class_places()
-    values, table = start_values(load_bead_table("topdown1"))
+    values, alone, table = start_values(load_bead_table("topdown1"))
     x = read_start(FOLDER / stage.start, FactorSpace(names, table, places))
     measured = measured_liquids()
     liquids = sorted({v.smiles for v in values})
     density = np.array([v.quantity == "density" for v in values])
     print(f"{len(liquids)} liquids, {density.sum()} densities, {(~density).sum()} surface tensions")
-    print("mean of |error|, median, mean error [%]:  densities left out | surface tensions left out | fitted, both")
-    for name, (prior, of_density, of_tension) in CASES.items():
+    print(f"of one bead: {(alone & density).sum()} and {(alone & ~density).sum()}")
+    print("mean of |error|, median, mean error [%], left out: densities | surface tensions |")
+    print("    mean of |error| of densities of more beads, of one, surface tensions of more, of one | fitted, both")
+    for name, (prior, of_density, of_tension) in cases(stage.prior, stage.density_error, stage.tension_error).items():
         both = (of_density, of_tension)
         space = FactorSpace(names, table, places, prior)
         found = []
@@ -134,8 +143,10 @@ def main() -> None:
             found.append(off)
         off = np.array(found)
         fitted = predictions(space, x, table, values, [True] * len(values), measured, both)
-        within = " ".join(f"{100 * np.abs(np.expm1(fitted[rows])).mean():.1f}" for rows in (density, ~density))
-        print(f"{name:42s} {told(off[:, density])} | {told(off[:, ~density])} | {within}", flush=True)
+        by_beads = [what & ~alone if more else what & alone for what in (density, ~density) for more in (True, False)]
+        apart = " ".join(f"{mean_error(off[:, rows]):4.1f}" for rows in by_beads)
+        within = " ".join(f"{mean_error(fitted[rows]):.1f}" for rows in (density, ~density))
+        print(f"{name:42s} {told(off[:, density])} | {told(off[:, ~density])} | {apart} | {within}", flush=True)
 
 
 if __name__ == "__main__":

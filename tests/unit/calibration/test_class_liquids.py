@@ -24,6 +24,7 @@ from topdown.calibration.class_liquids import (
 from topdown.calibration.class_table import PairFactors, largest_like_epsilon
 from topdown.engine import Simulation, SimulationSettings, potential_energy
 from topdown.errors import InputFileError, PhaseChangeError, SimulationError
+from topdown.mapping.bead_volume import VOLUME_STEP
 from topdown.model import BeadTable, BeadType, Estimate, PairSums, System, WindowSamples
 from topdown.properties.molecule_models import MoleculeModel
 from topdown.properties.phases import pure_phase
@@ -239,6 +240,23 @@ def test_a_vector_is_sigma_then_epsilon_classes_then_sizes() -> None:
     assert (found.sigma_sizes, found.epsilon_sizes) == (none.sigma_sizes, none.epsilon_sizes)
     assert not np.concatenate([found.sigma, found.epsilon]).any()
     assert not SPACE.row([("W", "C01")], [1.0]).any(), "beads of solvents stay as they are"
+
+
+def test_slopes_by_volume_follow_the_sizes_of_beads() -> None:
+    """Where types come in three volumes: a row holds what the volumes of its beads do, and the factors give it back."""
+    types = (*TYPES, ("C01b", "C01", "R"), ("SP01c", "P01", "S"))
+    beads = tuple(BeadType(name=n, chemical_class=c, size=s, mass=72.0) for n, c, s in types)  # type: ignore[arg-type]
+    table = BeadTable(name="t", bead_types=beads, epsilon=np.full((7, 7), 3.0), sigma=np.full((7, 7), 0.45))
+    space = FactorSpace(("C01", "P01"), table, PLACES, ALONE)
+    assert space.labels == (*SPACE.labels, "volume R", "volume S", "volume T")
+    assert space.widths[[SPACE.n_half, space.n_half + SPACE.n_half]] == pytest.approx(ALONE.volumes)
+    row = space.row([("C01b", "SP01c"), ("C01", "C01")], [2.0, 4.0])
+    np.testing.assert_allclose(row[SPACE.n_half :], [VOLUME_STEP, -VOLUME_STEP, 0.0])
+    np.testing.assert_allclose(row[: SPACE.n_half], SPACE.row([("C01", "SP01"), ("C01", "C01")], [2.0, 4.0]))
+    factors = space.factors(np.arange(2.0 * space.n_half))
+    n = SPACE.n_half
+    assert factors.sigma_volumes == {"R": n, "S": n + 1, "T": n + 2}
+    assert factors.epsilon_volumes == {"R": 2 * n + 3, "S": 2 * n + 4, "T": 2 * n + 5}
 
 
 def test_the_liquids_chosen_show_every_class() -> None:
@@ -493,8 +511,16 @@ def test_every_column_of_the_factors_has_its_own_name(tmp_path: Path) -> None:
     """In what a fit writes and in what is shipped: read by name, each class has its own two standard deviations."""
     n = SPACE.n_half
     step = LiquidStep(x=np.arange(2.0 * n), errors=0.001 * np.arange(1.0, 2 * n + 1), cost=1.0)
-    fit = LiquidFit(factors=SPACE.factors(step.x), step=step, values=(), costs=(1.0,), measured={})
-    write_liquid_files(fit, ["C01", "P01"], tmp_path)
+    fit = LiquidFit(
+        factors=SPACE.factors(step.x),
+        x=step.x,
+        labels=SPACE.labels,
+        step=step,
+        values=(),
+        costs=(1.0,),
+        measured={},
+    )
+    write_liquid_files(fit, tmp_path)
     with (tmp_path / FACTORS_FILE).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     names = ("ln sigma", "sd of ln sigma", "ln epsilon", "sd of ln epsilon")
