@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from topdown.mapping.atom_roles import HALOGENS, AtomRoles
+from topdown.mapping.atom_roles import HALOGENS, AtomFacts, AtomRoles
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,18 @@ class FunctionalGroup:
 
 #: N2, O2 and CO, which have no polar group.
 _GASES = ((7, 7), (8, 8), (6, 8))
+
+
+def polar_two_carbons_away(facts: Sequence[AtomFacts], atom: int) -> bool:
+    """Whether ``atom`` and another N or O are bonded to neighbouring carbons, as in O-C-C-O."""
+    return any(
+        z in (7, 8) and j != atom
+        for a, first, _, _ in facts[atom].neighbours
+        if first == 6
+        for b, second, _, _ in facts[a].neighbours
+        if second == 6
+        for j, z, _, _ in facts[b].neighbours
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +185,9 @@ class BeadChemistry:
         second = {k for j in first for k, _, _, _ in facts[j].neighbours if k not in inside}
         return sum(facts[a].element in HALOGENS for a in first | second)
 
-    def oxygen_across_ring(self) -> bool:
-        """An oxygen two bonds outside the bead: the other half of a diether ring."""
-        facts, inside = self.roles.facts, set(self.group)
-        return any(
-            facts[k].element == 8 and facts[k].in_ring and k not in inside
-            for a in self.group
-            for j, _, _, _ in facts[a].neighbours
-            if j not in inside
-            for k, _, _, _ in facts[j].neighbours
-        )
+    def polar_two_carbons_away(self, *roles: str) -> bool:
+        """Whether one of the atoms with these roles has another N or O two carbons away, as in 1,2-dimethoxyethane."""
+        return any(polar_two_carbons_away(self.roles.facts, a) for a in self.all_of(*roles))
 
     @property
     def is_zwitterion(self) -> bool:

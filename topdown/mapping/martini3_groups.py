@@ -205,14 +205,26 @@ def _ether(bead: BeadChemistry) -> FunctionalGroup | None:
     if bead.starts("acetal O"):
         return FunctionalGroup("acetal", "N5", "a")
     if bead.has("ether O", "ether Or", "ester O", "ester Or"):
-        if bead.in_aliphatic_ring:
-            return FunctionalGroup("ring ether", "N3" if bead.oxygen_across_ring() else "N4", "a")
-        return FunctionalGroup("ether", "N2") if bead.n_carbons >= 4 else FunctionalGroup("ether", "N3", "r")
+        return _aliphatic_ether(bead)
     if bead.has("Si") and bead.starts("O other"):
         return FunctionalGroup("siloxane", "N1")
     if bead.starts("O ", "O-", "=O P", "=O N", "=O other"):
         return FunctionalGroup("polar group of phosphorus, boron or another element", "P2")
     return None
+
+
+def _aliphatic_ether(bead: BeadChemistry) -> FunctionalGroup:
+    """In rings and chains alike N4, and N3 where another N or O stands two carbons away (dioxane, glymes)."""
+    if bead.n_carbons >= 4 and not bead.in_aliphatic_ring:
+        return FunctionalGroup("ether", "N2")
+    vicinal = bead.polar_two_carbons_away("ether O", "ether Or", "ester O", "ester Or")
+    if bead.in_aliphatic_ring:
+        if vicinal:
+            return FunctionalGroup("ring ether beside a polar atom", "N3", "a", instead_of=("N4",))
+        return FunctionalGroup("ring ether", "N4", "a", instead_of=("N3",))
+    if vicinal or not bead.attached:
+        return FunctionalGroup("ether", "N3", "r", instead_of=("N4",))
+    return FunctionalGroup("ether in a hydrocarbon chain", "N4", "ah", instead_of=("N3",))
 
 
 def _apolar(bead: BeadChemistry) -> FunctionalGroup:
