@@ -60,7 +60,7 @@ def _charged(bead: BeadChemistry) -> FunctionalGroup | None:
 def _polar(bead: BeadChemistry) -> FunctionalGroup | None:
     n_oh = bead.count("OH alcohol", "OH ring alcohol")
     if bead.has("SO2"):
-        return FunctionalGroup("sulfonamide", "P4") if bead.has("sulfonamide N") else FunctionalGroup("sulfone", "P5")
+        return FunctionalGroup("sulfonamide", "P4") if bead.has("sulfonamide N") else FunctionalGroup("aryl sulfone", "P4") if bead.on_aromatic("SO2") else FunctionalGroup("sulfone", "P5")
     if bead.has("SO", "=O S"):
         return FunctionalGroup("sulfoxide", "P6")
     if bead.has("C(=O) isocyanate", "=O isocyanate"):
@@ -143,7 +143,7 @@ def _weakly_polar(bead: BeadChemistry) -> FunctionalGroup | None:
     if bead.has("C(=O) ketone", "=O ketone"):
         if bead.size <= 2 or bead.in_aliphatic_ring:
             return FunctionalGroup("ketone", "N6", "a")
-        return FunctionalGroup("ketone", "N5" if bead.attached or bead.n_carbons <= 3 else "N4", "a")
+        return FunctionalGroup("ketone", "N6" if bead.attached else "N5" if bead.n_carbons <= 3 else "N4", "a")
     if bead.has("c=O", "=O c"):
         return FunctionalGroup("carbonyl of an aromatic ring", *(("P1", "a") if bead.is_lactam else ("N6", "a")))
     # An amide that two beads divide between them: its carbonyl as in caffeine, its NH as in uracil.
@@ -190,7 +190,7 @@ def _amine(bead: BeadChemistry) -> FunctionalGroup | None:
     if bead.has("aniline N1"):
         return FunctionalGroup("N-alkylaniline", "N5")
     if bead.has("aniline N0"):
-        return FunctionalGroup("N,N-dialkylaniline", "N1")
+        return FunctionalGroup("N,N-dialkylaniline", "N1", instead_of=("N3",))
     if bead.has("amine N1"):
         ring = bead.in_aliphatic_ring
         return FunctionalGroup("secondary amine", "N6" if ring else "N3", "d" if ring else "")
