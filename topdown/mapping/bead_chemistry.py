@@ -19,6 +19,8 @@ class FunctionalGroup:
         ``C1`` … ``X4`` or a Q class; for Martini 2 with the hydrogen-bond letters: ``Nda``.
     labels : str
         Martini 3 labels that follow the class, as in ``N4a``.
+    size : str
+        Where published models give the group another size than the general rule: that size.
     instead_of : tuple of str
         Classes published models give the same fragment elsewhere, for reasons the fragment does not show: a vote for one
         of them speaks for ``core`` with its labels.
@@ -28,6 +30,7 @@ class FunctionalGroup:
     core: str
     labels: str = ""
     instead_of: tuple[str, ...] = ()
+    size: str = ""
 
 
 #: N2, O2 and CO, which have no polar group.
@@ -117,6 +120,22 @@ class BeadChemistry:
         """Number of bonds to atoms outside the bead."""
         inside = set(self.group)
         return sum(j not in inside for a in self.group for j, _, _, _ in self.roles.facts[a].neighbours)
+
+    @property
+    def is_isopropyl(self) -> bool:
+        """Whether two methyl groups are all that one other carbon of the bead has beside its bond out."""
+        methyls = sum(self.roles.facts[a].hydrogens == 3 for a in self.group)
+        return self.size == self.n_carbons == 3 and methyls == 2 and bool(self.attached)
+
+    def beside_unsaturated(self, *elements: int) -> bool:
+        """Whether the bead is bonded to an aromatic atom, a carbon with a double bond or one of these elements."""
+        facts, inside = self.roles.facts, set(self.group)
+        return any(
+            aromatic or z in elements or (z == 6 and facts[j].has_double_bond)
+            for a in self.group
+            for j, z, _, aromatic in facts[a].neighbours
+            if j not in inside
+        )
 
     @property
     def is_quinone_edge(self) -> bool:

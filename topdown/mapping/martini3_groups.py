@@ -254,7 +254,9 @@ def _apolar(bead: BeadChemistry) -> FunctionalGroup:
     if bead.size >= 4:
         inside = set(bead.group)
         branched = any(sum(j in inside for j, _, _, _ in facts[a].neighbours) > 2 for a in bead.group)
-        return FunctionalGroup("branched alkane", "C2") if branched else FunctionalGroup("alkane", "C1")
+        return FunctionalGroup("branched alkane", "C2", size="S" if bead.size == 4 else "") if branched else FunctionalGroup("alkane", "C1")
+    if bead.beside_unsaturated() if bead.is_isopropyl else bead.size < 3 and bead.beside_unsaturated(8):
+        return FunctionalGroup("small alkyl beside a polarisable group", "C3")
     return FunctionalGroup("short alkane", "C2")
 
 
