@@ -122,6 +122,13 @@ class BeadChemistry:
         return sum(j not in inside for a in self.group for j, _, _, _ in self.roles.facts[a].neighbours)
 
     @property
+    def beside_carbonyl(self) -> bool:
+        """Whether the bead is bonded to the carbon of a C=O."""
+        inside = set(self.group)
+        near = (j for a in self.group for j, _, _, _ in self.roles.facts[a].neighbours)
+        return any(self.roles.carbonyls[j] for j in near if j not in inside)
+
+    @property
     def is_isopropyl(self) -> bool:
         """Whether two methyl groups are all that one other carbon of the bead has beside its bond out."""
         methyls = sum(self.roles.facts[a].hydrogens == 3 for a in self.group)

@@ -257,6 +257,8 @@ def _apolar(bead: BeadChemistry) -> FunctionalGroup:
         return FunctionalGroup("branched alkane", "C2", size="S" if bead.size == 4 else "") if branched else FunctionalGroup("alkane", "C1")
     if bead.beside_unsaturated() if bead.is_isopropyl else bead.size < 3 and bead.beside_unsaturated(8):
         return FunctionalGroup("small alkyl beside a polarisable group", "C3")
+    if bead.size == 3 and bead.attached and not bead.beside_carbonyl and not bead.is_isopropyl:
+        return FunctionalGroup("propyl", "C2", instead_of=("C1",))
     return FunctionalGroup("short alkane", "C2")
 
 
