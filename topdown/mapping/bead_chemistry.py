@@ -138,7 +138,15 @@ class BeadChemistry:
         """Whether the bead is bonded to an aromatic atom, a carbon with a double bond or one of these elements."""
         facts, inside = self.roles.facts, set(self.group)
         return any(
-            aromatic or z in elements or (z == 6 and facts[j].has_double_bond)
+            aromatic
+            or z in elements
+            or (
+                z == 6
+                and (
+                    facts[j].has_double_bond
+                    or any(y in (7, 8) for k, y, _, _ in facts[j].neighbours if k not in inside)
+                )
+            )
             for a in self.group
             for j, z, _, aromatic in facts[a].neighbours
             if j not in inside

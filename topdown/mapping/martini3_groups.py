@@ -60,7 +60,13 @@ def _charged(bead: BeadChemistry) -> FunctionalGroup | None:
 def _polar(bead: BeadChemistry) -> FunctionalGroup | None:
     n_oh = bead.count("OH alcohol", "OH ring alcohol")
     if bead.has("SO2"):
-        return FunctionalGroup("sulfonamide", "P4") if bead.has("sulfonamide N") else FunctionalGroup("aryl sulfone", "P4") if bead.on_aromatic("SO2") else FunctionalGroup("sulfone", "P5")
+        return (
+            FunctionalGroup("sulfonamide", "P4")
+            if bead.has("sulfonamide N")
+            else FunctionalGroup("aryl sulfone", "P4")
+            if bead.on_aromatic("SO2")
+            else FunctionalGroup("sulfone", "P5")
+        )
     if bead.has("SO", "=O S"):
         return FunctionalGroup("sulfoxide", "P6")
     if bead.has("C(=O) isocyanate", "=O isocyanate"):
@@ -254,9 +260,15 @@ def _apolar(bead: BeadChemistry) -> FunctionalGroup:
     if bead.size >= 4:
         inside = set(bead.group)
         branched = any(sum(j in inside for j, _, _, _ in facts[a].neighbours) > 2 for a in bead.group)
-        return FunctionalGroup("branched alkane", "C2", size="S" if bead.size == 4 else "") if branched else FunctionalGroup("alkane", "C1")
-    if bead.beside_unsaturated() if bead.is_isopropyl else bead.size < 3 and bead.beside_unsaturated(8):
-        return FunctionalGroup("small alkyl beside a polarisable group", "C3")
+        return (
+            FunctionalGroup("branched alkane", "C2", size="S" if bead.size == 4 else "")
+            if branched
+            else FunctionalGroup("alkane", "C1")
+        )
+    if (bead.is_isopropyl or bead.size < 3) and bead.beside_unsaturated(8, 16):
+        return FunctionalGroup("small alkyl beside a polarisable group", "C3", instead_of=("C2",))
+    if bead.attached and (bead.is_isopropyl or bead.size < 3):
+        return FunctionalGroup("small alkyl", "C2", instead_of=("C3",))
     if bead.size == 3 and bead.attached and not bead.beside_carbonyl and not bead.is_isopropyl:
         return FunctionalGroup("propyl", "C2", instead_of=("C1",))
     return FunctionalGroup("short alkane", "C2")

@@ -106,10 +106,14 @@ class Surroundings:
         """For an aromatic nitrogen another one two bonds away, for an ether oxygen one two carbons away."""
         if own.element == 8:
             return len(own.neighbours) == 2 and not own.aromatic and polar_two_carbons_away(self._facts, atom)
-        return own.element == 7 and own.aromatic and any(
-            z == 7 and aromatic and k != atom
-            for j, _, _, _ in own.neighbours
-            for k, z, _, aromatic in self._facts[j].neighbours
+        return (
+            own.element == 7
+            and own.aromatic
+            and any(
+                z == 7 and aromatic and k != atom
+                for j, _, _, _ in own.neighbours
+                for k, z, _, aromatic in self._facts[j].neighbours
+            )
         )
 
     def atom_key(self, atom: int) -> tuple[int | tuple[int, ...], ...]:
