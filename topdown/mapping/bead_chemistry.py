@@ -122,6 +122,17 @@ class BeadChemistry:
         return sum(j not in inside for a in self.group for j, _, _, _ in self.roles.facts[a].neighbours)
 
     @property
+    def polar_ends(self) -> int:
+        """Bonds out of the bead to an N or O or to a carbon that is bonded to one."""
+        facts, inside = self.roles.facts, set(self.group)
+        return sum(
+            z in (7, 8) or (z == 6 and any(y in (7, 8) for k, y, _, _ in facts[j].neighbours if k not in inside))
+            for a in self.group
+            for j, z, _, _ in facts[a].neighbours
+            if j not in inside
+        )
+
+    @property
     def beside_carbonyl(self) -> bool:
         """Whether the bead is bonded to the carbon of a C=O."""
         inside = set(self.group)

@@ -93,7 +93,7 @@ def _polar(bead: BeadChemistry) -> FunctionalGroup | None:
         # CF3 takes from the oxygen's acceptor and adds to its donor.
         return FunctionalGroup("alcohol beside CF3", "P1", "d", instead_of=("P1", "N6"))
     if bead.has("OH alcohol"):
-        return FunctionalGroup("alcohol", "P1")
+        return FunctionalGroup("alcohol", "P1", instead_of=("N6",))
     if bead.has("OH ring alcohol"):
         whole = bead.size > 3 and not bead.shared & set(bead.group)
         return FunctionalGroup("alcohol on a ring", "P1" if whole else "N6")
@@ -257,6 +257,12 @@ def _apolar(bead: BeadChemistry) -> FunctionalGroup:
         return FunctionalGroup("silane", "C2")
     if bead.in_aliphatic_ring:
         return FunctionalGroup("cycloalkane", "C3")
+    if bead.size >= 3 and bead.polar_ends > 1:
+        return FunctionalGroup(
+            "alkyl between polar groups",
+            "C2" if bead.size > 3 else "C3",
+            instead_of=("C1",) if bead.size > 3 else ("C1", "C2"),
+        )
     if bead.size >= 4:
         inside = set(bead.group)
         branched = any(sum(j in inside for j, _, _, _ in facts[a].neighbours) > 2 for a in bead.group)
