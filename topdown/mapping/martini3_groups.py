@@ -33,7 +33,9 @@ def _charged(bead: BeadChemistry) -> FunctionalGroup | None:
                 return FunctionalGroup("guanidinium or amidinium", "Q3", "p")
             if bead.has("N+1"):
                 return FunctionalGroup("tertiary ammonium", "Q2", "p")
-            return FunctionalGroup("ammonium", "Q4" if bead.has("N+3") else "Q3", "p")
+            # Hydration makes R-NH3+ one size larger: two atoms small, three regular.
+            size = "R" if bead.has("N+3") and bead.size == 3 else ""
+            return FunctionalGroup("ammonium", "Q4" if bead.has("N+3") else "Q3", "p", size=size)
         if bead.has("n+"):
             protonated = bead.roles.facts[bead.first("n+")].hydrogens > 0
             return FunctionalGroup("aromatic cation", "Q2" if protonated else "Q1", "p" if protonated else "")
