@@ -64,6 +64,15 @@ def test_check_reports_in_text_and_json(topdown, tmp_path):
     assert report["surface"]["volume_ratio"] == pytest.approx(1.0, abs=0.1)
 
 
+def test_json_of_a_checked_molecule_names_the_engine(topdown):
+    from topdown.engine import engine_hash, engine_version
+
+    _, out, _ = topdown("map", "CC", "--check", "--json")
+    made_with = json.loads(out)["made_with"]
+    assert (made_with["engine"], made_with["build"]) == (engine_version(), engine_hash())
+    assert {"topdown", "rdkit", "seed"} < set(made_with)
+
+
 def test_center_moves_beads(topdown):
     lengths = {}
     for center in ("geometry", "mass", "charge"):
