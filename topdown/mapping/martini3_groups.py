@@ -83,6 +83,8 @@ def _polar(bead: BeadChemistry) -> FunctionalGroup | None:
         if bead.starts("amine N"):
             return FunctionalGroup("amino acid", "P6")
         return FunctionalGroup("carboxylic acid", "P2", "a" if bead.size <= 3 else "")
+    if bead.has("C(=O) ester") and bead.on_aromatic("C(=O) ester"):
+        return FunctionalGroup("ester of an aromatic acid", "N4", "a")
     if bead.has("C(=O) ester", "=O ester"):
         return FunctionalGroup("ester", "N4", "a")
     if bead.has("C(=O) carbonate", "=O carbonate"):
