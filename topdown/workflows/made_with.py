@@ -39,6 +39,6 @@ def mapped_with(seed: int) -> dict[str, Any]:
     dict
         ``topdown`` and ``rdkit`` (versions), ``seed``.
     """
-    import rdkit
+    from topdown.mapping.smiles import RDKIT_VERSION
 
-    return {"topdown": __version__, "rdkit": rdkit.__version__, "seed": seed}
+    return {"topdown": __version__, "rdkit": RDKIT_VERSION, "seed": seed}
