@@ -145,8 +145,8 @@ class BeadChemistry:
         methyls = sum(self.roles.facts[a].hydrogens == 3 for a in self.group)
         return self.size == self.n_carbons == 3 and methyls == 2 and bool(self.attached)
 
-    def beside_unsaturated(self, *elements: int) -> bool:
-        """Whether the bead is bonded to an aromatic atom, a carbon with a double bond or one of these elements."""
+    def beside_polarisable(self, *elements: int) -> bool:
+        """Whether the bead is bonded to an aromatic atom, one of these elements, or a carbon that has a double bond, N or O."""
         facts, inside = self.roles.facts, set(self.group)
         return any(
             aromatic

@@ -261,25 +261,25 @@ def _apolar(bead: BeadChemistry) -> FunctionalGroup:
         return FunctionalGroup("silane", "C2")
     if bead.in_aliphatic_ring:
         return FunctionalGroup("cycloalkane", "C3")
+    return _alkyl(bead)
+
+
+def _alkyl(bead: BeadChemistry) -> FunctionalGroup:
+    """Saturated chains: C1 from four carbons on, C2 for fewer, one level more polar where branched or beside polar groups."""
     if bead.size >= 3 and bead.polar_ends > 1:
-        return FunctionalGroup(
-            "alkyl between polar groups",
-            "C2" if bead.size > 3 else "C3",
-            instead_of=("C1",) if bead.size > 3 else ("C1", "C2"),
-        )
+        core, others = ("C2", ("C1",)) if bead.size > 3 else ("C3", ("C1", "C2"))
+        return FunctionalGroup("alkyl between polar groups", core, instead_of=others)
     if bead.size >= 4:
-        inside = set(bead.group)
-        branched = any(sum(j in inside for j, _, _, _ in facts[a].neighbours) > 2 for a in bead.group)
-        return (
-            FunctionalGroup("branched alkane", "C2", size="S" if bead.size == 4 else "")
-            if branched
-            else FunctionalGroup("alkane", "C1")
-        )
-    if (bead.is_isopropyl or bead.size < 3) and bead.beside_unsaturated(8, 16):
-        return FunctionalGroup("small alkyl beside a polarisable group", "C3", instead_of=("C2",))
-    if bead.attached and (bead.is_isopropyl or bead.size < 3):
-        return FunctionalGroup("small alkyl", "C2", instead_of=("C3",))
-    if bead.size == 3 and bead.attached and not bead.beside_carbonyl and not bead.is_isopropyl:
+        facts, inside = bead.roles.facts, set(bead.group)
+        if any(sum(j in inside for j, _, _, _ in facts[a].neighbours) > 2 for a in bead.group):
+            return FunctionalGroup("branched alkane", "C2", size="S" if bead.size == 4 else "")
+        return FunctionalGroup("alkane", "C1")
+    if bead.is_isopropyl or bead.size < 3:
+        if bead.beside_polarisable(8, 16):
+            return FunctionalGroup("small alkyl beside a polarisable group", "C3", instead_of=("C2",))
+        if bead.attached:
+            return FunctionalGroup("small alkyl", "C2", instead_of=("C3",))
+    elif bead.attached and not bead.beside_carbonyl:
         return FunctionalGroup("propyl", "C2", instead_of=("C1",))
     return FunctionalGroup("short alkane", "C2")
 
