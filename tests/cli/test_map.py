@@ -13,7 +13,7 @@ from topdown.workflows.map_molecules import MoleculeRequest, cgsmiles, map_molec
 
 KEYS = {
     "smiles", "name", "canonical_smiles", "table", "beads", "bonds", "constraints", "angles", "dihedrals",
-    "virtual_sites", "exclusions", "cgsmiles", "warnings",
+    "virtual_sites", "exclusions", "cgsmiles", "warnings", "made_with",
 }  # fmt: skip
 BEAD_KEYS = {"name", "type", "size", "charge", "mass", "atoms", "reason", "confidence", "alternatives"}
 
@@ -50,6 +50,23 @@ def test_json_contract(topdown):
     assert found["beads"][0]["atoms"][0] == 0
     for term in found["bonds"]:
         assert set(term) == {"atoms", "length", "force_constant", "function"}
+
+
+def test_json_says_what_it_was_made_with(topdown, tmp_path, molecules):
+    import rdkit
+
+    import topdown as package
+
+    expected = {"topdown": package.__version__, "rdkit": rdkit.__version__, "seed": 7}
+    code, out, _ = topdown("map", "CCO", "--json", "--seed", "7", "-o", tmp_path / "one", "--name", "x")
+    assert code == 0
+    assert json.loads(out)["made_with"] == expected
+    assert json.loads((tmp_path / "one" / "x.json").read_text())["made_with"] == expected
+    topdown("map", str(molecules), "-o", tmp_path / "list", "--seed", "7", "--write", "json")
+    records = [json.loads(line) for line in (tmp_path / "list" / "mappings.jsonl").read_text().splitlines()]
+    assert [r["made_with"] for r in records if "error" not in r] == [expected] * 3
+    assert json.loads((tmp_path / "list" / "ethanol.json").read_text())["made_with"] == expected
+    assert package.map("CCO", seed=7, conformers=False).to_json()["made_with"] == expected
 
 
 def test_alternatives_are_as_many_as_asked_for(topdown):

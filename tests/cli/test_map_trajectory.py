@@ -64,6 +64,19 @@ def test_check_reports_in_text_and_json(topdown, tmp_path):
     assert report["surface"]["volume_ratio"] == pytest.approx(1.0, abs=0.1)
 
 
+def test_json_of_a_checked_molecule_names_the_engine(topdown, monkeypatch):
+    from topdown.engine import engine_hash, engine_version
+
+    report = {"stable": False}
+    monkeypatch.setattr("topdown.workflows.check_molecule.checked_molecule", lambda *_, **__: report)
+    code, out, _ = topdown("map", "CC", "--check", "--json", "--seed", "3")
+    found = json.loads(out)
+    assert (code, found["check"]) == (1, report)
+    made_with = found["made_with"]
+    assert (made_with["engine"], made_with["build"], made_with["seed"]) == (engine_version(), engine_hash(), 3)
+    assert "rdkit" in made_with
+
+
 def test_center_moves_beads(topdown):
     lengths = {}
     for center in ("geometry", "mass", "charge"):

@@ -263,9 +263,13 @@ def _map_one(
             result.request,
             alternatives=settings.alternatives,
             other_mappings=result.others,
+            seed=options["seed"],
         )
         if report is not None:
+            from topdown.workflows.made_with import made_with
+
             found["check"] = report
+            found["made_with"] |= made_with(options["seed"])
         if partition is not None:
             found["instant"] = partition
         echo_json(found)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from topdown.mapping.atom_roles import HALOGENS, AtomRoles
+from topdown.mapping.atom_roles import HALOGENS, AtomFacts, AtomRoles
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class FunctionalGroup:
         ``C1`` … ``X4`` or a Q class; for Martini 2 with the hydrogen-bond letters: ``Nda``.
     labels : str
         Martini 3 labels that follow the class, as in ``N4a``.
+    size : str
+        Where published models give the group another size than the general rule: that size.
     instead_of : tuple of str
         Classes published models give the same fragment elsewhere, for reasons the fragment does not show: a vote for one
         of them speaks for ``core`` with its labels.
@@ -27,10 +30,23 @@ class FunctionalGroup:
     core: str
     labels: str = ""
     instead_of: tuple[str, ...] = ()
+    size: str = ""
 
 
 #: N2, O2 and CO, which have no polar group.
 _GASES = ((7, 7), (8, 8), (6, 8))
+
+
+def polar_two_carbons_away(facts: Sequence[AtomFacts], atom: int) -> bool:
+    """Whether ``atom`` and another N or O are bonded to neighbouring carbons, as in O-C-C-O."""
+    return any(
+        z in (7, 8) and j != atom
+        for a, first, _, _ in facts[atom].neighbours
+        if first == 6
+        for b, second, _, _ in facts[a].neighbours
+        if second == 6
+        for j, z, _, _ in facts[b].neighbours
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +122,48 @@ class BeadChemistry:
         return sum(j not in inside for a in self.group for j, _, _, _ in self.roles.facts[a].neighbours)
 
     @property
+    def polar_ends(self) -> int:
+        """Bonds out of the bead to an N or O or to a carbon that is bonded to one."""
+        facts, inside = self.roles.facts, set(self.group)
+        return sum(
+            z in (7, 8) or (z == 6 and any(y in (7, 8) for k, y, _, _ in facts[j].neighbours if k not in inside))
+            for a in self.group
+            for j, z, _, _ in facts[a].neighbours
+            if j not in inside
+        )
+
+    @property
+    def beside_carbonyl(self) -> bool:
+        """Whether the bead is bonded to the carbon of a C=O."""
+        inside = set(self.group)
+        near = (j for a in self.group for j, _, _, _ in self.roles.facts[a].neighbours)
+        return any(self.roles.carbonyls[j] for j in near if j not in inside)
+
+    @property
+    def is_isopropyl(self) -> bool:
+        """Whether two methyl groups are all that one other carbon of the bead has beside its bond out."""
+        methyls = sum(self.roles.facts[a].hydrogens == 3 for a in self.group)
+        return self.size == self.n_carbons == 3 and methyls == 2 and bool(self.attached)
+
+    def beside_polarisable(self, *elements: int) -> bool:
+        """Whether the bead is bonded to an aromatic atom, one of these elements, or a carbon that has a double bond, N or O."""
+        facts, inside = self.roles.facts, set(self.group)
+        return any(
+            aromatic
+            or z in elements
+            or (
+                z == 6
+                and (
+                    facts[j].has_double_bond
+                    or any(y in (7, 8) for k, y, _, _ in facts[j].neighbours if k not in inside)
+                )
+            )
+            for a in self.group
+            for j, z, _, aromatic in facts[a].neighbours
+            if j not in inside
+        )
+
+    @property
     def is_quinone_edge(self) -> bool:
         """Whether the bead is a double bond of a ring between two carbonyls, and nothing else."""
         facts, inside = self.roles.facts, set(self.group)
@@ -172,16 +230,9 @@ class BeadChemistry:
         second = {k for j in first for k, _, _, _ in facts[j].neighbours if k not in inside}
         return sum(facts[a].element in HALOGENS for a in first | second)
 
-    def oxygen_across_ring(self) -> bool:
-        """An oxygen two bonds outside the bead: the other half of a diether ring."""
-        facts, inside = self.roles.facts, set(self.group)
-        return any(
-            facts[k].element == 8 and facts[k].in_ring and k not in inside
-            for a in self.group
-            for j, _, _, _ in facts[a].neighbours
-            if j not in inside
-            for k, _, _, _ in facts[j].neighbours
-        )
+    def polar_two_carbons_away(self, *roles: str) -> bool:
+        """Whether one of the atoms with these roles has another N or O two carbons away, as in 1,2-dimethoxyethane."""
+        return any(polar_two_carbons_away(self.roles.facts, a) for a in self.all_of(*roles))
 
     @property
     def is_zwitterion(self) -> bool:

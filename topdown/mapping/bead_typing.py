@@ -354,7 +354,7 @@ def _evidence(context: _Context, group: tuple[int, ...]) -> _Evidence:
         published = ({}, *published[1:])
     votes = tuple(_settled(found, chemistry, table, model.style) for found in published)
     atoms = effective_atoms(roles, group, shared)
-    size = size_rule(roles, group, shared, model.style)
+    size = chemistry.size or size_rule(roles, group, shared, model.style)
     return _Evidence(
         keys=keys,
         published=published,

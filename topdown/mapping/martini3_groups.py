@@ -33,7 +33,9 @@ def _charged(bead: BeadChemistry) -> FunctionalGroup | None:
                 return FunctionalGroup("guanidinium or amidinium", "Q3", "p")
             if bead.has("N+1"):
                 return FunctionalGroup("tertiary ammonium", "Q2", "p")
-            return FunctionalGroup("ammonium", "Q4" if bead.has("N+3") else "Q3", "p")
+            # Hydration makes R-NH3+ one size larger: two atoms small, three regular.
+            size = "R" if bead.has("N+3") and bead.size == 3 else ""
+            return FunctionalGroup("ammonium", "Q4" if bead.has("N+3") else "Q3", "p", size=size)
         if bead.has("n+"):
             protonated = bead.roles.facts[bead.first("n+")].hydrogens > 0
             return FunctionalGroup("aromatic cation", "Q2" if protonated else "Q1", "p" if protonated else "")
@@ -60,7 +62,13 @@ def _charged(bead: BeadChemistry) -> FunctionalGroup | None:
 def _polar(bead: BeadChemistry) -> FunctionalGroup | None:
     n_oh = bead.count("OH alcohol", "OH ring alcohol")
     if bead.has("SO2"):
-        return FunctionalGroup("sulfonamide", "P4") if bead.has("sulfonamide N") else FunctionalGroup("sulfone", "P5")
+        return (
+            FunctionalGroup("sulfonamide", "P4")
+            if bead.has("sulfonamide N")
+            else FunctionalGroup("aryl sulfone", "P4")
+            if bead.on_aromatic("SO2")
+            else FunctionalGroup("sulfone", "P5")
+        )
     if bead.has("SO", "=O S"):
         return FunctionalGroup("sulfoxide", "P6")
     if bead.has("C(=O) isocyanate", "=O isocyanate"):
@@ -75,6 +83,8 @@ def _polar(bead: BeadChemistry) -> FunctionalGroup | None:
         if bead.starts("amine N"):
             return FunctionalGroup("amino acid", "P6")
         return FunctionalGroup("carboxylic acid", "P2", "a" if bead.size <= 3 else "")
+    if bead.has("C(=O) ester") and bead.on_aromatic("C(=O) ester"):
+        return FunctionalGroup("ester of an aromatic acid", "N4", "a")
     if bead.has("C(=O) ester", "=O ester"):
         return FunctionalGroup("ester", "N4", "a")
     if bead.has("C(=O) carbonate", "=O carbonate"):
@@ -87,7 +97,7 @@ def _polar(bead: BeadChemistry) -> FunctionalGroup | None:
         # CF3 takes from the oxygen's acceptor and adds to its donor.
         return FunctionalGroup("alcohol beside CF3", "P1", "d", instead_of=("P1", "N6"))
     if bead.has("OH alcohol"):
-        return FunctionalGroup("alcohol", "P1")
+        return FunctionalGroup("alcohol", "P1", instead_of=("N6",))
     if bead.has("OH ring alcohol"):
         whole = bead.size > 3 and not bead.shared & set(bead.group)
         return FunctionalGroup("alcohol on a ring", "P1" if whole else "N6")
@@ -143,7 +153,7 @@ def _weakly_polar(bead: BeadChemistry) -> FunctionalGroup | None:
     if bead.has("C(=O) ketone", "=O ketone"):
         if bead.size <= 2 or bead.in_aliphatic_ring:
             return FunctionalGroup("ketone", "N6", "a")
-        return FunctionalGroup("ketone", "N5" if bead.attached or bead.n_carbons <= 3 else "N4", "a")
+        return FunctionalGroup("ketone", "N6" if bead.attached else "N5" if bead.n_carbons <= 3 else "N4", "a")
     if bead.has("c=O", "=O c"):
         return FunctionalGroup("carbonyl of an aromatic ring", *(("P1", "a") if bead.is_lactam else ("N6", "a")))
     # An amide that two beads divide between them: its carbonyl as in caffeine, its NH as in uracil.
@@ -190,7 +200,7 @@ def _amine(bead: BeadChemistry) -> FunctionalGroup | None:
     if bead.has("aniline N1"):
         return FunctionalGroup("N-alkylaniline", "N5")
     if bead.has("aniline N0"):
-        return FunctionalGroup("N,N-dialkylaniline", "N1")
+        return FunctionalGroup("N,N-dialkylaniline", "N1", instead_of=("N3",))
     if bead.has("amine N1"):
         ring = bead.in_aliphatic_ring
         return FunctionalGroup("secondary amine", "N6" if ring else "N3", "d" if ring else "")
@@ -205,14 +215,26 @@ def _ether(bead: BeadChemistry) -> FunctionalGroup | None:
     if bead.starts("acetal O"):
         return FunctionalGroup("acetal", "N5", "a")
     if bead.has("ether O", "ether Or", "ester O", "ester Or"):
-        if bead.in_aliphatic_ring:
-            return FunctionalGroup("ring ether", "N3" if bead.oxygen_across_ring() else "N4", "a")
-        return FunctionalGroup("ether", "N2") if bead.n_carbons >= 4 else FunctionalGroup("ether", "N3", "r")
+        return _aliphatic_ether(bead)
     if bead.has("Si") and bead.starts("O other"):
         return FunctionalGroup("siloxane", "N1")
     if bead.starts("O ", "O-", "=O P", "=O N", "=O other"):
         return FunctionalGroup("polar group of phosphorus, boron or another element", "P2")
     return None
+
+
+def _aliphatic_ether(bead: BeadChemistry) -> FunctionalGroup:
+    """In rings and chains alike N4, and N3 where another N or O stands two carbons away (dioxane, glymes)."""
+    if bead.n_carbons >= 4 and not bead.in_aliphatic_ring:
+        return FunctionalGroup("ether", "N2")
+    vicinal = bead.polar_two_carbons_away("ether O", "ether Or", "ester O", "ester Or")
+    if bead.in_aliphatic_ring:
+        if vicinal:
+            return FunctionalGroup("ring ether beside a polar atom", "N3", "a", instead_of=("N4",))
+        return FunctionalGroup("ring ether", "N4", "a", instead_of=("N3",))
+    if vicinal or not bead.attached:
+        return FunctionalGroup("ether", "N3", "r", instead_of=("N4",))
+    return FunctionalGroup("ether in a hydrocarbon chain", "N4", "ah", instead_of=("N3",))
 
 
 def _apolar(bead: BeadChemistry) -> FunctionalGroup:
@@ -239,10 +261,26 @@ def _apolar(bead: BeadChemistry) -> FunctionalGroup:
         return FunctionalGroup("silane", "C2")
     if bead.in_aliphatic_ring:
         return FunctionalGroup("cycloalkane", "C3")
+    return _alkyl(bead)
+
+
+def _alkyl(bead: BeadChemistry) -> FunctionalGroup:
+    """Saturated chains: C1 from four carbons on, C2 for fewer, one level more polar where branched or beside polar groups."""
+    if bead.size >= 3 and bead.polar_ends > 1:
+        core, others = ("C2", ("C1",)) if bead.size > 3 else ("C3", ("C1", "C2"))
+        return FunctionalGroup("alkyl between polar groups", core, instead_of=others)
     if bead.size >= 4:
-        inside = set(bead.group)
-        branched = any(sum(j in inside for j, _, _, _ in facts[a].neighbours) > 2 for a in bead.group)
-        return FunctionalGroup("branched alkane", "C2") if branched else FunctionalGroup("alkane", "C1")
+        facts, inside = bead.roles.facts, set(bead.group)
+        if any(sum(j in inside for j, _, _, _ in facts[a].neighbours) > 2 for a in bead.group):
+            return FunctionalGroup("branched alkane", "C2", size="S" if bead.size == 4 else "")
+        return FunctionalGroup("alkane", "C1")
+    if bead.is_isopropyl or bead.size < 3:
+        if bead.beside_polarisable(8, 16):
+            return FunctionalGroup("small alkyl beside a polarisable group", "C3", instead_of=("C2",))
+        if bead.attached:
+            return FunctionalGroup("small alkyl", "C2", instead_of=("C3",))
+    elif bead.attached and not bead.beside_carbonyl:
+        return FunctionalGroup("propyl", "C2", instead_of=("C1",))
     return FunctionalGroup("short alkane", "C2")
 
 

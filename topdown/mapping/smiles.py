@@ -26,6 +26,9 @@ from topdown.mapping.smiles_text import (
     shown,
 )
 
+#: Version of RDKit, whose reading, rings, conformers and drawings every mapping rests on.
+RDKIT_VERSION: str = rdBase.rdkitVersion
+
 __all__ = [
     "DEFAULT_LIMITS",
     "ELEMENTS",
@@ -35,6 +38,7 @@ __all__ = [
     "MAX_LENGTH",
     "MAX_RINGS",
     "NO_LIMITS",
+    "RDKIT_VERSION",
     "ParsedMolecule",
     "SmilesLimits",
     "canonical_smiles",

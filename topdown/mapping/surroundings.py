@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from topdown.mapping.atom_roles import HALOGENS, AtomFacts, AtomRoles
+from topdown.mapping.bead_chemistry import polar_two_carbons_away
 
 #: Number of each kind of atom met so far; there are some hundreds.
 _numbers: dict[tuple[object, ...], int] = {}
@@ -84,31 +85,35 @@ class Surroundings:
             attached.sort()
             key += bonds
             key += [beside.setdefault(other, size + len(beside)) << _ORDER_BITS | order for _, order, other in attached]
-            key.append(-2 if own.element == 7 and own.aromatic and self._ring_nitrogen_at_two(atom, own) else -1)
-        across_ring = False
+            key.append(-2 if self._polar_atom_further_off(atom, own) else -1)
         beyond: set[int] = set()
         for atom in beside:
             polar = False
             for other, element, _, _ in facts[atom].neighbours:
                 if other in inside:
                     continue
-                if element == 8 or element == 7:
-                    polar = True
-                    across_ring = across_ring or (element == 8 and facts[other].in_ring)
+                polar = polar or element == 8 or element == 7
                 if other not in beside:
                     beyond.add(other)
             key.append(self._outside[atom] << 1 | polar)
         elements = [facts[atom].element for atom in beyond]
         polar_atoms = min(sum(z in (7, 8) for z in elements), 3)
         halogens = min(sum(z in HALOGENS for z in (*elements, *(facts[a].element for a in beside))), 3)
-        key.append(polar_atoms << 3 | halogens << 1 | across_ring)
+        key.append(polar_atoms << 2 | halogens)
         return tuple(key)
 
-    def _ring_nitrogen_at_two(self, atom: int, own: AtomFacts) -> bool:
-        return any(
-            z == 7 and aromatic and k != atom
-            for j, _, _, _ in own.neighbours
-            for k, z, _, aromatic in self._facts[j].neighbours
+    def _polar_atom_further_off(self, atom: int, own: AtomFacts) -> bool:
+        """For an aromatic nitrogen another one two bonds away, for an ether oxygen one two carbons away."""
+        if own.element == 8:
+            return len(own.neighbours) == 2 and not own.aromatic and polar_two_carbons_away(self._facts, atom)
+        return (
+            own.element == 7
+            and own.aromatic
+            and any(
+                z == 7 and aromatic and k != atom
+                for j, _, _, _ in own.neighbours
+                for k, z, _, aromatic in self._facts[j].neighbours
+            )
         )
 
     def atom_key(self, atom: int) -> tuple[int | tuple[int, ...], ...]:

@@ -73,7 +73,7 @@ def bead_features(
     found: dict[str, float] = {"constant": 1.0}
     chemistry = functional_group(roles, group, shared, style)
     for part in (
-        _of_size(roles, group, shared, style),
+        _of_size(roles, group, shared, style, chemistry),
         _of_roles(roles, group),
         _of_chemistry(roles, group, chemistry),
         _of_surroundings(roles, group),
@@ -82,7 +82,9 @@ def bead_features(
     return found, chemistry
 
 
-def _of_size(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], style: str) -> dict[str, float]:
+def _of_size(
+    roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], style: str, chemistry: FunctionalGroup
+) -> dict[str, float]:
     facts, inside, n = roles.facts, set(group), len(group)
     weight = sum(0.5 if a in shared else 1.0 for a in group)
     degree = [sum(j in inside for j, _, _, _ in facts[a].neighbours) for a in group]
@@ -94,7 +96,7 @@ def _of_size(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], s
         f"n={min(n, 7)}": 1.0,
         f"weight={min(weight, 7.0)}": 1.0,
         f"effective={min(effective_atoms(roles, group, shared), 6.0)}": 1.0,
-        f"size {size_rule(roles, group, shared, style)}": 1.0,
+        f"size {chemistry.size or size_rule(roles, group, shared, style)}": 1.0,
         "hydrogens": sum(facts[a].hydrogens for a in group) / 3,
         "aromatic atoms": float(aromatic),
         "ring atoms": float(ring),

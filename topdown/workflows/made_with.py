@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from topdown import __version__
-from topdown.engine import engine_hash, engine_version
 
 
 def made_with(seed: int) -> dict[str, Any]:
@@ -21,4 +20,25 @@ def made_with(seed: int) -> dict[str, Any]:
         ``topdown`` (version), ``engine`` (hash of its sources), ``build`` (a hash that also changes with numba, llvmlite,
         processor and width of its vectors), ``seed``.
     """
+    # The engine takes longer to load than to map a molecule, which needs none.
+    from topdown.engine import engine_hash, engine_version
+
     return {"topdown": __version__, "engine": engine_version(), "build": engine_hash(), "seed": seed}
+
+
+def mapped_with(seed: int) -> dict[str, Any]:
+    """The same of a mapping, in which no engine takes part: rings, conformers and drawings are RDKit's.
+
+    Parameters
+    ----------
+    seed : int
+        Of the conformers.
+
+    Returns
+    -------
+    dict
+        ``topdown`` and ``rdkit`` (versions), ``seed``.
+    """
+    from topdown.mapping.smiles import RDKIT_VERSION
+
+    return {"topdown": __version__, "rdkit": RDKIT_VERSION, "seed": seed}

@@ -49,7 +49,7 @@ def write_mapping(
     endings : sequence of str
         Which of :data:`ALL_FILES`; ``gro`` and ``html`` need coordinates and are left out without.
     seed : int
-        Seed of the conformers, for the atoms of ``html``.
+        Seed of the conformers, for the atoms of ``html`` and for ``json``, which names it.
     alternatives, other_mappings
         As in :func:`topdown.workflows.mapping_json.mapping_json`.
 
@@ -60,7 +60,9 @@ def write_mapping(
     """
 
     def json_text() -> str:
-        found = mapping_json(molecule, table, request, alternatives=alternatives, other_mappings=other_mappings)
+        found = mapping_json(
+            molecule, table, request, alternatives=alternatives, other_mappings=other_mappings, seed=seed
+        )
         return json.dumps(found, indent=1, allow_nan=False) + "\n"
 
     makers = {"json": json_text, **_makers(molecule, table, label, seed)}

@@ -20,19 +20,23 @@ class MappedMolecule:
     table : BeadTable
     smiles, name : str
         As given.
+    seed : int
+        Of the conformers.
     """
 
     molecule: CGMolecule
     table: BeadTable
     smiles: str
     name: str = ""
+    seed: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """What ``topdown map --json`` prints."""
         from topdown.workflows.map_lists import MoleculeRequest
         from topdown.workflows.mapping_json import mapping_json
 
-        return mapping_json(self.molecule, self.table, MoleculeRequest(smiles=self.smiles, name=self.name))
+        request = MoleculeRequest(smiles=self.smiles, name=self.name)
+        return mapping_json(self.molecule, self.table, request, seed=self.seed)
 
     def write(self, folder: Path | str) -> tuple[Path, ...]:
         """Write the files of ``topdown map -o``; returns their paths."""
@@ -42,7 +46,7 @@ class MappedMolecule:
 
         slug, label = FileNames().next(self.smiles, self.name)
         request = MoleculeRequest(smiles=self.smiles, name=self.name)
-        return write_mapping(self.molecule, self.table, request, Path(folder), slug=slug, label=label)
+        return write_mapping(self.molecule, self.table, request, Path(folder), slug=slug, label=label, seed=self.seed)
 
     def __repr__(self) -> str:
         what = self.name or self.smiles
@@ -126,4 +130,4 @@ def map(
     if result.error is not None:
         raise result.error
     assert result.molecule is not None
-    return MappedMolecule(molecule=result.molecule, table=mapper.table, smiles=smiles, name=name)
+    return MappedMolecule(molecule=result.molecule, table=mapper.table, smiles=smiles, name=name, seed=seed)

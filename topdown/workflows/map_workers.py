@@ -149,6 +149,7 @@ def _answer(job: Job, mapper: Mapper, settings: BatchSettings, folder: Path | No
                     job.request,
                     alternatives=settings.alternatives,
                     other_mappings=result.others,
+                    seed=mapper.settings.seed,
                 )
                 if folder is not None and settings.endings:
                     files = write_mapping(

@@ -8,6 +8,7 @@ from typing import Any
 from topdown.errors import MoleculeError, TopdownError
 from topdown.model import BeadTable, CGMolecule
 from topdown.report.cgsmiles import cgsmiles
+from topdown.workflows.made_with import mapped_with
 from topdown.workflows.map_lists import MoleculeRequest
 
 
@@ -25,8 +26,11 @@ def mapping_json(
     *,
     alternatives: int = 3,
     other_mappings: Sequence[CGMolecule] | None = None,
+    seed: int = 1,
 ) -> dict[str, Any]:
     """A mapped molecule as the JSON contract has it; bead indices count from 0.
+
+    ``seed`` is that of the conformers, for ``made_with``.
 
     ``other_mappings``, when asked for, are the key ``alternative_mappings``: the next-best mappings, best first, each with
     its ``beads``, ``cgsmiles`` and ``warnings``.
@@ -41,6 +45,7 @@ def mapping_json(
         "exclusions": [list(pair) for pair in molecule.exclusions],
         "cgsmiles": cgsmiles(molecule),
         "warnings": list(molecule.warnings),
+        "made_with": mapped_with(seed),
     }
     if other_mappings is not None:
         found["alternative_mappings"] = [

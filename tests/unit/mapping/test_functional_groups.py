@@ -128,7 +128,32 @@ def test_classes_of_martini3(smiles, core, labels):
         ("CC(C)C=CC", (3, 4, 5), "C4"),
         ("C1CCCC=C1", (2, 3, 4), "C3"),
         ("CCCCCCC=O", (4, 5, 6, 7), "N6"),
-        ("CCCCCC(C)=O", (4, 5, 6, 7), "N5"),
+        ("CCCCCC(C)=O", (4, 5, 6, 7), "N6"),
+        # Ethers: N3 where an O or N is two carbons away, also outside the bead, and N4 elsewhere, in chains and rings.
+        ("CCCCCCCCCOC", (8, 9, 10), "N4"),
+        ("CCCOCCC", (2, 3, 4), "N4"),
+        ("CCOCC(CN(C)C)OCC", (0, 1, 2), "N3"),
+        ("COCCOC", (0, 1, 2), "N3"),
+        ("C1COCCO1", (1, 2, 3), "N3"),
+        ("C1COCCN1", (1, 2, 3), "N3"),
+        ("C1CCOCC1", (2, 3, 4), "N4"),
+        ("CCOCC", (0, 1, 2, 3, 4), "N2"),
+        # Small alkyl groups, beside what can be polarised and in saturated surroundings.
+        ("CCc1ccccc1", (0, 1), "C3"),
+        ("CCC(=O)OC", (0, 1), "C3"),
+        ("CCOC(C)=O", (0, 1), "C3"),
+        ("CC(C)c1ccccc1", (0, 1, 2), "C3"),
+        ("CC(C)C(N)C(=O)O", (0, 1, 2), "C3"),
+        ("CCCCN", (0, 1), "C2"),
+        ("CC(C)CCCC", (0, 1, 2), "C2"),
+        ("CCCc1ccccc1", (0, 1, 2), "C2"),
+        # Between polar groups alkyl beads are one level more polar.
+        ("NCCCCC(N)C(=O)O", (2, 3, 4), "C3"),
+        ("COCCCCCCOC", (3, 4, 5, 6), "C2"),
+        ("CCCCCCCCO", (0, 1, 2, 3), "C1"),
+        # Conjugation with a ring makes a sulfone less polar.
+        ("CS(=O)(=O)c1ccccc1", (0, 1, 2, 3), "P4"),
+        ("CCS(=O)(=O)CC", (1, 2, 3, 4, 5), "P5"),
     ],
 )
 def test_classes_of_parts_of_molecules(smiles, atoms, core):
@@ -192,7 +217,38 @@ def test_a_bead_of_two_half_amides_is_no_amide():
 
 def test_a_ketone_on_an_aromatic_ring_is_less_polar():
     assert group_of("CC(=O)c1ccccc1", atoms=(0, 1, 2)).core == "N4"
-    assert group_of("CC(=O)C1CCCCC1", atoms=(0, 1, 2)).core == "N5"
+    assert group_of("CC(=O)C1CCCCC1", atoms=(0, 1, 2)).core == "N6"
+
+
+@pytest.mark.parametrize(
+    ("smiles", "atoms", "size"),
+    [
+        ("CC(C)COC(C)=O", (0, 1, 2, 3), "S"),
+        ("CCCCOC(C)=O", (0, 1, 2, 3), ""),
+        ("CC(C)CC(C)C", tuple(range(7)), ""),
+        ("[NH3+]CCO", (0, 1, 2), "R"),
+        ("[NH3+]CCCC", (0, 1), ""),
+        ("C[NH2+]C", (0, 1, 2), ""),
+    ],
+)
+def test_groups_of_another_size_than_the_general_rule(smiles, atoms, size):
+    assert group_of(smiles, atoms=atoms).size == size
+
+
+@pytest.mark.parametrize(
+    ("smiles", "atoms", "others"),
+    [
+        ("COCCOC", (0, 1, 2), ("N4",)),
+        ("CCCOCCC", (2, 3, 4), ("N3",)),
+        ("CCc1ccccc1", (0, 1), ("C2",)),
+        ("CCCCN", (0, 1), ("C3",)),
+        ("CCCCN", (0, 1, 2), ("C1",)),
+        ("CCCC(=O)OC", (0, 1, 2), ()),
+        ("CCCCO", (2, 3, 4), ("N6",)),
+    ],
+)
+def test_votes_from_other_surroundings_speak_for_the_class_of_these(smiles, atoms, others):
+    assert group_of(smiles, atoms=atoms).instead_of == others
 
 
 def test_nitrogen_beside_nitrogen_takes_hydrogen_bonds_less():
@@ -285,7 +341,7 @@ def test_neighbours_are_seen_two_bonds_away():
 
 def test_groups_on_aromatic_rings_are_told_from_others():
     def features(smiles):
-        return bead_features(roles_of(smiles), (0, 1, 2, 3), NOTHING, "martini3")[0]
+        return bead_features(roles_of(smiles), (0, 1, 2), NOTHING, "martini3")[0]
 
-    assert "group ester on an aromatic ring" in features("COC(=O)c1ccccc1")
-    assert "group ester on an aromatic ring" not in features("COC(=O)C1CCCCC1")
+    assert "group carboxylic acid on an aromatic ring" in features("O=C(O)c1ccccc1")
+    assert "group carboxylic acid on an aromatic ring" not in features("O=C(O)C1CCCCC1")

@@ -27,6 +27,7 @@ ALIKE = [
     "FC(F)(F)CCO", "ClCCCl", "BrCCCCBr", "O=C(O)CN", "[O-]C(=O)C[NH3+]", "CS(=O)(=O)Nc1ccccc1", "CC(C)(C)O", "CP(C)C",
     "Oc1ccccn1", "n1cccnc1", "Cn1cccn1", "c1ccoc1", "c1cnoc1", "CCC(CF)CC", "CCC(CO)CC", "CCC(CN)CC", "CCC(CS)CC", "OCC1CCCO1",
     "Cn1c(=O)c2c(ncn2C)n(C)c1=O", "CC(=O)Oc1ccccc1C(=O)O", "C1CC1N", "OC1CCCCC1", "N#CCCC", "C=CC(=O)OCC",
+    "CCOCCCC", "CCOCCOC", "C1COCCN1", "CC(C)CC", "CC(C)c1ccccc1", "NCCCCCN", "CCCCCCCC",
 ]  # fmt: skip
 
 
@@ -69,6 +70,17 @@ def test_costs_of_descriptions_are_bounded_and_forgetting_changes_nothing(monkey
     assert partitions() == wanted
     partition_atoms(Chem.MolFromSmiles("C"), "martini3")
     assert all(len(costs) <= 20 for _, costs in candidate_groups._SHAPE_COSTS.values())
+
+
+def test_ethers_with_and_without_a_polar_atom_two_carbons_away_are_told_apart():
+    """It lies three bonds from the bead's end, further than anything else that counts."""
+    keys, types = set(), []
+    for smiles in ("CCOCCC", "CCOCCO", "CCOCCN", "CCOCCC"):
+        mol = Chem.MolFromSmiles(smiles)
+        keys.add(Surroundings(atom_roles(mol), frozenset()).bead_key((0, 1, 2)))
+        types.append(choose_type(mol, (0, 1, 2), M3).bead_type)
+    assert len(keys) == 2
+    assert types[0] == types[3] != types[1] == types[2]
 
 
 @pytest.mark.parametrize("smiles", ["FC(F)(F)C1CC1(Br)C#N", "CCCCCC"])
