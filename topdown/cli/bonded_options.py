@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
@@ -19,8 +17,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _FIT_TEMPERATURE = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BondedOptions:
+class BondedOptions(NamedTuple):
     """What was asked for; see the help texts below."""
 
     check: bool
@@ -71,6 +68,8 @@ class BondedOptions:
         """The report of ``--check``, written beside the other files of the molecule if there are any."""
         if not self.check or result.molecule is None:
             return None
+        import json
+
         from topdown.cli.progress import StatusLine
         from topdown.resources import atomic_write_text
         from topdown.workflows.check_molecule import checked_molecule

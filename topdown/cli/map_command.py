@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from pathlib import Path
@@ -213,6 +212,8 @@ def _echo_list_line(line: BatchLine, *, as_json: bool) -> None:
     if as_json and not line.code:
         click.echo(line.text)
         return
+    import json
+
     found = json.loads(line.text)
     if line.code:
         from topdown.workflows.mapping_table import refusal_line

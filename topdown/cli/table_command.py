@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -171,6 +169,8 @@ def _draw(view: TableView, sigma: bool) -> None:
     )
     click.echo(f"{header.provenance.citation or 'no citation'}; licence: {header.provenance.licence or 'not given'}")
     click.echo("\nsigma [nm]" if sigma else "\nepsilon [kJ/mol]")
+    import shutil
+
     terminal = sys.stdout.isatty()
     text = matrix_text(
         view.table,
@@ -209,6 +209,8 @@ def _counts(summary: TableSummary) -> str:
 
 
 def _header_json(header: TableHeader) -> dict[str, Any]:
+    from dataclasses import asdict
+
     scheme, origin = header.scheme, header.provenance
     return {
         "name": header.name,
@@ -224,6 +226,8 @@ def _header_json(header: TableHeader) -> dict[str, Any]:
 
 
 def _molecule_json(molecule: CuratedMolecule) -> dict[str, Any]:
+    from dataclasses import asdict
+
     model = molecule.model
     names = [bead.name for bead in model.beads]
 
