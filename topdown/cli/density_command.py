@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from topdown.cli.liquid_options import liquid_options, liquid_settings, print_outcomes
-from topdown.cli.progress import ProgressLine
+from topdown.cli.liquid_options import liquid_options, print_liquids
 
 
 @click.command(name="density")
@@ -25,16 +24,7 @@ def command(**options: Any) -> int:
       topdown density octane ethanol:0.4,water:0.6
       topdown density CCCCO --temperature 298.15,320 --error 1
     """
-    settings = liquid_settings(options)
     from topdown.report.liquid_text import density_lines
     from topdown.workflows.liquids import densities, density_json
 
-    outcomes = densities(
-        options["liquids"],
-        options["table"],
-        settings,
-        store=options["store"],
-        workers=options["workers"],
-        progress=ProgressLine(),
-    )
-    return print_outcomes(outcomes, as_json=options["as_json"], to_json=density_json, to_lines=density_lines)
+    return print_liquids(densities, options, to_json=density_json, to_lines=density_lines)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from topdown.cli.printing import echo_json
+from topdown.cli.progress import ProgressLine
 from topdown.cli.shared_options import seed_option, store_option, workers_option
 
 if TYPE_CHECKING:
@@ -53,17 +54,10 @@ def liquid_options(default_ns: str) -> Callable[[Command], Command]:
 
 def liquid_settings(options: dict[str, Any]) -> LiquidSettings:
     """State and effort from the options of the command line."""
-    from topdown.errors import SettingsError
     from topdown.workflows.liquids import Effort, LiquidSettings, parse_wall_time
 
-    try:
-        temperatures = tuple(float(text) for text in options["temperature"].split(","))
-    except ValueError:
-        raise SettingsError(
-            f"--temperature must be numbers, got {options['temperature']!r}", hint="for instance 298.15 or 290,310"
-        ) from None
     return LiquidSettings(
-        temperatures=temperatures,
+        temperatures=listed_temperatures("--temperature", options["temperature"], "298.15 or 290,310"),
         pressure=options["pressure"],
         effort=Effort(
             nanoseconds=options["ns"],
@@ -73,6 +67,35 @@ def liquid_settings(options: dict[str, Any]) -> LiquidSettings:
         seed=options["seed"],
         match_surface=options["match_surface"],
     )
+
+
+def listed_temperatures(option: str, text: str, example: str) -> tuple[float, ...]:
+    """The temperatures [K] that an option lists, separated by commas."""
+    from topdown.errors import SettingsError
+
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"{option} must be numbers, got {text!r}", hint=f"for instance {example}") from None
+
+
+def print_liquids(
+    find: Callable[..., Iterable[LiquidOutcome[Any]]],
+    options: dict[str, Any],
+    *,
+    to_json: Callable[[Any], dict[str, Any]],
+    to_lines: Callable[[str, Any], tuple[str, ...]],
+) -> int:
+    """Have ``find`` measure the liquids that the command line names, and print what it finds; the exit code."""
+    outcomes = find(
+        options["liquids"],
+        options["table"],
+        liquid_settings(options),
+        store=options["store"],
+        workers=options["workers"],
+        progress=ProgressLine(),
+    )
+    return print_outcomes(outcomes, as_json=options["as_json"], to_json=to_json, to_lines=to_lines)
 
 
 def print_outcomes(

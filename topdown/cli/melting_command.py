@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from topdown.cli.liquid_options import print_outcomes
+from topdown.cli.liquid_options import listed_temperatures, print_outcomes
 from topdown.cli.progress import ProgressLine
 from topdown.cli.shared_options import seed_option, store_option, workers_option
 
@@ -46,17 +46,13 @@ def command(
     Examples:
       topdown melting water --table martini2
     """
-    from topdown.errors import SettingsError
     from topdown.properties.melting_search import MeltingSettings
     from topdown.report.melting_text import melting_lines
     from topdown.workflows.melting import melting_json, melting_points
 
-    try:
-        chosen = tuple(float(text) for text in temperatures.split(",")) if temperatures is not None else ()
-    except ValueError:
-        raise SettingsError(
-            f"--temperatures must be numbers, got {temperatures!r}", hint="for instance 330,335,340,345,350"
-        ) from None
+    chosen: tuple[float, ...] = ()
+    if temperatures is not None:
+        chosen = listed_temperatures("--temperatures", temperatures, "330,335,340,345,350")
     settings = MeltingSettings(
         temperatures=chosen, pressure=pressure, nanoseconds=ns, n_runs=runs, n_across=cells, seed=seed
     )

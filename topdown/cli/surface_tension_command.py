@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from topdown.cli.liquid_options import liquid_options, liquid_settings, print_outcomes
-from topdown.cli.progress import ProgressLine
+from topdown.cli.liquid_options import liquid_options, print_liquids
 
 
 @click.command(name="surface-tension")
@@ -24,18 +23,7 @@ def command(**options: Any) -> int:
     Examples:
       topdown surface-tension octane --table topdown1 --budget 10min
     """
-    settings = liquid_settings(options)
     from topdown.report.liquid_text import surface_tension_lines
     from topdown.workflows.liquids import surface_tension_json, surface_tensions
 
-    outcomes = surface_tensions(
-        options["liquids"],
-        options["table"],
-        settings,
-        store=options["store"],
-        workers=options["workers"],
-        progress=ProgressLine(),
-    )
-    return print_outcomes(
-        outcomes, as_json=options["as_json"], to_json=surface_tension_json, to_lines=surface_tension_lines
-    )
+    return print_liquids(surface_tensions, options, to_json=surface_tension_json, to_lines=surface_tension_lines)
