@@ -91,6 +91,18 @@ def test_every_option_says_what_it_is(name: str, command: click.Command) -> None
             assert "default" not in option.help.split("[default: ")[0].lower(), f"{name} {option.opts}"
 
 
+@pytest.mark.parametrize(("name", "command"), all_commands())
+def test_every_option_says_what_it_takes(name: str, command: click.Command) -> None:
+    """A unit, a kind of file, a form: not the name of a type of Python's."""
+    context = click.Context(command)
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.is_flag:
+            taken = option.make_metavar(context)
+            assert not set(taken.split()) & {"TEXT", "FLOAT", "INTEGER", "PATH", "FILENAME", "DIRECTORY"}, (
+                f"{name} {option.opts} {taken}"
+            )
+
+
 def test_every_command_prints_json() -> None:
     groups = ("calibrate", "table", "window")
     for name, command in all_commands():

@@ -15,7 +15,9 @@ from topdown.cli.topology_options import macros, topology_options
 @click.argument("source", metavar="SOURCE")
 @click.option("--to", required=True, metavar="FORMAT", help="gromacs, openmm, lammps or pdb.")
 @click.option("--conf", type=click.Path(path_type=Path), metavar="CONF.gro", help="Coordinates of SYSTEM.top.")
-@click.option("--table", default="", metavar="TABLE", help="Bead table of a single molecule.  [default: martini3]")
+@click.option(
+    "--table", default="", metavar="NAME|FOLDER", help="Bead table of a single molecule.  [default: martini3]"
+)
 @click.option("--box", metavar="XxYxZ", help="Box of a single molecule in nm.  [default: its size and 2.2 cut-offs]")
 @click.option("--temperature", type=float, metavar="K", help="In the run parameters.  [default: 300]")
 @click.option("--coupling", metavar="KIND", help="isotropic or semiisotropic pressure.  [default: isotropic]")

@@ -9,7 +9,7 @@ import click
 
 from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
-from topdown.cli.shared_options import seed_option, store_option, workers_option
+from topdown.cli.shared_options import pressure_option, seed_option, store_option, table_option, workers_option
 
 if TYPE_CHECKING:
     from topdown.workflows.liquids import LiquidOutcome, LiquidSettings
@@ -18,22 +18,29 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 
-def liquid_options(default_ns: str) -> Callable[[Command], Command]:
-    """The arguments and options of both commands."""
+def liquid_options(default_ns: str, unit: str) -> Callable[[Command], Command]:
+    """The arguments and options of both commands, which measure in ``unit``."""
 
     def add(function: Command) -> Command:
         for option in reversed(
             [
                 click.argument("liquids", metavar="SMILES|MODEL|NAME|MIXTURE…", nargs=-1, required=True),
-                click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder."),
+                table_option,
                 click.option(
-                    "--temperature", default="298.15", show_default=True, metavar="K[,K…]", help="One or several [K]."
+                    "--temperature",
+                    default="298.15",
+                    show_default=True,
+                    metavar="K[,K…]",
+                    help="One or several temperatures.",
                 ),
-                click.option("--pressure", type=float, default=1.0, show_default=True, help="[bar]"),
+                pressure_option,
                 click.option(
-                    "--ns", type=float, help=f"Simulate this long, all runs together [ns].  [default: {default_ns}]"
+                    "--ns",
+                    type=float,
+                    metavar="ns",
+                    help=f"Simulate this long, all runs together.  [default: {default_ns}]",
                 ),
-                click.option("--error", type=float, help="Go on until the standard error is this small."),
+                click.option("--error", type=float, metavar=unit, help="Go on until the standard error is this small."),
                 click.option("--budget", metavar="TIME", help="Wall time not to exceed: 90s, 5min, 1h."),
                 click.option(
                     "--match-surface", is_flag=True, help="Longer bonds in mapped molecules, as map --match-surface."

@@ -12,6 +12,7 @@ import click
 from topdown.cli.bonded_options import BondedOptions, bonded_options, echo_check
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
+from topdown.cli.shared_options import table_option
 
 if TYPE_CHECKING:
     from topdown.workflows.map_batch import BatchLine
@@ -33,8 +34,8 @@ def _number(ctx: click.Context, option: click.Parameter, value: float | None) ->
 
 @click.command(name="map")
 @click.argument("what", metavar="SMILES|FILE.smi|FILE.csv")
-@click.option("--table", default="martini3", show_default=True, metavar="NAME|FOLDER", help="Bead table.")
-@click.option("--name", default=None, help="Name of the molecule (SMILES only; a file brings its own).")
+@table_option
+@click.option("--name", default=None, metavar="NAME", help="Name of the molecule (SMILES only; a file brings its own).")
 @click.option(
     "-o",
     "--output",
@@ -54,7 +55,14 @@ def _number(ctx: click.Context, option: click.Parameter, value: float | None) ->
 @click.option("--mapping", default="", metavar="FILE|CGSMILES", help="Beads to keep; the rest is divided around them.")
 @click.option("--types", default="", metavar="BEAD=TYPE,…", help="Bead types to keep, as in 1=SC3,B2=P4.")
 @click.option("--largest-fragment", is_flag=True, help="Of salts and mixtures map the largest component.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Seed of the conformers.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Seed of the conformers.",
+)
 @click.option(
     "--conformers/--no-conformers",
     default=None,
@@ -68,16 +76,29 @@ def _number(ctx: click.Context, option: click.Parameter, value: float | None) ->
     help="Which files -o writes per molecule, of cgsmiles, gro, html, itp, json, map, ndx, png and svg; or 'none'.  "
     "[default: all; for a file all but html and png]",
 )
-@click.option("--workers", type=click.IntRange(1, 256), default=None, help="Processes for a file.  [default: all CPUs]")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=None,
+    metavar="N",
+    help="Processes for a file.  [default: all CPUs]",
+)
 @click.option(
     "--time-limit",
-    type=click.FloatRange(0.01, 1e7),
+    type=click.FloatRange(0.01, 10_000_000),
     callback=_number,
     default=None,
-    metavar="SECONDS",
+    metavar="s",
     help="Processor time for one molecule.  [default: 30, with conformers 120]",
 )
-@click.option("--max-atoms", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Largest molecule.")
+@click.option(
+    "--max-atoms",
+    type=click.IntRange(1, 10_000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Largest molecule.",
+)
 @bonded_options
 @click.pass_context
 def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: Any) -> None:

@@ -9,6 +9,7 @@ import click
 
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
+from topdown.cli.shared_options import frame_options
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -24,9 +25,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Weights of the atoms in a bead.  [default: geometry, mass for a martini2 model]",
 )
 @click.option("--table", default="", metavar="NAME|FOLDER", help="Bead table of an .itp.  [default: martini3]")
-@click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="First frame.")
-@click.option("--stop", type=click.IntRange(0), default=None, help="Frame to stop before.")
-@click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Take every so many frames.")
+@frame_options
 @click.option(
     "--to", "output", type=click.Choice(["xtc", "trr", "dcd"]), default="xtc", show_default=True, help="Format written."
 )

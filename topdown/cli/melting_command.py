@@ -8,17 +8,19 @@ import click
 
 from topdown.cli.liquid_options import listed_temperatures, print_outcomes
 from topdown.cli.progress import ProgressLine
-from topdown.cli.shared_options import seed_option, store_option, workers_option
+from topdown.cli.shared_options import pressure_option, seed_option, store_option, table_option, workers_option
 
 
 @click.command(name="melting")
 @click.argument("liquids", metavar="SMILES|MODEL|NAME…", nargs=-1, required=True)
-@click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder.")
-@click.option("--temperatures", metavar="K,K[,K…]", help="Where to look [K].  [default: searched for]")
-@click.option("--pressure", type=float, default=1.0, show_default=True, help="[bar]")
-@click.option("--ns", type=float, default=0.4, show_default=True, help="Longest run at one temperature [ns].")
-@click.option("--runs", type=int, default=3, show_default=True, help="At each temperature.")
-@click.option("--cells", type=int, default=5, show_default=True, help="Unit cells of the crystal along its face.")
+@table_option
+@click.option("--temperatures", metavar="K,K[,K…]", help="Where to look.  [default: searched for]")
+@pressure_option
+@click.option("--ns", type=float, default=0.4, show_default=True, metavar="ns", help="Longest run at one temperature.")
+@click.option("--runs", type=int, default=3, show_default=True, metavar="N", help="Runs at each temperature.")
+@click.option(
+    "--cells", type=int, default=5, show_default=True, metavar="N", help="Unit cells of the crystal along its face."
+)
 @seed_option
 @workers_option
 @store_option

@@ -10,13 +10,13 @@ from topdown.cli.liquid_options import liquid_options, print_liquids
 
 
 @click.command(name="surface-tension")
-@liquid_options("8")
+@liquid_options("8", "mN/m")
 def command(**options: Any) -> int:
     """Surface tension of liquids from a slab with its vapour, by pressure tensor and test areas.
 
     A liquid is written as for 'topdown density'. The slab is cut from a liquid equilibrated at --pressure and has none
     itself. Printed beside the two surface tensions: the densities of liquid and vapour, the width of the surface, and the
-    measured value. --error is in mN/m. Runs are stored in parts of 0.5 ns and extended by a later command that asks for more;
+    measured value. Runs are stored in parts of 0.5 ns and extended by a later command that asks for more;
     --budget, --ns and --error hold for each liquid and temperature.
 
     \b
