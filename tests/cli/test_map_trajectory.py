@@ -59,6 +59,7 @@ def test_check_reports_in_text_and_json(topdown, tmp_path):
     code, out, _ = topdown("map", "Cc1ccccc1", "--name", "toluene", "--check", "-o", tmp_path)
     assert code == 0
     assert "check: stable; 8 in 300 W, 100 ps at 20 fs" in out
+    assert f"wrote {tmp_path / 'toluene.check.json'}" in out
     report = json.loads((tmp_path / "toluene.check.json").read_text())
     assert report["stable"]
     assert report["surface"]["volume_ratio"] == pytest.approx(1.0, abs=0.1)

@@ -64,10 +64,12 @@ class BondedOptions(NamedTuple):
         assert self.center is not None
         return with_center(molecule, table, self.center, seed=seed)
 
-    def checked(self, result: MappingResult, table: BeadTable, table_name: str, *, seed: int) -> dict[str, Any] | None:
-        """The report of ``--check``, written beside the other files of the molecule if there are any."""
+    def checked(
+        self, result: MappingResult, table: BeadTable, table_name: str, *, seed: int
+    ) -> tuple[dict[str, Any] | None, tuple[Path, ...]]:
+        """The report of ``--check``, and its file beside the other files of the molecule if there are any."""
         if not self.check or result.molecule is None:
-            return None
+            return None, ()
         import json
 
         from topdown.cli.progress import StatusLine
@@ -78,11 +80,9 @@ class BondedOptions(NamedTuple):
         line.show("check: running it in water", "the first run on a machine compiles the engine")
         report = checked_molecule(result.molecule, table, table_name, seed=seed, center=self.center, matched=self.match)
         line.close()
-        for path in result.files:
-            if path.suffix == ".itp":
-                text = json.dumps(report, indent=1, allow_nan=False) + "\n"
-                atomic_write_text(path.with_suffix(".check.json"), text)
-        return report
+        text = json.dumps(report, indent=1, allow_nan=False) + "\n"
+        files = [path.with_suffix(".check.json") for path in result.files if path.suffix == ".itp"]
+        return report, tuple(atomic_write_text(path, text) for path in files)
 
 
 def bonded_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -271,7 +271,7 @@ def _map_one(
             echo_json(refusal_json(result.request, result.error))
         return 2
     assert result.molecule is not None
-    report = bonded.checked(result, table, options["table"], seed=options["seed"])
+    report, check_files = bonded.checked(result, table, options["table"], seed=options["seed"])
     code = 1 if report is not None and not report["stable"] else 0
     partition = None
     if calibrated_phases(options["table"]):
@@ -302,6 +302,6 @@ def _map_one(
             )
     if report is not None:
         echo_check(report, result.molecule)
-    for path in result.files:
+    for path in (*result.files, *check_files):
         click.echo(f"wrote {path}")
     return code
