@@ -9,7 +9,8 @@ from topdown.engine.forces import force_parts, share_out, team_forces, total_for
 from topdown.engine.frame import frame_of
 from topdown.engine.neighbor_list import NeighborList, place
 from topdown.engine.observables import fresh_list
-from topdown.engine.parameters import TERMS, Parameters, build_parameters
+from topdown.engine.parameter_arrays import TERMS
+from topdown.engine.parameters import Parameters, build_parameters
 from topdown.engine.settings import SimulationSettings
 from topdown.engine.soft_core import as_lambda
 from topdown.engine.team import new_team

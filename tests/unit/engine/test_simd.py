@@ -17,8 +17,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from topdown.engine import _jit, _simd
-from topdown.engine._simd import BITS, F32, I32, LANES, WIDTH
+from topdown.engine import _jit, _registers, _simd, _slots
+from topdown.engine._registers import BITS, F32, I32, LANES, WIDTH
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 _IS_THE_OTHER = bool(os.environ.get("TOPDOWN_SIMD_WIDTH"))
@@ -325,13 +325,13 @@ ROWS = 4 * np.array([11, 11, 7, 2, 9, 0, 4, 5], np.uint32)
 
 @compiled
 def _gathers(words, rows, table, values, x, y, z, beads, parameters, charges):
-    a, b, c = _simd.cluster_positions(words, 2)
+    a, b, c = _slots.cluster_positions(words, 2)
     write(x, 0, a)
     write(y, 0, b)
     write(z, 0, c)
-    write(beads, 0, _simd.gather(words, rows, 2))
-    write(parameters, 0, _simd.gather_by_kind(table, words, rows, 2, 4))
-    write(charges, 0, _simd.gather_values(values, rows, 2))
+    write(beads, 0, _slots.gather(words, rows, 2))
+    write(parameters, 0, _slots.gather_by_kind(table, words, rows, 2, 4))
+    write(charges, 0, _slots.gather_values(values, rows, 2))
 
 
 def test_what_is_gathered_from_slots():
@@ -350,7 +350,7 @@ def test_what_is_gathered_from_slots():
 
 @compiled
 def _positions_of_rows(words, rows, x, y, z):
-    a, b, c = _simd.row_positions(words, rows, 2)
+    a, b, c = _slots.row_positions(words, rows, 2)
     write(x, 0, a)
     write(y, 0, b)
     write(z, 0, c)
@@ -367,15 +367,15 @@ def test_positions_of_rows_one_after_the_other():
 @compiled
 def _scatter(forces, rows, first, cluster, values):
     x, y, z = floats(values, 0), floats(values, WIDTH), floats(values, 2 * WIDTH)
-    _simd.add_to_rows(forces, rows, first, x, y, z)
-    _simd.subtract_from_cluster(forces, cluster, x, y, z)
+    _slots.add_to_rows(forces, rows, first, x, y, z)
+    _slots.subtract_from_cluster(forces, cluster, x, y, z)
 
 
 @compiled
 def _scatter_alone(forces, rows, first, cluster, values):
     x, y, z = floats(values, 0), floats(values, WIDTH), floats(values, 2 * WIDTH)
-    _simd.add_to_lone_rows(forces, rows, first, x, y, z)
-    _simd.subtract_from_lone_cluster(forces, cluster, x, y, z)
+    _slots.add_to_lone_rows(forces, rows, first, x, y, z)
+    _slots.subtract_from_lone_cluster(forces, cluster, x, y, z)
 
 
 @pytest.mark.parametrize("first", [0, 1, 2, 4])
@@ -412,7 +412,7 @@ def _python(*arguments: str, width: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.skipif(_IS_THE_OTHER, reason="this is the other width")
 def test_the_environment_chooses_the_width_or_an_error_says_why_not():
-    show = "from topdown.engine import _simd; print(_simd.WIDTH, _simd.LANES)"
+    show = "from topdown.engine import _registers; print(_registers.WIDTH, _registers.LANES)"
     assert _python("-c", show, width="4").stdout.split() == ["4", "1"]
     assert _python("-c", show, width="").returncode == 0
     wrong = _python("-c", show, width="32")
@@ -422,7 +422,7 @@ def test_the_environment_chooses_the_width_or_an_error_says_why_not():
 
 def test_code_of_another_width_is_kept_apart(monkeypatch):
     here = _jit.engine_hash.__wrapped__()
-    monkeypatch.setattr(_simd, "WIDTH", OTHER_WIDTHS[0])
+    monkeypatch.setattr(_registers, "WIDTH", OTHER_WIDTHS[0])
     assert _jit.engine_hash.__wrapped__() != here
 
 
