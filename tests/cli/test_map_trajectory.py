@@ -30,7 +30,7 @@ def test_from_smiles_to_distributions(topdown, tmp_path, trajectory):
     assert topdown("map", "OCCCCCC", "--name", "hexanol", "-o", tmp_path / "m")[0] == 0
     code, out, err = topdown("map-trajectory", tmp_path / "m" / "hexanol.json", trajectory, "-o", tmp_path / "t")
     assert (code, err) == (0, "")
-    assert "1 copies, 60 frames, centre of geometry" in out
+    assert "1 copy, 60 frames, centre of geometry" in out
     names = {p.name for p in (tmp_path / "t").iterdir()}
     assert names == {"mapped.gro", "mapped.xtc", "distributions.json", "distributions.csv", "distributions.svg"}
     code, out, _ = topdown(

@@ -49,6 +49,7 @@ def command(
       topdown export system.top --conf system.gro --to openmm -o out
     """
     from topdown.formats.mdp import RunSettings
+    from topdown.report.counts import counted
     from topdown.workflows.export import ExportSource, export
     from topdown.workflows.membrane_request import parse_size
 
@@ -73,7 +74,9 @@ def command(
         return
     system = result.system
     edges = " x ".join(f"{edge:.4g}" for edge in system.box)
-    click.echo(f"{system.title}: {system.n_molecules} molecules, {system.n_beads} beads, box {edges} nm")
+    click.echo(
+        f"{system.title}: {counted(system.n_molecules, 'molecule')}, {counted(system.n_beads, 'bead')}, box {edges} nm"
+    )
     click.echo(f"written  {result.folder}: {', '.join(path.name for path in result.files.values())}")
     for note in result.notes:
         click.echo(f"note     {note}")

@@ -57,6 +57,7 @@ def command(
     Examples:
       topdown map-trajectory out/paracetamol.json md.xtc --topology md.gro
     """
+    from topdown.report.counts import counted
     from topdown.workflows.map_trajectory import map_trajectory, read_model
 
     result = map_trajectory(
@@ -74,9 +75,8 @@ def command(
     if as_json:
         echo_json(result.as_json())
         return
-    click.echo(
-        f"{result.molecule.name}: {result.n_copies} copies, {result.n_frames} frames, centre of {result.center}\n"
-    )
+    copies, frames = counted(result.n_copies, "copy", "copies"), counted(result.n_frames, "frame")
+    click.echo(f"{result.molecule.name}: {copies}, {frames}, centre of {result.center}\n")
     click.echo(f"{'term':<11} {'beads':<20} {'mean':>9} {'sd':>8} {'model':>9}")
     for d in result.found:
         names = "-".join(result.molecule.beads[a].name for a in d.atoms)

@@ -31,10 +31,11 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(spec: Path, store: Path | None, workers: int, as_json: bool) -> None:
     """Simulate the system that SPEC.json names, and keep its samples in the run store."""
+    from topdown.report.counts import counted
     from topdown.workflows.windows import run_windows
 
     n = run_windows(spec, store=store, workers=workers, progress=ProgressLine())
     if as_json:
         echo_json({"spec": str(spec), "windows": n})
     else:
-        click.echo(f"{n} windows are stored")
+        click.echo(f"{counted(n, 'window')} stored")
