@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from engine_systems import of_this_width
 
 from topdown.engine._jit import kernel
 from topdown.engine.forces import force_parts, share_out, team_forces, total_forces
@@ -22,6 +23,7 @@ def prepared(
     system: System, component: int = -1, longer: float = 0.3
 ) -> tuple[Parameters, np.ndarray, np.ndarray, NeighborList]:
     """Parameters, positions, box and lists reaching ``longer`` than the cut-off, the inner one half of that."""
+    system = of_this_width(system)
     parameters = build_parameters(system, solute_component=component)
     x, box = np.array(system.whole().positions), np.array(system.box)
     place_sites(x, parameters.bonded.sites)

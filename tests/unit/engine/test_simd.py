@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engine_systems import OTHER_WIDTH
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
@@ -21,7 +22,6 @@ from topdown.engine import _jit, _registers, _simd, _slots
 from topdown.engine._registers import BITS, F32, I32, LANES, WIDTH
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-_IS_THE_OTHER = bool(os.environ.get("TOPDOWN_SIMD_WIDTH"))
 OTHER_WIDTHS = [width for width in (4, 8, 16) if width != WIDTH]
 #: Sets of bits: all of them, of sixteen some.
 SETS = np.arange(2**WIDTH) if WIDTH < 16 else np.unique(np.random.default_rng(9).integers(0, 2**16, 1500) | 1 << 15)
@@ -410,7 +410,7 @@ def _python(*arguments: str, width: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.skipif(_IS_THE_OTHER, reason="this is the other width")
+@pytest.mark.skipif(OTHER_WIDTH, reason="this is the other width")
 def test_the_environment_chooses_the_width_or_an_error_says_why_not():
     show = "from topdown.engine import _registers; print(_registers.WIDTH, _registers.LANES)"
     assert _python("-c", show, width="4").stdout.split() == ["4", "1"]
@@ -439,6 +439,7 @@ CHOSEN = [
     "physics/test_engine_dynamics.py::test_energy_error_of_a_droplet_falls_with_the_square_of_the_time_step[mixed]",
     "physics/test_engine_nist.py::test_truncated_potential_in_mixed_precision",
 ]
+#: Systems have no bonded terms there (``of_this_width``).
 #: What of these needs code that belongs to no width, so that compiling it once more shows nothing: double precision (what it
 #: reads of lists of this width is among the lists above) and rare terms of molecules; and of the loops whose machine code is
 #: looked at, which takes compiling them anew, those that measure: the others are the same with less to add up.
@@ -462,13 +463,13 @@ def _passes(width: int, chosen: list[str], but: str = "") -> None:
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
 
 
-@pytest.mark.skipif(_IS_THE_OTHER, reason="this is the other width")
+@pytest.mark.skipif(OTHER_WIDTH, reason="this is the other width")
 def test_another_width_passes_the_same_tests():
     _passes(OTHER_WIDTHS[0], CHOSEN, LEFT_OUT)
 
 
 @pytest.mark.validate
-@pytest.mark.skipif(_IS_THE_OTHER, reason="this is the other width")
+@pytest.mark.skipif(OTHER_WIDTH, reason="this is the other width")
 @pytest.mark.parametrize("width", OTHER_WIDTHS)
 def test_every_width_passes_the_same_tests(width):
     _passes(width, ALL)
