@@ -178,7 +178,7 @@ def describe(table: str, name: str, same: list[dict[str, str]], n_molecules: int
     stands_for = [text for row in same if (text := chemistry(row) or row["smiles"])]
     if same[0]["name"] == "CHOL":
         stands_for = ["cholesterol"]
-    return f"{same[0]['group']} model of {table}" + (f" standing for {' and '.join(stands_for)}" if stands_for else "")
+    return " and ".join(stands_for) or f"{same[0]['group']} model of {table}"
 
 
 def note(same: list[dict[str, str]]) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -92,6 +91,8 @@ def atomic_file(
 
     A reader, or a crash at any moment, sees the old content or the new one, never a part. After an error the old one stays.
     """
+    import tempfile  # with all it imports in turn: not for every start
+
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.", suffix=".tmp")

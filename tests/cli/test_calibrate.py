@@ -213,7 +213,7 @@ def test_windows_of_a_round_run_by_themselves(topdown, campaign, model, tmp_path
     code, _, err = topdown("calibrate", "plan", campaign, "--specs", specs)
     assert code == 0
     assert "2 systems" in err
-    assert topdown("window", "run", specs / "1.json", "--store", store)[:2] == (0, "3 windows are stored\n")
+    assert topdown("window", "run", specs / "1.json", "--store", store)[:2] == (0, "3 windows stored\n")
     code, out, _ = topdown("window", "run", specs / "2.json", "--store", store, "--json")
     assert (code, json.loads(out)) == (0, {"spec": str(specs / "2.json"), "windows": 3})
     assert [s.drawn for s in model] == [3, 3]

@@ -78,7 +78,7 @@ def test_a_model_by_name_stands_alone_in_a_box(topdown, tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     code, out, err = topdown("export", "popc", "--to", "gromacs")
     assert (code, err) == (0, "")
-    assert "POPC: 1 molecules, 12 beads" in out
+    assert "POPC: 1 molecule, 12 beads" in out
     assert "note     coordinates are rounded to 0.001 nm" in out
     system = read_gromacs_topology("POPC-gromacs/POPC.top", "POPC-gromacs/POPC.gro")
     size = np.ptp(system.positions, axis=0).max()

@@ -207,5 +207,7 @@ def test_json_says_what_it_was_made_with(topdown):
         "topdown": __version__,
         "engine": engine_version(),
         "build": engine_hash(),
+        "precision": "mixed",
+        "threads": 1,
         "seed": 1,
     }

@@ -30,7 +30,7 @@ def test_from_smiles_to_distributions(topdown, tmp_path, trajectory):
     assert topdown("map", "OCCCCCC", "--name", "hexanol", "-o", tmp_path / "m")[0] == 0
     code, out, err = topdown("map-trajectory", tmp_path / "m" / "hexanol.json", trajectory, "-o", tmp_path / "t")
     assert (code, err) == (0, "")
-    assert "1 copies, 60 frames, centre of geometry" in out
+    assert "1 copy, 60 frames, centre of geometry" in out
     names = {p.name for p in (tmp_path / "t").iterdir()}
     assert names == {"mapped.gro", "mapped.xtc", "distributions.json", "distributions.csv", "distributions.svg"}
     code, out, _ = topdown(
@@ -59,6 +59,7 @@ def test_check_reports_in_text_and_json(topdown, tmp_path):
     code, out, _ = topdown("map", "Cc1ccccc1", "--name", "toluene", "--check", "-o", tmp_path)
     assert code == 0
     assert "check: stable; 8 in 300 W, 100 ps at 20 fs" in out
+    assert f"wrote {tmp_path / 'toluene.check.json'}" in out
     report = json.loads((tmp_path / "toluene.check.json").read_text())
     assert report["stable"]
     assert report["surface"]["volume_ratio"] == pytest.approx(1.0, abs=0.1)

@@ -89,7 +89,7 @@ def test_topology_and_trajectory_are_named_and_text_is_printed(topdown, run: Pat
     )
     assert code == 0, err
     assert "area per lipid   " in out
-    assert "OCO              1 copies at |z| = 1.200" in out
+    assert "OCO              1 copy at |z| = 1.200" in out
     assert "no lateral diffusion: " in out
     assert not list(tmp_path.glob("*.png"))
 

@@ -40,6 +40,7 @@ def test_command_writes_profile_and_figure(topdown, tmp_path: Path, monkeypatch:
     assert code == 0, err
     data = json.loads(out)
     assert data == json.loads((tmp_path / "profile.json").read_text())
+    assert (data["made_with"]["precision"], data["made_with"]["seed"]) == ("mixed", 1)
     assert data["d_nm"] == pytest.approx(2.5)
     assert data["log_k_v"]["value"] == pytest.approx(1.1, abs=0.2)
     assert data["log_k_m_L_kg"]["value"] == pytest.approx(

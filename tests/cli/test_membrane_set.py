@@ -180,6 +180,8 @@ def test_the_viewer_holds_every_bead_and_cannot_be_broken_out_of(built: tuple[Pa
     assert sum(kind["count"] * len(kind["beads"]) for kind in scene["kinds"]) == report["n_beads"]
     assert all(len(kind["at"]) == 3 * kind["count"] * len(kind["beads"]) for kind in scene["kinds"])
     assert {kind["role"] for kind in scene["kinds"]} == {"lipid", "solute", "solvent"}
+    assert "<td>lipid, upper leaflet</td>" in page
+    assert "<td>lipid, lower leaflet</td>" in page
     assert "default-src 'none'" in page
     assert "http-equiv" in page
     assert 'src="http' not in page

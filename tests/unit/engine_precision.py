@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from engine_systems import of_this_width
 
 from topdown.engine._jit import kernel
 from topdown.engine.forces import force_parts, share_out, team_forces, total_forces
 from topdown.engine.frame import frame_of
 from topdown.engine.neighbor_list import NeighborList, place
 from topdown.engine.observables import fresh_list
-from topdown.engine.parameters import TERMS, Parameters, build_parameters
+from topdown.engine.parameter_arrays import TERMS
+from topdown.engine.parameters import Parameters, build_parameters
 from topdown.engine.settings import SimulationSettings
 from topdown.engine.soft_core import as_lambda
 from topdown.engine.team import new_team
@@ -21,6 +23,7 @@ def prepared(
     system: System, component: int = -1, longer: float = 0.3
 ) -> tuple[Parameters, np.ndarray, np.ndarray, NeighborList]:
     """Parameters, positions, box and lists reaching ``longer`` than the cut-off, the inner one half of that."""
+    system = of_this_width(system)
     parameters = build_parameters(system, solute_component=component)
     x, box = np.array(system.whole().positions), np.array(system.box)
     place_sites(x, parameters.bonded.sites)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,8 @@ from topdown.model import (
 )
 
 CUTOFF = 1.1
+#: Whether this process runs the tests of pairs once more, with registers of another width (``test_simd.py``).
+OTHER_WIDTH = bool(os.environ.get("TOPDOWN_SIMD_WIDTH"))
 REFERENCE_DATA = Path(__file__).resolve().parents[1] / "reference_data"
 
 
@@ -338,6 +341,17 @@ def sterols(seed: int = 1, *, lj_modifier: str = "potential-shift") -> System:
     """Rigid frames with virtual sites in a thin liquid."""
     table = bead_table(THREE_TYPES.epsilon, THREE_TYPES.sigma, lj_modifier=lj_modifier)
     return placed(((STEROL, 5), (W, 40)), (3.0, 3.0, 3.0), table=table, seed=seed)
+
+
+def of_this_width(system: System) -> System:
+    """``system``; at another width with its exclusions but without bonded terms, whose code belongs to no width."""
+    if not OTHER_WIDTH:
+        return system
+
+    def bare(m: CGMolecule) -> CGMolecule:
+        return replace(m, bonds=(), angles=(), dihedrals=(), exclusions=m.excluded_pairs(), nrexcl=0)
+
+    return replace(system, components=tuple((bare(m), count) for m, count in system.components))
 
 
 def water(n: int = 100, *, density: float = 8.2, seed: int = 1, aspect: float = 1.0) -> System:

@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from topdown.engine.parameters import SiteParameters, site_parameters
+from topdown.engine.bonded_parameters import site_parameters
+from topdown.engine.parameter_arrays import SiteParameters
 from topdown.engine.virtual_sites import place_sites, spread_forces
 from topdown.model import Angle, Bond, CGMolecule, Constraint, Dihedral
 from topdown.model._arrays import FloatArray, IntArray

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
@@ -19,8 +17,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _FIT_TEMPERATURE = 300.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BondedOptions:
+class BondedOptions(NamedTuple):
     """What was asked for; see the help texts below."""
 
     check: bool
@@ -67,10 +64,14 @@ class BondedOptions:
         assert self.center is not None
         return with_center(molecule, table, self.center, seed=seed)
 
-    def checked(self, result: MappingResult, table: BeadTable, table_name: str, *, seed: int) -> dict[str, Any] | None:
-        """The report of ``--check``, written beside the other files of the molecule if there are any."""
+    def checked(
+        self, result: MappingResult, table: BeadTable, table_name: str, *, seed: int
+    ) -> tuple[dict[str, Any] | None, tuple[Path, ...]]:
+        """The report of ``--check``, and its file beside the other files of the molecule if there are any."""
         if not self.check or result.molecule is None:
-            return None
+            return None, ()
+        import json
+
         from topdown.cli.progress import StatusLine
         from topdown.resources import atomic_write_text
         from topdown.workflows.check_molecule import checked_molecule
@@ -79,11 +80,9 @@ class BondedOptions:
         line.show("check: running it in water", "the first run on a machine compiles the engine")
         report = checked_molecule(result.molecule, table, table_name, seed=seed, center=self.center, matched=self.match)
         line.close()
-        for path in result.files:
-            if path.suffix == ".itp":
-                text = json.dumps(report, indent=1, allow_nan=False) + "\n"
-                atomic_write_text(path.with_suffix(".check.json"), text)
-        return report
+        text = json.dumps(report, indent=1, allow_nan=False) + "\n"
+        files = [path.with_suffix(".check.json") for path in result.files if path.suffix == ".itp"]
+        return report, tuple(atomic_write_text(path, text) for path in files)
 
 
 def bonded_options(command: Callable[..., Any]) -> Callable[..., Any]:

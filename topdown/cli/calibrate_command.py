@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ class _CampaignGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            from difflib import get_close_matches
+
             near = get_close_matches(args[0], ["plan", "status"], n=1, cutoff=0.7)
             if near and not Path(args[0]).exists():
                 raise click.UsageError(f'no command "calibrate {args[0]}"; did you mean "calibrate {near[0]}"?')

@@ -6,35 +6,25 @@ from typing import Any
 
 import click
 
-from topdown.cli.liquid_options import liquid_options, liquid_settings, print_outcomes
-from topdown.cli.progress import ProgressLine
+from topdown.cli.liquid_options import liquid_options, print_liquids
 
 
 @click.command(name="density")
-@liquid_options("4")
+@liquid_options("4", "kg/m3")
 def command(**options: Any) -> int:
     """Density of liquids: molecules per volume times the real molar mass, with error and measured value.
 
     A liquid is a SMILES, a model of the bead table (HD), a name (octanol, heptane, any liquid of the data), or a mixture with
-    mole fractions (ethanol:0.4,water:0.6). 'octanol' is saturated with water; 'dry octanol' is the pure liquid. --error is in
-    kg/m3. Runs are stored in parts of 0.5 ns and extended by a later command that asks for more; --budget, --ns and --error
-    hold for each liquid and temperature.
+    mole fractions (ethanol:0.4,water:0.6). 'octanol' is saturated with water; 'dry octanol' is the pure liquid. Runs are stored
+    in parts of 0.5 ns and extended by a later command that asks for more; --budget, --ns and --error hold for each liquid and
+    temperature.
 
     \b
     Examples:
       topdown density octane ethanol:0.4,water:0.6
       topdown density CCCCO --temperature 298.15,320 --error 1
     """
-    settings = liquid_settings(options)
     from topdown.report.liquid_text import density_lines
     from topdown.workflows.liquids import densities, density_json
 
-    outcomes = densities(
-        options["liquids"],
-        options["table"],
-        settings,
-        store=options["store"],
-        workers=options["workers"],
-        progress=ProgressLine(),
-    )
-    return print_outcomes(outcomes, as_json=options["as_json"], to_json=density_json, to_lines=density_lines)
+    return print_liquids(densities, options, to_json=density_json, to_lines=density_lines)

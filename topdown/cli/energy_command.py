@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def _echo_terms(result: SinglePoint, forces: bool) -> None:
+    from topdown.report.counts import counted
+
     system = result.system
-    click.echo(f"{system.title}: {system.n_molecules} molecules, {system.n_beads} beads")
+    click.echo(f"{system.title}: {counted(system.n_molecules, 'molecule')}, {counted(system.n_beads, 'bead')}")
     for name, value in result.energies().items():
         click.echo(f"  {name:<10s} {value:20.9f} kJ/mol")
     click.echo("virial [kJ/mol]")

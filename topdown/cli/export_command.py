@@ -15,7 +15,9 @@ from topdown.cli.topology_options import macros, topology_options
 @click.argument("source", metavar="SOURCE")
 @click.option("--to", required=True, metavar="FORMAT", help="gromacs, openmm, lammps or pdb.")
 @click.option("--conf", type=click.Path(path_type=Path), metavar="CONF.gro", help="Coordinates of SYSTEM.top.")
-@click.option("--table", default="", metavar="TABLE", help="Bead table of a single molecule.  [default: martini3]")
+@click.option(
+    "--table", default="", metavar="NAME|FOLDER", help="Bead table of a single molecule.  [default: martini3]"
+)
 @click.option("--box", metavar="XxYxZ", help="Box of a single molecule in nm.  [default: its size and 2.2 cut-offs]")
 @click.option("--temperature", type=float, metavar="K", help="In the run parameters.  [default: 300]")
 @click.option("--coupling", metavar="KIND", help="isotropic or semiisotropic pressure.  [default: isotropic]")
@@ -47,6 +49,7 @@ def command(
       topdown export system.top --conf system.gro --to openmm -o out
     """
     from topdown.formats.mdp import RunSettings
+    from topdown.report.counts import counted
     from topdown.workflows.export import ExportSource, export
     from topdown.workflows.membrane_request import parse_size
 
@@ -71,7 +74,9 @@ def command(
         return
     system = result.system
     edges = " x ".join(f"{edge:.4g}" for edge in system.box)
-    click.echo(f"{system.title}: {system.n_molecules} molecules, {system.n_beads} beads, box {edges} nm")
+    click.echo(
+        f"{system.title}: {counted(system.n_molecules, 'molecule')}, {counted(system.n_beads, 'bead')}, box {edges} nm"
+    )
     click.echo(f"written  {result.folder}: {', '.join(path.name for path in result.files.values())}")
     for note in result.notes:
         click.echo(f"note     {note}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from topdown.cli.printing import echo_json
-from topdown.cli.shared_options import seed_option, store_option, workers_option
+from topdown.cli.progress import ProgressLine
+from topdown.cli.shared_options import pressure_option, seed_option, store_option, table_option, workers_option
 
 if TYPE_CHECKING:
     from topdown.workflows.liquids import LiquidOutcome, LiquidSettings
@@ -17,22 +18,29 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 
-def liquid_options(default_ns: str) -> Callable[[Command], Command]:
-    """The arguments and options of both commands."""
+def liquid_options(default_ns: str, unit: str) -> Callable[[Command], Command]:
+    """The arguments and options of both commands, which measure in ``unit``."""
 
     def add(function: Command) -> Command:
         for option in reversed(
             [
                 click.argument("liquids", metavar="SMILES|MODEL|NAME|MIXTURE…", nargs=-1, required=True),
-                click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder."),
+                table_option,
                 click.option(
-                    "--temperature", default="298.15", show_default=True, metavar="K[,K…]", help="One or several [K]."
+                    "--temperature",
+                    default="298.15",
+                    show_default=True,
+                    metavar="K[,K…]",
+                    help="One or several temperatures.",
                 ),
-                click.option("--pressure", type=float, default=1.0, show_default=True, help="[bar]"),
+                pressure_option,
                 click.option(
-                    "--ns", type=float, help=f"Simulate this long, all runs together [ns].  [default: {default_ns}]"
+                    "--ns",
+                    type=float,
+                    metavar="ns",
+                    help=f"Simulate this long, all runs together.  [default: {default_ns}]",
                 ),
-                click.option("--error", type=float, help="Go on until the standard error is this small."),
+                click.option("--error", type=float, metavar=unit, help="Go on until the standard error is this small."),
                 click.option("--budget", metavar="TIME", help="Wall time not to exceed: 90s, 5min, 1h."),
                 click.option(
                     "--match-surface", is_flag=True, help="Longer bonds in mapped molecules, as map --match-surface."
@@ -53,17 +61,10 @@ def liquid_options(default_ns: str) -> Callable[[Command], Command]:
 
 def liquid_settings(options: dict[str, Any]) -> LiquidSettings:
     """State and effort from the options of the command line."""
-    from topdown.errors import SettingsError
     from topdown.workflows.liquids import Effort, LiquidSettings, parse_wall_time
 
-    try:
-        temperatures = tuple(float(text) for text in options["temperature"].split(","))
-    except ValueError:
-        raise SettingsError(
-            f"--temperature must be numbers, got {options['temperature']!r}", hint="for instance 298.15 or 290,310"
-        ) from None
     return LiquidSettings(
-        temperatures=temperatures,
+        temperatures=listed_temperatures("--temperature", options["temperature"], "298.15 or 290,310"),
         pressure=options["pressure"],
         effort=Effort(
             nanoseconds=options["ns"],
@@ -73,6 +74,35 @@ def liquid_settings(options: dict[str, Any]) -> LiquidSettings:
         seed=options["seed"],
         match_surface=options["match_surface"],
     )
+
+
+def listed_temperatures(option: str, text: str, example: str) -> tuple[float, ...]:
+    """The temperatures [K] that an option lists, separated by commas."""
+    from topdown.errors import SettingsError
+
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise SettingsError(f"{option} must be numbers, got {text!r}", hint=f"for instance {example}") from None
+
+
+def print_liquids(
+    find: Callable[..., Iterable[LiquidOutcome[Any]]],
+    options: dict[str, Any],
+    *,
+    to_json: Callable[[Any], dict[str, Any]],
+    to_lines: Callable[[str, Any], tuple[str, ...]],
+) -> int:
+    """Have ``find`` measure the liquids that the command line names, and print what it finds; the exit code."""
+    outcomes = find(
+        options["liquids"],
+        options["table"],
+        liquid_settings(options),
+        store=options["store"],
+        workers=options["workers"],
+        progress=ProgressLine(),
+    )
+    return print_outcomes(outcomes, as_json=options["as_json"], to_json=to_json, to_lines=to_lines)
 
 
 def print_outcomes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection
 from importlib import import_module
 from typing import Any
 
@@ -72,11 +72,13 @@ def _loaded(module: str) -> click.Command:
     return command
 
 
-def _nearly(word: str, names: Iterable[str]) -> str:
+def _nearly(word: str, names: Collection[str]) -> str:
     """The name that ``word`` was meant to be, or nothing: words of small letters only, which few SMILES are."""
+    if not (word.isalpha() and word.islower() and names):
+        return ""
     from difflib import get_close_matches
 
-    near = get_close_matches(word, list(names), n=1, cutoff=0.75) if word.isalpha() and word.islower() else []
+    near = get_close_matches(word, names, n=1, cutoff=0.75)
     return near[0] if near else ""
 
 

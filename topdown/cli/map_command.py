@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 from topdown.cli.bonded_options import BondedOptions, bonded_options, echo_check
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
+from topdown.cli.shared_options import table_option
 
 if TYPE_CHECKING:
     from topdown.workflows.map_batch import BatchLine
@@ -34,8 +34,8 @@ def _number(ctx: click.Context, option: click.Parameter, value: float | None) ->
 
 @click.command(name="map")
 @click.argument("what", metavar="SMILES|FILE.smi|FILE.csv")
-@click.option("--table", default="martini3", show_default=True, metavar="NAME|FOLDER", help="Bead table.")
-@click.option("--name", default=None, help="Name of the molecule (SMILES only; a file brings its own).")
+@table_option
+@click.option("--name", default=None, metavar="NAME", help="Name of the molecule (SMILES only; a file brings its own).")
 @click.option(
     "-o",
     "--output",
@@ -55,7 +55,14 @@ def _number(ctx: click.Context, option: click.Parameter, value: float | None) ->
 @click.option("--mapping", default="", metavar="FILE|CGSMILES", help="Beads to keep; the rest is divided around them.")
 @click.option("--types", default="", metavar="BEAD=TYPE,…", help="Bead types to keep, as in 1=SC3,B2=P4.")
 @click.option("--largest-fragment", is_flag=True, help="Of salts and mixtures map the largest component.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Seed of the conformers.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Seed of the conformers.",
+)
 @click.option(
     "--conformers/--no-conformers",
     default=None,
@@ -69,16 +76,29 @@ def _number(ctx: click.Context, option: click.Parameter, value: float | None) ->
     help="Which files -o writes per molecule, of cgsmiles, gro, html, itp, json, map, ndx, png and svg; or 'none'.  "
     "[default: all; for a file all but html and png]",
 )
-@click.option("--workers", type=click.IntRange(1, 256), default=None, help="Processes for a file.  [default: all CPUs]")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=None,
+    metavar="N",
+    help="Processes for a file.  [default: all CPUs]",
+)
 @click.option(
     "--time-limit",
-    type=click.FloatRange(0.01, 1e7),
+    type=click.FloatRange(0.01, 10_000_000),
     callback=_number,
     default=None,
-    metavar="SECONDS",
+    metavar="s",
     help="Processor time for one molecule.  [default: 30, with conformers 120]",
 )
-@click.option("--max-atoms", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Largest molecule.")
+@click.option(
+    "--max-atoms",
+    type=click.IntRange(1, 10_000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Largest molecule.",
+)
 @bonded_options
 @click.pass_context
 def command(ctx: click.Context, /, what: str, bonded: BondedOptions, **options: Any) -> None:
@@ -213,6 +233,8 @@ def _echo_list_line(line: BatchLine, *, as_json: bool) -> None:
     if as_json and not line.code:
         click.echo(line.text)
         return
+    import json
+
     found = json.loads(line.text)
     if line.code:
         from topdown.workflows.mapping_table import refusal_line
@@ -249,7 +271,7 @@ def _map_one(
             echo_json(refusal_json(result.request, result.error))
         return 2
     assert result.molecule is not None
-    report = bonded.checked(result, table, options["table"], seed=options["seed"])
+    report, check_files = bonded.checked(result, table, options["table"], seed=options["seed"])
     code = 1 if report is not None and not report["stable"] else 0
     partition = None
     if calibrated_phases(options["table"]):
@@ -284,6 +306,6 @@ def _map_one(
             )
     if report is not None:
         echo_check(report, result.molecule)
-    for path in result.files:
+    for path in (*result.files, *check_files):
         click.echo(f"wrote {path}")
     return code

@@ -9,6 +9,7 @@ import click
 
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
+from topdown.cli.shared_options import frame_options
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -24,9 +25,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="Weights of the atoms in a bead.  [default: geometry, mass for a martini2 model]",
 )
 @click.option("--table", default="", metavar="NAME|FOLDER", help="Bead table of an .itp.  [default: martini3]")
-@click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="First frame.")
-@click.option("--stop", type=click.IntRange(0), default=None, help="Frame to stop before.")
-@click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Take every so many frames.")
+@frame_options
 @click.option(
     "--to", "output", type=click.Choice(["xtc", "trr", "dcd"]), default="xtc", show_default=True, help="Format written."
 )
@@ -58,6 +57,7 @@ def command(
     Examples:
       topdown map-trajectory out/paracetamol.json md.xtc --topology md.gro
     """
+    from topdown.report.counts import counted
     from topdown.workflows.map_trajectory import map_trajectory, read_model
 
     result = map_trajectory(
@@ -75,9 +75,8 @@ def command(
     if as_json:
         echo_json(result.as_json())
         return
-    click.echo(
-        f"{result.molecule.name}: {result.n_copies} copies, {result.n_frames} frames, centre of {result.center}\n"
-    )
+    copies, frames = counted(result.n_copies, "copy", "copies"), counted(result.n_frames, "frame")
+    click.echo(f"{result.molecule.name}: {copies}, {frames}, centre of {result.center}\n")
     click.echo(f"{'term':<11} {'beads':<20} {'mean':>9} {'sd':>8} {'model':>9}")
     for d in result.found:
         names = "-".join(result.molecule.beads[a].name for a in d.atoms)

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import click
 
-from topdown.cli.liquid_options import print_outcomes
+from topdown.cli.liquid_options import listed_temperatures, print_outcomes
 from topdown.cli.progress import ProgressLine
-from topdown.cli.shared_options import seed_option, store_option, workers_option
+from topdown.cli.shared_options import pressure_option, seed_option, store_option, table_option, workers_option
 
 
 @click.command(name="melting")
 @click.argument("liquids", metavar="SMILES|MODEL|NAME…", nargs=-1, required=True)
-@click.option("--table", default="martini3", show_default=True, help="Bead table: a name or a folder.")
-@click.option("--temperatures", metavar="K,K[,K…]", help="Where to look [K].  [default: searched for]")
-@click.option("--pressure", type=float, default=1.0, show_default=True, help="[bar]")
-@click.option("--ns", type=float, default=0.4, show_default=True, help="Longest run at one temperature [ns].")
-@click.option("--runs", type=int, default=3, show_default=True, help="At each temperature.")
-@click.option("--cells", type=int, default=5, show_default=True, help="Unit cells of the crystal along its face.")
+@table_option
+@click.option("--temperatures", metavar="K,K[,K…]", help="Where to look.  [default: searched for]")
+@pressure_option
+@click.option("--ns", type=float, default=0.4, show_default=True, metavar="ns", help="Longest run at one temperature.")
+@click.option("--runs", type=int, default=3, show_default=True, metavar="N", help="Runs at each temperature.")
+@click.option(
+    "--cells", type=int, default=5, show_default=True, metavar="N", help="Unit cells of the crystal along its face."
+)
 @seed_option
 @workers_option
 @store_option
@@ -46,17 +48,13 @@ def command(
     Examples:
       topdown melting water --table martini2
     """
-    from topdown.errors import SettingsError
     from topdown.properties.melting_search import MeltingSettings
     from topdown.report.melting_text import melting_lines
     from topdown.workflows.melting import melting_json, melting_points
 
-    try:
-        chosen = tuple(float(text) for text in temperatures.split(",")) if temperatures is not None else ()
-    except ValueError:
-        raise SettingsError(
-            f"--temperatures must be numbers, got {temperatures!r}", hint="for instance 330,335,340,345,350"
-        ) from None
+    chosen: tuple[float, ...] = ()
+    if temperatures is not None:
+        chosen = listed_temperatures("--temperatures", temperatures, "330,335,340,345,350")
     settings = MeltingSettings(
         temperatures=chosen, pressure=pressure, nanoseconds=ns, n_runs=runs, n_across=cells, seed=seed
     )

@@ -8,6 +8,7 @@ import click
 
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
+from topdown.cli.shared_options import frame_options
 
 _PATH = click.Path(path_type=Path)
 
@@ -16,9 +17,7 @@ _PATH = click.Path(path_type=Path)
 @click.argument("target", metavar="FOLDER|SYSTEM.top", type=_PATH)
 @click.argument("trajectory", metavar="[TRAJECTORY]", type=_PATH, required=False)
 @click.option("--lipids", metavar="NAME,…", help="Molecules of the bilayer.  [default: those that look like lipids]")
-@click.option("--start", type=click.IntRange(0), default=0, show_default=True, help="First frame.")
-@click.option("--stop", type=click.IntRange(0), default=None, help="Frame to stop before.")
-@click.option("--stride", type=click.IntRange(1), default=1, show_default=True, help="Take every so many frames.")
+@frame_options
 @click.option("-o", "--output", type=OutputFolder(), help="Folder for the results.")
 @click.option("--plots/--no-plots", default=True, show_default=True, help="Write density.png, order.png and time.png.")
 @click.option("--json", "as_json", is_flag=True, help="Print analysis.json.")

@@ -12,6 +12,7 @@ from topdown.cli.commands import CommandWithOthers
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
 from topdown.cli.progress import StatusLine
+from topdown.cli.shared_options import salt_option, seed_option, size_option, table_option, temperature_option
 
 if TYPE_CHECKING:
     from topdown.workflows.membrane import MembraneResult
@@ -41,30 +42,36 @@ def _show(line: StatusLine, progress: Progress) -> None:
     "--area",
     "areas",
     default="",
-    metavar="NAME=NM2,…",
+    metavar="NAME=nm2,…",
     help="Areas per lipid to start with, beside the built-in table.",
 )
-@click.option("--table", default="martini3", show_default=True, help="Bead table, by name or folder.")
-@click.option("--size", default="6x6x8", show_default=True, help="Edges of the box in nm; z is the normal.")
-@click.option("--salt", default=0.15, show_default=True, help="NaCl in mol/l, beside ions that neutralise.")
+@table_option
+@size_option(default="6x6x8")
+@salt_option(default=0.15)
 @click.option(
     "--place",
     default="interface",
     show_default=True,
+    metavar="WHERE[,WHERE…]",
     help="Molecules at interface, water, core or depth=…nm from the middle; one for all or one for each: core,water.",
 )
-@click.option("--count", default="1", show_default=True, help="How many of each molecule: 4 or 4,2.")
+@click.option("--count", default="1", show_default=True, metavar="N[,N…]", help="How many of each molecule: 4 or 4,2.")
 @click.option(
-    "--name", "names", default="", help="Names of the molecules in the files: CAF,IBU.  [default: MOL, or MOL1, MOL2…]"
+    "--name",
+    "names",
+    default="",
+    metavar="NAME[,NAME…]",
+    help="Names of the molecules in the files: CAF,IBU.  [default: MOL, or MOL1, MOL2…]",
 )
-@click.option("--temperature", default=310.0, show_default=True, help="In K.")
+@temperature_option(default=310.0)
 @click.option(
     "--relax",
     default="steady",
     show_default=True,
+    metavar="TIME|steady[:TIME]",
     help="Run at 20 fs steps: 5ns, steady (until the area is, 10 ns at most), steady:20ns, or 0 to stop after minimisation.",
 )
-@click.option("--seed", default=1, show_default=True, help="Same seed, same membrane.")
+@seed_option
 @click.option(
     "-o",
     "--output",

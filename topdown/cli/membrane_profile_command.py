@@ -9,21 +9,33 @@ import click
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
-from topdown.cli.shared_options import seed_option, store_option, workers_option
+from topdown.cli.shared_options import (
+    salt_option,
+    seed_option,
+    size_option,
+    store_option,
+    table_option,
+    temperature_option,
+    workers_option,
+)
 
 
 @click.command(name="profile")
 @click.argument("smiles")
 @click.option("--lipids", required=True, metavar="NAME[:SHARE],…", help="Lipids and their shares: POPC:7,DOPE:3.")
-@click.option("--table", default="martini3", show_default=True, help="Bead table, by name or folder.")
-@click.option("--size", default="4.8x4.8x8.4", show_default=True, help="Edges of the box in nm; z is the normal.")
-@click.option("--salt", type=float, default=0.0, show_default=True, help="NaCl in mol/l, beside ions that neutralise.")
-@click.option("--temperature", type=float, default=310.0, show_default=True, help="[K]")
-@click.option("--length", default="2ns", show_default=True, help="Of each run; every window is run twice.")
-@click.option("--equilibrate", default="5ns", show_default=True, help="Of the bilayer, before anything else.")
-@click.option("--spacing", type=float, default=0.2, show_default=True, help="Between windows [nm].")
-@click.option("--spring", type=float, default=200.0, show_default=True, help="Of the umbrellas [kJ/mol/nm²].")
-@click.option("--depth", type=float, help="d of K_V [nm].  [default: reach of the lipids]")
+@table_option
+@size_option(default="4.8x4.8x8.4")
+@salt_option(default=0.0)
+@temperature_option(default=310.0)
+@click.option(
+    "--length", default="2ns", show_default=True, metavar="TIME", help="Of each run; every window is run twice."
+)
+@click.option(
+    "--equilibrate", default="5ns", show_default=True, metavar="TIME", help="Of the bilayer, before anything else."
+)
+@click.option("--spacing", type=float, default=0.2, show_default=True, metavar="nm", help="Between windows.")
+@click.option("--spring", type=float, default=200.0, show_default=True, metavar="kJ/mol/nm2", help="Of the umbrellas.")
+@click.option("--depth", type=float, metavar="nm", help="d of K_V.  [default: reach of the lipids]")
 @seed_option
 @workers_option
 @store_option

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import Any
@@ -18,6 +17,8 @@ def echo_json(data: Any) -> None:
     ValueError
         A number that JSON does not have (NaN, infinity).
     """
+    import json  # only what prints JSON needs it
+
     click.echo(json.dumps(data, allow_nan=False))
 
 

@@ -118,18 +118,25 @@ def _echo_result(result: RunResult) -> None:
 @click.command(name="run")
 @click.argument("topology", metavar="[SYSTEM.top", type=click.Path(path_type=Path), required=False)
 @click.argument("coordinates", metavar="CONF.gro]", type=click.Path(path_type=Path), required=False)
-@click.option("--mdp", type=click.Path(path_type=Path), help="GROMACS run parameters; other options go before them.")
+@click.option(
+    "--mdp",
+    type=click.Path(path_type=Path),
+    metavar="FILE.mdp",
+    help="GROMACS run parameters; other options go before them.",
+)
 @click.option("--time", "length", metavar="TIME", help="Length of the run: 10ns, 500ps.")
 @click.option("--steps", "n_steps", type=int, metavar="N", help="Length of the run in steps.")
-@click.option("--dt", "time_step", type=float, metavar="PS", help="Time step in ps.  [default: 0.02]")
+@click.option("--dt", "time_step", type=float, metavar="ps", help="Time step.  [default: 0.02]")
 @click.option("--minimize", is_flag=True, help="Minimise the energy first.")
-@click.option("--temperature", type=float, metavar="K", help="[default: 300]")
+@click.option(
+    "--temperature", type=float, metavar="K", help="Of the thermostat and of drawn velocities.  [default: 300]"
+)
 @click.option("--thermostat", metavar="NAME", help="v-rescale, langevin or none.  [default: v-rescale]")
-@click.option("--tau-t", type=float, metavar="PS", help="Its coupling time.  [default: 1]")
+@click.option("--tau-t", type=float, metavar="ps", help="Its coupling time.  [default: 1]")
 @click.option("--barostat", metavar="NAME", help="isotropic, semiisotropic, … or none.  [default: none]")
-@click.option("--pressure", type=float, metavar="BAR", help="[default: 1]")
-@click.option("--tau-p", type=float, metavar="PS", help="Coupling time of the barostat.  [default: 4]")
-@click.option("--compressibility", type=float, metavar="1/BAR", help="[default: 3e-4]")
+@click.option("--pressure", type=float, metavar="bar", help="Of the barostat.  [default: 1]")
+@click.option("--tau-p", type=float, metavar="ps", help="Coupling time of the barostat.  [default: 4]")
+@click.option("--compressibility", type=float, metavar="1/bar", help="How far the box answers.  [default: 3e-4]")
 @click.option(
     "--threads", type=click.IntRange(1, 256), metavar="N", help="Threads that advance this one system.  [default: 1]"
 )

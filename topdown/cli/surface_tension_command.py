@@ -6,36 +6,24 @@ from typing import Any
 
 import click
 
-from topdown.cli.liquid_options import liquid_options, liquid_settings, print_outcomes
-from topdown.cli.progress import ProgressLine
+from topdown.cli.liquid_options import liquid_options, print_liquids
 
 
 @click.command(name="surface-tension")
-@liquid_options("8")
+@liquid_options("8", "mN/m")
 def command(**options: Any) -> int:
     """Surface tension of liquids from a slab with its vapour, by pressure tensor and test areas.
 
     A liquid is written as for 'topdown density'. The slab is cut from a liquid equilibrated at --pressure and has none
     itself. Printed beside the two surface tensions: the densities of liquid and vapour, the width of the surface, and the
-    measured value. --error is in mN/m. Runs are stored in parts of 0.5 ns and extended by a later command that asks for more;
+    measured value. Runs are stored in parts of 0.5 ns and extended by a later command that asks for more;
     --budget, --ns and --error hold for each liquid and temperature.
 
     \b
     Examples:
       topdown surface-tension octane --table topdown1 --budget 10min
     """
-    settings = liquid_settings(options)
     from topdown.report.liquid_text import surface_tension_lines
     from topdown.workflows.liquids import surface_tension_json, surface_tensions
 
-    outcomes = surface_tensions(
-        options["liquids"],
-        options["table"],
-        settings,
-        store=options["store"],
-        workers=options["workers"],
-        progress=ProgressLine(),
-    )
-    return print_outcomes(
-        outcomes, as_json=options["as_json"], to_json=surface_tension_json, to_lines=surface_tension_lines
-    )
+    return print_liquids(surface_tensions, options, to_json=surface_tension_json, to_lines=surface_tension_lines)

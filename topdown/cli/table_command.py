@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,7 +46,7 @@ def list_(as_json: bool) -> None:
 @command.command(short_help="Draw the matrix of a table; print a pair of types, or curated models.")
 @click.argument("table")
 @click.argument("pair", nargs=-1, metavar="[TYPE TYPE]")
-@click.option("--types", help="Bead types to draw, separated by commas.  [default: regular types without labels]")
+@click.option("--types", metavar="TYPE,…", help="Bead types to draw.  [default: regular types without labels]")
 @click.option("--sigma", is_flag=True, help="Draw sigma [nm] in place of epsilon [kJ/mol].")
 @click.option("--molecules", is_flag=True, help="List the curated models of the table.")
 @click.option("--molecule", metavar="NAME", help="Print one curated model: beads, bonded terms, virtual sites.")
@@ -106,7 +104,9 @@ def check(table: str, as_json: bool) -> None:
 @command.command(short_help="List the pairs that differ between two tables.")
 @click.argument("a")
 @click.argument("b")
-@click.option("--limit", type=click.IntRange(min=1), help="Print only this many pairs, those that changed most.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Print only this many pairs, those that changed most."
+)
 @_JSON
 def diff(a: str, b: str, limit: int | None, as_json: bool) -> None:
     """List the pairs that changed from table A to table B, largest change of epsilon first."""
@@ -171,6 +171,8 @@ def _draw(view: TableView, sigma: bool) -> None:
     )
     click.echo(f"{header.provenance.citation or 'no citation'}; licence: {header.provenance.licence or 'not given'}")
     click.echo("\nsigma [nm]" if sigma else "\nepsilon [kJ/mol]")
+    import shutil
+
     terminal = sys.stdout.isatty()
     text = matrix_text(
         view.table,
@@ -209,6 +211,8 @@ def _counts(summary: TableSummary) -> str:
 
 
 def _header_json(header: TableHeader) -> dict[str, Any]:
+    from dataclasses import asdict
+
     scheme, origin = header.scheme, header.provenance
     return {
         "name": header.name,
@@ -224,6 +228,8 @@ def _header_json(header: TableHeader) -> dict[str, Any]:
 
 
 def _molecule_json(molecule: CuratedMolecule) -> dict[str, Any]:
+    from dataclasses import asdict
+
     model = molecule.model
     names = [bead.name for bead in model.beads]
 

@@ -11,7 +11,7 @@ import click
 from topdown.cli.output_folder import OutputFolder
 from topdown.cli.printing import echo_json
 from topdown.cli.progress import ProgressLine
-from topdown.cli.shared_options import seed_option, store_option, workers_option
+from topdown.cli.shared_options import seed_option, store_option, temperature_option, workers_option
 
 if TYPE_CHECKING:
     from topdown.errors import TopdownError
@@ -21,20 +21,25 @@ if TYPE_CHECKING:
 
 @click.command(name="transfer")
 @click.argument("what", metavar="SMILES|FILE")
-@click.option("--from", "from_phase", default="water", show_default=True, help="Phase to start from; 'gas' too.")
-@click.option("--to", "to_phases", default="octanol", show_default=True, help="Phase to end in, or several: a,b,c.")
+@click.option(
+    "--from", "from_phase", default="water", show_default=True, metavar="PHASE", help="Phase to start from; 'gas' too."
+)
+@click.option(
+    "--to", "to_phases", default="octanol", show_default=True, metavar="PHASE[,PHASE…]", help="Phases to end in."
+)
 @click.option(
     "--table",
     default="",
     metavar="NAME|FOLDER",
     help="Bead table.  [default: topdown1 for gas, water, octanol, hexadecane and chloroform, else martini3]",
 )
-@click.option("--temperature", type=float, default=298.15, show_default=True, help="[K]")
+@temperature_option(default=298.15)
 @click.option(
     "--error",
     "target_error",
     type=float,
-    help="Standard error to reach [kJ/mol].  [default: 0.5 where simulated, any from stored sums]",
+    metavar="kJ/mol",
+    help="Standard error to reach.  [default: 0.5 where simulated, any from stored sums]",
 )
 @click.option(
     "--instant",

@@ -1,7 +1,7 @@
 """The bundled molecular-dynamics engine: kernels in numba, everything checked against a NumPy twin."""
 
 from topdown.engine._jit import engine_hash, engine_version, processor
-from topdown.engine._simd import WIDTH as SIMD_WIDTH
+from topdown.engine._registers import WIDTH as SIMD_WIDTH
 from topdown.engine.centre_restraint import CentreRestraint
 from topdown.engine.minimizer import MinimizationResult
 from topdown.engine.observables import EnergyTerms, place_virtual_sites, potential_energy

@@ -27,7 +27,7 @@ from numba import cfunc, config, njit, typeof, types
 from numba.extending import intrinsic, overload, register_jitable
 from numba.np import linalg
 
-from topdown.engine import _simd
+from topdown.engine import _registers
 from topdown.resources import cache_folder
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -79,7 +79,7 @@ def engine_version() -> str:
 @cache
 def engine_hash() -> str:
     """Sixteen hexadecimal digits that change with the engine's version, numba, llvmlite, processor and width of vectors."""
-    features = f"{config.CPU_NAME}|{config.CPU_FEATURES}|{'|'.join(processor())}|{_simd.WIDTH}"
+    features = f"{config.CPU_NAME}|{config.CPU_FEATURES}|{'|'.join(processor())}|{_registers.WIDTH}"
     text = f"{engine_version()}|{numba.__version__}|{llvmlite.__version__}|{features}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

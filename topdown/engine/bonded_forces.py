@@ -17,7 +17,7 @@ import numpy as np
 from topdown.engine._arrays import first_row_of
 from topdown.engine._jit import helper
 from topdown.engine.pair_forces import add_virial
-from topdown.engine.parameters import ANGLE_KINDS
+from topdown.engine.parameter_arrays import ANGLE_KINDS
 from topdown.engine.potentials import (
     bending_torsion,
     cosine_angle,

@@ -10,19 +10,17 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from topdown.engine._jit import engine_hash
 from topdown.engine.integrators import Scratch
 from topdown.engine.neighbor_list import restored, stored
-from topdown.engine.parameters import PairParameters
+from topdown.engine.parameter_arrays import PairParameters
+from topdown.engine.state import State
 from topdown.errors import SimulationError
 from topdown.resources import atomic_write_bytes
-
-if TYPE_CHECKING:
-    from topdown.engine.simulation import State
 
 
 def save(path: Path, state: State, rng: np.random.Generator, fingerprint: str) -> None:
@@ -69,8 +67,6 @@ def load(path: Path, fingerprint: str, pair: PairParameters) -> tuple[State, np.
     SimulationError
         When it is missing, damaged, or of another system, settings or engine version.
     """
-    from topdown.engine.simulation import State
-
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

@@ -20,7 +20,7 @@ from topdown.engine.frame import Frame, frame_of
 from topdown.engine.list_search import build_outer
 from topdown.engine.neighbor_list import NeighborList, is_valid, note_pruned, place, prune
 from topdown.engine.pair_forces import add_team_forces, add_vector_forces, pair_forces
-from topdown.engine.parameters import TERMS, BondedParameters, PairParameters
+from topdown.engine.parameter_arrays import TERMS, BondedParameters, PairParameters
 from topdown.engine.restraints import restraint_forces
 from topdown.engine.soft_core import Lambda, solute_forces
 from topdown.engine.team import (

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine._lent import lent
-from topdown.engine.parameters import TERMS
+from topdown.engine.parameter_arrays import TERMS
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,7 +23,7 @@ class Frame(NamedTuple):
         No velocities, (0, 3), where only forces are asked for.
     box : (3,) float64 [nm]
     energies : (n_terms,) float64 [kJ/mol]
-        In the order of ``parameters.TERMS``.
+        In the order of ``parameter_arrays.TERMS``.
     virial : (3, 3) float64 [kJ/mol]
     """
 

@@ -33,7 +33,7 @@ from topdown.engine.forces import (
 from topdown.engine.frame import Frame
 from topdown.engine.neighbor_list import NeighborList, place
 from topdown.engine.pair_forces import prefetch_slots
-from topdown.engine.parameters import BondedParameters, ConstraintParameters, MoleculeParameters, PairParameters
+from topdown.engine.parameter_arrays import BondedParameters, ConstraintParameters, MoleculeParameters, PairParameters
 from topdown.engine.soft_core import Lambda
 from topdown.engine.team import BLOCK, Team, agreed, announce, announced, divide_beads, meet, team_size
 from topdown.engine.virtual_sites import settle_sites

@@ -9,7 +9,7 @@ import numpy as np
 
 from topdown.engine._arrays import fill
 from topdown.engine._jit import helper, inlined, uncounted
-from topdown.engine._simd import LANES
+from topdown.engine._registers import LANES
 from topdown.engine.neighbor_list import TURN, column_grid, whole_number
 
 #: All four pairs of a j bead with a cluster, or all four beads of a cluster.

@@ -13,9 +13,8 @@ import numpy as np
 
 from topdown.engine._arrays import copy_some_rows, fill
 from topdown.engine._jit import helper, kernel, uncounted
+from topdown.engine._registers import LANES, WIDTH
 from topdown.engine._simd import (
-    LANES,
-    WIDTH,
     fma,
     get_bits,
     isub,

@@ -21,10 +21,8 @@ import numpy.typing as npt
 
 from topdown.engine._jit import helper, inlined, shared, uncounted
 from topdown.engine._lent import lent
+from topdown.engine._registers import LANES, WIDTH
 from topdown.engine._simd import (
-    LANES,
-    WIDTH,
-    cluster_positions,
     fma,
     get_bits,
     isub,
@@ -37,12 +35,12 @@ from topdown.engine._simd import (
     minimum,
     mul,
     prefetch,
-    row_positions,
     splat,
     store_where,
     to_float,
 )
-from topdown.engine.parameters import PairParameters
+from topdown.engine._slots import cluster_positions, row_positions
+from topdown.engine.parameter_arrays import PairParameters
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]

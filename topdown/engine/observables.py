@@ -11,7 +11,8 @@ from topdown.engine.forces import total_forces
 from topdown.engine.frame import frame_of
 from topdown.engine.list_search import refresh_list
 from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, roomier
-from topdown.engine.parameters import TERMS, Parameters, build_parameters
+from topdown.engine.parameter_arrays import TERMS
+from topdown.engine.parameters import Parameters, build_parameters
 from topdown.engine.soft_core import COUPLED, Lambda, as_lambda
 from topdown.engine.team import new_team
 from topdown.engine.virtual_sites import place_sites
@@ -94,7 +95,7 @@ def fresh_list(
 def measure(
     parameters: Parameters, positions: Floats, box: Floats, *, lam: Lambda | float = COUPLED
 ) -> tuple[Floats, Floats, Floats]:
-    """Energies (``parameters.TERMS``), virial and forces of one frame, from a fresh neighbour list; sites are placed anew.
+    """Energies (``parameter_arrays.TERMS``), virial and forces of one frame, from a fresh neighbour list; sites are placed anew.
 
     ``lam`` is the solute's point of the coupling path; a plain number stands for both its λ.
     """

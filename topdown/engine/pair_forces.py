@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from topdown.engine._jit import helper
-from topdown.engine._simd import LANES, prefetch
+from topdown.engine._registers import LANES
+from topdown.engine._simd import prefetch
 from topdown.engine.potentials import SMALLEST_R2, lennard_jones, reaction_field
 from topdown.engine.vector_forces import force_units
 

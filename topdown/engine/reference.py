@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from topdown.engine.parameters import TERMS, MoleculeParameters, PairParameters, Parameters
+from topdown.engine.parameter_arrays import TERMS, MoleculeParameters, PairParameters
+from topdown.engine.parameters import Parameters
 from topdown.engine.potentials import SMALLEST_R2, SOFT_CORE_ALPHA
 from topdown.engine.reference_bonded import (
     Arm,

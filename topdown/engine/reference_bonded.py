@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.engine.centre_restraint import CentreParameters
-from topdown.engine.parameters import (
+from topdown.engine.parameter_arrays import (
     FIXED_ANGLE_3,
     FIXED_DISTANCE,
     FIXED_DISTANCE_3,

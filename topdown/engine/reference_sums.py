@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from topdown.engine.parameters import PairParameters, Parameters
+from topdown.engine.parameter_arrays import PairParameters
+from topdown.engine.parameters import Parameters
 from topdown.engine.potentials import SMALLEST_R2, SOFT_CORE_ALPHA
 from topdown.engine.reference import centers_of_mass, crossing_pairs, minimum_image, pairs_within
 

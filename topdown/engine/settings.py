@@ -9,8 +9,8 @@ from numbers import Real
 from typing import Literal, get_args
 
 from topdown.engine.barostats import ANISOTROPIC, ISOTROPIC, NO_BAROSTAT, SEMI_ISOTROPIC
+from topdown.engine.bonded_parameters import ReferenceScaling
 from topdown.engine.integrators import LANGEVIN, NO_THERMOSTAT, V_RESCALE, Dynamics
-from topdown.engine.parameters import ReferenceScaling
 from topdown.engine.soft_core import Lambda
 from topdown.errors import SettingsError
 from topdown.model.requests import charges_last, check_path

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,7 @@ import numpy.typing as npt
 from topdown.engine import checkpoint
 from topdown.engine.barostats import pressure_tensor
 from topdown.engine.basis import build_basis, measure_sums
-from topdown.engine.bead_order import into_rows, out_of_rows
-from topdown.engine.box_steps import Trial, new_trial
 from topdown.engine.centre_restraint import CentreRestraint, centre_heights
-from topdown.engine.cold_start import first_parts
 from topdown.engine.constraints import constrain_positions, constrain_velocities
 from topdown.engine.forces import (
     BLOWN_UP,
@@ -29,14 +24,15 @@ from topdown.engine.forces import (
     UNCONSTRAINED,
     total_forces,
 )
-from topdown.engine.frame import Frame
-from topdown.engine.integrators import Scratch, StepParts, advance
+from topdown.engine.integrators import Scratch
 from topdown.engine.minimizer import CONSTRAINT_STIFFNESS, MinimizationResult, fire
 from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, list_is_valid, roomier
 from topdown.engine.observables import EnergyTerms, check_box, fresh_list, measure
-from topdown.engine.parameters import TERMS, build_parameters
+from topdown.engine.parameter_arrays import TERMS
+from topdown.engine.parameters import build_parameters
 from topdown.engine.settings import Coupling, SimulationSettings
-from topdown.engine.team import Team, new_team
+from topdown.engine.state import State
+from topdown.engine.stepping import Stepper
 from topdown.engine.virtual_sites import place_sites
 from topdown.errors import SettingsError, SimulationError
 from topdown.model import PairSums, System
@@ -60,19 +56,6 @@ def _check_shifted(system: System) -> None:
         raise SettingsError(
             f"lj_modifier {system.table.scheme.lj_modifier!r} has no soft-core path and no sums", hint="potential-shift"
         )
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class State:
-    """Everything that moves: what a checkpoint holds."""
-
-    positions: Floats
-    velocities: Floats
-    forces: Floats
-    box: Floats
-    time: float
-    scratch: Scratch
-    neighbor_list: NeighborList
 
 
 class Simulation:
@@ -143,11 +126,7 @@ class Simulation:
         )
         if self.parameters.pair.force_shift:  # which mixed precision has not got
             self._dynamics = self._dynamics._replace(double=True)
-        self._team: Team | None = None
-        self._trial: Trial | None = None
-        self._parts: StepParts | None = None
-        self._threads: ThreadPoolExecutor | None = None
-        self._in_rows = False
+        self._stepper = Stepper(self.parameters, self._dynamics, settings.threads)
         self._state = self._initial_state(system)
 
     def _initial_state(self, system: System) -> State:
@@ -183,9 +162,7 @@ class Simulation:
     @property
     def state(self) -> State:
         """Everything that moves, in the order of the system; to be asked for anew after every run."""
-        if self._in_rows:
-            out_of_rows(self._frame(), self._state.neighbor_list)
-            self._in_rows = False
+        self._stepper.restore_order(self._state)
         return self._state
 
     @property
@@ -424,7 +401,7 @@ class Simulation:
         state, p = self._state, self.parameters
         left = n_steps
         while left > 0:
-            done, status = self._advance_together(left)
+            done, status = self._stepper.advance(state, left, self.rng)
             left -= done
             state.time = self.step * self.settings.time_step
             if status == LIST_FULL:
@@ -438,56 +415,9 @@ class Simulation:
         if not np.isfinite(state.scratch.kinetic[0]):
             self._fail("the simulation blew up")
 
-    def _frame(self) -> Frame:
-        state, scratch = self._state, self._state.scratch
-        return Frame(state.positions, state.velocities, state.forces, state.box, scratch.energies, scratch.virial)
-
     def _find_room(self) -> None:
         state = self.state
         state.neighbor_list = roomier(state.neighbor_list, self.parameters.pair, state.box, self._dynamics.list_radius)
-
-    def _advance_together(self, n_steps: int) -> tuple[int, int]:
-        """Call :func:`advance` in every thread of the team; for no steps in one, so that all begin with the same forces."""
-        state, p, n = self._state, self.parameters, self.settings.threads if n_steps > 0 else 1
-        near = state.neighbor_list
-        team = self._team
-        if team is None or len(team.split) != n + 1 or (n > 1 and team.forces.shape[1] != 4 * len(near.order)):
-            team = self._team = new_team(n, len(near.order), len(TERMS))
-        scratch, frame = state.scratch, self._frame()
-        if len(near.labels) and not self._in_rows:
-            into_rows(frame, near)
-            self._in_rows = True
-        if self._trial is None:
-            self._trial = new_trial(len(state.positions) if self._dynamics.barostat else 0, len(TERMS))
-        if self._parts is None:
-            self._parts = first_parts(
-                frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, scratch, team, self._trial,
-                self.rng, self.settings.threads > 1
-            )  # fmt: skip
-        gate = threading.Barrier(n)  # inside the kernel they wait for one another without end: all enter or none
-
-        def one(thread: int) -> tuple[int, int]:
-            if n > 1:
-                gate.wait()
-            done, status = advance(
-                thread, n_steps, frame, p.pair, p.bonded, p.constraints, p.molecules, near, self._dynamics, scratch,
-                team, self._trial, self._parts, self.rng
-            )  # fmt: skip
-            return int(done), int(status)
-
-        if n == 1:
-            return one(0)
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(n - 1, thread_name_prefix="topdown")
-        try:
-            others = [self._threads.submit(one, thread) for thread in range(1, n)]
-            result = one(0)
-        except BaseException:
-            gate.abort()
-            raise
-        for other in others:
-            other.result()
-        return result
 
     def _fail(self, message: str) -> None:
         """Raise with step, the fastest bead and the energy terms."""
@@ -525,7 +455,7 @@ class Simulation:
         state = self.state
         state.neighbor_list.radii[:] = 0.0  # whatever it holds is made anew
         state.neighbor_list.reference[:] = state.positions
-        while (status := self._advance_together(0)[1]) == LIST_FULL:
+        while (status := self._stepper.advance(state, 0, self.rng)[1]) == LIST_FULL:
             self._find_room()
         if status != DONE:
             self._fail("the simulation blew up")
@@ -552,4 +482,4 @@ class Simulation:
             When the file is damaged or belongs to another system, other settings or another engine version.
         """
         self._state, self.rng = checkpoint.load(Path(path), self.fingerprint(), self.parameters.pair)
-        self._in_rows = False
+        self._stepper.forget_order()

@@ -18,17 +18,11 @@ from typing import Any
 import numpy as np
 
 from topdown.engine._jit import inlined, uncounted
+from topdown.engine._registers import LANES
 from topdown.engine._simd import (
-    LANES,
     add,
-    add_to_lone_rows,
-    add_to_rows,
-    cluster_positions,
     div,
     fma,
-    gather,
-    gather_by_kind,
-    gather_values,
     isub,
     lane0,
     lane1,
@@ -42,11 +36,19 @@ from topdown.engine._simd import (
     splat,
     square_root,
     sub,
-    subtract_from_cluster,
-    subtract_from_lone_cluster,
     to_float,
     total,
     where,
+)
+from topdown.engine._slots import (
+    add_to_lone_rows,
+    add_to_rows,
+    cluster_positions,
+    gather,
+    gather_by_kind,
+    gather_values,
+    subtract_from_cluster,
+    subtract_from_lone_cluster,
 )
 from topdown.engine.neighbor_list import TURN, prefetch_cluster
 from topdown.engine.potentials import SMALLEST_R2

@@ -15,7 +15,7 @@ from typing import Any
 from topdown.engine._arrays import first_of
 from topdown.engine._jit import helper, shared
 from topdown.engine.pair_forces import add_virial
-from topdown.engine.parameters import FIXED_ANGLE_3, FIXED_DISTANCE, FIXED_DISTANCE_3, LINEAR, OUT_OF_PLANE_3
+from topdown.engine.parameter_arrays import FIXED_ANGLE_3, FIXED_DISTANCE, FIXED_DISTANCE_3, LINEAR, OUT_OF_PLANE_3
 
 _SHORTEST = 1e-12
 

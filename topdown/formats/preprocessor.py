@@ -117,7 +117,8 @@ def _logical_lines(path: Path, included_from: str) -> Iterator[tuple[int, str]]:
         raw = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         raise TopologyError(
-            f"cannot read {path.name}: {error.strerror or 'not a file'}", where=included_from or str(path)
+            f"cannot read {path.name if included_from else 'the topology'}: {error.strerror or 'not a file'}",
+            where=included_from or str(path),
         ) from None
     pending, start = "", 0
     for number, line in enumerate(raw, start=1):

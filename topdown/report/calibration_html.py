@@ -42,6 +42,7 @@ from topdown.report.calibration_types import (
     type_rows,
     type_summary,
 )
+from topdown.report.counts import counted
 from topdown.report.mapping_svg import mapping_svg
 
 _STYLE = """
@@ -101,7 +102,7 @@ def _head(result: CalibrationResult, title: str) -> list[str]:
     return [
         f"<h1>{plain(title)}</h1>",
         f"<p>Campaign {plain(result.name)} ({plain(result.digest)}), {result.temperature:g} K, {result.pressure:g} bar; "
-        f"{plain(ended_text(result))} after {len(result.rounds)} rounds, {len(result.runs)} runs and "
+        f"{plain(ended_text(result))} after {counted(len(result.rounds), 'round')}, {counted(len(result.runs), 'run')} and "
         f"{result.bead_steps:.3g} beads × steps; seed {result.seed}.</p>",
         *(f'<p class="bad"><b>{plain(text)}</b></p>' for text in lost_lines(result)),
         *(f'<p class="bad">{plain(text)}</p>' for text in result.warnings),

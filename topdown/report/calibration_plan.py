@@ -9,6 +9,7 @@ from topdown.calibration.parameters import FreeParameter, Parameter
 from topdown.calibration.planned_checks import BilayerPlan, DiffusionPlan, MeltingPlan, MixturePlan
 from topdown.calibration.problem import CalibrationProblem
 from topdown.properties.measurements import MeasuredValue
+from topdown.report.counts import counted
 
 
 class Plan(Protocol):
@@ -165,7 +166,7 @@ def plan_text(plan: Plan, workers: int) -> str:
         for t in problem.targets
     ]
     lines += [
-        f"system: {name}  {box.n_beads()} beads, {problem.n_windows(name)} windows, "
+        f"system: {name}  {counted(box.n_beads(), 'bead')}, {counted(problem.n_windows(name), 'window')}, "
         f"{problem.bead_steps([name]):.2e} beads × steps"
         for name, box in sorted(problem.systems.items())
     ]
@@ -183,8 +184,8 @@ def plan_text(plan: Plan, workers: int) -> str:
     lines += [
         f"{len(problem.space)} parameters move {len(problem.space.pairs)} ε{sizes}; {len(problem.targets_of('calibration'))} "
         f"targets are fitted, {len(problem.targets_of('held-out'))} held out",
-        f"a round: {plan.n_windows} windows, {plan.bead_steps:.2e} beads × steps; at most {problem.optimizer.max_rounds}; "
-        f"{budget}",
+        f"a round: {counted(plan.n_windows, 'window')}, {plan.bead_steps:.2e} beads × steps; at most "
+        f"{problem.optimizer.max_rounds}; {budget}",
         f"held-out targets, once: {plan.held_out_bead_steps:.2e} beads × steps",
         *([f"checks, once: {most}{plan.check_bead_steps:.2e} beads × steps"] if plan.check_bead_steps else []),
         f"time on {workers} processor{'s' if workers > 1 else ''}, roughly: first round "

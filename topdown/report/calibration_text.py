@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import compress
 from typing import Any
 
 from topdown import __version__
@@ -19,6 +20,7 @@ from topdown.model.measurement import Estimate
 from topdown.report.calibration_checks import bilayer_json, check_tables, diffusion_json, mixture_json
 from topdown.report.calibration_melting import melting_json, supercooled_text
 from topdown.report.calibration_types import TYPE_HEADER, runner_up_line, type_rows, type_summary
+from topdown.report.counts import counted
 from topdown.report.plain_json import without_nan
 
 #: Longest list of ε in the text; the JSON holds all.
@@ -34,7 +36,7 @@ def calibration_text(result: CalibrationResult, stickiness: Sequence[VirialCompa
     lines = [
         f"campaign {result.name} ({result.digest}): {result.parent} -> {result.table.name}, "
         f"{result.temperature:g} K, {result.pressure:g} bar",
-        f"{ended_text(result)} after {len(result.rounds)} rounds, {len(result.runs)} runs, "
+        f"{ended_text(result)} after {counted(len(result.rounds), 'round')}, {counted(len(result.runs), 'run')}, "
         f"{result.bead_steps:.3g} beads × steps, seed {result.seed}",
         *(f"WARNING: {text}" for text in lost_lines(result)),
         *(f"warning: {text}" for text in result.warnings),
@@ -102,7 +104,8 @@ def freezing_lines(result: CalibrationResult) -> list[str]:
 
 
 def score_table(result: CalibrationResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Header and rows of the root mean square errors, those of fits without the molecule beside those of the fit."""
+    """Header and rows of the root mean square errors, those of fits without the molecule, where there are any, beside those
+    of the fit."""
     header = (
         "root mean square error",
         "targets",
@@ -113,7 +116,8 @@ def score_table(result: CalibrationResult) -> tuple[tuple[str, ...], list[tuple[
         f"molecule left out ({result.n_folds} parts)",
         f"chemotype left out ({result.n_chemotypes} parts)",
     )
-    return header, [_score_row(score) for score in result.scores()]
+    shown = [True] * 6 + [result.n_folds > 0, result.n_chemotypes > 0]
+    return tuple(compress(header, shown)), [tuple(compress(_score_row(score), shown)) for score in result.scores()]
 
 
 def score_lines(result: CalibrationResult) -> list[str]:

@@ -84,7 +84,7 @@ def _overlap(axis: Any, phase: str, found: CouplingDiagnostics) -> None:
     axis.set_yticks(range(n), names)
     axis.set_xlabel("λ")
     axis.set_ylabel("λ")
-    axis.set_title(f"{_plain(phase)}: overlap of states")
+    axis.set_title(f"{_plain(phase)}: overlap of states (red: below {_LEAST_OVERLAP:g})", fontsize="medium")
 
 
 def _slopes(axis: Any, found: CouplingDiagnostics) -> None:
@@ -102,7 +102,7 @@ def _slopes(axis: Any, found: CouplingDiagnostics) -> None:
     shares.set_ylabel("share in the variance [%]", color="tab:orange")
     axis.set_zorder(shares.get_zorder() + 1)
     axis.patch.set_visible(False)
-    axis.set_title("path")
+    axis.set_title("slope along the path", fontsize="medium")
 
 
 def _convergence(axis: Any, found: CouplingDiagnostics) -> None:

@@ -9,6 +9,7 @@ from topdown.model import Estimate
 from topdown.properties.density import DensityResult
 from topdown.properties.measurements import MeasuredValue
 from topdown.properties.surface_tension import SurfaceTensionResult
+from topdown.report.counts import counted
 
 _INDENT = 26
 
@@ -83,7 +84,7 @@ def surface_tension_lines(liquid: str, result: SurfaceTensionResult) -> tuple[st
 
 
 def _sampled(result: Any, estimate: Estimate) -> str:
-    return f"{result.nanoseconds:.3g} ns in {len(result.runs)} runs, {estimate.n_effective:.0f} effective samples"
+    return f"{result.nanoseconds:.3g} ns in {counted(len(result.runs), 'run')}, {estimate.n_effective:.0f} effective samples"
 
 
 def _notes(result: DensityResult | SurfaceTensionResult) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from topdown.model import Estimate
 from topdown.properties.membrane_averages import MembraneStructure
+from topdown.report.counts import counted
 from topdown.report.membrane_text import estimate_text
 
 
@@ -40,7 +41,7 @@ def analysis_lines(structure: MembraneStructure) -> tuple[str, ...]:
                 f"{found.edge:.3g} nm, not corrected for its size"
             )
     for solute in structure.solutes:
-        text = f"{solute.name:<16} {solute.n_copies} copies at |z| = {estimate_text(solute.depth, 'nm')}"
+        text = f"{solute.name:<16} {counted(solute.n_copies, 'copy', 'copies')} at |z| = {estimate_text(solute.depth, 'nm')}"
         if solute.axis_order is not None:
             text += f", long axis P2 {solute.axis_order.value:.2f} ± {solute.axis_order.standard_error:.2f}"
         if solute.outward is not None:

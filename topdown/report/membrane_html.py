@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from string import Template
 from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from topdown.formats.gro import wrapped_positions
 from topdown.formats.naming import bead_names, component_names
 from topdown.model import CGMolecule, System
 from topdown.report.bead_colors import CLASSES, bead_class, bead_colors
 from topdown.report.page_parts import library_parts, page_asset, page_text, script_data
+
+FloatArray = npt.NDArray[np.float64]
 
 #: Radii [Å] of the spheres of R, S and T beads: half of the smallest σ of each size.
 _RADII: Final = {"R": 2.3, "S": 2.0, "T": 1.7}
@@ -41,7 +47,7 @@ def membrane_html(system: System, lipids: Collection[str], solvent: Collection[s
     edges = " × ".join(f"{edge:.2f}" for edge in system.box)
     remark = f" Water is left out of this page: {system.n_beads} beads are too many to draw." if left_out else ""
     return Template(page_asset("membrane.html")).substitute(
-        title=page_text(system.title),
+        title=page_text(_composition(system)),
         summary=page_text(f"{system.table.name}, {system.n_beads} beads in {edges} nm"),
         note=page_text(note + remark),
         rows="\n".join(rows),
@@ -55,6 +61,7 @@ def _scene(
 ) -> tuple[dict[str, Any], list[str]]:
     """Kinds of molecule with their beads and bonds, and whole coordinates in pm, as the script of the page reads them."""
     positions = wrapped_positions(system)
+    middle = _middle(system, positions, lipids)
     kinds: list[dict[str, Any]] = []
     rows: list[str] = []
     start = n_solutes = 0
@@ -77,12 +84,34 @@ def _scene(
                 }
             )
         swatch = color or bead_colors(molecule)[0][0]
+        place = _leaflet(positions[start:stop], middle) if role == "lipid" else ""
         rows.append(
             f'<tr><td><i style="background:{swatch}"></i>{page_text(label)}</td><td>{page_text(molecule.name)}</td>'
-            f"<td>{role}</td><td>{count}</td><td>{page_text(molecule.canonical_smiles)}</td></tr>"
+            f"<td>{role}{place}</td><td>{count}</td><td>{page_text(molecule.canonical_smiles)}</td></tr>"
         )
         start = stop
     return {"kinds": kinds, "box": [round(float(edge) * 10.0, 3) for edge in system.box]}, rows
+
+
+def _composition(system: System) -> str:
+    """``104 POPC, 44 CHOL, 1376 W``: every kind of molecule once."""
+    counts: Counter[str] = Counter()
+    for molecule, count in system.components:
+        counts[molecule.name] += count
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
+
+
+def _middle(system: System, positions: FloatArray, lipids: Collection[str]) -> float:
+    """Mean height of the beads of lipids [nm]."""
+    sizes = [molecule.n_beads * count for molecule, count in system.components]
+    heights = positions[np.repeat([molecule.name in lipids for molecule, _ in system.components], sizes), 2]
+    return float(heights.mean()) if len(heights) else 0.0
+
+
+def _leaflet(positions: FloatArray, middle: float) -> str:
+    """Where beads of lipids are, or nothing where they are in both leaflets."""
+    above = float(np.mean(positions[:, 2] > middle)) if len(positions) else 0.5
+    return ", upper leaflet" if above > 0.9 else ", lower leaflet" if above < 0.1 else ""
 
 
 def _beads(molecule: CGMolecule, color: str) -> list[dict[str, Any]]:

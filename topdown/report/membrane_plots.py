@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from topdown.properties.membrane import PROFILE_BIN
 from topdown.properties.membrane_averages import MembraneStructure
 from topdown.properties.membrane_structure import StructureSeries
 from topdown.report.coupling_plots import require_matplotlib
@@ -33,13 +34,11 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def profile_figure(structure: MembraneStructure) -> bytes:
-    """Number density of every group along the normal, with one standard error as a band."""
+def profile_figure(series: StructureSeries, structure: MembraneStructure) -> bytes:
+    """Number density of every group along the normal, with one standard error as a band, as far as the lowest box reaches."""
     figure = _figure(8.0, 5.0)
     axis = figure.subplots()
-    total = np.sum([profile.density for profile in structure.profiles.values()], axis=0)
-    shown = np.flatnonzero(total > 0)
-    rows = slice(int(shown[0]), int(shown[-1]) + 1)
+    rows = np.abs(structure.z) + 0.5 * PROFILE_BIN <= 0.5 * series.basic.box[:, 2].min()
     z = structure.z[rows]
     for name, profile in structure.profiles.items():
         density, error = profile.density[rows], profile.standard_error[rows]
@@ -81,9 +80,10 @@ def time_figure(series: StructureSeries, structure: MembraneStructure) -> bytes:
     area = series.basic.box[:, 0] * series.basic.box[:, 1] / (n_lipids / 2)
     above.plot(time, area, linewidth=0.9)
     value, error = structure.area_per_lipid.value, structure.area_per_lipid.standard_error
-    above.axhspan(value - error, value + error, color="tab:orange", alpha=0.4)
+    above.axhspan(value - error, value + error, color="tab:orange", alpha=0.4, label="mean with its standard error")
+    above.legend(frameon=False, loc="upper left")
     above.set_ylabel("area per lipid [nm²]")
-    above.set_title(f"{value:.3f} ± {error:.3f} nm²")
+    above.set_title(f"area per lipid {value:.3f} ± {error:.3f} nm²")
     below.plot(time, series.head_height, linewidth=0.9, color="tab:green")
     below.set_ylabel("mean height of heads [nm]")
     below.set_xlabel("time [ns]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from topdown.model import CGMolecule, VirtualSite
+from topdown.report.counts import counted
 from topdown.tables import CuratedMolecule
 
 #: Meaning of GROMACS's function numbers.
@@ -37,7 +38,7 @@ def molecule_text(molecule: CuratedMolecule) -> str:
     n_sites = f", {len(sites)} of them virtual sites" if sites else ""
     lines = [
         f"{model.name}: {molecule.description or 'no description'}",
-        f"{model.n_beads} beads{n_sites}, charge {_charge(model.charge)}, mass {mass}, nrexcl {model.nrexcl}",
+        f"{counted(model.n_beads, 'bead')}{n_sites}, charge {_charge(model.charge)}, mass {mass}, nrexcl {model.nrexcl}",
         *(f"SMILES {smiles}" for smiles in molecule.smiles),
         f"{molecule.citation or 'no citation'}; licence: {molecule.licence or 'not given'}",
         *([f"note: {molecule.note}"] if molecule.note else []),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from topdown.properties.transfer import TransferResult
+from topdown.report.counts import counted
 
 
 def transfer_lines(name: str, model: str, result: TransferResult) -> tuple[str, ...]:
@@ -21,7 +22,7 @@ def transfer_lines(name: str, model: str, result: TransferResult) -> tuple[str, 
         f"  model       {model}",
     ]
     for leg in result.legs:
-        sampled = f"{leg.n_solvent} solvent molecules, {leg.n_windows} windows, overlap {leg.overlap:.2f}, "
+        sampled = f"{leg.n_solvent} solvent molecules, {counted(leg.n_windows, 'window')}, overlap {leg.overlap:.2f}, "
         lines.append(
             f"  ΔG(gas → {leg.phase})".ljust(26)
             + f"{leg.delta_g.value:8.2f} ± {leg.delta_g.standard_error:.2f} kJ/mol   "

@@ -8,7 +8,7 @@ from topdown import __version__
 
 
 def made_with(seed: int) -> dict[str, Any]:
-    """Version, engine and seed: where all of these are the same, so are the bytes of a result.
+    """Version, engine, precision, threads and seed: where all of these are the same, so are the bytes of a result.
 
     Parameters
     ----------
@@ -18,12 +18,20 @@ def made_with(seed: int) -> dict[str, Any]:
     -------
     dict
         ``topdown`` (version), ``engine`` (hash of its sources), ``build`` (a hash that also changes with numba, llvmlite,
-        processor and width of its vectors), ``seed``.
+        processor and width of its vectors), ``precision`` and ``threads`` of each run, ``seed``.
     """
     # The engine takes longer to load than to map a molecule, which needs none.
-    from topdown.engine import engine_hash, engine_version
+    from topdown.engine import SimulationSettings, engine_hash, engine_version
 
-    return {"topdown": __version__, "engine": engine_version(), "build": engine_hash(), "seed": seed}
+    runs = SimulationSettings()  # stored runs are made with what holds when nothing is said
+    return {
+        "topdown": __version__,
+        "engine": engine_version(),
+        "build": engine_hash(),
+        "precision": runs.precision,
+        "threads": runs.threads,
+        "seed": seed,
+    }
 
 
 def mapped_with(seed: int) -> dict[str, Any]:

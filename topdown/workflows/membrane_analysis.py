@@ -125,7 +125,7 @@ def analyse_membrane_run(
     if plots:
         from topdown.report.membrane_plots import order_figure, profile_figure, time_figure
 
-        figures = {"density": profile_figure(structure), "time": time_figure(series, structure)}
+        figures = {"density": profile_figure(series, structure), "time": time_figure(series, structure)}
         if any(lipid.order for lipid in structure.lipids):
             figures["order"] = order_figure(structure)
         for name, figure in figures.items():

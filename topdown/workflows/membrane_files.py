@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from topdown import __version__
-from topdown.engine import engine_version, processor
+from topdown.engine import processor
 from topdown.errors import TopdownError
 from topdown.formats.gromacs_write import write_gromacs
 from topdown.formats.lammps import write_lammps
@@ -22,6 +21,7 @@ from topdown.model import System
 from topdown.resources import atomic_write_text, installed_version
 from topdown.tables import load_bead_table, load_curated_molecule
 from topdown.workflows.file_names import FileNames
+from topdown.workflows.made_with import made_with
 from topdown.workflows.map_files import write_mapping
 from topdown.workflows.map_lists import MoleculeRequest
 from topdown.workflows.membrane_models import SOLVENT_NAMES, MembraneModels
@@ -164,8 +164,7 @@ def write_provenance(
     """``provenance.json``: what was asked, what it was made with, whose models it holds, and a hash of every file."""
     provenance = models.table.provenance
     data = {
-        "topdown": __version__,
-        "engine": engine_version(),
+        **made_with(request.seed),
         "processor": processor(),
         "machine": platform.machine(),
         "python": platform.python_version(),

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from topdown import __version__
 from topdown.errors import InputFileError, SettingsError
 from topdown.model import CGMolecule, Estimate
 from topdown.properties.membrane_profile import Comparison, PartitionProfile, partition_profile
@@ -21,6 +20,7 @@ from topdown.properties.sampler import Progress
 from topdown.resources import atomic_write_bytes, atomic_write_text, cache_folder
 from topdown.sampling.equilibrate import TIME_STEP
 from topdown.tables import load_bead_table, load_molecule
+from topdown.workflows.made_with import made_with
 from topdown.workflows.membrane_request import Shares
 
 #: Length of the parts in which windows are run and stored [ps].
@@ -263,7 +263,7 @@ def profile_data(result: ProfileResult) -> dict[str, Any]:
     found, settings = result.profile, result.settings
     known = np.isfinite(found.profile.delta_g)
     return {
-        "topdown": __version__,
+        "made_with": made_with(settings.seed),
         "smiles": result.smiles,
         "beads": [[bead.name, bead.bead_type] for bead in result.solute.beads],
         "lipids": [[name, share] for name, share in settings.lipids],

@@ -12,7 +12,8 @@ from engine_systems import NO_LENNARD_JONES, THREE_TYPES, everything, gate, mole
 from topdown.engine import reference, reference_bonded
 from topdown.engine.bonded_forces import BLOCK, angle_forces, bending_torsion_forces, bond_forces, dihedral_forces
 from topdown.engine.excluded_pairs import excluded_pair_forces
-from topdown.engine.parameters import TERMS, build_parameters
+from topdown.engine.parameter_arrays import TERMS
+from topdown.engine.parameters import build_parameters
 from topdown.engine.potentials import arc_cosine
 from topdown.model import Angle, Bond, CGMolecule, Constraint, Dihedral, System
 

@@ -15,7 +15,7 @@ from engine_systems import W, placed
 from numba import types
 from numba.core import event
 
-from topdown.engine import Simulation, SimulationSettings, _jit, cold_start, simulation, vector_forces
+from topdown.engine import Simulation, SimulationSettings, _jit, cold_start, stepping, vector_forces
 from topdown.engine._jit import engine_hash, helper, kernel, kind_of, part
 from topdown.engine.integrators import advance
 from topdown.engine.list_search import _most_frequent
@@ -172,7 +172,7 @@ def arguments(monkeypatch):
     """What the first simulation on a machine hands to :func:`cold_start.first_parts`."""
     seen = []
     monkeypatch.setattr(
-        simulation, "first_parts", lambda *own: seen.append(own) or cold_start.step_parts(*own[:7], *own[8:10], own[11])
+        stepping, "first_parts", lambda *own: seen.append(own) or cold_start.step_parts(*own[:7], *own[8:10], own[11])
     )
     Simulation(placed(((W, 60),), (2.7, 2.7, 2.7)), SimulationSettings(time_step=0.001))
     return seen[0]

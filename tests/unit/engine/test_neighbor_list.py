@@ -8,7 +8,7 @@ from engine_systems import CUTOFF, DIMER, LIPID, THREE_TYPES, W, everything, wat
 
 from topdown.engine import Simulation, SimulationSettings
 from topdown.engine._jit import kernel
-from topdown.engine._simd import LANES
+from topdown.engine._registers import LANES
 from topdown.engine.neighbor_list import NeighborList, empty_neighbor_list, prune, restored, stored
 from topdown.engine.observables import fresh_list
 from topdown.engine.pair_forces import most_partners, partners_of

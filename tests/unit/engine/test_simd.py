@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engine_systems import OTHER_WIDTH
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from topdown.engine import _jit, _simd
-from topdown.engine._simd import BITS, F32, I32, LANES, WIDTH
+from topdown.engine import _jit, _registers, _simd, _slots
+from topdown.engine._registers import BITS, F32, I32, LANES, WIDTH
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-_IS_THE_OTHER = bool(os.environ.get("TOPDOWN_SIMD_WIDTH"))
 OTHER_WIDTHS = [width for width in (4, 8, 16) if width != WIDTH]
 #: Sets of bits: all of them, of sixteen some.
 SETS = np.arange(2**WIDTH) if WIDTH < 16 else np.unique(np.random.default_rng(9).integers(0, 2**16, 1500) | 1 << 15)
@@ -325,13 +325,13 @@ ROWS = 4 * np.array([11, 11, 7, 2, 9, 0, 4, 5], np.uint32)
 
 @compiled
 def _gathers(words, rows, table, values, x, y, z, beads, parameters, charges):
-    a, b, c = _simd.cluster_positions(words, 2)
+    a, b, c = _slots.cluster_positions(words, 2)
     write(x, 0, a)
     write(y, 0, b)
     write(z, 0, c)
-    write(beads, 0, _simd.gather(words, rows, 2))
-    write(parameters, 0, _simd.gather_by_kind(table, words, rows, 2, 4))
-    write(charges, 0, _simd.gather_values(values, rows, 2))
+    write(beads, 0, _slots.gather(words, rows, 2))
+    write(parameters, 0, _slots.gather_by_kind(table, words, rows, 2, 4))
+    write(charges, 0, _slots.gather_values(values, rows, 2))
 
 
 def test_what_is_gathered_from_slots():
@@ -350,7 +350,7 @@ def test_what_is_gathered_from_slots():
 
 @compiled
 def _positions_of_rows(words, rows, x, y, z):
-    a, b, c = _simd.row_positions(words, rows, 2)
+    a, b, c = _slots.row_positions(words, rows, 2)
     write(x, 0, a)
     write(y, 0, b)
     write(z, 0, c)
@@ -367,15 +367,15 @@ def test_positions_of_rows_one_after_the_other():
 @compiled
 def _scatter(forces, rows, first, cluster, values):
     x, y, z = floats(values, 0), floats(values, WIDTH), floats(values, 2 * WIDTH)
-    _simd.add_to_rows(forces, rows, first, x, y, z)
-    _simd.subtract_from_cluster(forces, cluster, x, y, z)
+    _slots.add_to_rows(forces, rows, first, x, y, z)
+    _slots.subtract_from_cluster(forces, cluster, x, y, z)
 
 
 @compiled
 def _scatter_alone(forces, rows, first, cluster, values):
     x, y, z = floats(values, 0), floats(values, WIDTH), floats(values, 2 * WIDTH)
-    _simd.add_to_lone_rows(forces, rows, first, x, y, z)
-    _simd.subtract_from_lone_cluster(forces, cluster, x, y, z)
+    _slots.add_to_lone_rows(forces, rows, first, x, y, z)
+    _slots.subtract_from_lone_cluster(forces, cluster, x, y, z)
 
 
 @pytest.mark.parametrize("first", [0, 1, 2, 4])
@@ -410,9 +410,9 @@ def _python(*arguments: str, width: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.skipif(_IS_THE_OTHER, reason="this is the other width")
+@pytest.mark.skipif(OTHER_WIDTH, reason="this is the other width")
 def test_the_environment_chooses_the_width_or_an_error_says_why_not():
-    show = "from topdown.engine import _simd; print(_simd.WIDTH, _simd.LANES)"
+    show = "from topdown.engine import _registers; print(_registers.WIDTH, _registers.LANES)"
     assert _python("-c", show, width="4").stdout.split() == ["4", "1"]
     assert _python("-c", show, width="").returncode == 0
     wrong = _python("-c", show, width="32")
@@ -422,7 +422,7 @@ def test_the_environment_chooses_the_width_or_an_error_says_why_not():
 
 def test_code_of_another_width_is_kept_apart(monkeypatch):
     here = _jit.engine_hash.__wrapped__()
-    monkeypatch.setattr(_simd, "WIDTH", OTHER_WIDTHS[0])
+    monkeypatch.setattr(_registers, "WIDTH", OTHER_WIDTHS[0])
     assert _jit.engine_hash.__wrapped__() != here
 
 
@@ -439,6 +439,7 @@ CHOSEN = [
     "physics/test_engine_dynamics.py::test_energy_error_of_a_droplet_falls_with_the_square_of_the_time_step[mixed]",
     "physics/test_engine_nist.py::test_truncated_potential_in_mixed_precision",
 ]
+#: Systems have no bonded terms there (``of_this_width``).
 #: What of these needs code that belongs to no width, so that compiling it once more shows nothing: double precision (what it
 #: reads of lists of this width is among the lists above) and rare terms of molecules; and of the loops whose machine code is
 #: looked at, which takes compiling them anew, those that measure: the others are the same with less to add up.
@@ -462,13 +463,13 @@ def _passes(width: int, chosen: list[str], but: str = "") -> None:
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
 
 
-@pytest.mark.skipif(_IS_THE_OTHER, reason="this is the other width")
+@pytest.mark.skipif(OTHER_WIDTH, reason="this is the other width")
 def test_another_width_passes_the_same_tests():
     _passes(OTHER_WIDTHS[0], CHOSEN, LEFT_OUT)
 
 
 @pytest.mark.validate
-@pytest.mark.skipif(_IS_THE_OTHER, reason="this is the other width")
+@pytest.mark.skipif(OTHER_WIDTH, reason="this is the other width")
 @pytest.mark.parametrize("width", OTHER_WIDTHS)
 def test_every_width_passes_the_same_tests(width):
     _passes(width, ALL)

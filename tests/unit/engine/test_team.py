@@ -21,6 +21,7 @@ from engine_systems import (
     everything,
     gate,
     none_at_the_cutoff,
+    of_this_width,
     rare,
     rms,
     sterols,
@@ -65,7 +66,9 @@ def started(name: str, threads: int, **changes) -> Simulation:
     coupling = None
     if component is not None:
         coupling = Coupling.charges_last((0.0, 0.5, 1.0), (1.0,), index=1, component=component)
-    run = Simulation(make(), SimulationSettings(**{**settings, **changes}, threads=threads), seed=3, coupling=coupling)
+    run = Simulation(
+        of_this_width(make()), SimulationSettings(**{**settings, **changes}, threads=threads), seed=3, coupling=coupling
+    )
     run.minimize(max_steps=80)
     return run
 

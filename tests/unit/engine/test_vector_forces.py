@@ -31,8 +31,9 @@ from engine_systems import (
 
 from topdown.engine import reference
 from topdown.engine._jit import kernel
-from topdown.engine._simd import WIDTH
-from topdown.engine.parameters import TERMS, Parameters
+from topdown.engine._registers import WIDTH
+from topdown.engine.parameter_arrays import TERMS
+from topdown.engine.parameters import Parameters
 from topdown.engine.vector_forces import vector_forces, vector_forces_and_energies
 from topdown.model import System
 

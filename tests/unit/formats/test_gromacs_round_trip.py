@@ -67,6 +67,50 @@ def tables(draw: st.DrawFn) -> TabulatedPotential:
     return TabulatedPotential(x=np.linspace(0.0, 180.0, n), energy=energy, slope=slope, number=draw(st.integers(0, 1)))
 
 
+_CONSTANT, _DEGREES = _number(0.0, 1e5), _number(-180, 180)
+
+
+def _angles(n: int) -> st.SearchStrategy[Angle]:
+    """Over beads 0 to n - 1, of every function."""
+    plain = st.builds(
+        Angle, atoms=_atoms(n, 3), angle=_number(0, 180), force_constant=_CONSTANT, function=st.sampled_from([1, 2, 10])
+    )
+    tabulated = st.builds(
+        Angle, atoms=_atoms(n, 3), angle=st.just(0.0), force_constant=_CONSTANT, function=st.just(8), table=tables()
+    )
+    return st.one_of(plain, tabulated)
+
+
+def _dihedrals(n: int) -> st.SearchStrategy[Dihedral]:
+    """Over beads 0 to n - 1, of every function."""
+    proper = st.builds(
+        Dihedral,
+        atoms=_atoms(n, 4),
+        angle=_DEGREES,
+        force_constant=_number(-50, 50),
+        multiplicity=st.integers(0, 6),
+        function=st.sampled_from([1, 9]),
+    )
+    improper = st.builds(Dihedral, atoms=_atoms(n, 4), angle=_DEGREES, force_constant=_CONSTANT)
+    polynomial = st.builds(
+        Dihedral,
+        atoms=_atoms(n, 4),
+        angle=st.just(0.0),
+        force_constant=st.just(0.0),
+        function=st.just(3),
+        coefficients=st.tuples(*[_DEGREES] * 6),
+    )
+    torsion = st.builds(
+        Dihedral,
+        atoms=_atoms(n, 4),
+        angle=st.just(0.0),
+        force_constant=_CONSTANT,
+        function=st.just(11),
+        coefficients=st.tuples(*[_DEGREES] * 5),
+    )
+    return st.one_of(proper, improper, polynomial, torsion)
+
+
 @st.composite
 def molecules(draw: st.DrawFn) -> CGMolecule:
     """A molecule of 1 to 6 beads and up to two virtual sites, with random terms over them."""
@@ -88,47 +132,18 @@ def molecules(draw: st.DrawFn) -> CGMolecule:
     def some(build: st.SearchStrategy, least: int) -> tuple:
         return tuple(draw(st.lists(build, max_size=3))) if n >= least else ()
 
-    length, constant, degrees = _number(0.1, 1.0), _number(0.0, 1e5), _number(-180, 180)
-    bond = st.builds(Bond, atoms=_atoms(n, 2), length=length, force_constant=constant, function=st.sampled_from([1, 6]))
-    angle = st.builds(
-        Angle, atoms=_atoms(n, 3), angle=_number(0, 180), force_constant=constant, function=st.sampled_from([1, 2, 10])
-    )
-    tabulated = st.builds(
-        Angle, atoms=_atoms(n, 3), angle=st.just(0.0), force_constant=constant, function=st.just(8), table=tables()
-    )
-    proper = st.builds(
-        Dihedral,
-        atoms=_atoms(n, 4),
-        angle=degrees,
-        force_constant=_number(-50, 50),
-        multiplicity=st.integers(0, 6),
-        function=st.sampled_from([1, 9]),
-    )
-    improper = st.builds(Dihedral, atoms=_atoms(n, 4), angle=degrees, force_constant=constant)
-    polynomial = st.builds(
-        Dihedral,
-        atoms=_atoms(n, 4),
-        angle=st.just(0.0),
-        force_constant=st.just(0.0),
-        function=st.just(3),
-        coefficients=st.tuples(*[degrees] * 6),
-    )
-    torsion = st.builds(
-        Dihedral,
-        atoms=_atoms(n, 4),
-        angle=st.just(0.0),
-        force_constant=constant,
-        function=st.just(11),
-        coefficients=st.tuples(*[degrees] * 5),
+    length = _number(0.1, 1.0)
+    bond = st.builds(
+        Bond, atoms=_atoms(n, 2), length=length, force_constant=_CONSTANT, function=st.sampled_from([1, 6])
     )
     atom = st.integers(0, n - 1)
-    held = st.builds(PositionRestraint, atom=atom, force_constants=st.tuples(constant, constant, constant))
+    held = st.builds(PositionRestraint, atom=atom, force_constants=st.tuples(_CONSTANT, _CONSTANT, _CONSTANT))
     flat = st.builds(
         FlatBottomRestraint,
         atom=atom,
         geometry=st.integers(1, 8),
         radius=_number(-2, 2),
-        force_constant=constant,
+        force_constant=_CONSTANT,
     )
     pairs = st.sets(_atoms(n, 2).map(lambda pair: (min(pair), max(pair))), max_size=4)
     return CGMolecule(
@@ -136,8 +151,8 @@ def molecules(draw: st.DrawFn) -> CGMolecule:
         beads=beads,
         bonds=some(bond, 2),
         constraints=some(st.builds(Constraint, atoms=_atoms(n, 2), length=length, function=st.sampled_from([1, 2])), 2),
-        angles=some(st.one_of(angle, tabulated), 3),
-        dihedrals=some(st.one_of(proper, improper, polynomial, torsion), 4),
+        angles=some(_angles(n), 3),
+        dihedrals=some(_dihedrals(n), 4),
         virtual_sites=tuple(draw(sites(n + k, n)) for k in range(n_sites)),
         position_restraints=some(held, 1),
         flat_bottom_restraints=some(flat, 1),

@@ -17,17 +17,7 @@ from topdown.properties.melting import (
 )
 from topdown.properties.melting_runs import Coexistence, coexistence_of, run_coexistence
 from topdown.properties.planned_runs import windows_of
-from topdown.tables import load_bead_table, load_molecule
-
-
-@pytest.fixture(scope="module")
-def table():
-    return load_bead_table("martini3")
-
-
-@pytest.fixture(scope="module")
-def water():
-    return load_molecule("martini3", "W")
+from topdown.tables import load_molecule
 
 
 def request_at(water, table, temperature, **options):

@@ -9,17 +9,7 @@ from known_melting import KnownCrystals
 from topdown.errors import SamplingError, SettingsError, SimulationError
 from topdown.properties.melting import first_temperature
 from topdown.properties.melting_search import MeltingSettings, melting_point, melting_points, melting_search
-from topdown.tables import load_bead_table, load_molecule
-
-
-@pytest.fixture(scope="module")
-def table():
-    return load_bead_table("martini3")
-
-
-@pytest.fixture(scope="module")
-def water():
-    return load_molecule("martini3", "W")
+from topdown.tables import load_molecule
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from topdown.calibration.rounds import run_calibration
 from topdown.calibration.stickiness import compare_second_virials
 from topdown.mapping import map_molecule
 from topdown.report.calibration_html import calibration_html
-from topdown.report.calibration_text import calibration_text
+from topdown.report.calibration_text import calibration_text, score_table
 from topdown.tables import load_bead_table
 
 TRUTH = {("A", "W"): 2.6, ("B", "W"): 2.1, ("C", "C"): 5.3}
@@ -121,3 +121,10 @@ def test_what_was_fitted_never_stands_alone(result: CalibrationResult) -> None:
     assert f"{score.rms_after:.2f} ±" in rows[0]
     nobody = replace(result, targets=tuple(replace(t, left_out=None) for t in result.targets))
     assert "not known" in calibration_text(nobody)
+
+
+def test_columns_of_fits_that_were_not_made_are_left_out(result: CalibrationResult) -> None:
+    header, rows = score_table(replace(result, n_folds=0, n_chemotypes=0))
+    assert not any("left out" in name for name in header)
+    assert {len(row) for row in rows} == {len(header)}
+    assert len(score_table(result)[0]) == len(header) + 2

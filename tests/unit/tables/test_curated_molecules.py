@@ -209,6 +209,16 @@ def test_all_kinds_of_terms(tmp_path):
     assert model.excluded_pairs() == ((0, 1), (0, 3), (1, 2), (1, 3))
 
 
+def check_refusal(path, text, old, new, message, line):
+    """A file with ``new`` in place of ``old`` is refused with this message, which names the line."""
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(BeadTableError) as caught:
+        read_molecule(path, load_bead_types("martini2"))
+    assert message in str(caught.value)
+    assert caught.value.where == f"{path}:{line}"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message", "line"),
     [
@@ -247,13 +257,7 @@ def test_all_kinds_of_terms(tmp_path):
     ],
 )
 def test_a_broken_model_is_named_with_its_line(tmp_path, old, new, message, line):
-    path = tmp_path / "MOL.toml"
-    assert old in MODEL
-    path.write_text(MODEL.replace(old, new, 1))
-    with pytest.raises(BeadTableError) as caught:
-        read_molecule(path, load_bead_types("martini2"))
-    assert message in str(caught.value)
-    assert caught.value.where == f"{path}:{line}"
+    check_refusal(tmp_path / "MOL.toml", MODEL, old, new, message, line)
 
 
 SITES = """\
@@ -338,10 +342,4 @@ def test_virtual_sites_and_all_functions(tmp_path):
     ],
 )
 def test_a_broken_site_or_function_is_named_with_its_line(tmp_path, old, new, message, line):
-    path = tmp_path / "RING.toml"
-    assert old in SITES
-    path.write_text(SITES.replace(old, new, 1))
-    with pytest.raises(BeadTableError) as caught:
-        read_molecule(path, load_bead_types("martini2"))
-    assert message in str(caught.value)
-    assert caught.value.where == f"{path}:{line}"
+    check_refusal(tmp_path / "RING.toml", SITES, old, new, message, line)
