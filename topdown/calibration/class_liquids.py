@@ -39,7 +39,7 @@ Quantity = Literal["density", "surface_tension"]
 #: potential, from γ ∝ (1 - T/T_c)^1.27 (Guggenheim 1945).
 TENSION_POWER: Final = 2.9
 #: What a model of this resolution may miss, relative; beside it errors of measurement and simulation.
-MODEL_ERROR: Final[Mapping[Quantity, float]] = {"density": 0.05, "surface_tension": 0.12}
+MODEL_ERROR: Final[Mapping[Quantity, float]] = {"density": 0.04, "surface_tension": 0.12}
 #: Largest change of ln σ and of ln ε of a pair in one round.
 LARGEST_STEP: Final = (0.20, 0.80)
 #: What a liquid that froze or evaporated asks for: a change of ln ε between its beads, and its standard error.
@@ -107,7 +107,7 @@ class FactorPrior:
 
 
 #: Chosen by cross-validation over liquids (docs/topdown1.md).
-USUAL_PRIOR: Final = FactorPrior(places=(0.05, 0.25), classes=(0.03, 0.10), sizes=(0.03, 0.05))
+USUAL_PRIOR: Final = FactorPrior(places=(0.03, 0.25), classes=(0.02, 0.10), sizes=(0.03, 0.05))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

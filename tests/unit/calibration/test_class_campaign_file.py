@@ -39,7 +39,7 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
         (('name = "water"', 'name = "wasser"'), "water is not among"),
         (("0.6, 0.6]", "0.6]"), "4 values of base for 5 solvents"),
         (("C1-SC2", "C1SC2"), "not a pair"),
-        (("place_widths = [0.05, 0.25]", "place_widths = [0.05]"), "liquids.place_widths must be two numbers above 0"),
+        (("place_widths = [0.03, 0.25]", "place_widths = [0.05]"), "liquids.place_widths must be two numbers above 0"),
         (
             ("size_widths = [0.03, 0.05]", "size_widths = [0.0, 0.05]"),
             "liquids.size_widths must be two numbers above 0",
@@ -69,15 +69,16 @@ def test_settings_of_liquids_are_read(tmp_path: Path) -> None:
     path = tmp_path / "campaign.toml"
     text = SHIPPED.read_text()
     path.write_text(
-        text.replace("class_widths = [0.03, 0.10]", "class_widths = [0.01, 0.2]")
-        .replace("density_error = 0.05", "density_error = 0.02")
+        text.replace("class_widths = [0.02, 0.10]", "class_widths = [0.01, 0.2]")
+        .replace("density_error = 0.04", "density_error = 0.02")
         .replace("last_step = true", "last_step = false")
+        .replace("size_widths = [0.03, 0.05]", "volume_widths = [0.5, 1.5]")
     )
     found = read_class_campaign(path).liquids
     assert found is not None
-    assert found.prior == replace(USUAL_PRIOR, classes=(0.01, 0.2))
+    assert found.prior == replace(USUAL_PRIOR, classes=(0.01, 0.2), volumes=(0.5, 1.5))
     assert found.model_error == {"density": 0.02, "surface_tension": 0.12}
-    assert (found.last_step, found.start) == (False, "liquid_start.csv")
+    assert (found.last_step, found.start, found.volumes) == (False, "liquid_start.csv", True)
     assert "CCCCCC" in found.always
     path.write_text(text[: text.index("[liquids]")] + "[liquids]\n")
     plain = read_class_campaign(path).liquids
