@@ -241,11 +241,6 @@ class FactorSpace:
         self.covariance = prior.covariance(places, len(self._slopes))
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
-        return tuple(self._class)
-
-    @property
     def labels(self) -> tuple[str, ...]:
         """What each unknown of one half belongs to: classes, pairs of sizes, volumes of sizes."""
         return (*self._class, *self._sizes, *(f"volume {size}" for size in self._slopes))
@@ -276,16 +271,21 @@ class FactorSpace:
 
     def factors(self, x: FloatArray) -> PairFactors:
         """What the vector says."""
-        n_classes, n_pairs = len(self._class), len(self._class) + len(self._sizes)
-        sigma, epsilon = x[: self.n_half], x[self.n_half :]
+        sigma, sigma_sizes, sigma_volumes = self.parts(x[: self.n_half])
+        epsilon, epsilon_sizes, epsilon_volumes = self.parts(x[self.n_half :])
         return PairFactors(
-            sigma=sigma[:n_classes],
-            epsilon=epsilon[:n_classes],
-            sigma_sizes=dict(zip(self._sizes, map(float, sigma[n_classes:n_pairs]))),
-            epsilon_sizes=dict(zip(self._sizes, map(float, epsilon[n_classes:n_pairs]))),
-            sigma_volumes=dict(zip(self._slopes, map(float, sigma[n_pairs:]))),
-            epsilon_volumes=dict(zip(self._slopes, map(float, epsilon[n_pairs:]))),
+            sigma=sigma,
+            epsilon=epsilon,
+            sigma_sizes=dict(zip(self._sizes, map(float, sigma_sizes))),
+            epsilon_sizes=dict(zip(self._sizes, map(float, epsilon_sizes))),
+            sigma_volumes=dict(zip(self._slopes, map(float, sigma_volumes))),
+            epsilon_volumes=dict(zip(self._slopes, map(float, epsilon_volumes))),
         )
+
+    def parts(self, half: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What one half of a vector says of classes, of pairs of sizes, and of the volumes of sizes."""
+        classes, sizes, slopes = np.split(half, [len(self._class), len(self._class) + len(self._sizes)])
+        return classes, sizes, slopes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -419,9 +419,7 @@ def _reach(space: FactorSpace, step: FloatArray) -> tuple[float, float]:
     """Largest change of ln σ and of ln ε of any pair."""
 
     def most(half: FloatArray) -> float:
-        of_volumes = np.array([VOLUME_STEP if label.startswith("volume") else 0.0 for label in space.labels])
-        of_classes = np.array([label in space.classes for label in space.labels])
-        of_sizes = ~of_classes & (of_volumes == 0.0)
-        return float(sum(np.abs(half * kind).max() for kind in (of_classes, of_sizes, of_volumes)))
+        classes, sizes, slopes = space.parts(half)
+        return float(sum(np.abs(part).max(initial=0.0) for part in (classes, sizes, slopes * VOLUME_STEP)))
 
     return most(step[: space.n_half]), most(step[space.n_half :])

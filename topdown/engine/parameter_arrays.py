@@ -148,13 +148,3 @@ class MoleculeParameters(NamedTuple):
     masses: Floats
     inverse_masses: Floats
     molecule_masses: Floats
-
-
-class Parameters(NamedTuple):
-    """Everything about a system that does not move."""
-
-    pair: PairParameters
-    bonded: BondedParameters
-    constraints: ConstraintParameters
-    molecules: MoleculeParameters
-    type_names: tuple[str, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from topdown.mapping.atom_roles import HALOGENS, AtomFacts, AtomRoles
+from topdown.mapping.atom_roles import HALOGENS, AtomFacts, AtomRoles, Neighbour
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +118,27 @@ class BeadChemistry:
     @property
     def attached(self) -> int:
         """Number of bonds to atoms outside the bead."""
+        return len(self._outside)
+
+    @property
+    def _outside(self) -> list[Neighbour]:
+        """The neighbours outside the bead, one for each bond to them."""
         inside = set(self.group)
-        return sum(j not in inside for a in self.group for j, _, _, _ in self.roles.facts[a].neighbours)
+        return [near for a in self.group for near in self.roles.facts[a].neighbours if near[0] not in inside]
+
+    def _has_polar_neighbour(self, atom: int) -> bool:
+        """Whether ``atom``, outside the bead, is bonded to an N or O that is not in it."""
+        return any(z in (7, 8) for k, z, _, _ in self.roles.facts[atom].neighbours if k not in self.group)
 
     @property
     def polar_ends(self) -> int:
         """Bonds out of the bead to an N or O or to a carbon that is bonded to one."""
-        facts, inside = self.roles.facts, set(self.group)
-        return sum(
-            z in (7, 8) or (z == 6 and any(y in (7, 8) for k, y, _, _ in facts[j].neighbours if k not in inside))
-            for a in self.group
-            for j, z, _, _ in facts[a].neighbours
-            if j not in inside
-        )
+        return sum(z in (7, 8) or (z == 6 and self._has_polar_neighbour(j)) for j, z, _, _ in self._outside)
 
     @property
     def beside_carbonyl(self) -> bool:
         """Whether the bead is bonded to the carbon of a C=O."""
-        inside = set(self.group)
-        near = (j for a in self.group for j, _, _, _ in self.roles.facts[a].neighbours)
-        return any(self.roles.carbonyls[j] for j in near if j not in inside)
+        return any(self.roles.carbonyls[j] for j, _, _, _ in self._outside)
 
     @property
     def is_isopropyl(self) -> bool:
@@ -147,20 +148,10 @@ class BeadChemistry:
 
     def beside_polarisable(self, *elements: int) -> bool:
         """Whether the bead is bonded to an aromatic atom, one of these elements, or a carbon that has a double bond, N or O."""
-        facts, inside = self.roles.facts, set(self.group)
+        facts = self.roles.facts
         return any(
-            aromatic
-            or z in elements
-            or (
-                z == 6
-                and (
-                    facts[j].has_double_bond
-                    or any(y in (7, 8) for k, y, _, _ in facts[j].neighbours if k not in inside)
-                )
-            )
-            for a in self.group
-            for j, z, _, aromatic in facts[a].neighbours
-            if j not in inside
+            aromatic or z in elements or (z == 6 and (facts[j].has_double_bond or self._has_polar_neighbour(j)))
+            for j, z, _, aromatic in self._outside
         )
 
     @property
@@ -226,7 +217,7 @@ class BeadChemistry:
     def halogens_near(self) -> int:
         """Halogens one or two bonds outside the bead."""
         facts, inside = self.roles.facts, set(self.group)
-        first = {j for a in self.group for j, _, _, _ in facts[a].neighbours if j not in inside}
+        first = {j for j, _, _, _ in self._outside}
         second = {k for j in first for k, _, _, _ in facts[j].neighbours if k not in inside}
         return sum(facts[a].element in HALOGENS for a in first | second)
 

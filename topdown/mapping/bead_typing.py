@@ -39,7 +39,7 @@ from topdown.mapping.type_estimate import (
     type_probabilities,
     weighted_by_free_energy,
 )
-from topdown.mapping.type_features import bead_features, effective_atoms, size_rule
+from topdown.mapping.type_features import bead_features, bead_size, effective_atoms
 from topdown.model import BeadTable, BuildingBlock
 
 #: Votes the probabilities of the next coarser level are worth, per level of LEVELS.
@@ -354,7 +354,7 @@ def _evidence(context: _Context, group: tuple[int, ...]) -> _Evidence:
         published = ({}, *published[1:])
     votes = tuple(_settled(found, chemistry, table, model.style) for found in published)
     atoms = effective_atoms(roles, group, shared)
-    size = chemistry.size or size_rule(roles, group, shared, model.style)
+    size = bead_size(chemistry, roles, group, shared, model.style)
     return _Evidence(
         keys=keys,
         published=published,

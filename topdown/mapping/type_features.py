@@ -61,6 +61,13 @@ def _is_compact(roles: AtomRoles, group: tuple[int, ...], centre: int) -> bool:
     return atom.element == 6 and atom.has_double_bond and polar > 1
 
 
+def bead_size(
+    chemistry: FunctionalGroup, roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int], style: str
+) -> str:
+    """R, S or T of a bead: that of its functional group, where published models give the group one of its own, else by rule."""
+    return chemistry.size or size_rule(roles, group, shared, style)
+
+
 def effective_atoms(roles: AtomRoles, group: tuple[int, ...], shared: frozenset[int]) -> float:
     """Heavy atoms of a bead: a shared one counts half, iodine twice."""
     return sum(0.5 if a in shared else 1.0 for a in group) + sum(roles.facts[a].element == 53 for a in group)
@@ -96,7 +103,7 @@ def _of_size(
         f"n={min(n, 7)}": 1.0,
         f"weight={min(weight, 7.0)}": 1.0,
         f"effective={min(effective_atoms(roles, group, shared), 6.0)}": 1.0,
-        f"size {chemistry.size or size_rule(roles, group, shared, style)}": 1.0,
+        f"size {bead_size(chemistry, roles, group, shared, style)}": 1.0,
         "hydrogens": sum(facts[a].hydrogens for a in group) / 3,
         "aromatic atoms": float(aromatic),
         "ring atoms": float(ring),
