@@ -48,7 +48,7 @@ def main() -> None:
         problem = whole.with_observations(observations)
         held_out = np.array([o.calibration and fold[o.molecule] == left_out for o in whole.observations])
         width = options.width or campaign.width
-        continuous = fit_continuous(problem, np.array(campaign.base), width=width, coupled=campaign.coupled)
+        continuous = fit_continuous(problem, np.array(campaign.base), width=width, correlated=campaign.correlated)
         collect(off, "continuous", problem, continuous.evaluation.calculated(), held_out)
         metric = class_metric(continuous.evaluation, phases)
         fitted = problem.fitted_beads

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -96,8 +95,6 @@ class ClassCampaign:
         Solvent bead types that strengths refer to.
     base : tuple of float
         Place with each of them before anything is known.
-    coupled : mapping of (str, str) to float
-        See :func:`topdown.calibration.class_fit.fit_continuous`.
     phases : tuple of CampaignPhase
         Water among them.
     hydration_error : float
@@ -114,6 +111,8 @@ class ClassCampaign:
     n_classes : int
     width, class_width : float
         Prior standard deviations of the weights of features, and of the places of classes about their centroids.
+    correlated : bool
+        Whether weights with the several solvents are correlated (:func:`topdown.calibration.class_fit.fit_continuous`).
     class_start : str
         File beside the campaign with names and centroids that the classes start from; empty for none.
     liquids : LiquidStage or None
@@ -125,7 +124,6 @@ class ClassCampaign:
     temperature: float
     solvents: tuple[str, ...]
     base: tuple[float, ...]
-    coupled: Mapping[tuple[str, str], float]
     phases: tuple[CampaignPhase, ...]
     hydration_error: float
     n_shapes: int
@@ -136,6 +134,7 @@ class ClassCampaign:
     n_classes: int
     width: float
     class_width: float
+    correlated: bool = False
     class_start: str = ""
     liquids: LiquidStage | None = None
 
@@ -160,7 +159,6 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
     top = Section(load_toml(path), path, "")
     top.choice("kind", ("classes",), "classes")
     shapes, sampling, fit = (top.section(key) for key in ("shapes", "sampling", "fit"))
-    coupled = top.section("coupled")
     solvents = top.take("solvents", _texts, "a list of bead types")
     phases = tuple(_phase(section) for section in top.sections("phases"))
     liquids = top.section("liquids") if "liquids" in top.data else None
@@ -171,7 +169,6 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         temperature=top.number("temperature", 298.15, above=0.0),
         solvents=solvents,
         base=top.take("base", _numbers, "a list of numbers"),
-        coupled={_pair(key, coupled): coupled.number(key, above=0.0) for key in coupled.data},
         phases=phases,
         hydration_error=top.number("hydration_error", above=0.0),
         n_shapes=shapes.take("first", _count, "a whole number of at least 1"),
@@ -182,10 +179,11 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         n_classes=fit.take("classes", _count, "a whole number of at least 1"),
         width=fit.number("width", above=0.0),
         class_width=fit.number("class_width", above=0.0),
+        correlated=fit.flag("correlated", False),
         class_start=fit.text("start", ""),
         liquids=None if liquids is None else _liquids(liquids),
     )
-    for section in (top, shapes, sampling, fit, coupled):
+    for section in (top, shapes, sampling, fit):
         section.close()
     if "water" not in {p.name for p in phases}:
         raise InputFileError(
@@ -255,10 +253,3 @@ def _count(value: Any) -> int | None:
 def _counts(value: Any) -> tuple[int, ...] | None:
     ok = isinstance(value, list) and value and all(_count(v) is not None for v in value)
     return tuple(value) if ok else None
-
-
-def _pair(key: str, section: Section) -> tuple[str, str]:
-    a, dash, b = key.partition("-")
-    if not (a and dash and b):
-        raise section.fail(key, "is not a pair such as C1-SC2")
-    return a, b

@@ -5,7 +5,8 @@ Unknown are *places*: where the ε of a bead with each kind of solvent bead lies
 (:class:`topdown.estimators.reduced_sums.ReducedSums`), exactly, with their gradient, so that three fits take minutes:
 
 1. *continuous*: place = base + size + Σ weights of the bead's features, Gauss-Newton on all free energies at once, weights
-   shrunk towards zero, more so the more special a feature is;
+   shrunk towards zero, more so the more special a feature is, and towards what they are with the other solvents as far as
+   solvents go together;
 2. *grouping*: beads are clustered (k-means, k-means++ starts) by what their places do to the free energies;
 3. *refinement*: with every bead in its nearest class, the places of the classes themselves are fitted, near the centroids.
 """
@@ -31,7 +32,7 @@ IntArray = npt.NDArray[np.int64]
 Feature = tuple[int, str]
 
 #: What a feature of each level is divided by before weights of all are shrunk alike: general ones are cheap.
-PENALTIES: Final = {0: 0.3, 1: 0.6, 2: 1.0, 3: 1.5, 4: 2.0, 5: 2.0, 6: 0.8}
+PENALTIES: Final = {0: 0.3, 1: 0.6, 2: 1.0, 3: 1.5, 4: 2.0, 5: 2.0, 6: 0.3}
 #: Size of the intercepts of base and sizes in the same measure: nearly free.
 _INTERCEPT: Final = 10.0
 #: Where strengths may lie.
@@ -41,6 +42,10 @@ PLACE_LIMITS: Final = (-0.25, 1.35)
 PLACE_DIGITS: Final = 4
 #: Largest change of a place in one iteration.
 _LARGEST_STEP: Final = 0.6
+#: Fits, of few iterations, that the correlations between solvents are taken from, and what of them is held back.
+_PASSES: Final = 2
+_FIRST_ITERATIONS: Final = 3
+_UNCORRELATED: Final = 0.3
 #: Weight of the hydration free energy among the coordinates in which classes are near each other.
 _HYDRATION: Final = 0.5
 
@@ -230,7 +235,7 @@ def fit_continuous(
     base: FloatArray,
     *,
     width: float,
-    coupled: Mapping[tuple[str, str], float],
+    correlated: bool = False,
     n_iterations: int = 8,
     report: Callable[[str], None] | None = None,
 ) -> ContinuousFit:
@@ -243,40 +248,24 @@ def fit_continuous(
         Place that a bead without features has.
     width : float
         Standard deviation of a weight before any data.
-    coupled : mapping of (str, str) to float
-        Pairs of solvent beads that stand for nearly the same, and how far (standard deviation) their places differ in a
-        bead beyond what ``base`` says: where data cannot tell them apart they move together.
+    correlated : bool
+        Whether the weights of a feature with the several solvents are correlated before any data. How much, is found by
+        empirical Bayes: from the weights of a fit without, and once more of one with, a share of :data:`_UNCORRELATED` held
+        back. A solvent with few data so learns from the others.
     n_iterations : int
     report : callable, optional
         Told a line after every iteration.
     """
     names, design = _design(problem)
     n_solvents, n_columns = len(problem.solvents), design.shape[1]
-    ties, tie_errors = _ties(problem, design, coupled)
-    x = np.zeros((n_solvents, n_columns))
-    best: tuple[float, FloatArray, Evaluation] | None = None
-    evaluation = problem.evaluate(_clipped(base + design @ x.T))
-    for iteration in range(n_iterations):
-        fitted = problem.fitted
-        rows = evaluation.jacobian(design)[fitted] / problem.errors[fitted, None]
-        off = (evaluation.calculated() - problem.measured)[fitted] / problem.errors[fitted]
-        matrix = np.concatenate([rows, ties / tie_errors[:, None]])
-        wanted = np.concatenate([rows @ x.ravel() - off, np.zeros(len(ties))])
-        normal = matrix.T @ matrix + np.eye(matrix.shape[1]) / width**2
-        step = np.linalg.solve(normal, matrix.T @ wanted).reshape(x.shape) - x
-        largest = float(np.abs(design @ step.T).max())
-        x = x + min(1.0, _LARGEST_STEP / largest) * step
-        evaluation = problem.evaluate(_clipped(base + design @ x.T))
-        off = (evaluation.calculated() - problem.measured)[fitted] / problem.errors[fitted]
-        cost = float(off @ off + np.sum((ties @ x.ravel() / tie_errors) ** 2) + np.sum(x**2) / width**2)
-        if report is not None:
-            report(f"continuous fit, iteration {iteration + 1}: cost {cost:.1f}, largest step {largest:.3f}")
-        if best is None or cost < best[0]:
-            best = (cost, x, evaluation)
-        if largest < 0.03:
-            break
-    assert best is not None
-    _, x, evaluation = best
+    correlations = np.eye(n_solvents)
+    for _ in range(_PASSES if correlated else 0):
+        x, _ = _fitted_weights(
+            problem, base, design, _precision(correlations, len(names), n_columns) / width**2, _FIRST_ITERATIONS
+        )
+        correlations = _UNCORRELATED * np.eye(n_solvents) + (1 - _UNCORRELATED) * _cosines(x[:, : len(names)])
+    precision = _precision(correlations, len(names), n_columns) / width**2
+    x, evaluation = _fitted_weights(problem, base, design, precision, n_iterations, report)
     scale = np.array([PENALTIES[level] for level, _ in names])
     return ContinuousFit(
         names=names,
@@ -286,6 +275,54 @@ def fit_continuous(
         places=_clipped(base + design @ x.T),
         evaluation=evaluation,
     )
+
+
+def _cosines(x: FloatArray) -> FloatArray:
+    """Correlations (V, V) about zero of the rows of ``x`` (V, n)."""
+    second = x @ x.T
+    size = np.sqrt(np.maximum(np.diag(second), 1e-300))
+    found: FloatArray = second / np.outer(size, size)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def _precision(correlations: FloatArray, n_features: int, n_columns: int) -> FloatArray:
+    """Inverse prior covariance of x (V, n_columns) flattened, of unit width; intercepts are not correlated."""
+    features = np.kron(np.linalg.inv(correlations), np.diag(np.arange(n_columns) < n_features).astype(float))
+    return features + np.kron(np.eye(len(correlations)), np.diag(np.arange(n_columns) >= n_features).astype(float))
+
+
+def _fitted_weights(
+    problem: ClassProblem,
+    base: FloatArray,
+    design: FloatArray,
+    precision: FloatArray,
+    n_iterations: int,
+    report: Callable[[str], None] | None = None,
+) -> tuple[FloatArray, Evaluation]:
+    """Weights (V, n_columns) of the lowest cost that Gauss-Newton meets, and what they give."""
+    fitted = problem.fitted
+    measured, errors = problem.measured[fitted], problem.errors[fitted]
+    x = np.zeros((len(problem.solvents), design.shape[1]))
+    best: tuple[float, FloatArray, Evaluation] | None = None
+    evaluation = problem.evaluate(_clipped(base + design @ x.T))
+    off = (evaluation.calculated()[fitted] - measured) / errors
+    for iteration in range(n_iterations):
+        rows = evaluation.jacobian(design)[fitted] / errors[:, None]
+        step = np.linalg.solve(rows.T @ rows + precision, rows.T @ (rows @ x.ravel() - off)).reshape(x.shape) - x
+        largest = float(np.abs(design @ step.T).max())
+        x = x + min(1.0, _LARGEST_STEP / largest) * step
+        evaluation = problem.evaluate(_clipped(base + design @ x.T))
+        off = (evaluation.calculated()[fitted] - measured) / errors
+        cost = float(off @ off + x.ravel() @ precision @ x.ravel())
+        if report is not None:
+            report(f"continuous fit, iteration {iteration + 1}: cost {cost:.1f}, largest step {largest:.3f}")
+        if best is None or cost < best[0]:
+            best = (cost, x, evaluation)
+        if largest < 0.03:
+            break
+    assert best is not None
+    return best[1:]
 
 
 def _design(problem: ClassProblem) -> tuple[tuple[Feature, ...], FloatArray]:
@@ -300,22 +337,6 @@ def _design(problem: ClassProblem) -> tuple[tuple[Feature, ...], FloatArray]:
                 design[row, index[feature]] = count / PENALTIES[feature[0]]
         design[row, len(names) + SIZES.index(size)] = _INTERCEPT
     return names, design
-
-
-def _ties(
-    problem: ClassProblem, design: FloatArray, coupled: Mapping[tuple[str, str], float]
-) -> tuple[FloatArray, FloatArray]:
-    """Rows that say that two places of a fitted bead differ by what the base says, and their errors."""
-    beads = design[problem.fitted_beads]
-    n_columns = design.shape[1]
-    rows, errors = [np.zeros((0, n_columns * len(problem.solvents)))], [np.zeros(0)]
-    for (a, b), error in coupled.items():
-        block = np.zeros((len(beads), len(problem.solvents), n_columns))
-        block[:, problem.solvents.index(a)] = beads
-        block[:, problem.solvents.index(b)] -= beads
-        rows.append(block.reshape(len(beads), -1))
-        errors.append(np.full(len(beads), error))
-    return np.concatenate(rows), np.concatenate(errors)
 
 
 def _clipped(places: FloatArray) -> FloatArray:

@@ -197,7 +197,7 @@ def fit_classes(
         f"{len(problem.molecules)} molecules, {problem.n_beads} beads, {len(problem.observations)} measured values"
     )
     continuous = fit_continuous(
-        problem, np.array(campaign.base), width=campaign.width, coupled=campaign.coupled, report=progress
+        problem, np.array(campaign.base), width=campaign.width, correlated=campaign.correlated, report=progress
     )
     phases = [p.name for p in campaign.phases if p.name != "water"]
     metric = class_metric(continuous.evaluation, phases)

@@ -18,7 +18,7 @@ SHIPPED = bead_tables_folder() / "topdown1" / "campaign.toml"
 def test_the_shipped_campaign_needs_no_simulation() -> None:
     assert is_class_campaign(SHIPPED)
     campaign = read_class_campaign(SHIPPED)
-    assert campaign.coupled == {("C1", "SC2"): 0.5}
+    assert campaign.correlated
     assert campaign.liquids is not None
     assert campaign.liquids.prior == USUAL_PRIOR
     assert campaign.liquids.model_error == MODEL_ERROR
@@ -38,7 +38,7 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
         (('bond_lengths = "surface"', "bond_lengths = 1"), "bond_lengths must be 'centres' or 'surface'"),
         (('name = "water"', 'name = "wasser"'), "water is not among"),
         (("0.6, 0.6]", "0.6]"), "4 values of base for 5 solvents"),
-        (("C1-SC2", "C1SC2"), "not a pair"),
+        (("correlated = true", "correlated = 0.3"), "true or false"),
         (("place_widths = [0.03, 0.25]", "place_widths = [0.05]"), "liquids.place_widths must be two numbers above 0"),
         (
             ("size_widths = [0.03, 0.05]", "size_widths = [0.0, 0.05]"),

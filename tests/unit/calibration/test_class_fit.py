@@ -10,6 +10,8 @@ from topdown.calibration.class_fit import (
     ClassMolecule,
     ClassProblem,
     Observation,
+    _cosines,
+    _precision,
     assign_classes,
     class_metric,
     cluster,
@@ -117,19 +119,41 @@ def test_the_jacobian_is_the_derivative() -> None:
 def test_known_strengths_are_recovered() -> None:
     exact = problem().evaluate(true_places()).calculated()
     asked = problem(exact)
-    fit = fit_continuous(asked, BASE, width=3.0, coupled={})
+    fit = fit_continuous(asked, BASE, width=3.0)
     assert np.abs(fit.evaluation.calculated() - exact).max() < 0.2
     np.testing.assert_allclose(fit.places, true_places(), atol=0.02)
-    shrunk = fit_continuous(asked, BASE, width=0.0001, coupled={})
+    shrunk = fit_continuous(asked, BASE, width=0.0001)
     assert np.abs(shrunk.weights).max() < 0.5 * np.abs(fit.weights).max(), "a narrow prior holds the weights"
 
 
-def test_solvents_that_stand_for_the_same_move_together() -> None:
-    asked = problem(problem().evaluate(true_places()).calculated())
-    free = fit_continuous(asked, BASE, width=1.0, coupled={})
-    tied = fit_continuous(asked, BASE, width=1.0, coupled={("W", "C1"): 0.003})
-    difference = [np.abs(fit.places[:, 0] - fit.places[:, 1] - (BASE[0] - BASE[1])).max() for fit in (free, tied)]
-    assert difference[1] < 0.5 * difference[0]
+def test_a_solvent_without_data_learns_from_the_others() -> None:
+    """In truth what is drawn to one solvent is not to the other; in oil only molecules of one kind of bead are known."""
+    places = true_places()
+    asked = problem(problem().evaluate(places).calculated())
+    one = asked.with_observations(
+        [replace(o, calibration=o.phase == "gas" or o.molecule < 2) for o in asked.observations]
+    )
+    alone, together = (fit_continuous(one, BASE, width=0.3, correlated=flag) for flag in (False, True))
+    off = [np.abs(fit.places - places)[:, 1].mean() for fit in (alone, together)]
+    print(off)
+    assert off[1] < 0.8 * off[0]
+
+
+def test_uncorrelated_weights_have_no_correlations() -> None:
+    rng = np.random.default_rng(5)
+    np.testing.assert_allclose(_cosines(rng.standard_normal((3, 40_000))), np.eye(3), atol=0.03)
+    x = rng.standard_normal((1, 50))
+    np.testing.assert_allclose(_cosines(np.concatenate([x, 2.0 * x, -x])), [[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
+
+
+def test_precision_is_the_inverse_of_the_prior_covariance() -> None:
+    """Of V solvents and two features and three intercepts, element by element."""
+    correlations = np.array([[1.0, 0.4], [0.4, 1.0]])
+    covariance = np.linalg.inv(_precision(correlations, 2, 5)).reshape(2, 5, 2, 5)
+    for f in range(5):
+        for g in range(5):
+            wanted = np.zeros((2, 2)) if f != g else correlations if f < 2 else np.eye(2)
+            np.testing.assert_allclose(covariance[:, f, :, g], wanted, atol=1e-12)
 
 
 def test_classes_are_found_and_refined() -> None:
