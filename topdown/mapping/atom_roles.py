@@ -105,10 +105,10 @@ class BondFacts(NamedTuple):
 
 def bond_facts(mol: Any) -> tuple[BondFacts, ...]:
     """Facts of the bonds, in the order of the molecule."""
-    return tuple(
+    return tuple([
         BondFacts(b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondTypeAsDouble(), b.GetIsAromatic(), b.IsInRing())
         for b in bonds_of(mol)
-    )
+    ])
 
 
 def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
@@ -117,26 +117,28 @@ def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
     aromatic = [atom.GetIsAromatic() for atom in atoms]
     elements = [atom.GetAtomicNum() for atom in atoms]
     neighbours: list[list[Neighbour]] = [[] for _ in elements]
-    orders: list[set[float]] = [set() for _ in elements]
-    rings = mol.GetRingInfo()
+    double, triple = set(), set()
     for i, j, order, _, _ in known_bonds(mol):
         neighbours[i].append((j, elements[j], order, aromatic[j]))
         neighbours[j].append((i, elements[i], order, aromatic[i]))
-        orders[i].add(order)
-        orders[j].add(order)
-    return tuple(
+        if order == 2.0:
+            double |= {i, j}
+        elif order == 3.0:
+            triple |= {i, j}
+    in_small_ring = {i for ring in known_rings(mol) if len(ring) <= LARGEST_RING for i in ring}
+    return tuple([
         AtomFacts(
             elements[i],
             aromatic[i],
-            aromatic[i] or (atom.IsInRing() and rings.MinAtomRingSize(i) <= LARGEST_RING),
+            aromatic[i] or i in in_small_ring,
             atom.GetTotalNumHs(),
             atom.GetFormalCharge(),
             tuple(neighbours[i]),
-            2.0 in orders[i],
-            3.0 in orders[i],
+            i in double,
+            i in triple,
         )
         for i, atom in enumerate(atoms)
-    )
+    ])
 
 
 #: The facts of the molecule at hand, which several steps of its mapping ask for; for molecules that no longer change.
@@ -146,9 +148,10 @@ known_bonds = lru_cache(maxsize=2)(bond_facts)
 
 @lru_cache(maxsize=2)
 def known_rings(mol: Any) -> tuple[tuple[int, ...], ...]:
-    """Atoms of the smallest rings, in turn, of a molecule that no longer changes."""
-    # Symmetrised, so that equivalent rings of cages are all found; renumbered molecules have no rings until asked.
-    Chem.GetSymmSSSR(mol)
+    """Atoms of the smallest rings, in turn, of a molecule that no longer changes.
+
+    RDKit has found them while it read the molecule, symmetrised, so that equivalent rings of cages are all there.
+    """
     rings: tuple[tuple[int, ...], ...] = mol.GetRingInfo().AtomRings()
     return rings
 
