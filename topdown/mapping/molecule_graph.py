@@ -333,8 +333,8 @@ def _units(
         for i in choline[1:]:
             parent[root(i)] = root(choline[0])
     masks: dict[int, int] = {}
-    for atom in range(len(atoms)):
-        masks[root(atom)] = masks.get(root(atom), 0) | 1 << atom
+    for i in range(len(atoms)):
+        masks[root(i)] = masks.get(root(i), 0) | 1 << i
     return sorted(masks.values(), key=lambda mask: mask & -mask)
 
 
