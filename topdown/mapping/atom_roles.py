@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from rdkit import Chem
-
 HALOGENS = {9: "F", 17: "Cl", 35: "Br", 53: "I"}
 
 #: An aromatic ring of carbons with nothing on it but hydrogen; one of carbons that carries or is fused to carbons and
@@ -59,6 +57,28 @@ class AtomFacts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class AtomKind:
+    """What an atom is, by itself and all that lies within two bonds of it.
+
+    Attributes
+    ----------
+    carbonyl, role : str
+        As in :class:`AtomRoles`.
+    inside, outside : int
+        Number of what counts of the atom in a bead, but for its rings, and beside a bead.
+    energy_key : tuple
+        What its contribution to atomic free energies depends on: the atom, the elements it is bonded to and how, and around
+        an oxygen, because of its hydrogen and of carbonyl groups, the atoms two bonds away.
+    """
+
+    carbonyl: str
+    role: str
+    inside: int
+    outside: int
+    energy_key: tuple[int | tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AtomRoles:
     """Facts and roles of all atoms of a molecule.
 
@@ -71,12 +91,15 @@ class AtomRoles:
         Role of each atom.
     arenes : tuple of str
         What the aromatic rings through each atom carry, one of :data:`ARENES`; empty for atoms of no such ring.
+    kinds : tuple of AtomKind
+        All of this but for the rings, and what else is remembered of such atoms.
     """
 
     facts: tuple[AtomFacts, ...]
     carbonyls: tuple[str, ...]
     names: tuple[str, ...]
     arenes: tuple[str, ...]
+    kinds: tuple[AtomKind, ...]
 
     def charge(self, group: Iterable[int]) -> int:
         """Sum of formal charges [e]."""
@@ -106,8 +129,10 @@ class BondFacts(NamedTuple):
 def bond_facts(mol: Any) -> tuple[BondFacts, ...]:
     """Facts of the bonds, in the order of the molecule."""
     return tuple(
-        BondFacts(b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondTypeAsDouble(), b.GetIsAromatic(), b.IsInRing())
-        for b in bonds_of(mol)
+        [
+            BondFacts(b.GetBeginAtomIdx(), b.GetEndAtomIdx(), b.GetBondTypeAsDouble(), b.GetIsAromatic(), b.IsInRing())
+            for b in bonds_of(mol)
+        ]
     )
 
 
@@ -117,25 +142,29 @@ def atom_facts(mol: Any) -> tuple[AtomFacts, ...]:
     aromatic = [atom.GetIsAromatic() for atom in atoms]
     elements = [atom.GetAtomicNum() for atom in atoms]
     neighbours: list[list[Neighbour]] = [[] for _ in elements]
-    orders: list[set[float]] = [set() for _ in elements]
-    rings = mol.GetRingInfo()
+    double, triple = set(), set()
     for i, j, order, _, _ in known_bonds(mol):
         neighbours[i].append((j, elements[j], order, aromatic[j]))
         neighbours[j].append((i, elements[i], order, aromatic[i]))
-        orders[i].add(order)
-        orders[j].add(order)
+        if order == 2.0:
+            double |= {i, j}
+        elif order == 3.0:
+            triple |= {i, j}
+    in_small_ring = {i for ring in known_rings(mol) if len(ring) <= LARGEST_RING for i in ring}
     return tuple(
-        AtomFacts(
-            elements[i],
-            aromatic[i],
-            aromatic[i] or (atom.IsInRing() and rings.MinAtomRingSize(i) <= LARGEST_RING),
-            atom.GetTotalNumHs(),
-            atom.GetFormalCharge(),
-            tuple(neighbours[i]),
-            2.0 in orders[i],
-            3.0 in orders[i],
-        )
-        for i, atom in enumerate(atoms)
+        [
+            AtomFacts(
+                elements[i],
+                aromatic[i],
+                aromatic[i] or i in in_small_ring,
+                atom.GetTotalNumHs(),
+                atom.GetFormalCharge(),
+                tuple(neighbours[i]),
+                i in double,
+                i in triple,
+            )
+            for i, atom in enumerate(atoms)
+        ]
     )
 
 
@@ -146,9 +175,10 @@ known_bonds = lru_cache(maxsize=2)(bond_facts)
 
 @lru_cache(maxsize=2)
 def known_rings(mol: Any) -> tuple[tuple[int, ...], ...]:
-    """Atoms of the smallest rings, in turn, of a molecule that no longer changes."""
-    # Symmetrised, so that equivalent rings of cages are all found; renumbered molecules have no rings until asked.
-    Chem.GetSymmSSSR(mol)
+    """Atoms of the smallest rings, in turn, of a molecule that no longer changes.
+
+    RDKit has found them while it read the molecule, symmetrised, so that equivalent rings of cages are all there.
+    """
     rings: tuple[tuple[int, ...], ...] = mol.GetRingInfo().AtomRings()
     return rings
 
@@ -156,9 +186,87 @@ def known_rings(mol: Any) -> tuple[tuple[int, ...], ...]:
 def atom_roles(mol: Any) -> AtomRoles:
     """Roles of the atoms of a molecule of heavy atoms."""
     facts = known_facts(mol)
-    carbonyls = tuple(_carbonyl(a, facts) for a in facts)
-    names = tuple(_role(a, facts, carbonyls, kind) for a, kind in zip(facts, carbonyls))
-    return AtomRoles(facts, carbonyls, names, _arenes(mol, facts))
+    kinds = _atom_kinds(facts)
+    carbonyls, names = tuple([kind.carbonyl for kind in kinds]), tuple([kind.role for kind in kinds])
+    return AtomRoles(facts, carbonyls, names, _arenes(mol, facts), kinds)
+
+
+#: Number of each thing met so far that atoms may be; there are some hundreds.
+_numbers: dict[tuple[object, ...], int] = {}
+#: Bond orders are 1, 1.5, 2 and 3: twice that fits three bits.
+ORDER_BITS = 3
+#: Number and carbonyl of atoms met before, by what they are and what they are bonded to.
+_near: dict[tuple[int, ...], tuple[int, str]] = {}
+#: Atoms met before, by these numbers of theirs and of their neighbours, in the order of the molecule: a new order is worked
+#: out anew. A kind takes some 700 bytes.
+_kinds: dict[tuple[int, ...], AtomKind] = {}
+_MOST_KINDS = 20_000
+
+
+def numbered(thing: tuple[object, ...]) -> int:
+    """The number of what an atom may be, the same for equal ones."""
+    return _numbers.setdefault(thing, len(_numbers))
+
+
+def _atom_kinds(facts: Sequence[AtomFacts]) -> tuple[AtomKind, ...]:
+    """The kinds of the atoms of a molecule; most of them have been met in others."""
+    if len(_kinds) > _MOST_KINDS:
+        _kinds.clear()
+        _near.clear()
+    own = [numbered(atom[:5]) for atom in facts]
+    near: list[int] = []
+    carbonyls: list[str] = []
+    for number, atom in zip(own, facts):
+        beside = (number, *[own[j] << ORDER_BITS | int(2.0 * order) for j, _, order, _ in atom.neighbours])
+        found = _near.get(beside)
+        if found is None:
+            found = _near[beside] = len(_near), _carbonyl(atom, facts)
+        near.append(found[0])
+        carbonyls.append(found[1])
+    kinds = []
+    for place, atom in enumerate(facts):
+        around = (near[place], *[near[j] for j, _, _, _ in atom.neighbours])
+        kind = _kinds.get(around)
+        if kind is None:
+            kind = _kinds[around] = _new_kind(place, facts, carbonyls)
+        kinds.append(kind)
+    return tuple(kinds)
+
+
+def _new_kind(place: int, facts: Sequence[AtomFacts], carbonyls: Sequence[str]) -> AtomKind:
+    atom, carbonyl = facts[place], carbonyls[place]
+    role = _role(atom, facts, carbonyls, carbonyl)
+    return AtomKind(
+        carbonyl=carbonyl,
+        role=role,
+        inside=numbered((*_plain(atom), carbonyl, role)),
+        outside=numbered((atom.element, atom.aromatic, atom.has_double_bond, bool(carbonyl), role == "c=O")),
+        energy_key=_energy_key(place, facts),
+    )
+
+
+def _plain(atom: AtomFacts) -> tuple[object, ...]:
+    return *atom[:5], len(atom.neighbours), atom.has_double_bond
+
+
+def _energy_key(place: int, facts: Sequence[AtomFacts]) -> tuple[int | tuple[int, ...], ...]:
+    """See :class:`AtomKind`."""
+
+    def ends(atom: int, but: int = -1) -> list[int]:
+        return sorted(
+            numbered((z, aromatic, facts[j].charge)) << ORDER_BITS | int(2.0 * order)
+            for j, z, order, aromatic in facts[atom].neighbours
+            if j != but
+        )
+
+    own = numbered(_plain(facts[place]))
+    if facts[place].element != 8:
+        return own, *ends(place)
+    around = [
+        (numbered(_plain(facts[j])) << ORDER_BITS | int(2.0 * order), *ends(j, place))
+        for j, _, order, _ in facts[place].neighbours
+    ]
+    return own, *sorted(around)
 
 
 def _arenes(mol: Any, facts: Sequence[AtomFacts]) -> tuple[str, ...]:
@@ -218,7 +326,7 @@ def _carbonyl(atom: AtomFacts, facts: Sequence[AtomFacts]) -> str:
     return "aldehyde" if atom.hydrogens else "ketone"
 
 
-def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...], carbonyl: str) -> str:
+def _role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: Sequence[str], carbonyl: str) -> str:
     element = atom.element
     if element == 6:
         return _carbon_role(atom, carbonyl)
@@ -260,7 +368,7 @@ def _carbon_role(atom: AtomFacts, kind: str) -> str:
     return f"C{min(atom.hydrogens, 3)}{'r' if atom.in_ring else ''}{'p' * polar}"
 
 
-def _nitrogen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _nitrogen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: Sequence[str]) -> str:
     h = min(atom.hydrogens, 2)
     near = atom.neighbours
     if atom.aromatic:
@@ -294,7 +402,7 @@ def _nitrogen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple
     return f"aniline N{h}" if any(aromatic for _, _, _, aromatic in near) else f"amine N{h}"
 
 
-def _oxygen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _oxygen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: Sequence[str]) -> str:
     near = atom.neighbours
     if atom.aromatic:
         return "o"
@@ -326,7 +434,7 @@ def _oxygen_role(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[s
     return _bridging_oxygen(atom, facts, carbonyls) + ("r" if atom.in_ring else "")
 
 
-def _bridging_oxygen(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: tuple[str, ...]) -> str:
+def _bridging_oxygen(atom: AtomFacts, facts: Sequence[AtomFacts], carbonyls: Sequence[str]) -> str:
     elements = [z for _, z, _, _ in atom.neighbours]
     ends = [j for j, _, _, _ in atom.neighbours]
     if any(z != 6 for z in elements):

@@ -12,6 +12,7 @@ import numpy as np
 from rdkit import Chem
 
 from topdown.mapping.atom_roles import LARGEST_RING, known_bonds, known_rings
+from topdown.mapping.bit_masks import bits
 
 #: Most constraints joined to one another: more converge slowly in LINCS.
 _LARGEST_NETWORK = 12
@@ -77,16 +78,16 @@ def _edges(owners: Sequence[tuple[int, ...]], bonds: Iterable[Sequence[Any]]) ->
 @lru_cache(maxsize=2)
 def ring_systems(mol: Any) -> tuple[frozenset[int], ...]:
     """Atoms of each set of fused small rings of a molecule that no longer changes."""
-    systems: list[set[int]] = []
+    systems: list[int] = []
     for ring in known_rings(mol):
         if len(ring) > LARGEST_RING:
             continue
-        joined = set(ring)
-        for other in [s for s in systems if len(s & joined) >= 2]:
+        joined = sum([1 << atom for atom in ring])
+        for other in [s for s in systems if (s & joined).bit_count() >= 2]:
             systems.remove(other)
             joined |= other
         systems.append(joined)
-    return tuple(map(frozenset, systems))
+    return tuple([frozenset(bits(system)) for system in systems])
 
 
 def cycle_edges(edges: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import or_
 from typing import NamedTuple
 
 from topdown.mapping.bit_masks import bits
@@ -70,29 +72,31 @@ class Candidates:
 
 def _walked(graph: MoleculeGraph, units: list[int], taken: int) -> tuple[list[int], list[int]]:
     """The units breadth first from a peripheral one, component by component, and their neighbours in that numbering."""
-    unit_of = {a: u for u, mask in enumerate(units) for a in bits(mask)}
+    bit_of = {a: 1 << u for u, mask in enumerate(units) for a in bits(mask)}
     near = []
-    for u, mask in enumerate(units):
-        around = 0
+    for mask in units:
+        around = beside = 0
         for a in bits(mask):
             around |= graph.neighbors[a]
-        near.append(sorted({unit_of[b] for b in bits(around & ~taken)} - {u}))
+        for b in bits(around & ~(taken | mask)):
+            beside |= bit_of[b]
+        near.append(beside)
     order: list[int] = []
-    place: dict[int, int] = {}
-    for first in range(len(units)):
-        if first in place:
-            continue
-        queue = [first]
+    left = (1 << len(units)) - 1
+    while left:
+        queue = [(left & -left).bit_length() - 1]
         for _ in range(2):
-            queue, seen = [queue[-1]], {queue[-1]}
+            queue, seen = [queue[-1]], 1 << queue[-1]
             for u in queue:
-                fresh = [v for v in near[u] if v not in seen]
-                seen.update(fresh)
-                queue += fresh
-        for u in queue:
-            place[u] = len(order)
-            order.append(u)
-    return [units[u] for u in order], [sum(1 << place[v] for v in near[u]) for u in order]
+                fresh = near[u] & ~seen
+                seen |= fresh
+                queue += bits(fresh)
+        order += queue
+        left &= ~seen
+    place = [0] * len(units)
+    for number, u in enumerate(order):
+        place[u] = 1 << number
+    return [units[u] for u in order], [sum([place[v] for v in bits(near[u])]) for u in order]
 
 
 #: Shift that keeps a cost above the packed counts of a description in one integer.
@@ -130,7 +134,7 @@ class _UnitShares(NamedTuple):
     clusters : list of int
         Masks of functional groups.
     links : list of dict of int to int
-        For each neighbouring unit what both count for the bonds between them.
+        For the bit of each neighbouring unit what both count for the bonds between them.
     """
 
     totals: list[int]
@@ -156,16 +160,31 @@ def _unit_shares(graph: MoleculeGraph, units: Sequence[int], weights: Mapping[st
                     total += end
                     v = unit_of.get(other.bit_length() - 1)
                     if v is not None:
-                        link[v] = link.get(v, 0) + end
+                        link[1 << v] = link.get(1 << v, 0) + end
         shares.totals.append(total)
         shares.flags.append(flag)
         shares.clusters.append(cluster)
         shares.links.append(link)
     for u, link in enumerate(shares.links):
-        for v in link:
-            if v > u:
-                link[v] = shares.links[v][u] = link[v] + shares.links[v][u]
+        for one in link:
+            if one > 1 << u:
+                other_way = shares.links[one.bit_length() - 1]
+                link[one] = other_way[1 << u] = link[one] + other_way[1 << u]
     return shares
+
+
+def _masks_by_size(units: Sequence[int], shares: _UnitShares) -> tuple[list[int], int]:
+    """The units that a group of 0, 1, … atoms has room for, and those without aromatic atoms."""
+    of_size = [0] * (MAX_GROUP + 1)
+    not_aromatic = 0
+    for u, (mask, own) in enumerate(zip(units, shares.totals)):
+        size = mask.bit_count()
+        if size <= MAX_GROUP:
+            of_size[size] |= 1 << u
+        if not own & _AROMATIC:
+            not_aromatic |= 1 << u
+    fitting = list(accumulate(of_size, or_))
+    return fitting[::-1], not_aromatic
 
 
 def _priced_groups(
@@ -176,20 +195,21 @@ def _priced_groups(
     Counts and the cost of cut bonds add up while a group grows: what the new unit brings, less the bonds by which it
     is attached, which both sides had counted as cut.
     """
-    own, flags, clusters, links = _unit_shares(graph, units, weights)
+    shares = _unit_shares(graph, units, weights)
     shapes = _shape_costs(weights)
     everything = (1 << graph.n_atoms) - 1
-    size = [mask.bit_count() for mask in units]
+    fitting, not_aromatic = _masks_by_size(units, shares)
     # Only these atoms can have three neighbours in a group.
     forks = sum(1 << a for a, near in enumerate(graph.neighbors) if near.bit_count() > 2)
+    of_unit = {1 << u: own for u, own in enumerate(zip(units, neighbors, *shares))}
     priced: list[PricedGroup] = []
-    for seed in range(len(units)):
-        later = -1 << (seed + 1)
-        # Units of the group, those to grow by and those not to grow by any more, all beside it and in it; its counts.
-        near = neighbors[seed]
-        stack = [(1 << seed, near & later, 0, near, own[seed], flags[seed], clusters[seed], units[seed])]
+    unmet = (1 << len(units)) - 1
+    for seed, (atoms, near, total, flag, cluster, _) in of_unit.items():
+        unmet ^= seed
+        # Units of the group, those to grow by, those it may still meet, and those beside it and in it; its atoms and counts.
+        stack = [(seed, near & unmet, unmet, near, atoms, total, flag, cluster)]
         while stack:
-            group, frontier, closed, near, total, flag, cluster, atoms = stack.pop()
+            group, frontier, ahead, near, atoms, total, flag, cluster = stack.pop()
             n = atoms.bit_count()
             branching = 0
             if n > 3 and atoms & forks:
@@ -205,20 +225,23 @@ def _priced_groups(
             priced.append((cost + (total >> _SHIFT), group, near & ~group))
             if n >= MAX_GROUP:
                 continue
-            is_full = total & _AROMATIC >= _FULL
+            fit = fitting[n]
+            if total & _AROMATIC >= _FULL:
+                fit &= not_aromatic
+            frontier &= fit
+            ahead &= fit
             while frontier:
                 low = frontier & -frontier
                 frontier ^= low
-                closed |= low
-                v = low.bit_length() - 1
-                if n + size[v] > MAX_GROUP or (is_full and own[v] & _AROMATIC):
-                    continue
-                grown = total + own[v]
-                for u, both in links[v].items():
-                    if group >> u & 1:
-                        grown -= both
-                beside = neighbors[v]
-                ahead = frontier | (beside & later & ~group & ~closed)
-                counted = grown, flag | flags[v], cluster | clusters[v], atoms | units[v]
-                stack.append((group | low, ahead, closed, near | beside, *counted))
+                ahead ^= low
+                its_atoms, beside, its_total, its_flag, its_cluster, links = of_unit[low]
+                grown = total + its_total
+                inner = beside & group
+                if inner & (inner - 1):
+                    for u in bits(inner):
+                        grown -= links[1 << u]
+                else:
+                    grown -= links[inner]
+                counted = atoms | its_atoms, grown, flag | its_flag, cluster | its_cluster
+                stack.append((group | low, frontier | beside & ahead, ahead, near | beside, *counted))
     return priced

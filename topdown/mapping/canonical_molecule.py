@@ -49,13 +49,13 @@ class CanonicalMolecule:
         if fresh is None or fresh.GetNumAtoms() != len(written):
             # RDKit does not read what it wrote: its atoms at least come in canonical order.
             order = canonical_order(parsed.mol, text)
-            mol = Chem.RenumberAtoms(parsed.mol, order)
+            mol = _renumbered(parsed.mol, order)
             return cls(mol=mol, order=order, as_read=mol, places=list(range(len(order))))
         if not any(mark in text for mark in "/\\@"):
             return cls(mol=fresh, order=written, as_read=fresh, places=list(range(len(written))), text=text)
         places = canonical_order(fresh)
         return cls(
-            mol=Chem.RenumberAtoms(fresh, places),
+            mol=_renumbered(fresh, places),
             order=[written[place] for place in places],
             as_read=fresh,
             places=places,
@@ -80,6 +80,13 @@ def conformers_of(canonical_smiles: str, seed: int) -> Conformers | None:
         for values in made[1:]:
             values.flags.writeable = False
     return made
+
+
+def _renumbered(mol: Any, order: list[int]) -> Any:
+    """The molecule with its atoms in another order, and its rings in that which follows from it."""
+    renumbered = Chem.RenumberAtoms(mol, order)
+    Chem.GetSymmSSSR(renumbered)
+    return renumbered
 
 
 def _read(canonical_smiles: str) -> Any:

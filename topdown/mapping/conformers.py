@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -182,7 +181,10 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
         drawing = rdDepictor.Compute2DCoords(mol, canonOrient=True, clearConfs=False)
     at = (mol.GetConformer(drawing).GetPositions()[:, :2] * (_REAL_BOND / _DRAWN_BOND)).tolist()
     mol.RemoveConformer(drawing)
-    beads_with = Counter(atom for group in groups for atom in group)
+    beads_with = [0] * len(at)
+    for group in groups:
+        for atom in group:
+            beads_with[atom] += 1
     centres: list[tuple[float, float, float]] = []
     for atom, ((x, y), facts) in enumerate(zip(at, known_facts(mol))):
         n_hydrogens = min(facts.hydrogens, 3)
@@ -197,7 +199,7 @@ def flat_positions(mol: Any, groups: Sequence[Sequence[int]]) -> FloatArray:
                 out = n_hydrogens / (1 + n_hydrogens) * _HYDROGEN_OUT[n_hydrogens] / norm
                 x += out * away_x
                 y += out * away_y
-        centres.append((x, y, (1.0 + n_hydrogens) / beads_with[atom] if atom in beads_with else 0.0))
+        centres.append((x, y, (1.0 + n_hydrogens) / beads_with[atom] if beads_with[atom] else 0.0))
     beads = []
     for group in groups:
         members = [centres[atom] for atom in sorted(group)]

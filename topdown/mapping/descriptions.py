@@ -76,9 +76,8 @@ def atom_share(
     element: int,
     ring_sizes: tuple[int, ...],
     substitution: str,
-    *,
     flat: bool,
-    polar: bool,
+    polar: int,
     carbonyl: bool,
     double: bool,
     terminal: bool,
@@ -94,7 +93,7 @@ def atom_share(
         One of :data:`SUBSTITUTION`, or empty outside flat six-rings.
     flat : bool
         Whether a ring of it is aromatic or a quinone.
-    polar, carbonyl, double : bool
+    polar, carbonyl, double : bool or 0, 1
         Whether it belongs to a functional group, is the carbon of C=O and the like, or one of C=C outside rings.
     terminal : bool
         Whether it has one neighbour.

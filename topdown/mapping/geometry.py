@@ -210,22 +210,23 @@ class _Builder:
         for body in bodies:
             for constraint in body.constraints:
                 held.setdefault(constraint.atoms, constraint)
-        self._network = Networks(held)
-        self.bonds, stiff = self._springs(graph)
+        self.bonds, stiff = self._springs(graph, held)
         self.constraints = tuple(sorted([*held.values(), *stiff], key=lambda c: c.atoms))
         self.anchors = self._anchors()
         self.bonds += tuple(self._capped(self._bond(pair)) for pair in sorted(set(self.anchors.values())))
 
-    def _springs(self, graph: Connectivity) -> tuple[tuple[Bond, ...], list[Constraint]]:
+    def _springs(
+        self, graph: Connectivity, held: Iterable[tuple[int, int]]
+    ) -> tuple[tuple[Bond, ...], list[Constraint]]:
         """Bonds, and constraints in place of the stiffest ones where they close no cycle and join no long network."""
         bonds = [self._bond(pair) for pair in self.links]
         if all(bond.force_constant <= BOND_RANGE[1] for bond in bonds):
             return tuple(bonds), []
-        in_cycle = cycle_edges(graph.edges)
+        in_cycle, network = cycle_edges(graph.edges), Networks(held)
         springs, constraints = [], []
         for pair, bond in zip(self.links, bonds):
             sites = self._is_site & set(pair)
-            if bond.force_constant > BOND_RANGE[1] and pair not in in_cycle and not sites and self._network.joins(pair):
+            if bond.force_constant > BOND_RANGE[1] and pair not in in_cycle and not sites and network.joins(pair):
                 constraints.append(Constraint(atoms=pair, length=bond.length))
             else:
                 springs.append(self._capped(bond))

@@ -84,8 +84,10 @@ def _graph_of(mol: Any) -> MoleculeGraph:
     for i, j, order, _, _ in bonds:
         neighbors[i] |= 1 << j
         neighbors[j] |= 1 << i
-        highest[i] = max(highest[i], order)
-        highest[j] = max(highest[j], order)
+        if order > highest[i]:
+            highest[i] = order
+        if order > highest[j]:
+            highest[j] = order
     polar = _polar_atoms(atoms, bonds)
     cluster = [-1] * len(atoms)
     for number, piece in enumerate(pieces_of(polar, neighbors)):
@@ -94,16 +96,17 @@ def _graph_of(mol: Any) -> MoleculeGraph:
     flat = _flat_atoms(atoms, rings, highest)
     substitution, single_rings = _ring_substitution(neighbors, rings, ring_sizes, flat)
     carbonyl, double = _double_bonded_carbons(atoms, bonds, rings_of_bonds)
+    # In order, not by name: that takes most of the time of a look-up in the cache.
     shares = [
         atom_share(
             atom.element,
             ring_sizes[i],
             substitution[i],
-            flat=i in flat,
-            polar=bool(polar >> i & 1),
-            carbonyl=i in carbonyl,
-            double=i in double,
-            terminal=len(atom.neighbours) == 1,
+            i in flat,
+            polar >> i & 1,
+            i in carbonyl,
+            i in double,
+            len(atom.neighbours) == 1,
         )
         for i, atom in enumerate(atoms)
     ]
@@ -114,7 +117,7 @@ def _graph_of(mol: Any) -> MoleculeGraph:
             len(atom.neighbours) == 1,
             cluster[i] >= 0,
             i in carbonyl,
-            atom.element == 6 and highest[i] == 1 and sum(element == 8 for _, element, _, _ in atom.neighbours) > 1,
+            atom.element == 6 and highest[i] == 1 and [z for _, z, _, _ in atom.neighbours].count(8) > 1,
         )
         for i, atom in enumerate(atoms)
     ]
@@ -282,12 +285,12 @@ def _polar_atoms(atoms: Sequence[AtomFacts], bonds: Sequence[BondFacts]) -> int:
     for i, atom in enumerate(atoms):
         if atom.element != 6 and atom.element not in HALOGENS:
             mask |= 1 << i
-    for bond in bonds:
-        if bond.order >= 2:
-            if atoms[bond.i].element != 6:
-                mask |= 1 << bond.j
-            if atoms[bond.j].element != 6:
-                mask |= 1 << bond.i
+    for i, j, order, _, _ in bonds:
+        if order >= 2:
+            if atoms[i].element != 6:
+                mask |= 1 << j
+            if atoms[j].element != 6:
+                mask |= 1 << i
     return mask
 
 
@@ -306,14 +309,14 @@ def _units(
             i = parent[i]
         return i
 
+    for i, atom in enumerate(atoms):
+        if len(atom.neighbours) == 1 and _stays_with_neighbour(atom):
+            parent[root(i)] = root(atom.neighbours[0][0])
     inside = [0] * len(atoms)
-    for bond, rings in zip(bonds, rings_of_bonds):
-        a, b = atoms[bond.i], atoms[bond.j]
-        if _is_terminal_partner(a, bond) or _is_terminal_partner(b, bond):
-            parent[root(bond.i)] = root(bond.j)
-        if not rings and polar >> bond.i & polar >> bond.j & 1:
-            inside[bond.i] |= 1 << bond.j
-            inside[bond.j] |= 1 << bond.i
+    for (i, j, _, _, _), rings in zip(bonds, rings_of_bonds):
+        if not rings and polar >> i & polar >> j & 1:
+            inside[i] |= 1 << j
+            inside[j] |= 1 << i
     for group in pieces_of(polar, inside):
         members = bits(group)
         # Halogens stay with the centre of their group and count as its members.
@@ -330,8 +333,8 @@ def _units(
         for i in choline[1:]:
             parent[root(i)] = root(choline[0])
     masks: dict[int, int] = {}
-    for atom in range(len(atoms)):
-        masks[root(atom)] = masks.get(root(atom), 0) | 1 << atom
+    for i in range(len(atoms)):
+        masks[root(i)] = masks.get(root(i), 0) | 1 << i
     return sorted(masks.values(), key=lambda mask: mask & -mask)
 
 
@@ -345,8 +348,10 @@ def _phosphocholines(atoms: Sequence[AtomFacts], neighbors: Sequence[int]) -> li
 
     found = []
     for n, atom in enumerate(atoms):
+        if atom.element != 7 or atom.charge != 1 or len(atom.neighbours) != 4:
+            continue
         methyls = [i for i in bits(neighbors[n]) if atoms[i].element == 6 and len(atoms[i].neighbours) == 1]
-        if atom.element != 7 or atom.charge != 1 or len(atom.neighbours) != 4 or len(methyls) != 3:
+        if len(methyls) != 3:
             continue
         (first,) = [i for i in bits(neighbors[n]) if i not in methyls]
         second = onwards(first, n)
@@ -358,8 +363,6 @@ def _phosphocholines(atoms: Sequence[AtomFacts], neighbors: Sequence[int]) -> li
     return found
 
 
-def _is_terminal_partner(atom: AtomFacts, bond: BondFacts) -> bool:
-    """Whether a terminal atom is never cut from its neighbour: =O, =S, =N, #N, O(-), halogens."""
-    if len(atom.neighbours) != 1:
-        return False
-    return atom.element in HALOGENS or (atom.element != 6 and (bond.order >= 2 or atom.charge < 0))
+def _stays_with_neighbour(atom: AtomFacts) -> bool:
+    """Whether an atom of one neighbour is never cut from it: =O, =S, =N, #N, O(-), halogens."""
+    return atom.element in HALOGENS or (atom.element != 6 and (atom.neighbours[0][2] >= 2 or atom.charge < 0))

@@ -136,18 +136,18 @@ def cheapest_divisions(
     budget = MAX_STEPS if max_steps is None else max_steps
     if count > 1:
         budget = min(budget, MAX_LIST_WORK // count)
-    whole = (1 << len(neighbors)) - 1
-    if ceiling is not None and known and whole in known:
-        listed = _listed(known[whole], whole, count, relevant, ceiling, budget)
+    everything = (1 << len(neighbors)) - 1
+    if ceiling is not None and known and everything in known:
+        listed = _listed(known[everything], everything, count, relevant, ceiling, budget)
         if listed is not None:
             return Divisions(ranked=tuple(listed), exact=True, bound=listed[0][0])
     graph = UnitGraph(neighbors)
     if ceiling is not None:
-        candidates = _worth_it(whole, candidates, ceiling)
+        candidates = _worth_it(everything, candidates, ceiling)
     ranked: list[Division] = [(0, ())]
     exact, bound = True, 0
     for whole in _components(neighbors):
-        every = inside = [c for c in candidates if c[1] & whole]
+        every = inside = candidates if whole == everything else [c for c in candidates if c[1] & whole]
         solved = None
         if count == 1 and len(every) <= FEW_CANDIDATES:
             options = _options(graph, whole, every, min(budget, FEW_STEPS))
@@ -317,9 +317,10 @@ def _best(options: Options, whole: int) -> tuple[Division, dict[int, int]]:
         for cost, units, pieces in options[mask]:
             for piece in pieces:
                 # A remainder none of whose divisions is worth it has no value.
-                if piece not in value:
+                least = value.get(piece)
+                if least is None:
                     break
-                cost += value[piece]
+                cost += least
             else:
                 if best is None or cost < best[0] or (cost == best[0] and (units, pieces) < best[1:]):
                     best = cost, units, pieces

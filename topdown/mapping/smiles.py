@@ -6,7 +6,7 @@ The text is checked first (:mod:`topdown.mapping.smiles_text`), then RDKit parse
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +144,9 @@ def parse_smiles(
             _number_heavy_atoms(mol)
         if not bare or _DATIVE_MARK.search(core):
             _check_atoms(mol, smiles)
-        mol = _sanitised(mol, smiles)
+        # What was read is looked at again where it is refused; a component of several cannot be read by itself.
+        before = Chem.Mol(mol) if len(fragments) > 1 else None
+        mol = _sanitised(mol, smiles, lambda: before or Chem.MolFromSmiles(core, sanitize=False))
         if not bare and any(atom.GetAtomicNum() == 1 for atom in atoms_of(mol)):
             mol = Chem.RemoveAllHs(mol)
     if mol.GetNumAtoms() == 0:
@@ -243,12 +245,12 @@ _DATIVE_MARK = re.compile("<-|->")
 _DATIVE = (Chem.BondType.DATIVE, Chem.BondType.DATIVEONE, Chem.BondType.DATIVEL, Chem.BondType.DATIVER)
 
 
-def _sanitised(mol: Any, smiles: str) -> Any:
-    before = Chem.Mol(mol)
+def _sanitised(mol: Any, smiles: str, before: Callable[[], Any]) -> Any:
+    """The molecule with its rings, aromatic atoms and stereo; ``before`` gives it as it was read."""
     if Chem.SanitizeMol(mol, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
         raise MoleculeError(
             "E_CHEM",
-            _chemistry_reason(_complaint(before)),
+            _chemistry_reason(_complaint(before())),
             where=shown(smiles),
             hint="check valences, charges and aromatic (lower-case) atoms",
         )

@@ -6,19 +6,8 @@ choice looked up is the choice that would have been made, down to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from topdown.mapping.atom_roles import HALOGENS, AtomFacts, AtomRoles
+from topdown.mapping.atom_roles import HALOGENS, ORDER_BITS, AtomFacts, AtomRoles, numbered
 from topdown.mapping.bead_chemistry import polar_two_carbons_away
-
-#: Number of each kind of atom met so far; there are some hundreds.
-_numbers: dict[tuple[object, ...], int] = {}
-#: Bond orders are 1, 1.5, 2 and 3: twice that fits three bits.
-_ORDER_BITS = 3
-
-
-def _numbered(kinds: Iterable[tuple[object, ...]]) -> list[int]:
-    return [_numbers.setdefault(kind, len(_numbers)) for kind in kinds]
 
 
 class Surroundings:
@@ -32,20 +21,12 @@ class Surroundings:
     """
 
     def __init__(self, roles: AtomRoles, shared: frozenset[int]) -> None:
-        self._facts = roles.facts
-        plain = [
-            (f.element, f.charge, f.hydrogens, f.aromatic, f.in_ring, len(f.neighbours), f.has_double_bond)
-            for f in roles.facts
+        self._facts, self._kinds = roles.facts, roles.kinds
+        self._inside = [
+            numbered((kind.inside, arene, atom in shared))
+            for atom, (kind, arene) in enumerate(zip(roles.kinds, roles.arenes))
         ]
-        own = zip(plain, roles.carbonyls, roles.names, roles.arenes)
-        self._inside = _numbered((*p, *kinds, a in shared) for a, (p, *kinds) in enumerate(own))
-        self._outside = _numbered(
-            (f.element, f.aromatic, f.has_double_bond, bool(kind), name == "c=O")
-            for f, kind, name in zip(roles.facts, roles.carbonyls, roles.names)
-        )
-        self._plain: Sequence[int] | None = None
-        self._ends: Sequence[int] = ()
-        self._kinds = plain
+        self._outside = [kind.outside for kind in roles.kinds]
 
     def in_order(self, group: tuple[int, ...]) -> tuple[int, ...]:
         """The atoms of a bead sorted by their kinds and those of their neighbours, whatever their numbers."""
@@ -53,9 +34,9 @@ class Surroundings:
         ranks = {}
         for atom in group:
             around = [
-                kinds[other] << _ORDER_BITS | int(2.0 * order)
+                kinds[other] << ORDER_BITS | int(2.0 * order)
                 if other in inside
-                else ~(outside[other] << _ORDER_BITS | int(2.0 * order))
+                else ~(outside[other] << ORDER_BITS | int(2.0 * order))
                 for other, _, order, _ in self._facts[atom].neighbours
             ]
             around.sort()
@@ -80,12 +61,12 @@ class Surroundings:
                 if there is None:
                     attached.append((self._outside[other], int(2.0 * order), other))
                 else:
-                    bonds.append(there << _ORDER_BITS | int(2.0 * order))
+                    bonds.append(there << ORDER_BITS | int(2.0 * order))
             bonds.sort()
             attached.sort()
             key += bonds
-            key += [beside.setdefault(other, size + len(beside)) << _ORDER_BITS | order for _, order, other in attached]
-            key.append(-2 if self._polar_atom_further_off(atom, own) else -1)
+            key += [beside.setdefault(other, size + len(beside)) << ORDER_BITS | order for _, order, other in attached]
+            key.append(-2 if own.element in (7, 8) and self._polar_atom_further_off(atom, own) else -1)
         beyond: set[int] = set()
         for atom in beside:
             polar = False
@@ -117,21 +98,5 @@ class Surroundings:
         )
 
     def atom_key(self, atom: int) -> tuple[int | tuple[int, ...], ...]:
-        """Of an atom and those near it, as far as the patterns of atomic free energies reach.
-
-        These are the atom, the elements it is bonded to and how, and around an oxygen, because of its hydrogen and of
-        carbonyl groups, the atoms two bonds away.
-        """
-        if self._plain is None:
-            self._plain = _numbered(self._kinds)
-            self._ends = _numbered((f.element, f.aromatic, f.charge) for f in self._facts)
-        facts, ends, plain = self._facts, self._ends, self._plain
-        around: list[int | tuple[int, ...]] = []
-        if facts[atom].element != 8:
-            around += sorted(ends[j] << _ORDER_BITS | int(2.0 * order) for j, _, order, _ in facts[atom].neighbours)
-            return (plain[atom], *around)
-        for j, _, order, _ in facts[atom].neighbours:
-            beyond = [ends[k] << _ORDER_BITS | int(2.0 * o) for k, _, o, _ in facts[j].neighbours if k != atom]
-            beyond.sort()
-            around.append((plain[j] << _ORDER_BITS | int(2.0 * order), *beyond))
-        return (plain[atom], *sorted(around))
+        """Of an atom and those near it, as far as the patterns of atomic free energies reach."""
+        return self._kinds[atom].energy_key

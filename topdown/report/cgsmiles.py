@@ -20,6 +20,7 @@ from topdown.model import CGMolecule
 _DUMMY = re.compile(r"\[(\d+)\*\]")
 _BRANCHED = re.compile(r"\(([-=#:/\\]?)(\[\d+\*\])\)")
 _SHARED_FROM = 5000
+_ORDERS = {1: "", 2: "=", 3: "#", 4: "$"}
 #: Elements that SMILES writes without brackets.
 _BARE = frozenset({5, 6, 7, 8, 9, 15, 16, 17, 35, 53})
 
@@ -49,7 +50,7 @@ def _mol_and_groups(molecule: CGMolecule) -> tuple[Any, list[tuple[int, ...]]]:
 def _graph(names: Sequence[str], edges: Mapping[tuple[int, int], int]) -> str:
     """Nodes and edges as text; the order of an edge is how many bonds and shared atoms it stands for."""
     near: list[list[int]] = [[] for _ in names]
-    for i, j in sorted({(min(edge), max(edge)) for edge in edges}):
+    for i, j in sorted({(i, j) if i < j else (j, i) for i, j in edges}):
         near[i].append(j)
         near[j].append(i)
     parent, children, closures = _spanning_tree(near)
@@ -58,10 +59,10 @@ def _graph(names: Sequence[str], edges: Mapping[tuple[int, int], int]) -> str:
         numbers[edge] = str(number) if number < 10 else f"%{number}" if number < 100 else f"%({number})"
 
     def order(i: int, j: int) -> str:
-        return {1: "", 2: "=", 3: "#", 4: "$"}.get(edges.get((i, j), edges.get((j, i), 1)), "$")
+        return _ORDERS.get(edges.get((i, j)) or edges.get((j, i), 1), "$")
 
     def node(bead: int) -> str:
-        rings = (f"{order(*edge) if bead == edge[0] else ''}{numbers[edge]}" for edge in closures if bead in edge)
+        rings = [f"{order(*edge) if bead == edge[0] else ''}{numbers[edge]}" for edge in closures if bead in edge]
         bond = "" if parent[bead] == bead else order(bead, parent[bead])
         return f"{bond}[#{names[bead]}]" + "".join(rings)
 

@@ -5,6 +5,7 @@ import random
 import pytest
 from rdkit import Chem
 
+from topdown.mapping import atom_roles as module_of_roles
 from topdown.mapping import bead_typing, candidate_groups, type_estimate
 from topdown.mapping.atom_roles import atom_roles
 from topdown.mapping.bead_typing import KNOWN_LEVELS, building_block_index, choose_type, choose_types
@@ -56,6 +57,34 @@ def test_what_is_remembered_is_bounded_and_forgetting_changes_nothing(monkeypatc
     assert 0 < len(known.choices) <= 4
     assert 0 < len(known.by_energy) <= 4
     assert 0 < len(type_estimate._ATOM_ENERGIES) <= 4
+
+
+def test_kinds_of_atoms_are_bounded_and_forgetting_changes_nothing(monkeypatch):
+    def roles():
+        # A molecule read anew is not one whose facts are still at hand.
+        found = [atom_roles(Chem.MolFromSmiles(smiles)) for smiles in ALIKE]
+        return [(r.names, r.carbonyls, [kind.energy_key for kind in r.kinds]) for r in found]
+
+    monkeypatch.setattr(module_of_roles, "_kinds", {})
+    monkeypatch.setattr(module_of_roles, "_near", {})
+    wanted = roles()
+    assert len(module_of_roles._kinds) > 100
+    monkeypatch.setattr(module_of_roles, "_MOST_KINDS", 20)
+    assert roles() == wanted
+    assert len(module_of_roles._kinds) <= 20 + max(map(len, ALIKE))
+
+
+def test_an_atom_met_before_is_what_it_would_be_taken_for_alone():
+    """Whatever was remembered of other molecules before: esters, acids and amides differ two bonds away."""
+    for smiles in [*ALIKE, *reversed(ALIKE)]:
+        mol = Chem.MolFromSmiles(smiles)
+        roles = atom_roles(mol)
+        facts = roles.facts
+        carbonyls = tuple(module_of_roles._carbonyl(atom, facts) for atom in facts)
+        assert roles.carbonyls == carbonyls, smiles
+        assert roles.names == tuple(module_of_roles._role(a, facts, carbonyls, c) for a, c in zip(facts, carbonyls)), (
+            smiles
+        )
 
 
 def test_costs_of_descriptions_are_bounded_and_forgetting_changes_nothing(monkeypatch):
