@@ -46,7 +46,11 @@ def _parts_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def force_parts(frame, pair, bonded, *others, **options):
         key = id(pair), id(bonded), *options.items()
         if key not in known:
-            known[key] = look_up(frame, pair, bonded, *others, **options), pair, bonded  # kept, so that their ids are theirs
+            known[key] = (
+                look_up(frame, pair, bonded, *others, **options),
+                pair,
+                bonded,
+            )  # kept, so that their ids are theirs
         return known[key][0]
 
     monkeypatch.setattr(engine_forces, "force_parts", force_parts)
