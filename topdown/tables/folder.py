@@ -9,6 +9,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,11 +115,17 @@ def read_text(path: Path) -> str:
         raise BeadTableError(f"cannot be read: {error.strerror}", where=str(path)) from None
 
 
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> dict[str, Any]:
+    """TOML, parsed once: the curated models of a table are asked for again and again."""
+    return tomllib.loads(text)
+
+
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
-    """The content of a TOML file and its text; a syntax error becomes ``file:line``."""
+    """The content of a TOML file, not to be changed, and its text; a syntax error becomes ``file:line``."""
     text = read_text(path)
     try:
-        return tomllib.loads(text), text
+        return _parsed(text), text
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         line = int(found.group(1)) if found else text.count("\n") + 1

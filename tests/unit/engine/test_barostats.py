@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-import numba
 import numpy as np
 import pytest
 from engine_systems import NO_LENNARD_JONES, W, constrained, water
 
 from topdown.engine import Simulation, SimulationSettings
+from topdown.engine._jit import kernel
 from topdown.engine.barostats import (
     draw_step,
     edge_factors,
@@ -42,7 +42,7 @@ def dynamics(**changes: object) -> Dynamics:
     return SimulationSettings(**settings).dynamics(n_beads=2, n_constraints=0, cutoff=1.1, lam=COUPLED)
 
 
-@numba.njit
+@kernel
 def walk(n_steps, box, settings, stiff, centre, n, kt, rng, edges):
     """Step the box of the model again and again; edges (n_steps, 3). Returns the share of steps accepted."""
     pressure, drift, variance, changes = np.zeros((3, 3)), np.empty(3), np.empty(3), np.empty(3)

@@ -20,6 +20,7 @@ from engine_systems import (
     table_over_degrees,
 )
 
+from topdown.engine import forces as engine_forces
 from topdown.engine import potential_energy, reference
 from topdown.engine.observables import measure
 from topdown.engine.parameters import Parameters, build_parameters
@@ -35,6 +36,24 @@ from topdown.model import (
 )
 
 EDGE = 6.0
+
+
+@pytest.fixture(autouse=True)
+def _parts_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which compiled parts a system needs follows from its parameters; to ask at every point takes longer than its forces."""
+    look_up, known = engine_forces.force_parts, {}
+
+    def force_parts(frame, pair, bonded, *others, **options):
+        key = id(pair), id(bonded), *options.items()
+        if key not in known:
+            known[key] = (
+                look_up(frame, pair, bonded, *others, **options),
+                pair,
+                bonded,
+            )  # kept, so that their ids are theirs
+        return known[key][0]
+
+    monkeypatch.setattr(engine_forces, "force_parts", force_parts)
 
 
 def _one(types: str, **terms) -> list[tuple[CGMolecule, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -60,6 +61,7 @@ class ModelSampler:
         return replace(window, alarm="it froze") if state == self._alarm_at else window
 
 
+@cache
 def request(seed: int = 1) -> CouplingRequest:
     table = load_bead_table("martini3")
     return solvation_request(
@@ -82,6 +84,7 @@ def test_the_error_asked_for_is_reached_and_honest() -> None:
     assert 0.4 < np.sqrt(np.mean(np.square(z))) < 1.8
 
 
+@cache
 def mixed_request(seed: int) -> CouplingRequest:
     return replace(request(seed), cosolvents=((load_molecule("martini3", "OCO"), 20),))
 

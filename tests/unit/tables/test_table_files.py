@@ -9,7 +9,14 @@ import pytest
 
 from topdown.errors import BeadTableError
 from topdown.model import BeadTable, BeadType, BuildingBlock
-from topdown.tables import load_bead_table, load_bead_types, load_building_blocks, table_folder, write_bead_table
+from topdown.tables import (
+    folder,
+    load_bead_table,
+    load_bead_types,
+    load_building_blocks,
+    table_folder,
+    write_bead_table,
+)
 
 
 def same(a: BeadTable, b: BeadTable) -> bool:
@@ -239,3 +246,12 @@ def test_blank_lines_and_other_columns_are_allowed(small_folder, small_table):
     lines = path.read_text().splitlines()
     path.write_text("\n\n".join([lines[0] + ",comment", *(line + ",why" for line in lines[1:])]) + "\n\n")
     assert same(load_bead_table(small_folder), small_table)
+
+
+def test_a_file_is_parsed_once_until_it_changes(tmp_path, monkeypatch):
+    path, parsed, parse = tmp_path / "one.toml", [], folder.tomllib.loads
+    monkeypatch.setattr(folder.tomllib, "loads", lambda text: parsed.append(text) or parse(text))
+    for number in (71, 71, 72):  # numbers no other file has
+        path.write_text(f"only_here = {number}\n")
+        assert folder.read_toml(path) == ({"only_here": number}, f"only_here = {number}\n")
+    assert len(parsed) == 2
