@@ -288,8 +288,10 @@ def _cosines(x: FloatArray) -> FloatArray:
 
 def _precision(correlations: FloatArray, n_features: int, n_columns: int) -> FloatArray:
     """Inverse prior covariance of x (V, n_columns) flattened, of unit width; intercepts are not correlated."""
-    features = np.kron(np.linalg.inv(correlations), np.diag(np.arange(n_columns) < n_features).astype(float))
-    return features + np.kron(np.eye(len(correlations)), np.diag(np.arange(n_columns) >= n_features).astype(float))
+    is_feature = (np.arange(n_columns) < n_features).astype(float)
+    features = np.kron(np.linalg.inv(correlations), np.diag(is_feature))
+    intercepts = np.kron(np.eye(len(correlations)), np.diag(1.0 - is_feature))
+    return np.asarray(features + intercepts, dtype=np.float64)
 
 
 def _fitted_weights(

@@ -135,7 +135,6 @@ def test_a_solvent_without_data_learns_from_the_others() -> None:
     )
     alone, together = (fit_continuous(one, BASE, width=0.3, correlated=flag) for flag in (False, True))
     off = [np.abs(fit.places - places)[:, 1].mean() for fit in (alone, together)]
-    print(off)
     assert off[1] < 0.8 * off[0]
 
 
