@@ -56,7 +56,7 @@ class LiquidStage:
         Whether factors follow from the last round by one more step, with which no liquid has been simulated, or are the best
         of those that were.
     volumes : bool
-        Whether types come in three volumes (:mod:`topdown.mapping.bead_volume`).
+        Whether types come in several volumes (:mod:`topdown.mapping.bead_volume`).
     density_error, tension_error : float
         What a model of this resolution may miss, relative.
     prior : FactorPrior

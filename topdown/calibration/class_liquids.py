@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from topdown.calibration.class_table import PairFactors, largest_like_epsilon
-from topdown.mapping.bead_volume import VOLUME_STEP
+from topdown.mapping.bead_volume import VOLUME_LEVELS, VOLUME_STEP
 from topdown.mapping.class_typing import volume_level
 from topdown.model import BeadTable, Estimate, WindowSamples
 from topdown.model._arrays import FloatArray
@@ -87,7 +87,7 @@ class FactorPrior:
         places : (K, V) float64
             Of the classes; each of the V is taken from its mean, in standard deviations.
         n_slopes : int
-            One for each size where types come in three volumes.
+            One for each size where types come in several volumes.
         """
         spread = places.std(axis=0)
         away = (places - places.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
@@ -209,7 +209,7 @@ def alarm_value(
 
 
 class FactorSpace:
-    """The unknowns as one vector: ln σ of K classes, of pairs of sizes, and where types come in three volumes slopes of every
+    """The unknowns as one vector: ln σ of K classes, of pairs of sizes, and where types come in several volumes slopes of every
     size, then ln ε of them all.
 
     Parameters
@@ -217,7 +217,7 @@ class FactorSpace:
     names : sequence of str
         Of the classes.
     table : BeadTable
-        Whose types are those classes in three sizes, and in one or three volumes.
+        Whose types are those classes in three sizes, and in one or several volumes.
     places : (K, V) float64
         Of the classes.
     prior : FactorPrior
@@ -418,8 +418,10 @@ def _too_weak(
 def _reach(space: FactorSpace, step: FloatArray) -> tuple[float, float]:
     """Largest change of ln σ and of ln ε of any pair."""
 
+    furthest = VOLUME_STEP * max(map(abs, VOLUME_LEVELS))
+
     def most(half: FloatArray) -> float:
         classes, sizes, slopes = space.parts(half)
-        return float(sum(np.abs(part).max(initial=0.0) for part in (classes, sizes, slopes * VOLUME_STEP)))
+        return float(sum(np.abs(part).max(initial=0.0) for part in (classes, sizes, slopes * furthest)))
 
     return most(step[: space.n_half]), most(step[space.n_half :])

@@ -9,7 +9,7 @@ Three kinds of pairs:
   freezes (:func:`largest_like_epsilon`);
 - beads of the parent among themselves: unchanged.
 
-σ with beads of the parent depends on the sizes alone. Where types come in three volumes (:mod:`topdown.mapping.bead_volume`),
+σ with beads of the parent depends on the sizes alone. Where types come in several volumes (:func:`class_volumes`),
 those differ in pairs of classes alone: free energies of transfer do not know of them.
 """
 
@@ -22,11 +22,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from topdown.mapping.bead_volume import VOLUME_LEVELS, VOLUME_STEP
+from topdown.mapping.bead_volume import VOLUME_STEP, VOLUME_SUFFIXES
 from topdown.mapping.class_typing import type_name
 from topdown.model import BeadTable
 from topdown.model.bead import SIZES, BeadType
 from topdown.model.bead_table import BondLengths, Provenance
+from topdown.model.type_volumes import TypeVolumes
 from topdown.properties.shapes import MASSES, SIGMA, neutral_types, place_range, size_pair
 from topdown.units import GAS_CONSTANT
 
@@ -40,6 +41,8 @@ LIKENESS: Final = 1.0
 MELTS_AT: Final = 0.607
 #: How far below that, as a part of it, liquids of this many beads and nanoseconds stay liquid: W of martini3 does at 298 K.
 COLDEST_LIQUID: Final = 0.877
+#: Decimals of the slopes and the limit [kJ/mol] of a rule of volumes.
+SLOPE_DIGITS: Final = 5
 
 
 def largest_like_epsilon(temperature: float) -> float:
@@ -93,7 +96,7 @@ class PairFactors:
     """What fits to liquids change in pairs of classes, as natural logarithms.
 
     ln σ = ln σ(sizes) + s(sizes) + (s_i + s_j)/2, and so for ε from what the parent's rule gives. s_i is that of the class and,
-    where types come in three volumes, the slope of the bead's size times what its volume is above the usual, in ln of the
+    where types come in several volumes, the slope of the bead's size times what its volume is above the usual, in ln of the
     diameter.
 
     Attributes
@@ -141,9 +144,8 @@ def class_bead_table(
     provenance: Provenance,
     bond_lengths: BondLengths = "centres",
     like_limit: float = np.inf,
-    volumes: bool = False,
 ) -> BeadTable:
-    """The table of fitted classes.
+    """The table of fitted classes, in their usual volumes.
 
     Parameters
     ----------
@@ -165,17 +167,13 @@ def class_bead_table(
         Of molecules mapped with the table.
     like_limit : float
         Largest ε [kJ/mol] between two beads of one class and size, whatever the factors say.
-    volumes : bool
-        Whether every class and size comes in three volumes.
     """
     charged = [t for t in parent.bead_types if t.chemical_class[:1] in "QD" and t.size in SIZES]
     kept = [*(parent.bead_type(v) for v in solvents), *charged]
-    levels = VOLUME_LEVELS if volumes else (0,)
     own = [
-        BeadType(name=type_name(c, s, level), chemical_class=c, size=s, mass=MASSES[s], description=text)  # type: ignore[arg-type]
+        BeadType(name=type_name(c, s), chemical_class=c, size=s, mass=MASSES[s], description=text)  # type: ignore[arg-type]
         for s in SIZES
         for c, text in zip(names, descriptions)
-        for level in levels
     ]
     of_size = {s: [t for t in neutral_types(parent) if t.size == s] for s in SIZES}
     alike = {s: likeness(places, places_of(parent, of_size[s], solvents), metric[k]) for k, s in enumerate(SIZES)}
@@ -188,17 +186,14 @@ def class_bead_table(
         parent.epsilon[np.ix_(rows, rows)],
         parent.sigma[np.ix_(rows, rows)],
     )
-    between = _between_classes(parent, rows_of, alike, factors)
-    epsilon[:n_own, :n_own] = _of_volumes(between[0], levels, factors.epsilon_volumes)
-    sigma[:n_own, :n_own] = _of_volumes(between[1], levels, factors.sigma_volumes)
-    for first in range(0, n_own, len(levels)):
-        alone = slice(first, first + len(levels))
-        epsilon[alone, alone] = np.minimum(epsilon[alone, alone], like_limit)
+    epsilon[:n_own, :n_own], sigma[:n_own, :n_own] = _between_classes(parent, rows_of, alike, factors)
+    like = np.arange(n_own)
+    epsilon[like, like] = np.minimum(epsilon[like, like], like_limit)
     ions = parent.indices([ion.name for ion in charged])
     of_sizes = [
         _with_kept(parent, s, places, solvents, alike[s], parent.epsilon[np.ix_(ions, rows_of[s])]) for s in SIZES
     ]
-    epsilon[n_own:, :n_own] = np.repeat(np.hstack(of_sizes), len(levels), axis=1)
+    epsilon[n_own:, :n_own] = np.hstack(of_sizes)
     sigma[n_own:, :n_own] = [[SIGMA[size_pair(a.size, b.size)] for b in own] for a in kept]
     lower = np.tril_indices(n, -1)
     for matrix in (epsilon, sigma):
@@ -212,6 +207,20 @@ def class_bead_table(
         scheme=parent.scheme,
         provenance=provenance,
         bond_lengths=bond_lengths,
+    )
+
+
+def class_volumes(names: Sequence[str], factors: PairFactors, like_limit: float) -> TypeVolumes:
+    """The rule by which every class and size comes in several volumes (:mod:`topdown.mapping.bead_volume`).
+
+    The table it is for has no limit of its own: compact types have less than what their usual one would have without.
+    """
+    return TypeVolumes(
+        classes=tuple(names),
+        steps={suffix: round(VOLUME_STEP * k, 4) for k, suffix in VOLUME_SUFFIXES.items() if k},
+        sigma={size: round(slope, SLOPE_DIGITS) for size, slope in factors.sigma_volumes.items()},
+        epsilon={size: round(slope, SLOPE_DIGITS) for size, slope in factors.epsilon_volumes.items()},
+        like_limit=round(like_limit, SLOPE_DIGITS),
     )
 
 
@@ -241,15 +250,6 @@ def _with_kept(
         low, span = place_range(parent, size, v)
         rows.append(np.maximum(low + places[:, k] * span, 0.05))
     return np.array([*rows, *(alike @ of_ion for of_ion in ions)])
-
-
-def _of_volumes(between: FloatArray, levels: Sequence[int], slopes: Mapping[str, float]) -> FloatArray:
-    """The same matrix (3 K, 3 K) for every class and size in each of L volumes, (3 K L, 3 K L)."""
-    each = np.array([slopes.get(s, 0.0) for s in SIZES])[:, None] * VOLUME_STEP * np.array(levels)
-    n_classes = len(between) // len(SIZES)
-    of_type = np.repeat(each, n_classes, axis=0).ravel()
-    whole = np.repeat(np.repeat(between, len(levels), axis=0), len(levels), axis=1)
-    return np.asarray(whole * _factor(of_type, 0.0))
 
 
 def _factor(of_class: FloatArray, of_sizes: float) -> FloatArray:

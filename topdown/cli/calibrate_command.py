@@ -119,7 +119,8 @@ def run(
 
 def _run_classes(campaign: Path, output: Path | None, store: Path | None, workers: int, as_json: bool) -> None:
     """A campaign that makes a table of classes."""
-    from topdown.workflows.calibrate_classes import calibrate_classes, class_report_text
+    from topdown.workflows.calibrate_classes import calibrate_classes
+    from topdown.workflows.class_report import class_report_text
 
     outcome = calibrate_classes(campaign, output, store=store, workers=workers, progress=_say)
     if as_json:

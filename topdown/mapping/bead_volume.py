@@ -17,11 +17,11 @@ import numpy as np
 from topdown.mapping.class_rounding import round_together
 from topdown.model._arrays import FloatArray, IntArray
 
-#: Compact, usual, bulky, and the letters behind the name of a type that say so.
-VOLUME_LEVELS: Final = (-1, 0, 1)
-VOLUME_LETTERS: Final = ("c", "", "b")
-#: From one of those to the next, in ln of the diameter: a third of ln of the volume.
-VOLUME_STEP: Final = 0.08
+#: What stands behind the name of a type whose volume is that many steps from the usual one: c compact, b bulky.
+VOLUME_SUFFIXES: Final[Mapping[int, str]] = {-4: "c4", -3: "c3", -2: "c2", -1: "c", 0: "", 1: "b", 2: "b2"}
+VOLUME_LEVELS: Final = tuple(VOLUME_SUFFIXES)
+#: One step, in ln of the diameter: a third of ln of the volume.
+VOLUME_STEP: Final = 0.06
 #: Volume of a usual bead [cm³/mol]: the geometric mean over the beads of the 316 calibration liquids of topdown1.
 USUAL_VOLUME: Final[Mapping[str, float]] = {"R": 58.6, "S": 41.3, "T": 24.0}
 #: Of atoms [cm³/mol] (Abraham & McGowan 1987, Table II), and of a bond less.
@@ -72,7 +72,7 @@ def _atom_volume(atom: Any) -> float:
 
 
 def volume_levels(volumes: FloatArray, sizes: Sequence[str], *, together: bool = True) -> IntArray:
-    """Which volume suits each bead, (n_beads,): -1 compact, 0 usual, 1 bulky.
+    """Which volume suits each bead, (n_beads,): one of ``VOLUME_LEVELS``, below 0 compact, above bulky.
 
     Parameters
     ----------
@@ -88,4 +88,4 @@ def volume_levels(volumes: FloatArray, sizes: Sequence[str], *, together: bool =
     # what each level is off by, to first order in the logarithm
     off = (steps - np.log(volumes / usual)[:, None]) * volumes[:, None] / _ROUNDING_UNIT
     chosen = round_together(off[:, :, None]) if together else np.abs(off).argmin(axis=1)
-    return np.asarray(chosen, dtype=np.int64) - 1
+    return np.asarray(chosen, dtype=np.int64) + VOLUME_LEVELS[0]

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from topdown.errors import BeadTableError
 from topdown.mapping.atom_roles import atom_roles
 from topdown.mapping.bead_typing import TypeChoice
-from topdown.mapping.bead_volume import VOLUME_LETTERS, bead_volumes, volume_levels
+from topdown.mapping.bead_volume import VOLUME_LEVELS, VOLUME_SUFFIXES, bead_volumes, volume_levels
 from topdown.mapping.class_rounding import round_together
 from topdown.mapping.environments import Feature, bead_features
 from topdown.mapping.type_features import size_rule
@@ -95,14 +95,14 @@ class ClassModel:
 
 
 def type_name(class_name: str, size: str, level: int = 0) -> str:
-    """``"SN03"`` of class N03 and size S; regular beads carry no letter. ``"SN03c"`` and ``"SN03b"`` are the compact and the
-    bulky one (``level`` -1 and 1)."""
-    return f"{'' if size == 'R' else size}{class_name}{VOLUME_LETTERS[level + 1]}"
+    """``"SN03"`` of class N03 and size S; regular beads carry no letter. ``"SN03c"`` is one step more compact than usual,
+    ``"SN03b2"`` two steps bulkier (``level`` -1 and 2)."""
+    return f"{'' if size == 'R' else size}{class_name}{VOLUME_SUFFIXES[level]}"
 
 
 def volume_level(bead_type: BeadType) -> int:
-    """-1 for the compact type of its class and size, 1 for the bulky one, else 0."""
-    known = (level for level in (-1, 1) if bead_type.name == type_name(bead_type.chemical_class, bead_type.size, level))
+    """How many steps the volume of a type is above the usual one of its class and size; 0 for types of no class."""
+    known = (k for k in VOLUME_LEVELS if bead_type.name == type_name(bead_type.chemical_class, bead_type.size, k))
     return next(known, 0)
 
 

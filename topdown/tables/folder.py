@@ -5,6 +5,7 @@ A table is a folder of plain text files, described in ``docs/bead_tables.md``.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from topdown.errors import BeadTableError
+from topdown.model.bead import SIZES
 from topdown.model.bead_table import BondLengths, NonbondedScheme, Provenance
+from topdown.model.type_volumes import TypeVolumes
 from topdown.resources import bead_tables_folder
 
 TABLE_FILE = "table.toml"
@@ -46,6 +49,8 @@ class TableHeader:
     scheme : NonbondedScheme
     provenance : Provenance
     bond_lengths : {"centres", "surface"}
+    volumes : TypeVolumes, optional
+        Of types that are written once and come in several volumes.
     folder : Path
     """
 
@@ -55,6 +60,7 @@ class TableHeader:
     scheme: NonbondedScheme
     provenance: Provenance
     bond_lengths: BondLengths
+    volumes: TypeVolumes | None
     folder: Path
 
 
@@ -239,8 +245,38 @@ def read_header(folder: Path) -> TableHeader:
             parent=origin.text("parent", ""),
         ),
         bond_lengths=lengths,
+        volumes=_volumes(data, text, path) if "volumes" in data else None,
         folder=folder,
     )
+
+
+def _volumes(data: dict[str, Any], text: str, path: Path) -> TypeVolumes:
+    """The section ``[volumes]``."""
+    section = _Section(data, text, path, "volumes")
+    tables = {}
+    for key in ("steps", "sigma", "epsilon"):
+        found = section.values.get(key)
+        numbers = isinstance(found, dict) and all(type(x) in (int, float) and abs(x) < math.inf for x in found.values())
+        if not numbers:
+            raise BeadTableError(
+                f"volumes.{key} must be a section of numbers, not {found!r}",
+                where=section.where(key),
+                hint="docs/bead_tables.md says what it holds",
+            )
+        tables[key] = {name: float(x) for name, x in found.items()}  # type: ignore[union-attr]
+    for key in ("sigma", "epsilon"):
+        if unknown := sorted(set(tables[key]) - set(SIZES)):
+            raise BeadTableError(f"volumes.{key} has the size {unknown[0]!r}", where=str(path), hint="R, S or T")
+    if wrong := [name for name in tables["steps"] if not re.fullmatch(r"[A-Za-z0-9]+", name)]:
+        raise BeadTableError(
+            f"volumes.steps: {wrong[0]!r} cannot end a name", where=str(path), hint="letters and digits"
+        )
+    classes = section.values.get("classes")
+    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+        raise BeadTableError(
+            f"volumes.classes must be a list of classes, not {classes!r}", where=section.where("classes")
+        )
+    return TypeVolumes(classes=tuple(classes), like_limit=section.number("like_limit", above=0.0), **tables)
 
 
 def ancestors(folder: Path, header: TableHeader) -> tuple[Path, ...]:

@@ -18,6 +18,7 @@ import numpy as np
 from topdown.errors import BeadTableError
 from topdown.model.bead import BeadType, Size
 from topdown.model.bead_table import BeadTable, BuildingBlock
+from topdown.model.type_volumes import types_in_volumes, with_volumes
 from topdown.tables.cache import read_cached_matrices, store_matrices, table_key
 from topdown.tables.folder import (
     BLOCKS_FILE,
@@ -73,7 +74,7 @@ def load_bead_table(name_or_path: str | Path) -> BeadTable:
         matrices = parse_pairs(packed, pairs_path, names)
         if remember:
             store_matrices(key, *matrices)
-    return BeadTable(
+    table = BeadTable(
         name=header.name,
         version=header.version,
         bead_types=bead_types,
@@ -85,11 +86,15 @@ def load_bead_table(name_or_path: str | Path) -> BeadTable:
         bond_lengths=header.bond_lengths,
         folder=str(folder),
     )
+    return table if header.volumes is None else with_volumes(table, header.volumes)
 
 
 def load_bead_types(name_or_path: str | Path) -> tuple[BeadType, ...]:
     """The bead types of a table, in its order, without touching the pairs."""
-    return read_bead_types(table_folder(name_or_path) / TYPES_FILE)
+    folder = table_folder(name_or_path)
+    volumes = read_header(folder).volumes
+    written = read_bead_types(folder / TYPES_FILE)
+    return written if volumes is None else types_in_volumes(written, volumes)
 
 
 def load_building_blocks(name_or_path: str | Path) -> tuple[BuildingBlock, ...]:
@@ -101,13 +106,13 @@ def load_building_blocks(name_or_path: str | Path) -> tuple[BuildingBlock, ...]:
         Empty when neither the table nor a shipped ancestor has any.
     """
     folder = table_folder(name_or_path)
-    known = {bead_type.name for bead_type in read_bead_types(folder / TYPES_FILE)}
+    known = {bead_type.name for bead_type in load_bead_types(folder)}
     for place in ancestors(folder, read_header(folder)):
         path = place / BLOCKS_FILE
         if path.is_file():
             if place == folder:
                 return read_building_blocks(path, known)
-            types_there = {bead_type.name for bead_type in read_bead_types(place / TYPES_FILE)}
+            types_there = {bead_type.name for bead_type in load_bead_types(place)}
             return tuple(block for block in read_building_blocks(path, types_there) if block.bead_type in known)
     return ()
 

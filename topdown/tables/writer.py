@@ -14,6 +14,7 @@ from pathlib import Path
 
 from topdown.errors import BeadTableError
 from topdown.model.bead_table import BeadTable
+from topdown.model.type_volumes import TypeVolumes
 from topdown.resources import atomic_write_bytes
 from topdown.tables.folder import (
     BLOCKS_FILE,
@@ -36,7 +37,12 @@ from topdown.tables.reader import (
 
 
 def write_bead_table(
-    table: BeadTable, folder: Path | str, *, description: str = "", among_others: bool = False
+    table: BeadTable,
+    folder: Path | str,
+    *,
+    description: str = "",
+    among_others: bool = False,
+    volumes: TypeVolumes | None = None,
 ) -> Path:
     """Write ``table`` as a folder that :func:`~topdown.tables.load_bead_table` reads back exactly.
 
@@ -52,6 +58,8 @@ def write_bead_table(
         One line for ``table.toml``.
     among_others : bool
         Whether the folder may hold other files although it is no bead table yet, such as the campaign that makes it.
+    volumes : TypeVolumes, optional
+        What types of ``table``, which then are the usual ones, come in several volumes; read back is the table with all.
 
     Returns
     -------
@@ -68,9 +76,9 @@ def write_bead_table(
         if folder.exists() and not folder.is_dir():
             raise BeadTableError("is a file, not a folder", where=str(folder), hint="choose another folder")
         if not folder.is_dir() or not any(folder.iterdir()):
-            _write_new(table, folder, description)
+            _write_new(table, folder, description, volumes)
         elif among_others or (folder / TABLE_FILE).is_file():
-            _replace(table, folder, description)
+            _replace(table, folder, description, volumes)
         else:
             raise BeadTableError(
                 "the folder is not empty and is no bead table", where=str(folder), hint="choose another folder"
@@ -80,19 +88,19 @@ def write_bead_table(
     return folder
 
 
-def _write_new(table: BeadTable, folder: Path, description: str) -> None:
+def _write_new(table: BeadTable, folder: Path, description: str, volumes: TypeVolumes | None) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:60]}.", suffix=".tmp"))
     try:
         staging.chmod(0o755)
-        _replace(table, staging, description)
+        _replace(table, staging, description, volumes)
         os.replace(staging, folder)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
 
 
-def _replace(table: BeadTable, folder: Path, description: str) -> None:
+def _replace(table: BeadTable, folder: Path, description: str, volumes: TypeVolumes | None) -> None:
     n = len(table.bead_types)
     packed = n * (n + 1) // 2 > MANY_PAIRS
     pairs = pairs_text(table).encode()
@@ -102,7 +110,7 @@ def _replace(table: BeadTable, folder: Path, description: str) -> None:
     atomic_write_bytes(folder / TYPES_FILE, bead_types_text(table).encode())
     atomic_write_bytes(folder / (PACKED_PAIRS_FILE if packed else PAIRS_FILE), pairs)
     (folder / (PAIRS_FILE if packed else PACKED_PAIRS_FILE)).unlink(missing_ok=True)
-    atomic_write_bytes(folder / TABLE_FILE, table_toml(table, description).encode())
+    atomic_write_bytes(folder / TABLE_FILE, table_toml(table, description, volumes).encode())
     if table.building_blocks != _inherited_blocks(folder):
         rows = ((b.fragment, b.bead_type, b.source, str(b.n_seen)) for b in table.building_blocks)
         atomic_write_bytes(folder / BLOCKS_FILE, csv_text(BLOCK_COLUMNS, rows).encode())
@@ -114,7 +122,7 @@ def _inherited_blocks(folder: Path) -> tuple[object, ...]:
     return load_building_blocks(folder) if any((place / BLOCKS_FILE).is_file() for place in places) else ()
 
 
-def table_toml(table: BeadTable, description: str = "") -> str:
+def table_toml(table: BeadTable, description: str = "", volumes: TypeVolumes | None = None) -> str:
     """The text of ``table.toml``."""
     origin = table.provenance
     top = {"name": table.name, "version": table.version, "description": description}
@@ -145,6 +153,10 @@ def table_toml(table: BeadTable, description: str = "") -> str:
         ),
     ]
     lines = [f"{key} = {toml_value(value)}" for key, value in top.items() if value or key != "description"]
+    if volumes is not None:
+        sections += [(f"volumes.{key}", dict(getattr(volumes, key))) for key in ("steps", "sigma", "epsilon")]
+        classes = ", ".join(toml_value(name) for name in volumes.classes)
+        lines += ["", "[volumes]", f"classes = [{classes}]", f"like_limit = {toml_value(volumes.like_limit)}"]
     for title, values in sections:
         lines += ["", f"[{title}]", *(f"{key} = {toml_value(value)}" for key, value in values.items())]
     text = "\n".join(lines) + "\n"

@@ -29,7 +29,13 @@ from topdown.calibration.class_fit import (
     fit_continuous,
     refine_classes,
 )
-from topdown.calibration.class_table import PairFactors, class_bead_table, class_names, largest_like_epsilon
+from topdown.calibration.class_table import (
+    PairFactors,
+    class_bead_table,
+    class_names,
+    class_volumes,
+    largest_like_epsilon,
+)
 from topdown.errors import InputFileError
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.mapping import map_molecule, parse_smiles
@@ -38,6 +44,7 @@ from topdown.mapping.environments import bead_features
 from topdown.mapping.surface_match import surface_factor, with_longer_bonds
 from topdown.model import BeadTable, CGMolecule, Measurement
 from topdown.model.bead_table import BondLengths, Provenance
+from topdown.model.type_volumes import TypeVolumes, with_volumes
 from topdown.properties.measurements import load_measurements
 from topdown.properties.phases import find_phase
 from topdown.properties.sampler import EngineSampler
@@ -51,6 +58,7 @@ from topdown.tables.folder import SUMS_FOLDER
 from topdown.tables.molecules import read_molecule
 from topdown.tables.writer import csv_text, write_bead_table
 from topdown.workflows.calibrate_liquids import fit_liquids, liquid_report, write_liquid_files
+from topdown.workflows.class_report import scores
 from topdown.workflows.start_files import ClassStart, read_class_start
 
 Progress = Callable[[str], None]
@@ -61,6 +69,9 @@ _LARGEST_UNCERTAINTY: Final = 3.0
 #: Decimals of what a unit of place does to free energies [kJ/mol], for the table; see ``PLACE_DIGITS`` of the fit.
 _METRIC_DIGITS: Final = 3
 
+#: A table of usual types, and the rule of the others.
+RuledTable = tuple[BeadTable, TypeVolumes | None]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClassOutcome:
@@ -69,8 +80,11 @@ class ClassOutcome:
     Attributes
     ----------
     table : BeadTable
+        Types in their usual volumes.
+    volumes : TypeVolumes, optional
+        How the others follow from it.
     table_with : callable
-        The table with given factors of pairs of classes.
+        Both with given factors of pairs of classes.
     model : ClassModel
     problem : ClassProblem
     continuous : ContinuousFit
@@ -80,7 +94,8 @@ class ClassOutcome:
     """
 
     table: BeadTable
-    table_with: Callable[[PairFactors], BeadTable]
+    volumes: TypeVolumes | None
+    table_with: Callable[[PairFactors], RuledTable]
     model: ClassModel
     problem: ClassProblem
     continuous: ContinuousFit
@@ -136,17 +151,23 @@ def calibrate_classes(
         outcome.model.names,
         outcome.classes.places,
         load_bead_table(target),
-        outcome.table_with,
+        lambda factors: _whole(outcome.table_with(factors)),
         folder,
         store=store,
         workers=workers,
         progress=progress,
     )
     report = {**outcome.report, "liquids": liquid_report(found)}
-    outcome = replace(outcome, table=outcome.table_with(found.factors), report=report)
+    table, volumes = outcome.table_with(found.factors)
+    outcome = replace(outcome, table=table, volumes=volumes, report=report)
     write_files(outcome, target, f"{description}, densities and surface tensions of liquids")
     write_liquid_files(found, target)
     return outcome
+
+
+def _whole(ruled: RuledTable) -> BeadTable:
+    table, volumes = ruled
+    return table if volumes is None else with_volumes(table, volumes)
 
 
 def plan_classes(path: Path | str) -> dict[str, Any]:
@@ -167,22 +188,6 @@ def plan_classes(path: Path | str) -> dict[str, Any]:
         "classes": campaign.n_classes,
         "to_sample": missing,
     }
-
-
-def class_report_text(report: Mapping[str, Any]) -> str:
-    """Errors of the table by phase, calibration and validation side by side."""
-    lines = [
-        f"{report['campaign']}: {report['classes']} classes from {report['values']} measured values of "
-        f"{report['molecules']} molecules",
-        "ΔG(phase → water) [kJ/mol]   calibration: n, RMSE, MAE       validation: n, RMSE, MAE",
-    ]
-    for phase, splits in report["table"].items():
-        found = [
-            f"{s['n']:5d} {s['rmse']:6.2f} {s['mae']:6.2f}" if (s := splits.get(split)) else "    –"
-            for split in ("calibration", "validation")
-        ]
-        lines.append(f"  {phase:24s}   {found[0]:28s}   {found[1]}")
-    return "\n".join(lines)
 
 
 def fit_classes(
@@ -225,7 +230,11 @@ def fit_classes(
         "continuous": scores(problem, continuous.evaluation.calculated()),
         "table": scores(problem, classes.evaluation.calculated()),
     }
-    table_with = partial(
+    in_volumes, limit = (
+        campaign.liquids is not None and campaign.liquids.volumes,
+        largest_like_epsilon(campaign.temperature),
+    )
+    usual = partial(
         class_bead_table,
         parent,
         names,
@@ -237,11 +246,16 @@ def fit_classes(
         version="1",
         provenance=_provenance(campaign, parent, len(problem.molecules)),
         bond_lengths=campaign.bond_lengths,
-        like_limit=largest_like_epsilon(campaign.temperature),
-        volumes=campaign.liquids is not None and campaign.liquids.volumes,
+        like_limit=np.inf if in_volumes else limit,
     )
+
+    def table_with(factors: PairFactors) -> RuledTable:
+        return usual(factors), class_volumes(names, factors, limit) if in_volumes else None
+
+    table, volumes = table_with(PairFactors.none(len(names)))
     return ClassOutcome(
-        table=table_with(PairFactors.none(len(names))),
+        table=table,
+        volumes=volumes,
         table_with=table_with,
         model=model,
         problem=problem,
@@ -291,24 +305,6 @@ def _provenance(campaign: ClassCampaign, parent: BeadTable, n_molecules: int) ->
         citation=parent.provenance.citation,
         parent=parent.name,
     )
-
-
-def scores(problem: ClassProblem, calculated: np.ndarray) -> dict[str, Any]:
-    """RMSE, MAE and bias [kJ/mol] of every phase, for calibration and validation rows apart."""
-    found: dict[str, Any] = {}
-    off = calculated - problem.measured
-    for phase in dict.fromkeys(o.phase for o in problem.observations):
-        for split, wanted in (("calibration", True), ("validation", False)):
-            rows = np.array([o.phase == phase and o.calibration == wanted for o in problem.observations])
-            if rows.any():
-                e = off[rows]
-                found.setdefault(phase, {})[split] = {
-                    "n": int(rows.sum()),
-                    "rmse": round(float(np.sqrt(np.mean(e**2))), 3),
-                    "mae": round(float(np.abs(e).mean()), 3),
-                    "bias": round(float(e.mean()), 3),
-                }
-    return found
 
 
 def _shape_models(folder: Path, parent: BeadTable, first: int) -> dict[str, CGMolecule]:
@@ -485,7 +481,7 @@ def _examples(problem: ClassProblem, owner: np.ndarray, n_classes: int) -> list[
 
 def write_files(outcome: ClassOutcome, out: Path, description: str) -> None:
     """The table, its class model, the posterior of every class, and the report."""
-    write_bead_table(outcome.table, out, description=description, among_others=True)
+    write_bead_table(outcome.table, out, description=description, among_others=True, volumes=outcome.volumes)
     fit, model = outcome.classes, outcome.model
     header = ["class", "n_beads", *(f"place {v}" for v in model.solvents)]
     header += [*(f"fitted {v}" for v in model.solvents), *(f"sd {v}" for v in model.solvents), "beads"]

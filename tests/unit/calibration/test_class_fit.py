@@ -22,15 +22,17 @@ from topdown.calibration.class_table import (
     PairFactors,
     class_bead_table,
     class_names,
+    class_volumes,
     largest_like_epsilon,
     likeness,
     places_of,
 )
 from topdown.estimators.reduced_sums import ReducedSums
-from topdown.mapping.bead_volume import VOLUME_STEP
+from topdown.mapping.bead_volume import VOLUME_STEP, VOLUME_SUFFIXES
 from topdown.model import BeadTable
 from topdown.model.bead import SIZES
 from topdown.model.bead_table import Provenance
+from topdown.model.type_volumes import with_volumes
 from topdown.properties.shapes import neutral_types, place_range
 from topdown.tables import load_bead_table
 
@@ -272,30 +274,32 @@ def test_factors_change_pairs_of_classes_alone() -> None:
     np.testing.assert_array_equal(after.epsilon, after.epsilon.T)
 
 
-def test_types_in_three_volumes_differ_in_pairs_of_classes_alone() -> None:
+def test_types_in_several_volumes_differ_in_pairs_of_classes_alone() -> None:
     places, names = np.array([[0.9, 0.2], [0.1, 0.9]]), ("P01", "C01")
     metric = np.tile(np.array([[-20.0, 18.0]]), (3, 1, 1))
-    about = {"name": "mine", "version": "1", "provenance": Provenance(parent="martini3"), "like_limit": 4.0}
+    about = {"name": "mine", "version": "1", "provenance": Provenance(parent="martini3")}
     slopes = {"R": 0.8, "S": 0.7, "T": 0.6}
     factors = replace(PairFactors.none(2), sigma_volumes=slopes, epsilon_volumes={"R": 0.5, "S": 1.0, "T": 2.0})
-    one = class_bead_table(PARENT, names, places, SOLVENTS, ("a", "b"), metric, factors, **about)
-    table = class_bead_table(PARENT, names, places, SOLVENTS, ("a", "b"), metric, factors, **about, volumes=True)
+    one = class_bead_table(PARENT, names, places, SOLVENTS, ("a", "b"), metric, factors, **about, like_limit=4.0)
+    written = class_bead_table(PARENT, names, places, SOLVENTS, ("a", "b"), metric, factors, **about)
+    table = with_volumes(written, class_volumes(names, factors, 4.0))
     usual = [t.name for t in one.bead_types]
     np.testing.assert_array_equal(table.sigma[np.ix_(rows := table.indices(usual), rows)], one.sigma)
     np.testing.assert_array_equal(table.epsilon[np.ix_(rows, rows)], one.epsilon)
-    assert len(table.bead_types) == len(usual) + 2 * 6
+    assert len(table.bead_types) == len(usual) + 6 * 6
     for pair, alike, sigma, epsilon in [
         (("P01b", "C01b"), ("P01", "C01"), 0.8, 0.5),
         (("P01b", "SC01"), ("P01", "SC01"), 0.4, 0.25),
         (("P01b", "SC01c"), ("P01", "SC01"), 0.05, -0.25),
         (("TP01c", "TC01c"), ("TP01", "TC01"), -0.6, -2.0),
+        (("SC01c4", "SP01b2"), ("SC01", "SP01"), -0.7, -1.0),
         (("P01b", "W"), ("P01", "W"), 0.0, 0.0),
         (("SC01c", "Q5"), ("SC01", "Q5"), 0.0, 0.0),
     ]:
         for k, power in enumerate((sigma, epsilon)):
             assert table.pair(*pair)[k] == pytest.approx(one.pair(*alike)[k] * np.exp(VOLUME_STEP * power), rel=2e-4)
     for name in ("P01", "TP01"):
-        kinds = [f"{name}{letter}" for letter in ("c", "", "b")]
+        kinds = [f"{name}{suffix}" for suffix in VOLUME_SUFFIXES.values()]
         assert max(table.pair(a, b)[1] for a in kinds for b in kinds) <= 4.0, "no bead attracts its own kind more"
     assert table.pair("P01b", "P01b")[1] == 4.0
 

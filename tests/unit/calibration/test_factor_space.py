@@ -24,7 +24,7 @@ def test_a_vector_is_sigma_then_epsilon_classes_then_sizes() -> None:
 
 
 def test_slopes_by_volume_follow_the_sizes_of_beads() -> None:
-    """Where types come in three volumes: a row holds what the volumes of its beads do, and the factors give it back."""
+    """Where types come in several volumes: a row holds what the volumes of its beads do, and the factors give it back."""
     types = (*TYPES, ("C01b", "C01", "R"), ("SP01c", "P01", "S"))
     beads = tuple(BeadType(name=n, chemical_class=c, size=s, mass=72.0) for n, c, s in types)  # type: ignore[arg-type]
     table = BeadTable(name="t", bead_types=beads, epsilon=np.full((7, 7), 3.0), sigma=np.full((7, 7), 0.45))

@@ -10,7 +10,7 @@ from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
 from topdown.mapping import map_molecule
-from topdown.mapping.bead_volume import USUAL_VOLUME, VOLUME_STEP, bead_volumes, volume_levels
+from topdown.mapping.bead_volume import USUAL_VOLUME, VOLUME_LEVELS, VOLUME_STEP, bead_volumes, volume_levels
 from topdown.mapping.class_typing import type_name, volume_level
 from topdown.model.bead import BeadType
 from topdown.tables import load_bead_table
@@ -39,10 +39,10 @@ def test_volumes_add_up_however_atoms_are_divided_and_shared() -> None:
 
 
 def test_each_bead_alone_gets_the_nearest_volume() -> None:
-    steps = np.exp(3.0 * VOLUME_STEP * np.array([-3.0, -0.51, -0.49, 0.0, 0.49, 0.51, 3.0]))
+    steps = np.exp(3.0 * VOLUME_STEP * np.array([-9.0, -3.51, -3.49, -0.51, -0.49, 0.0, 0.49, 0.51, 1.51, 9.0]))
     for size in "RST":
         found = [int(volume_levels(np.array([USUAL_VOLUME[size] * s]), [size])[0]) for s in steps]
-        assert found == [-1, -1, 0, 0, 0, 1, 1]
+        assert found == [-4, -4, -3, -1, 0, 0, 0, 1, 2, 2]
 
 
 def test_beads_together_have_the_volume_of_the_molecule() -> None:
@@ -55,7 +55,7 @@ def test_beads_together_have_the_volume_of_the_molecule() -> None:
     assert len(set(same)) == 1, "equivalent beads stay alike"
 
 
-@pytest.mark.parametrize("level", [-1, 0, 1])
+@pytest.mark.parametrize("level", VOLUME_LEVELS)
 def test_names_say_the_volume(level: int) -> None:
     for size in "RST":
         name = type_name("N07", size, level)

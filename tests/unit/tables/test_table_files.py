@@ -9,6 +9,7 @@ import pytest
 
 from topdown.errors import BeadTableError
 from topdown.model import BeadTable, BeadType, BuildingBlock
+from topdown.model.type_volumes import TypeVolumes, with_volumes
 from topdown.tables import (
     folder,
     load_bead_table,
@@ -71,6 +72,49 @@ def test_round_trip_of_a_packed_table_is_exact_and_repeatable(tmp_path, monkeypa
     assert (first / "pairs.csv.gz").read_bytes() == (second / "pairs.csv.gz").read_bytes()
     assert same(load_bead_table(first), table)
     assert same(load_bead_table(first), table)  # now from the cache
+
+
+RULE = TypeVolumes(
+    classes=("C1",), steps={"b": 0.06, "c2": -0.12}, sigma={"R": 0.7}, epsilon={"R": 1.5}, like_limit=3.8
+)
+
+
+def test_types_in_volumes_are_written_once_and_read_back_all(small_table, tmp_path):
+    folder = write_bead_table(small_table, tmp_path / "volumes", volumes=RULE)
+    assert len((folder / "pairs.csv").read_text().splitlines()) == 7
+    back = load_bead_table(folder)
+    assert same(back, with_volumes(small_table, RULE))
+    assert [t.name for t in load_bead_types(folder)] == ["C1c2", "C1", "C1b", "P4", "SQ0"]
+    assert {"C1b", "C1c2"} <= {block.bead_type for block in _blocks_of(folder, "C1b", "C1c2")}
+    again = write_bead_table(back, folder)
+    assert "volumes" not in (again / "table.toml").read_text(), "all types are written now"
+    assert same(load_bead_table(again), back)
+
+
+def _blocks_of(folder, *bead_types):
+    rows = [f"fragment{k},{name},mine,1" for k, name in enumerate(bead_types)]
+    (folder / "building_blocks.csv").write_text("\n".join(["fragment,bead_type,source,n_seen", *rows]) + "\n")
+    return load_building_blocks(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('classes = ["C1"]', 'classes = ["C9"]', "no bead type has the class 'C9'"),
+        ('classes = ["C1"]', "classes = []", "volumes.classes must be a list of classes"),
+        ("like_limit = 3.8", "", "volumes.like_limit is missing"),
+        ("like_limit = 3.8", "like_limit = -1.0", "must be a number not below 0"),
+        ("c2 = -0.12", 'c2 = "small"', "volumes.steps must be a section of numbers"),
+        ("c2 = -0.12", '"c 2" = -0.12', "'c 2' cannot end a name"),
+        ("R = 0.7", "X = 0.7", "volumes.sigma has the size 'X'"),
+        ("c2 = -0.12", '"" = -0.12', "'' cannot end a name"),
+    ],
+)
+def test_a_wrong_rule_of_volumes_is_told(small_table, tmp_path, old, new, message):
+    folder = write_bead_table(small_table, tmp_path / "volumes", volumes=RULE)
+    edit(folder / "table.toml", old, new)
+    with pytest.raises(BeadTableError, match=message):
+        load_bead_table(folder)
 
 
 def test_pairs_are_sorted_and_each_stands_once(small_folder):
