@@ -8,7 +8,7 @@ from typing import Any
 from rdkit.Chem import rdMolDescriptors
 
 from topdown.mapping.bead_typing import TypeChoice
-from topdown.mapping.class_typing import ClassModel, choose_classes, size_of_type
+from topdown.mapping.class_typing import ClassModel, choose_classes, class_model_of, size_of_type
 from topdown.mapping.lipid_layout import extended
 from topdown.mapping.recognised import RecognisedBead, RecognisedBlocks
 from topdown.mapping.smiles import ParsedMolecule
@@ -49,8 +49,9 @@ def typed_by_classes(mol: Any, blocks: RecognisedBlocks, table: BeadTable, model
 
 
 def given_choices(blocks: RecognisedBlocks | None, table: BeadTable) -> dict[tuple[int, ...], TypeChoice]:
-    """Groups and types that a partly recognised molecule brings along; empty when the table lacks one of the types."""
-    if blocks is None or any(bead.bead_type not in table for bead in blocks.beads):
+    """Groups and types that a partly recognised molecule brings along; empty when the table lacks one of the types, or has
+    classes, beside which types of the parent are those of solvents."""
+    if blocks is None or class_model_of(table) is not None or any(bead.bead_type not in table for bead in blocks.beads):
         return {}
     return {
         bead.atoms: TypeChoice(

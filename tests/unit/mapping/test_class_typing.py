@@ -221,3 +221,11 @@ def test_a_table_elsewhere_brings_its_own_classes(tmp_path: Path) -> None:
     read_class_model.cache_clear()
     (name,) = map_molecule("CCCC", load_bead_table(folder)).type_names
     assert name.rstrip("bc") == rows[-1].split(",")[0]
+
+
+@pytest.mark.parametrize("n", range(6, 21))
+def test_chains_of_acids_are_of_classes_whatever_beads_of_solvents_the_table_has(n: int) -> None:
+    """The rule for tails, which fatty acids are known in part by, says C1: in a table of classes the bead of hexadecane."""
+    mapped = map_molecule("C" * n + "C(=O)O", TABLE, conformers=False)
+    classes = set(class_model_of(TABLE).names)  # type: ignore[union-attr]
+    assert {TABLE.bead_type(name).chemical_class for name in mapped.type_names} <= classes
