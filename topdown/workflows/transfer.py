@@ -255,12 +255,21 @@ def transfer_outcomes(
             yield outcome(end, error=error, **named)
             continue
         result = transfer_free_energy(start, end, both, temperature=settings.temperature, canonical_smiles=canonical)
-        yield outcome(end, result=replace(result, remarks=_remarks(result, solute)), **named)
+        yield outcome(end, result=replace(result, remarks=_remarks(result, solute, table_name)), **named)
 
 
-def _remarks(result: TransferResult, solute: CGMolecule) -> tuple[str, ...]:
-    """Those of result and mapping; what stored sums gave, and whether fewer effective samples than usual support it."""
+def _remarks(result: TransferResult, solute: CGMolecule, table_name: str | Path) -> tuple[str, ...]:
+    """Those of result and mapping; phases that a calibrated table was not fitted to; what stored sums gave, and whether fewer
+    effective samples than usual support it."""
     remarks = (*result.remarks, *solute.warnings)
+    fitted = calibrated_phases(table_name)
+    others = [leg.phase for leg in result.legs if fitted and leg.phase not in fitted]
+    if others:
+        name, where = Path(table_name).name, " and ".join(others)
+        remarks = (
+            *remarks,
+            f"{name} was not fitted to free energies in {where}: --table {PUBLISHED_TABLE} is nearer there",
+        )
     stored = [leg.phase for leg in result.legs if leg.n_windows == 0]
     if not stored:
         return remarks
