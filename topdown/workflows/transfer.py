@@ -247,6 +247,7 @@ def transfer_outcomes(
     except TopdownError as error:
         yield from (outcome(end, error=error) for end in ends)
         return
+    fitted = calibrated_phases(table_name)
     for end in ends:
         named = {"canonical_smiles": canonical, "model": model}
         try:
@@ -255,12 +256,22 @@ def transfer_outcomes(
             yield outcome(end, error=error, **named)
             continue
         result = transfer_free_energy(start, end, both, temperature=settings.temperature, canonical_smiles=canonical)
-        yield outcome(end, result=replace(result, remarks=_remarks(result, solute)), **named)
+        yield outcome(end, result=replace(result, remarks=_remarks(result, solute, table_name, fitted)), **named)
 
 
-def _remarks(result: TransferResult, solute: CGMolecule) -> tuple[str, ...]:
-    """Those of result and mapping; what stored sums gave, and whether fewer effective samples than usual support it."""
+def _remarks(
+    result: TransferResult, solute: CGMolecule, table_name: str | Path, fitted: Sequence[str]
+) -> tuple[str, ...]:
+    """Those of result and mapping; phases that a calibrated table was not ``fitted`` to; what stored sums gave, and whether
+    fewer effective samples than usual support it."""
     remarks = (*result.remarks, *solute.warnings)
+    others = [leg.phase for leg in result.legs if fitted and leg.phase not in fitted]
+    if others:
+        name, where = Path(table_name).name, " and ".join(others)
+        remarks = (
+            *remarks,
+            f"{name} was not fitted to free energies in {where}: --table {PUBLISHED_TABLE} is nearer there",
+        )
     stored = [leg.phase for leg in result.legs if leg.n_windows == 0]
     if not stored:
         return remarks
