@@ -239,6 +239,7 @@ def fit_classes(
         bond_lengths=campaign.bond_lengths,
         like_limit=largest_like_epsilon(campaign.temperature),
         volumes=campaign.liquids is not None and campaign.liquids.volumes,
+        kept=campaign.kept,
     )
     return ClassOutcome(
         table=table_with(PairFactors.none(len(names))),

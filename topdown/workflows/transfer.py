@@ -18,7 +18,7 @@ from topdown.mapping import canonical_smiles, map_molecule
 from topdown.mapping.class_typing import class_model_of
 from topdown.model import BeadTable, CGMolecule
 from topdown.properties.molecule_models import molecule_model
-from topdown.properties.phases import Phase, find_phase, plain_name
+from topdown.properties.phases import Phase, plain_name, solvent_phase
 from topdown.properties.sampler import EngineSampler, Progress
 from topdown.properties.solvation import NOMINAL_SPEED, Effort, measure_solvation, solvation_request
 from topdown.properties.transfer import (
@@ -183,8 +183,8 @@ def simulated_transfer(
         outcome.
     """
     table = load_bead_table(table_name)
-    start = find_phase(settings.from_phase, str(table_name))
-    ends = [find_phase(name, str(table_name)) for name in settings.to_phases]
+    start = solvent_phase(settings.from_phase, str(table_name))
+    ends = [solvent_phase(name, str(table_name)) for name in settings.to_phases]
     sampler = EngineSampler(store, workers=workers, progress=progress)
     effort = settings.effort(sum(bool(phase.components) for phase in (start, *ends)))
 
@@ -255,12 +255,17 @@ def transfer_outcomes(
             yield outcome(end, error=error, **named)
             continue
         result = transfer_free_energy(start, end, both, temperature=settings.temperature, canonical_smiles=canonical)
-        yield outcome(end, result=replace(result, remarks=_remarks(result, solute)), **named)
+        yield outcome(end, result=replace(result, remarks=_remarks(result, solute, table_name)), **named)
 
 
-def _remarks(result: TransferResult, solute: CGMolecule) -> tuple[str, ...]:
-    """Those of result and mapping; what stored sums gave, and whether fewer effective samples than usual support it."""
+def _remarks(result: TransferResult, solute: CGMolecule, table_name: str | Path) -> tuple[str, ...]:
+    """Those of result and mapping; phases that a calibrated table was not fitted to; what stored sums gave, and whether fewer
+    effective samples than usual support it."""
     remarks = (*result.remarks, *solute.warnings)
+    fitted = calibrated_phases(table_name)
+    others = [leg.phase for leg in result.legs if fitted and leg.phase not in fitted]
+    if others:
+        remarks = (*remarks, f"{Path(table_name).name} was not fitted to free energies in {' and '.join(others)}")
     stored = [leg.phase for leg in result.legs if leg.n_windows == 0]
     if not stored:
         return remarks
