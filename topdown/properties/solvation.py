@@ -9,7 +9,6 @@ never time, so that a repeated command decides as before and finds its runs in t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -21,6 +20,7 @@ import numpy as np
 from topdown.errors import SamplingError, SettingsError
 from topdown.estimators.coupling import CouplingDiagnostics, coupling_diagnostics, coupling_variances
 from topdown.estimators.planning import allocate, spread_out, state_distances, variance_after
+from topdown.estimators.random_effects import FEWEST, CommonMean, common_mean
 from topdown.estimators.reweighting import MIN_EFFECTIVE, MIN_OVERLAP, PooledSamples, pool_samples
 from topdown.model import BeadTable, CGMolecule, Estimate, WindowSamples
 from topdown.model.requests import CouplingRequest, InsertionRequest, LiquidRequest, SampleRequest
@@ -42,8 +42,12 @@ PART_STEPS, SETTLING_STEPS, EVERY = 5000, 2500, 25
 SOLVENT_STEPS, SOLVENT_EVERY, SOLVENT_PARTS, POSES = 25_000, 50, 2, 8
 #: Beads times steps that one processor does in a second, nominally: what a budget of time is reckoned by.
 NOMINAL_SPEED: Final = 4e6
-#: Boxes of a mixture that a free energy is measured in.
-BOXES_OF_MIXTURE: Final = 2
+#: Most boxes of a mixture that a free energy is measured in; the fewest are those a common mean takes.
+MOST_BOXES: Final = 8
+#: Error that each box of a mixture is aimed at, in errors asked for: what three to four boxes that agree need.
+ERROR_OF_BOX: Final = 1.7
+#: Standard deviation of ΔG between boxes of a mixture, beyond what runs see, that is as likely exceeded as not [kJ/mol].
+BOX_SPREAD: Final = 1.0
 #: Most rounds of sampling before the result is given as it is.
 MOST_ROUNDS: Final = 40
 
@@ -87,12 +91,13 @@ class _Leg:
         self._solvent_parts = 0
         self._inserted: WindowSamples | None = None
         self._pool: PooledSamples | None = None
+        self._measured: tuple[float, float] | None = None
         self.cost = 0.0
         self._n_beads = sum(molecule.n_beads * count for molecule, count in base.components) + base.solute.n_beads
 
     def extend(self, more: dict[int, int]) -> None:
         """Sample so many more parts of every state; state 0 is that of the solvent's frames."""
-        self._pool = None
+        self._pool, self._measured = None, None
         requests: list[SampleRequest] = []
         owners: list[int] = []
         for state in sorted(more):
@@ -158,6 +163,14 @@ class _Leg:
             self._pool = pool_samples(self.windows(), np.random.default_rng(0), n_replicates=0)
         return self._pool
 
+    def measured(self) -> tuple[float, float]:
+        """ΔG from these samples alone and the error they state [kJ/mol]."""
+        if self._measured is None:
+            pool = self.pooled()
+            value = pool.coupling_free_energy(min_effective=0.0, error=False).value
+            self._measured = value, float(np.sqrt(coupling_variances(pool, self.sampled).sum()))
+        return self._measured
+
 
 def solvation_request(
     solute: CGMolecule, phase: Phase, table: BeadTable, *, temperature: float, pressure: float = 1.0, seed: int
@@ -187,8 +200,10 @@ def measure_solvation(
 ) -> SolvationResult:
     """ΔG(gas → phase) to the error asked for, or as good as the budget allows.
 
-    In a mixture it is measured from two boxes that have nothing in common: which molecules are near a solute changes over times
-    that one box may not see. Where the two disagree by more than their errors, that of the mean grows by as much (Birge 1932).
+    In a mixture it is measured in three to eight boxes that start independently: which molecules are near a solute changes over
+    times that one box may not see. ΔG is their common mean. Its error holds what boxes differ by, and that a few of them
+    hardly say how much that is (:func:`topdown.estimators.random_effects.common_mean`). Boxes are added until the error is
+    reached, the budget spent, or there are :data:`MOST_BOXES`.
 
     Parameters
     ----------
@@ -205,9 +220,16 @@ def measure_solvation(
     SamplingError
         When in the end fewer than 50 effective samples support an end of the path, or its states do not overlap.
     """
-    boxes = BOXES_OF_MIXTURE if request.cosolvents else 1
-    each = replace(effort, target_error=effort.target_error * math.sqrt(boxes), budget=effort.budget / boxes)
-    legs = [_sampled_leg(replace(request, seed=run_seed(request.seed, k)), sampler, each, report) for k in range(boxes)]
+    if not request.cosolvents:
+        return _result([_sampled_leg(request, sampler, effort, report)], phase_name)
+    each = replace(effort, target_error=min(ERROR_OF_BOX * effort.target_error, 100.0), budget=effort.budget / FEWEST)
+    legs: list[_Leg] = []
+    while len(legs) < FEWEST or (
+        len(legs) < MOST_BOXES
+        and sum(leg.cost for leg in legs) < effort.budget
+        and _between_boxes(legs).standard_error > effort.target_error
+    ):
+        legs.append(_sampled_leg(replace(request, seed=run_seed(request.seed, len(legs))), sampler, each, report))
     return _result(legs, phase_name)
 
 
@@ -301,14 +323,16 @@ def _result(legs: Sequence[_Leg], phase_name: str) -> SolvationResult:
         )
     diagnostics: CouplingDiagnostics = coupling_diagnostics(windows, pooled)
     provenance = f"MBAR over {len(windows)} states, error from the influence of frames"
-    spread = _disagreement(legs)
+    delta_g, standard_error = value.value, diagnostics.standard_error
     if len(legs) > 1:
-        provenance += f"; {len(legs)} boxes, {spread:.1f} errors apart"
+        common = _between_boxes(legs)
+        delta_g, standard_error = common.value, common.standard_error
+        provenance += f"; {len(legs)} boxes, which differ by {common.spread:.1f} kJ/mol beyond that"
     return SolvationResult(
         phase=phase_name,
         delta_g=Estimate(
-            value=value.value,
-            standard_error=diagnostics.standard_error * max(1.0, spread),
+            value=delta_g,
+            standard_error=standard_error,
             n_effective=value.n_effective,
             provenance=provenance,
         ),
@@ -322,12 +346,7 @@ def _result(legs: Sequence[_Leg], phase_name: str) -> SolvationResult:
     )
 
 
-def _disagreement(legs: Sequence[_Leg]) -> float:
-    """√χ² per degree of freedom of what each leg gives alone; 0 for one."""
-    if len(legs) < 2:
-        return 0.0
-    pools = [leg.pooled() for leg in legs]
-    values = np.array([pool.coupling_free_energy(min_effective=0.0, error=False).value for pool in pools])
-    weights = np.array([1.0 / coupling_variances(pool, leg.sampled).sum() for pool, leg in zip(pools, legs)])
-    mean = np.average(values, weights=weights)
-    return float(np.sqrt(weights @ (values - mean) ** 2 / (len(legs) - 1)))
+def _between_boxes(legs: Sequence[_Leg]) -> CommonMean:
+    """What independent boxes have in common [kJ/mol]."""
+    values, errors = zip(*(leg.measured() for leg in legs))
+    return common_mean(values, errors, scale=BOX_SPREAD)
