@@ -95,6 +95,8 @@ class ClassCampaign:
         Solvent bead types that strengths refer to.
     base : tuple of float
         Place with each of them before anything is known.
+    kept : tuple of str
+        Further bead types of the parent that the table keeps: other solvents are made of them.
     phases : tuple of CampaignPhase
         Water among them.
     hydration_error : float
@@ -136,6 +138,7 @@ class ClassCampaign:
     class_width: float
     correlated: bool = False
     class_start: str = ""
+    kept: tuple[str, ...] = ()
     liquids: LiquidStage | None = None
 
 
@@ -169,6 +172,7 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         temperature=top.number("temperature", 298.15, above=0.0),
         solvents=solvents,
         base=top.take("base", _numbers, "a list of numbers"),
+        kept=top.take("kept", _texts, "a list of bead types", ()),
         phases=phases,
         hydration_error=top.number("hydration_error", above=0.0),
         n_shapes=shapes.take("first", _count, "a whole number of at least 1"),

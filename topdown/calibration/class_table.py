@@ -3,10 +3,10 @@
 Three kinds of pairs:
 
 - class with solvent bead: fitted; place → ε by :func:`topdown.properties.shapes.place_range`;
-- class with class, and with charged bead: not seen by free energies of transfer. A class interacts as those types of the
-  parent do that are like it in free energies (:func:`likeness`); measured densities and surface tensions
-  then change pairs of classes by factors (:class:`PairFactors`), and no type attracts its own kind so much that its liquid
-  freezes (:func:`largest_like_epsilon`);
+- class with class, with charged bead, and with beads of other solvents: not seen by free energies of transfer. A class
+  interacts as those types of the parent do that are like it in free energies (:func:`likeness`); measured densities and
+  surface tensions then change pairs of classes by factors (:class:`PairFactors`), and no type attracts its own kind so much
+  that its liquid freezes (:func:`largest_like_epsilon`);
 - beads of the parent among themselves: unchanged.
 
 σ with beads of the parent depends on the sizes alone. Where types come in several volumes (:func:`class_volumes`),
@@ -144,6 +144,7 @@ def class_bead_table(
     provenance: Provenance,
     bond_lengths: BondLengths = "centres",
     like_limit: float = np.inf,
+    kept: Sequence[str] = (),
 ) -> BeadTable:
     """The table of fitted classes, in their usual volumes.
 
@@ -167,9 +168,12 @@ def class_bead_table(
         Of molecules mapped with the table.
     like_limit : float
         Largest ε [kJ/mol] between two beads of one class and size, whatever the factors say.
+    kept : sequence of str
+        Further types of the parent, of which other solvents are made. A class interacts with them as with charged ones.
     """
     charged = [t for t in parent.bead_types if t.chemical_class[:1] in "QD" and t.size in SIZES]
-    kept = [*(parent.bead_type(v) for v in solvents), *charged]
+    by_likeness = [*charged, *(parent.bead_type(name) for name in kept)]
+    theirs = [*(parent.bead_type(v) for v in solvents), *by_likeness]
     own = [
         BeadType(name=type_name(c, s), chemical_class=c, size=s, mass=MASSES[s], description=text)  # type: ignore[arg-type]
         for s in SIZES
@@ -179,9 +183,9 @@ def class_bead_table(
     alike = {s: likeness(places, places_of(parent, of_size[s], solvents), metric[k]) for k, s in enumerate(SIZES)}
     rows_of = {s: parent.indices([t.name for t in types]) for s, types in of_size.items()}
     factors = PairFactors.none(len(names)) if factors is None else factors
-    n, n_own = len(own) + len(kept), len(own)
+    n, n_own = len(own) + len(theirs), len(own)
     epsilon, sigma = np.zeros((n, n)), np.zeros((n, n))
-    rows = parent.indices([t.name for t in kept])
+    rows = parent.indices([t.name for t in theirs])
     epsilon[n_own:, n_own:], sigma[n_own:, n_own:] = (
         parent.epsilon[np.ix_(rows, rows)],
         parent.sigma[np.ix_(rows, rows)],
@@ -189,19 +193,19 @@ def class_bead_table(
     epsilon[:n_own, :n_own], sigma[:n_own, :n_own] = _between_classes(parent, rows_of, alike, factors)
     like = np.arange(n_own)
     epsilon[like, like] = np.minimum(epsilon[like, like], like_limit)
-    ions = parent.indices([ion.name for ion in charged])
+    others = parent.indices([t.name for t in by_likeness])
     of_sizes = [
-        _with_kept(parent, s, places, solvents, alike[s], parent.epsilon[np.ix_(ions, rows_of[s])]) for s in SIZES
+        _with_kept(parent, s, places, solvents, alike[s], parent.epsilon[np.ix_(others, rows_of[s])]) for s in SIZES
     ]
     epsilon[n_own:, :n_own] = np.hstack(of_sizes)
-    sigma[n_own:, :n_own] = [[SIGMA[size_pair(a.size, b.size)] for b in own] for a in kept]
+    sigma[n_own:, :n_own] = [[SIGMA[size_pair(a.size, b.size)] for b in own] for a in theirs]
     lower = np.tril_indices(n, -1)
     for matrix in (epsilon, sigma):
         matrix[lower[1], lower[0]] = matrix[lower]
     return BeadTable(
         name=name,
         version=version,
-        bead_types=(*own, *kept),
+        bead_types=(*own, *theirs),
         epsilon=np.round(epsilon, 4),
         sigma=np.round(sigma, 5),
         scheme=parent.scheme,
@@ -242,14 +246,14 @@ def _between_classes(
 
 
 def _with_kept(
-    parent: BeadTable, size: str, places: FloatArray, solvents: Sequence[str], alike: FloatArray, ions: FloatArray
+    parent: BeadTable, size: str, places: FloatArray, solvents: Sequence[str], alike: FloatArray, others: FloatArray
 ) -> FloatArray:
-    """ε of solvent beads and charged beads with the classes in one size, (V + n_ions, K); ``ions`` with types of the parent."""
+    """ε of solvent beads and n other beads with the classes in one size, (V + n, K); ``others`` with types of the parent."""
     rows = []
     for k, v in enumerate(solvents):
         low, span = place_range(parent, size, v)
         rows.append(np.maximum(low + places[:, k] * span, 0.05))
-    return np.array([*rows, *(alike @ of_ion for of_ion in ions)])
+    return np.array([*rows, *(alike @ of_one for of_one in others)])
 
 
 def _factor(of_class: FloatArray, of_sizes: float) -> FloatArray:

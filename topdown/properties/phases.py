@@ -26,11 +26,13 @@ from topdown.building.conformation import conformation_of
 from topdown.building.limits import check_bead_count
 from topdown.building.liquid import estimated_volume
 from topdown.errors import MoleculeError, SettingsError
+from topdown.mapping.class_typing import class_model_of
 from topdown.model import BeadTable, CGMolecule
 from topdown.model.requests import Components
 from topdown.properties.measurements import load_measurements
 from topdown.properties.molecule_models import MoleculeModel, curated_model, is_curated, molecule_model
 from topdown.tables import load_bead_table
+from topdown.tables.folder import shipped_table_names
 
 #: Solvents by the names people use, as canonical SMILES.
 SOLVENTS: Final[dict[str, str]] = {
@@ -179,6 +181,23 @@ def find_phase(name: str, table_name: str | Path, *, seed: int = 1, longer_bonds
     model = _pure(name, table_name, from_smiles)
     label = known if known in SOLVENTS or known in _liquid_names() else model.molecule.canonical_smiles
     return pure_phase(label or model.molecule.name, model)
+
+
+def solvent_phase(name: str, table_name: str | Path, *, seed: int = 1) -> Phase:
+    """The phase written as ``name`` as a solute meets it.
+
+    Pairs of classes are fitted to pure liquids, whose energies are right where free energies are not; a table of classes
+    therefore meets solvents as its parent models them, as far as it holds their beads. Parameters and errors of
+    :func:`find_phase`.
+    """
+    own, table = find_phase(name, table_name, seed=seed), load_bead_table(table_name)
+    model, parent = class_model_of(table), table.provenance.parent
+    if model is None or parent not in shipped_table_names():
+        return own
+    if not any(table.bead_type(t).chemical_class in model.names for t in own.type_names()):
+        return own
+    theirs = find_phase(name, parent, seed=seed)
+    return theirs if all(t in table for t in theirs.type_names()) else own
 
 
 def split_phases(text: str) -> tuple[str, ...]:

@@ -247,6 +247,7 @@ def fit_classes(
         provenance=_provenance(campaign, parent, len(problem.molecules)),
         bond_lengths=campaign.bond_lengths,
         like_limit=np.inf if in_volumes else limit,
+        kept=campaign.kept,
     )
 
     def table_with(factors: PairFactors) -> RuledTable:

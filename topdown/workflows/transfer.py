@@ -18,7 +18,7 @@ from topdown.mapping import canonical_smiles, map_molecule
 from topdown.mapping.class_typing import class_model_of
 from topdown.model import BeadTable, CGMolecule
 from topdown.properties.molecule_models import molecule_model
-from topdown.properties.phases import Phase, find_phase, plain_name
+from topdown.properties.phases import Phase, plain_name, solvent_phase
 from topdown.properties.sampler import EngineSampler, Progress
 from topdown.properties.solvation import NOMINAL_SPEED, Effort, measure_solvation, solvation_request
 from topdown.properties.transfer import (
@@ -183,8 +183,8 @@ def simulated_transfer(
         outcome.
     """
     table = load_bead_table(table_name)
-    start = find_phase(settings.from_phase, str(table_name))
-    ends = [find_phase(name, str(table_name)) for name in settings.to_phases]
+    start = solvent_phase(settings.from_phase, str(table_name))
+    ends = [solvent_phase(name, str(table_name)) for name in settings.to_phases]
     sampler = EngineSampler(store, workers=workers, progress=progress)
     effort = settings.effort(sum(bool(phase.components) for phase in (start, *ends)))
 

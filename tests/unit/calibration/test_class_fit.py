@@ -230,6 +230,29 @@ def test_the_table_holds_what_was_fitted_and_what_was_kept() -> None:
     assert table.pair("C01", "C01")[1] > table.pair("C01", "P01")[1], "like attracts like"
 
 
+def test_beads_of_other_solvents_are_kept_and_met_as_by_like_types() -> None:
+    """A class meets toluene's beads as the types it is like do on average; the beads themselves stay as they are."""
+    solvents, names = ("W", "C1", "SC2", "SP1", "X2"), ("C01", "N01")
+    regular = [t for t in neutral_types(PARENT) if t.size == "R"]
+    known = places_of(PARENT, regular, solvents)
+    places = known[[[t.name for t in regular].index(name) for name in ("C3", "N4")]]
+    metric = np.tile(np.array([[-18.0, 4.0, 2.0, 6.0, 1.0], [-18.0, 16.0, 0.0, 0.0, 0.0]]), (3, 1, 1))
+    about = {"name": "mine", "version": "1", "provenance": Provenance(parent="martini3")}
+    alone = class_bead_table(PARENT, names, places, solvents, ("a", "b"), metric, **about)
+    table = class_bead_table(PARENT, names, places, solvents, ("a", "b"), metric, **about, kept=("SC4", "TC5"))
+    assert "TC5" not in alone
+    assert table.pair("SC4", "TC5") == PARENT.pair("SC4", "TC5")
+    assert table.pair("TC5", "Q5") == PARENT.pair("TC5", "Q5")
+    weights = likeness(places, known, metric[0])
+    for bead in ("SC4", "TC5"):
+        theirs = [PARENT.pair(t.name, bead)[1] for t in regular]
+        assert np.allclose([table.pair(name, bead)[1] for name in names], weights @ theirs, atol=1e-4)
+        assert table.pair("C01", bead)[1] > table.pair("N01", bead)[1], "apolar beads like C3 more than N4"
+    rows = table.indices([t.name for t in alone.bead_types])
+    np.testing.assert_array_equal(table.epsilon[np.ix_(rows, rows)], alone.epsilon)
+    np.testing.assert_array_equal(table.sigma[np.ix_(rows, rows)], alone.sigma)
+
+
 def test_a_class_interacts_as_the_types_it_is_like() -> None:
     solvents = ("W", "C1", "SC2", "SP1", "X2")
     regular = [t for t in neutral_types(PARENT) if t.size == "R"][:120]

@@ -13,6 +13,7 @@ from topdown.properties.phases import (
     box_components,
     find_phase,
     solvent_components,
+    solvent_phase,
     split_phases,
 )
 from topdown.properties.transfer import coupling_request
@@ -128,3 +129,21 @@ def test_mapped_molecules_may_have_longer_bonds() -> None:
     )
     assert first_bond("CCCCSCCCC:0.5,octane:0.5", longer=True) == longer
     assert first_bond("octane", longer=True) == first_bond("octane", longer=False), "published models stay"
+
+
+def test_a_table_of_classes_meets_other_solvents_as_its_parent_models_them() -> None:
+    """Where it holds their beads; its liquids, and the solvents it was fitted to, stay its own."""
+    toluene = solvent_phase("toluene", "topdown1")
+    assert toluene.name == "toluene"
+    assert toluene.type_names() == {"SC4", "TC5"}
+    assert all(load_bead_table("topdown1").bead_type(t).size in "ST" for t in toluene.type_names())
+    liquid = find_phase("toluene", "topdown1")
+    assert not liquid.type_names() & toluene.type_names(), "density and surface tension are those of classes"
+    for name in ("octanol", "chloroform", "gas", "water"):
+        same = find_phase(name, "topdown1")
+        assert solvent_phase(name, "topdown1").type_names() == same.type_names()
+    kept = {t.name for t in load_bead_table("topdown1").bead_types}
+    rare = "CN1CCCC1=O"  # N-methylpyrrolidone, SP3a
+    assert not find_phase(rare, "martini3").type_names() <= kept
+    assert solvent_phase(rare, "topdown1").type_names() == find_phase(rare, "topdown1").type_names()
+    assert solvent_phase("toluene", "martini3").type_names() == find_phase("toluene", "martini3").type_names()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from topdown.model import CGMolecule
 from topdown.properties.instant import load_instant_sums
-from topdown.properties.phases import Phase, find_phase
+from topdown.properties.phases import Phase, solvent_phase
 from topdown.properties.solvation import SolvationResult
 from topdown.workflows.map_lists import MoleculeRequest
 from topdown.workflows.transfer import TransferSettings, transfer_outcomes
@@ -18,12 +18,12 @@ def test_phases_that_a_table_was_not_fitted_to_are_named() -> None:
         return replace(sums.solvation(solute, "water"), phase=phase.name)
 
     names = ("octanol", "toluene")
-    ends = [find_phase(name, "topdown1") for name in names]
+    ends = [solvent_phase(name, "topdown1") for name in names]
     found = transfer_outcomes(
         MoleculeRequest(smiles="CCO", name="ethanol"),
         sums.table,
         "topdown1",
-        find_phase("water", "topdown1"),
+        solvent_phase("water", "topdown1"),
         ends,
         TransferSettings(to_phases=names),
         solvation,
