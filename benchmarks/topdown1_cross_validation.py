@@ -24,8 +24,9 @@ from topdown.calibration.class_fit import (
     fit_continuous,
     refine_classes,
 )
+from topdown.calibration.class_further import fit_further, parent_map
 from topdown.tables import load_bead_table
-from topdown.workflows.calibrate_classes import stored_problem
+from topdown.workflows.class_problem import stored_problem
 
 
 def main() -> None:
@@ -37,8 +38,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     campaign = read_class_campaign(options.campaign)
-    whole = stored_problem(campaign, load_bead_table(campaign.parent))
+    parent = load_bead_table(campaign.parent)
+    whole, further = stored_problem(campaign, parent)
     fold = np.random.default_rng(options.seed).integers(0, options.folds, len(whole.molecules))
+    index = {m.smiles: k for k, m in enumerate(whole.molecules)}
     phases = [p.name for p in campaign.phases if p.name != "water"]
     off: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
     for left_out in range(options.folds):
@@ -58,6 +61,22 @@ def main() -> None:
             owner = assign_classes(problem, continuous.places, centres, metric)
             fit = refine_classes(problem, owner, centres, width=campaign.class_width)
             collect(off, f"{n_classes} classes", problem, fit.evaluation.calculated(), held_out)
+            if further is None:
+                continue
+            theirs = fold[[index[m.smiles] for m in further.molecules]] == left_out
+            of_rows = theirs[[o.molecule for o in further.observations]]
+            asked = [replace(o, calibration=o.calibration and not out) for o, out in zip(further.observations, of_rows)]
+            n_known = len(whole.solvents)
+            more = fit_further(
+                further.with_observations(asked),
+                owner[whole.beads_of(further)],
+                fit.places,
+                parent_map(parent, whole.solvents, further.solvents[n_known:]),
+                map_width=campaign.further_widths[0],
+                class_width=campaign.further_widths[1],
+            )
+            held = of_rows & further.fitted
+            collect(off, f"{n_classes} classes", further, more.evaluation.calculated(), held)
         print(f"fold {left_out + 1} of {options.folds} done", flush=True)
     print("| | phase | rows | RMSE [kJ/mol] | MAE |\n|---|---|---|---|---|")
     for (name, phase), found in off.items():

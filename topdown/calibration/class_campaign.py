@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -99,6 +100,8 @@ class ClassCampaign:
         Further bead types of the parent that the table keeps: other solvents are made of them.
     phases : tuple of CampaignPhase
         Water among them.
+    further : tuple of CampaignPhase
+        Phases that classes, once made, are fitted to (:mod:`topdown.calibration.class_further`).
     hydration_error : float
         Model error of hydration free energies [kJ/mol].
     n_shapes : int
@@ -117,6 +120,8 @@ class ClassCampaign:
         Whether weights with the several solvents are correlated (:func:`topdown.calibration.class_fit.fit_continuous`).
     class_start : str
         File beside the campaign with names and centroids that the classes start from; empty for none.
+    further_widths : tuple of float
+        Prior standard deviations of the fit to further phases: of the elements of the map, and of deviations of classes.
     liquids : LiquidStage or None
     """
 
@@ -139,6 +144,8 @@ class ClassCampaign:
     correlated: bool = False
     class_start: str = ""
     kept: tuple[str, ...] = ()
+    further: tuple[CampaignPhase, ...] = ()
+    further_widths: tuple[float, float] = (0.3, 0.05)
     liquids: LiquidStage | None = None
 
 
@@ -164,6 +171,7 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
     shapes, sampling, fit = (top.section(key) for key in ("shapes", "sampling", "fit"))
     solvents = top.take("solvents", _texts, "a list of bead types")
     phases = tuple(_phase(section) for section in top.sections("phases"))
+    further = tuple(_phase(section) for section in top.sections("further"))
     liquids = top.section("liquids") if "liquids" in top.data else None
     campaign = ClassCampaign(
         path=path,
@@ -174,6 +182,7 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         base=top.take("base", _numbers, "a list of numbers"),
         kept=top.take("kept", _texts, "a list of bead types", ()),
         phases=phases,
+        further=further,
         hydration_error=top.number("hydration_error", above=0.0),
         n_shapes=shapes.take("first", _count, "a whole number of at least 1"),
         tolerance=shapes.number("tolerance", above=0.0),
@@ -185,10 +194,14 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         class_width=fit.number("class_width", above=0.0),
         correlated=fit.flag("correlated", False),
         class_start=fit.text("start", ""),
+        further_widths=fit.take("further_widths", _widths, "two numbers above 0, for map and classes", (0.3, 0.05)),
         liquids=None if liquids is None else _liquids(liquids),
     )
     for section in (top, shapes, sampling, fit):
         section.close()
+    twice = [name for name, n in Counter(p.name for p in (*phases, *further)).items() if n > 1]
+    if twice:
+        raise InputFileError(f"phases given twice: {', '.join(twice)}", where=str(path))
     if "water" not in {p.name for p in phases}:
         raise InputFileError(
             "water is not among the phases", where=str(path), hint="free energies are from or to water"

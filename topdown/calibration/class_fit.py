@@ -146,6 +146,12 @@ class ClassProblem:
         """Beads of all molecules."""
         return len(self.sizes)
 
+    def beads_of(self, part: ClassProblem) -> IntArray:
+        """Numbers that the beads of another problem, of some of the same molecules, have here."""
+        place = {m.smiles: k for k, m in enumerate(self.molecules)}
+        theirs = [place[m.smiles] for m in part.molecules]
+        return np.concatenate([np.arange(self.first[k], self.first[k + 1]) for k in theirs])
+
     def with_observations(self, observations: Sequence[Observation]) -> ClassProblem:
         """The same molecules with other observations, or others of them to be fitted."""
         return ClassProblem(self.molecules, observations, self._sums, self._table, self.solvents)

@@ -145,6 +145,7 @@ def class_bead_table(
     bond_lengths: BondLengths = "centres",
     like_limit: float = np.inf,
     kept: Sequence[str] = (),
+    further: Mapping[str, FloatArray] | None = None,
 ) -> BeadTable:
     """The table of fitted classes, in their usual volumes.
 
@@ -170,10 +171,14 @@ def class_bead_table(
         Largest ε [kJ/mol] between two beads of one class and size, whatever the factors say.
     kept : sequence of str
         Further types of the parent, of which other solvents are made. A class interacts with them as with charged ones.
+    further : mapping of bead type to (K,) float64
+        Places with further solvent bead types (:mod:`topdown.calibration.class_further`).
     """
     charged = [t for t in parent.bead_types if t.chemical_class[:1] in "QD" and t.size in SIZES]
-    by_likeness = [*charged, *(parent.bead_type(name) for name in kept)]
-    theirs = [*(parent.bead_type(v) for v in solvents), *by_likeness]
+    further = {} if further is None else further
+    fitted = (*solvents, *further)
+    by_likeness = [*charged, *(parent.bead_type(name) for name in kept if name not in fitted)]
+    theirs = [*(parent.bead_type(v) for v in fitted), *by_likeness]
     own = [
         BeadType(name=type_name(c, s), chemical_class=c, size=s, mass=MASSES[s], description=text)  # type: ignore[arg-type]
         for s in SIZES
@@ -194,8 +199,9 @@ def class_bead_table(
     like = np.arange(n_own)
     epsilon[like, like] = np.minimum(epsilon[like, like], like_limit)
     others = parent.indices([t.name for t in by_likeness])
+    all_places = np.column_stack([places, *further.values()])
     of_sizes = [
-        _with_kept(parent, s, places, solvents, alike[s], parent.epsilon[np.ix_(others, rows_of[s])]) for s in SIZES
+        _with_kept(parent, s, all_places, fitted, alike[s], parent.epsilon[np.ix_(others, rows_of[s])]) for s in SIZES
     ]
     epsilon[n_own:, :n_own] = np.hstack(of_sizes)
     sigma[n_own:, :n_own] = [[SIGMA[size_pair(a.size, b.size)] for b in own] for a in theirs]

@@ -7,8 +7,8 @@ After MBAR, ΔG at any ε of the solute's beads is
 with T_q the sum over bead q of the solute and one kind of solvent bead at full coupling, S_p the sums inside the solute,
 and a_n = ln D_n + β(U_rest + pV) of the frames pooled: one number for each frame, and one for each pair of types. The
 second term is the decoupled end; b_m are its frames. The solvent's own ε cannot change any more. Frames that carry no
-weight at any ε of interest are dropped, and sums are kept as whole multiples of ``QUANTUM``: what remains of minutes of
-simulation is some ten kilobytes.
+weight at any ε of interest are dropped, and all numbers of frames are kept as whole multiples of ``QUANTUM``, which files take
+less room for: what remains of minutes of simulation is some ten kilobytes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from topdown.units import kt
 
 FloatArray = npt.NDArray[np.float64]
 
-#: Steps in which sums are kept, in units of ε, and the largest: a frame beyond it has no weight.
+#: Steps in which sums are kept, in units of ε, and offsets; and the largest of sums: a frame beyond it has no weight.
 QUANTUM: Final = 1.0 / 256.0
 _LARGEST: Final = 32767
 #: Frames whose weight stays below this part of the mean everywhere are dropped.
@@ -211,15 +211,15 @@ def reduce_sums(
     phi = influence(pooled.solution, u_1) - influence(pooled.solution, u_0)
     path = float(np.sqrt(variance_by_segment(phi, pooled.segments, states).sum()))
     if inside:
-        free_offsets, free_sums = offsets[free], coupled[free][:, inside]
+        free_offsets, free_sums = _in_steps(offsets[free]), coupled[free][:, inside]
     else:
         free_offsets, free_sums = np.array([-logsumexp(-offsets)]), np.zeros((1, 0))
-    shift = float(offsets[keep].mean())
+    shift = float(_in_steps(offsets[keep].mean()))
     return ReducedSums(
         pairs=tuple(outer),
         inner_pairs=tuple(pooled.pairs[k] for k in inside),
         sums=np.rint(sums[keep] / QUANTUM).astype(np.int16),
-        offsets=(offsets[keep] - shift).astype(np.float32),
+        offsets=_in_steps(offsets[keep] - shift).astype(np.float32),
         inefficiency=pooled.inefficiency[keep].astype(np.float32),
         free_sums=np.rint(np.clip(free_sums / QUANTUM, -_LARGEST, _LARGEST)).astype(np.int16),
         free_offsets=(free_offsets - shift).astype(np.float32),
@@ -227,3 +227,7 @@ def reduce_sums(
         path_error=energy * path,
         n_frames=len(offsets),
     )
+
+
+def _in_steps(offsets: npt.ArrayLike) -> FloatArray:
+    return np.asarray(np.rint(np.asarray(offsets) / QUANTUM) * QUANTUM)

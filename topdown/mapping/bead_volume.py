@@ -2,7 +2,7 @@
 
 A bead of four heavy atoms may stand for C₄H₈ or CCl₄; their liquids differ in volume by a fifth. The characteristic volume of
 Abraham & McGowan (Chromatographia 23, 243 (1987)) adds up over atoms less 6.56 cm³/mol for every bond, hydrogens included, so
-that a bead has one without a conformation. Tables whose types come in three volumes – compact, usual, bulky – give every bead
+that a bead has one without a conformation. Tables whose types come in several volumes – compact, usual, bulky – give every bead
 the one that suits it, so that the volumes of a molecule's beads add up to that of its atoms as nearly as may be.
 """
 

@@ -25,6 +25,8 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
     plan = plan_classes(SHIPPED)
     assert plan["shapes"] == campaign.n_shapes > 25
     assert plan["to_sample"] == []
+    assert plan["phases"] == [phase.name for phase in (*campaign.phases, *campaign.further)]
+    assert len(campaign.further) == 2
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,9 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
         (("width = 0.03", 'width = "wide"'), "width must be a number above 0"),
         (("contents = [400]", "contents = [4.5]"), r"phases\[1\].contents must be a list of whole numbers"),
         (("tolerance = 0.12", ""), "tolerance is missing"),
+        (("further_widths = [", "further_widths = [-"), "fit.further_widths must be two numbers above 0"),
+        (('name = "toluene"', 'name = "octanol"'), "phases given twice: octanol"),
+        (("contents = [300]", "content = [300]"), r"further\[1\].contents is missing"),
         (('bond_lengths = "surface"', "bond_lengths = 1"), "bond_lengths must be 'centres' or 'surface'"),
         (('name = "water"', 'name = "wasser"'), "water is not among"),
         (("0.6, 0.6]", "0.6]"), "4 values of base for 5 solvents"),

@@ -8,7 +8,7 @@ import pytest
 from harmonic_liquid import HarmonicLiquid
 
 from topdown.errors import SettingsError
-from topdown.estimators.reduced_sums import ReducedSums, reduce_sums
+from topdown.estimators.reduced_sums import QUANTUM, ReducedSums, reduce_sums
 from topdown.estimators.reweighting import PooledSamples, pool_samples
 
 LAMBDAS = (0.0, 0.15, 0.4, 1.0)
@@ -60,6 +60,13 @@ def test_frames_without_weight_anywhere_are_dropped() -> None:
     at = np.array([40.0, 30.0])
     full = samples.coupling_free_energy(strong, min_effective=1.0, error=False)
     assert kept.coupling(at).value == pytest.approx(full.value, abs=0.05)
+
+
+def test_numbers_of_frames_are_whole_steps() -> None:
+    """Files take a quarter less room for it."""
+    sums, _ = reduced(1)
+    steps = sums.offsets / QUANTUM
+    np.testing.assert_array_equal(steps, np.rint(steps))
 
 
 def test_the_closed_form_within_the_error_they_state() -> None:
