@@ -315,7 +315,7 @@ def _provenance(campaign: ClassCampaign, parent: BeadTable, n_molecules: int) ->
             f"and charged beads of {parent.name}"
         ),
         licence="Apache-2.0",
-        citation=parent.provenance.citation,
+        citation=f"topdown, campaign {campaign.name}; of the beads of {parent.name}: {parent.provenance.citation}",
         parent=parent.name,
     )
 
