@@ -28,12 +28,15 @@ class CampaignPhase:
         Phases whose data stand in for this one where a molecule has none of its own.
     model_error : float
         How far a model of this resolution may stay from the truth [kJ/mol].
+    n_shapes : int, optional
+        How many of the campaign's shapes are sampled in it; default all.
     """
 
     name: str
     contents: tuple[int, ...]
     family: tuple[str, ...]
     model_error: float
+    n_shapes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +220,7 @@ def _phase(section: Section) -> CampaignPhase:
         contents=section.take("contents", _counts, "a list of whole numbers of molecules"),
         family=section.take("family", _texts, "a list of phases", ()),
         model_error=section.number("model_error", 0.0),
+        n_shapes=section.optional("shapes", _count, "a whole number of at least 1"),
     )
     section.close()
     return found

@@ -171,7 +171,7 @@ def plan_classes(path: Path | str) -> dict[str, Any]:
     phases = (*campaign.phases, *campaign.further)
     for phase in phases:
         known = read_shape_sums(sums_file(folder, phase.name))[0] if sums_file(folder, phase.name).is_file() else {}
-        missing += [f"{name} in {phase.name}" for name in shapes if name not in known]
+        missing += [f"{name} in {phase.name}" for name in shapes[: phase.n_shapes] if name not in known]
     return {
         "campaign": campaign.name,
         "parent": campaign.parent,

@@ -49,7 +49,7 @@ def sampled_sums(
         known = read_shape_sums(file)[0] if file.is_file() else {}
         found = find_phase(phase.name, campaign.parent)
         contents = tuple((c.molecule, n) for c, n in zip(found.components, phase.contents, strict=True))
-        for name, model in models.items():
+        for name, model in list(models.items())[: phase.n_shapes]:
             if name in known:
                 continue
             sticky, weak = (

@@ -26,7 +26,7 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
     assert plan["shapes"] == campaign.n_shapes > 25
     assert plan["to_sample"] == []
     assert plan["phases"] == [phase.name for phase in (*campaign.phases, *campaign.further)]
-    assert len(campaign.further) == 2
+    assert [phase.n_shapes for phase in campaign.further] == [None, 40]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,7 @@ def test_the_shipped_campaign_needs_no_simulation() -> None:
         (("tolerance = 0.12", ""), "tolerance is missing"),
         (("further_widths = [", "further_widths = [-"), "fit.further_widths must be two numbers above 0"),
         (('name = "toluene"', 'name = "octanol"'), "phases given twice: octanol"),
+        (("shapes = 40", "shapes = 0"), r"further\[2\].shapes must be a whole number of at least 1"),
         (("contents = [300]", "content = [300]"), r"further\[1\].contents is missing"),
         (('bond_lengths = "surface"', "bond_lengths = 1"), "bond_lengths must be 'centres' or 'surface'"),
         (('name = "water"', 'name = "wasser"'), "water is not among"),
