@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     "--table",
     default="",
     metavar="NAME|FOLDER",
-    help="Bead table.  [default: topdown1 for gas, water, octanol, hexadecane and chloroform, else martini3]",
+    help="Bead table.  [default: topdown1 between phases it was fitted to (gas, water, octanol, hexadecane, chloroform, carbon "
+    "tetrachloride, toluene), else martini3]",
 )
 @temperature_option(default=298.15)
 @click.option(
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 @click.option(
     "--instant",
     is_flag=True,
-    help="Only from the sums that ship with topdown1 (water, octanol, hexadecane, chloroform), put together from parts of "
-    "the molecule, with larger errors, where its own shape is not among them.",
+    help="Only from the sums that ship with topdown1 (water, octanol, hexadecane, chloroform, carbon tetrachloride, toluene), "
+    "put together from parts of the molecule, with larger errors, where its own shape is not among them.",
 )
 @click.option(
     "--simulate",
@@ -86,10 +87,10 @@ def command(
     """Free energy of transfer of a molecule between two liquids, by coupling it to each along a soft-core path.
 
     A phase is a name (octanol is wet, 'dry octanol' is not; heptane, chloroform, …), a SMILES, a model of the bead table, or a
-    mixture with mole fractions, ethanol:0.4,water:0.6. Free energies in water, octanol, hexadecane and chloroform are reweighted
-    from the sums that ship with topdown1, in milliseconds, where those suffice; --simulate simulates all the same, and so does
-    --plot. Sampling goes on until the error asked for, where it helps most. A finished run is stored and never repeated:
-    interrupt and repeat the command to go on, ask for a smaller error to go further.
+    mixture with mole fractions, ethanol:0.4,water:0.6. Free energies in water, octanol, hexadecane, chloroform, carbon
+    tetrachloride and toluene are reweighted from the sums that ship with topdown1, in milliseconds, where those suffice;
+    --simulate simulates all the same, and so does --plot. Sampling goes on until the error asked for, where it helps most. A
+    finished run is stored and never repeated: interrupt and repeat the command to go on, ask for a smaller error to go further.
 
     FILE is a .smi (SMILES and name per line) or a .csv (columns smiles, name), plain or gzipped. Results come molecule by
     molecule in its order, a molecule or a phase that is refused does not stop the others.

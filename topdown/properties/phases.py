@@ -71,7 +71,13 @@ MIXTURES: Final[dict[str, tuple[tuple[tuple[str, float], ...], str]]] = {
         f"octanol saturated with water, mole fraction {WATER_IN_OCTANOL:g}; 'dry octanol' is the pure liquid",
     ),
 }
-_OTHER_NAMES: Final = {"wet octanol": "octanol", "octanol(dry)": "dry octanol"}
+_OTHER_NAMES: Final = {
+    "wet octanol": "octanol",
+    "octanol(dry)": "dry octanol",
+    "tetrachloromethane": "carbon tetrachloride",
+    "trichloromethane": "chloroform",
+    "methylbenzene": "toluene",
+}
 #: What the partition data call a phase, where it is not our name for it.
 DATA_NAMES: Final = {
     "dry octanol": "octanol(dry)",
