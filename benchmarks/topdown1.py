@@ -28,7 +28,7 @@ from topdown.properties.instant import InstantSums, load_instant_sums
 from topdown.properties.measurements import load_measurements
 from topdown.tables import load_bead_table
 
-PHASES = ("octanol", "hexadecane", "chloroform")
+PHASES = ("octanol", "hexadecane", "chloroform", "carbon tetrachloride", "toluene")
 PER_LOG = 5.708
 
 

@@ -1,4 +1,4 @@
-"""Bead types in several volumes, told by a rule: one type written down stands for a compact, a usual and a bulky one.
+"""Bead types in several volumes, told by a rule: one type written down stands for compact, usual and bulky ones.
 
 A calibrated table of 72 classes in three sizes and seven volumes has over a million pairs, which follow from those of the usual
 types and a few slopes: between two such types of sizes s and t, whose diameters are x and y above the usual ones (in their

@@ -34,6 +34,7 @@ def test_names_and_models() -> None:
     assert water.components[0].molecule.molar_mass == pytest.approx(4 * 18.015)
     assert types(find_phase("HD", "martini3")) == types(find_phase("n-hexadecane", "martini3"))
     assert find_phase("n-Octanol", "martini3").name == "octanol"
+    assert find_phase("Tetrachloromethane", "martini3").name == "carbon tetrachloride"
     assert types(find_phase("model:oco", "martini3")) == types(dry)
     assert find_phase("OCO", "martini3").name == "CCCCCCCCO", "a model's name wins over the SMILES of methanediol"
     assert find_phase("smiles:OCO", "martini3").name == "OCO"
