@@ -148,7 +148,7 @@ class ClassCampaign:
     class_start: str = ""
     kept: tuple[str, ...] = ()
     further: tuple[CampaignPhase, ...] = ()
-    further_widths: tuple[float, float] = (0.3, 0.05)
+    further_widths: tuple[float, float] = (0.3, 0.02)
     liquids: LiquidStage | None = None
 
 
@@ -197,7 +197,7 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         class_width=fit.number("class_width", above=0.0),
         correlated=fit.flag("correlated", False),
         class_start=fit.text("start", ""),
-        further_widths=fit.take("further_widths", _widths, "two numbers above 0, for map and classes", (0.3, 0.05)),
+        further_widths=fit.take("further_widths", _widths, "two numbers above 0, for map and classes", (0.3, 0.02)),
         liquids=None if liquids is None else _liquids(liquids),
     )
     for section in (top, shapes, sampling, fit):
