@@ -61,17 +61,18 @@ def with_volumes(table: BeadTable, rule: TypeVolumes) -> BeadTable:
     """
     types, rows, away = _in_volumes(table.bead_types, rule)
     apart = np.isin([t.chemical_class for t in types], rule.classes)
-    own = np.flatnonzero(apart)
-    epsilon, sigma = (matrix[np.ix_(rows, rows)] for matrix in (table.epsilon, table.sigma))
-    for matrix, slopes, digits in ((epsilon, rule.epsilon, EPSILON_DIGITS), (sigma, rule.sigma, SIGMA_DIGITS)):
-        slope = np.array([slopes.get(types[k].size, 0.0) for k in own])
-        half = np.exp(0.5 * slope * away[own])
-        block = matrix[np.ix_(own, own)] * (half[:, None] * half[None, :])
-        if matrix is epsilon:
-            like = rows[own][:, None] == rows[own][None, :]
-            block[like] = np.minimum(block[like], rule.like_limit)
-        matrix[np.ix_(own, own)] = np.round(block, digits)
-    return replace(table, bead_types=types, epsilon=epsilon, sigma=sigma)
+    both = apart[:, None] & apart
+    matrices = {}
+    for name, slopes, digits in (("epsilon", rule.epsilon, EPSILON_DIGITS), ("sigma", rule.sigma, SIGMA_DIGITS)):
+        matrix = getattr(table, name).take(rows, axis=0).take(rows, axis=1)
+        half = np.exp(0.5 * away * [slopes.get(t.size, 0.0) for t in types])
+        changed = np.multiply.outer(half, half)
+        changed *= matrix
+        if name == "epsilon":
+            np.minimum(changed, rule.like_limit, out=changed, where=rows[:, None] == rows)
+        np.copyto(matrix, np.round(changed, digits, out=changed), where=both)
+        matrices[name] = matrix
+    return replace(table, bead_types=types, **matrices)
 
 
 def types_in_volumes(types: Sequence[BeadType], rule: TypeVolumes) -> tuple[BeadType, ...]:
