@@ -198,7 +198,10 @@ def _print_plan(campaign: Path, workers: int, as_json: bool) -> None:
         if as_json:
             echo_json(plan)
         else:
-            click.echo("\n".join(f"{key}: {value}" for key, value in plan.items()))
+            legs = plan["to_sample"]
+            told = f"{len(legs)}{f', from {legs[0]} to {legs[-1]}' if legs else ''}"
+            shown = plan | {"phases": ", ".join(plan["phases"]), "to_sample": told}
+            click.echo("\n".join(f"{key}: {value}" for key, value in shown.items()))
         return
     found = plan_calibration(campaign)
     n = workers or available_processors()

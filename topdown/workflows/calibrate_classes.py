@@ -47,7 +47,7 @@ from topdown.tables.writer import csv_text, write_bead_table
 from topdown.workflows.calibrate_liquids import fit_liquids, liquid_report, write_liquid_files
 from topdown.workflows.class_problem import class_problem, further_problem
 from topdown.workflows.class_report import scores
-from topdown.workflows.class_sums import SHAPES_FOLDER, sampled_sums, shape_models, sums_file
+from topdown.workflows.class_sums import SHAPES_FOLDER, check_names, sampled_sums, shape_models, sums_file
 from topdown.workflows.start_files import ClassStart, read_class_start
 
 Progress = Callable[[str], None]
@@ -125,6 +125,7 @@ def calibrate_classes(
     start = read_class_start(campaign)  # before anything is sampled
     folder = campaign.path.parent
     parent = load_bead_table(campaign.parent)
+    check_names(campaign, parent)
     models = shape_models(folder / SHAPES_FOLDER, parent, campaign.n_shapes)
     phases = (*campaign.phases, *campaign.further)
     sums = sampled_sums(campaign, phases, models, parent, EngineSampler(store, workers=workers), progress)
@@ -165,6 +166,7 @@ def plan_classes(path: Path | str) -> dict[str, Any]:
     """What a campaign of classes has still to sample: shapes, phases, and legs without reduced sums beside it."""
     campaign = read_class_campaign(path)
     read_class_start(campaign)
+    check_names(campaign, load_bead_table(campaign.parent))
     folder = campaign.path.parent
     shapes = [file.stem for file in sorted((folder / SHAPES_FOLDER).glob("*.toml"))[: campaign.n_shapes]]
     missing = []

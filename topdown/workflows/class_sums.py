@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from topdown.calibration.class_campaign import CampaignPhase, ClassCampaign
-from topdown.errors import InputFileError
+from topdown.errors import InputFileError, TopdownError
 from topdown.estimators.reduced_sums import ReducedSums
 from topdown.model import BeadTable, CGMolecule
 from topdown.properties.phases import find_phase
@@ -29,6 +29,28 @@ def shape_models(folder: Path, parent: BeadTable, first: int) -> dict[str, CGMol
     if not files:
         raise InputFileError("no shapes beside the campaign", where=str(folder), hint="see scripts/choose_shapes.py")
     return {file.stem: read_molecule(file, parent.bead_types).model for file in files}
+
+
+def check_names(campaign: ClassCampaign, parent: BeadTable) -> None:
+    """Refuse bead types that the parent lacks, phases nobody knows, and contents that do not suit a phase.
+
+    Raises
+    ------
+    InputFileError
+    """
+    where = str(campaign.path)
+    try:
+        parent.indices([*campaign.solvents, *campaign.kept])
+        phases = {phase: find_phase(phase.name, campaign.parent) for phase in (*campaign.phases, *campaign.further)}
+    except TopdownError as error:
+        raise InputFileError(error.message, where=where, hint=error.hint) from None
+    for phase, found in phases.items():
+        if len(found.components) != len(phase.contents):
+            raise InputFileError(
+                f"contents of {phase.name} has {len(phase.contents)} numbers for {len(found.components)} kinds of molecules",
+                where=where,
+                hint="give how many of each: " + ", ".join(c.molecule.name for c in found.components),
+            )
 
 
 def sampled_sums(

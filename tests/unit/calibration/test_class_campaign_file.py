@@ -9,7 +9,7 @@ from topdown.calibration.class_campaign import is_class_campaign, read_class_cam
 from topdown.calibration.class_liquids import MODEL_ERROR, USUAL_PRIOR
 from topdown.errors import InputFileError
 from topdown.resources import bead_tables_folder
-from topdown.workflows.calibrate_classes import plan_classes
+from topdown.workflows.calibrate_classes import calibrate_classes, plan_classes
 from topdown.workflows.start_files import read_class_start
 
 SHIPPED = bead_tables_folder() / "topdown1" / "campaign.toml"
@@ -63,6 +63,27 @@ def test_mistakes_are_named(tmp_path: Path, change: tuple[str, str], message: st
     path.write_text(text.replace(*change))
     with pytest.raises(InputFileError, match=message):
         read_class_campaign(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('name = "toluene"', 'name = "tolune"'), "no phase 'tolune' .did you mean toluene"),
+        (('"X2"]', '"X22"]'), "unknown bead type 'X22'"),
+        (('"X4",', '"X44",'), "unknown bead type 'X44'"),
+        (("contents = [150, 14]", "contents = [150]"), "contents of octanol has 1 numbers for 2 kinds of molecules"),
+    ],
+)
+def test_what_nobody_knows_is_refused_before_anything_is_sampled(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    path = tmp_path / "campaign.toml"
+    text = SHIPPED.read_text().replace('start = "class_start.csv"', "").replace('start = "liquid_start.csv"', "")
+    assert change[0] in text
+    path.write_text(text.replace(*change))
+    for run in (plan_classes, calibrate_classes):
+        with pytest.raises(InputFileError, match=f"campaign.toml: {message}"):
+            run(path)
 
 
 def test_other_campaigns_are_not_of_classes(tmp_path: Path) -> None:
