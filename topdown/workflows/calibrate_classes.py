@@ -228,17 +228,40 @@ def fit_classes(
         "table": scores(problem, classes.evaluation.calculated())
         | ({} if more is None else scores(more.evaluation.problem, more.evaluation.calculated())),
     }
-    in_volumes, limit = (
-        campaign.liquids is not None and campaign.liquids.volumes,
-        largest_like_epsilon(campaign.temperature),
+    table_with = _table_maker(campaign, parent, problem, names, metric, classes, more)
+    table, volumes = table_with(PairFactors.none(len(names)))
+    return ClassOutcome(
+        table=table,
+        volumes=volumes,
+        table_with=table_with,
+        model=model,
+        problem=problem,
+        continuous=continuous,
+        classes=classes,
+        further=more,
+        report=report,
     )
+
+
+def _table_maker(
+    campaign: ClassCampaign,
+    parent: BeadTable,
+    problem: ClassProblem,
+    names: Sequence[str],
+    metric: np.ndarray,
+    classes: ClassFit,
+    more: FurtherFit | None,
+) -> Callable[[PairFactors], RuledTable]:
+    """What makes the table of fitted classes out of factors of their pairs."""
+    limit = largest_like_epsilon(campaign.temperature)
+    in_volumes = campaign.liquids is not None and campaign.liquids.volumes
     usual = partial(
         class_bead_table,
         parent,
         names,
         classes.places,
         problem.solvents,
-        _examples(problem, owner, len(names)),
+        _examples(problem, classes.owner, len(names)),
         np.round(metric, _METRIC_DIGITS),
         name=campaign.name,
         version="1",
@@ -252,18 +275,7 @@ def fit_classes(
     def table_with(factors: PairFactors) -> RuledTable:
         return usual(factors), class_volumes(names, factors, limit) if in_volumes else None
 
-    table, volumes = table_with(PairFactors.none(len(names)))
-    return ClassOutcome(
-        table=table,
-        volumes=volumes,
-        table_with=table_with,
-        model=model,
-        problem=problem,
-        continuous=continuous,
-        classes=classes,
-        further=more,
-        report=report,
-    )
+    return table_with
 
 
 def _fit_further(
