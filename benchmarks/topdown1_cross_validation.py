@@ -24,8 +24,8 @@ from topdown.calibration.class_fit import (
     fit_continuous,
     refine_classes,
 )
-from topdown.calibration.class_further import fit_further, parent_map
 from topdown.tables import load_bead_table
+from topdown.workflows.calibrate_classes import fit_further_phases
 from topdown.workflows.class_problem import stored_problem
 
 
@@ -66,15 +66,7 @@ def main() -> None:
             theirs = fold[[index[m.smiles] for m in further.molecules]] == left_out
             of_rows = theirs[[o.molecule for o in further.observations]]
             asked = [replace(o, calibration=o.calibration and not out) for o, out in zip(further.observations, of_rows)]
-            n_known = len(whole.solvents)
-            more = fit_further(
-                further.with_observations(asked),
-                owner[whole.beads_of(further)],
-                fit.places,
-                parent_map(parent, whole.solvents, further.solvents[n_known:]),
-                map_width=campaign.further_widths[0],
-                class_width=campaign.further_widths[1],
-            )
+            more = fit_further_phases(campaign, parent, whole, further.with_observations(asked), fit)
             held = of_rows & further.fitted
             collect(off, f"{n_classes} classes", further, more.evaluation.calculated(), held)
         print(f"fold {left_out + 1} of {options.folds} done", flush=True)

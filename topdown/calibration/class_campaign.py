@@ -6,13 +6,16 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from topdown.calibration.campaign_sections import Section, load_toml, real_number
 from topdown.calibration.class_liquids import MODEL_ERROR, USUAL_PRIOR, FactorPrior, Quantity
 from topdown.errors import InputFileError
 from topdown.model.bead_table import BondLengths
 from topdown.tables.folder import BOND_LENGTHS
+
+#: Prior standard deviations of the fit to further phases where a campaign says none.
+FURTHER_WIDTHS: Final = (0.3, 0.02)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +151,13 @@ class ClassCampaign:
     class_start: str = ""
     kept: tuple[str, ...] = ()
     further: tuple[CampaignPhase, ...] = ()
-    further_widths: tuple[float, float] = (0.3, 0.02)
+    further_widths: tuple[float, float] = FURTHER_WIDTHS
     liquids: LiquidStage | None = None
+
+    @property
+    def all_phases(self) -> tuple[CampaignPhase, ...]:
+        """Those that classes are made with, then the further ones."""
+        return (*self.phases, *self.further)
 
 
 def is_class_campaign(path: Path | str) -> bool:
@@ -197,12 +205,12 @@ def read_class_campaign(path: Path | str) -> ClassCampaign:
         class_width=fit.number("class_width", above=0.0),
         correlated=fit.flag("correlated", False),
         class_start=fit.text("start", ""),
-        further_widths=fit.take("further_widths", _widths, "two numbers above 0, for map and classes", (0.3, 0.02)),
+        further_widths=fit.take("further_widths", _widths, "two numbers above 0, for map and classes", FURTHER_WIDTHS),
         liquids=None if liquids is None else _liquids(liquids),
     )
     for section in (top, shapes, sampling, fit):
         section.close()
-    twice = [name for name, n in Counter(p.name for p in (*phases, *further)).items() if n > 1]
+    twice = [name for name, n in Counter(p.name for p in campaign.all_phases).items() if n > 1]
     if twice:
         raise InputFileError(f"phases given twice: {', '.join(twice)}", where=str(path))
     if "water" not in {p.name for p in phases}:

@@ -11,15 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from topdown.calibration.class_fit import PLACE_DIGITS, PLACE_LIMITS, ClassProblem, Evaluation
 from topdown.calibration.class_table import places_of
 from topdown.model import BeadTable
+from topdown.model._arrays import FloatArray, IntArray
 from topdown.properties.shapes import neutral_types
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

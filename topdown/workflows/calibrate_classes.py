@@ -127,9 +127,8 @@ def calibrate_classes(
     parent = load_bead_table(campaign.parent)
     check_names(campaign, parent)
     models = shape_models(folder / SHAPES_FOLDER, parent, campaign.n_shapes)
-    phases = (*campaign.phases, *campaign.further)
-    sums = sampled_sums(campaign, phases, models, parent, EngineSampler(store, workers=workers), progress)
-    progress(f"{len(models)} shapes in {len(phases)} phases; mapping the molecules with measured values")
+    sums = sampled_sums(campaign, campaign.all_phases, models, parent, EngineSampler(store, workers=workers), progress)
+    progress(f"{len(models)} shapes in {len(campaign.all_phases)} phases; mapping the molecules with measured values")
     problem = class_problem(campaign, parent, models, sums)
     further = further_problem(campaign, parent, problem, sums)
     outcome = fit_classes(campaign, parent, problem, further, start, progress)
@@ -170,15 +169,14 @@ def plan_classes(path: Path | str) -> dict[str, Any]:
     folder = campaign.path.parent
     shapes = [file.stem for file in sorted((folder / SHAPES_FOLDER).glob("*.toml"))[: campaign.n_shapes]]
     missing = []
-    phases = (*campaign.phases, *campaign.further)
-    for phase in phases:
+    for phase in campaign.all_phases:
         known = read_shape_sums(sums_file(folder, phase.name))[0] if sums_file(folder, phase.name).is_file() else {}
         missing += [f"{name} in {phase.name}" for name in shapes[: phase.n_shapes] if name not in known]
     return {
         "campaign": campaign.name,
         "parent": campaign.parent,
         "shapes": len(shapes),
-        "phases": [phase.name for phase in phases],
+        "phases": [phase.name for phase in campaign.all_phases],
         "classes": campaign.n_classes,
         "to_sample": missing,
     }
@@ -207,7 +205,7 @@ def fit_classes(
     names, centres = _named_classes(campaign, problem, continuous, metric, labels, judge, start)
     owner = assign_classes(problem, continuous.places, centres, metric)
     classes = refine_classes(problem, owner, centres, width=campaign.class_width)
-    more = None if further is None else _fit_further(campaign, parent, problem, further, classes)
+    more = None if further is None else fit_further_phases(campaign, parent, problem, further, classes)
     # Beads are given to classes by the centroids; what a class does is its refined place.
     model = ClassModel(
         names=names,
@@ -278,9 +276,10 @@ def _table_maker(
     return table_with
 
 
-def _fit_further(
+def fit_further_phases(
     campaign: ClassCampaign, parent: BeadTable, problem: ClassProblem, further: ClassProblem, classes: ClassFit
 ) -> FurtherFit:
+    """Places of the classes of ``problem`` with the beads of the further phases, from what the campaign says."""
     n_known = len(campaign.solvents)
     return fit_further(
         further,

@@ -37,9 +37,7 @@ def stored_problem(campaign: ClassCampaign, parent: BeadTable) -> tuple[ClassPro
     """
     folder = campaign.path.parent
     models = shape_models(folder / SHAPES_FOLDER, parent, campaign.n_shapes)
-    sums = {
-        phase.name: read_shape_sums(sums_file(folder, phase.name))[0] for phase in (*campaign.phases, *campaign.further)
-    }
+    sums = {phase.name: read_shape_sums(sums_file(folder, phase.name))[0] for phase in campaign.all_phases}
     problem = class_problem(campaign, parent, models, sums)
     return problem, further_problem(campaign, parent, problem, sums)
 

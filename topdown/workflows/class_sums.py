@@ -41,7 +41,7 @@ def check_names(campaign: ClassCampaign, parent: BeadTable) -> None:
     where = str(campaign.path)
     try:
         parent.indices([*campaign.solvents, *campaign.kept])
-        phases = {phase: find_phase(phase.name, campaign.parent) for phase in (*campaign.phases, *campaign.further)}
+        phases = {phase: find_phase(phase.name, campaign.parent) for phase in campaign.all_phases}
     except TopdownError as error:
         raise InputFileError(error.message, where=where, hint=error.hint) from None
     for phase, found in phases.items():
